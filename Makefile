@@ -1,0 +1,45 @@
+# Everything a person or CI runs. Each target sets itself up: a virtual environment with the pinned dependencies.
+PYTHON ?= python3
+PORT ?= 8002
+ORG ?= acme_inc
+BIN := .venv/bin
+
+.PHONY: help run ask test check bench lock clean
+
+help: ## Say what can be run
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1	\2/' | expand -t 16
+
+.venv/.installed: requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
+	@test -x $(BIN)/python || { echo "Making a virtual environment in .venv …"; $(PYTHON) -m venv .venv; }
+	@echo "Installing the pinned dependencies into .venv (once, about a minute) …"
+	$(BIN)/python -m pip install --disable-pip-version-check --requirement requirements-dev.txt
+	@touch $@
+
+run: .venv/.installed ## Serve everything on http://127.0.0.1:PORT with demo data (PORT=8002, FOCUS=path/to/focus.csv)
+	@exec $(BIN)/python -m local run --port $(PORT) $(if $(FOCUS),--focus "$(FOCUS)")
+
+ask: .venv/.installed ## Ask one question: make ask Q="What did we spend per provider last month?" (ORG=acme_inc)
+	@exec $(BIN)/python -m local ask --port $(PORT) --org $(ORG) -- "$$Q"
+ask: export Q := $(value Q)
+
+test: .venv/.installed ## Run all tests
+	$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/.installed ## Check format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: .venv/.installed ## Run the benchmarks and print their tables
+	$(BIN)/python -m tests.bench
+
+lock: .venv/.installed ## Compile the lock files from pyproject.toml
+	$(BIN)/uv pip compile --quiet --python-version 3.11 --custom-compile-command 'make lock' --no-emit-index-url \
+		pyproject.toml --output-file requirements.txt
+	$(BIN)/uv pip compile --quiet --python-version 3.11 --custom-compile-command 'make lock' --no-emit-index-url \
+		--constraint requirements.txt --extra dev pyproject.toml --output-file requirements-dev.txt
+
+clean: ## Remove the local cloud's state (.local) and caches, not the virtual environment
+	rm -rf .local .cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
