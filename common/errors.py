@@ -1,0 +1,184 @@
+"""The one error tree: what a caller may be told, and nothing else.
+
+ServiceError
+├── BadRequest 400 invalid_request
+│   └── BadSlug 400 bad_org_slug
+├── Unauthenticated 401 invalid_api_key
+├── Forbidden 403 org_forbidden
+├── NotFound 404 not_found
+│   └── ConversationNotFound 404 conversation_not_found
+├── MethodNotAllowed 405 method_not_allowed
+├── ConversationBusy 409 conversation_busy
+├── TooLarge 413 payload_too_large
+├── Unprocessable 422 invalid_body
+│   ├── SetupRequired 422 setup_required
+│   └── KeyInvalid 422 key_invalid
+├── RateLimited 429 rate_limited
+├── Unavailable 503 unavailable
+│   ├── DocumentsUnavailable 503 session_store_unavailable
+│   ├── WarehouseUnavailable 503 warehouse_unavailable
+│   └── KeyServiceUnavailable 503 key_service_unavailable
+└── ModelError 502 model_error (the organisation's model provider)
+    ├── ModelNotFound 422 model_not_found
+    ├── ContextTooLong 422 context_too_long
+    ├── ContentRefused 422 content_refused
+    ├── ProviderRateLimited 429 rate_limited_by_provider
+    ├── ProviderUnavailable 503 provider_unavailable
+    └── ProviderTimeout 504 provider_timeout
+
+A cause is chained with ``raise … from``, and never rendered outward.
+"""
+
+
+class ServiceError(Exception):
+    """A failure with a status, a stable code and a sentence that is safe to show and says what to do."""
+
+    status = 500
+    code = "internal"
+    detail = "Something failed on our side. Try again; if it persists, report the request id."
+
+    def __init__(self, detail: str | None = None, *, retry_after: int | None = None) -> None:
+        self.detail = detail or type(self).detail
+        self.retry_after = retry_after
+        super().__init__(self.detail)
+
+
+class BadRequest(ServiceError):
+    status = 400
+    code = "invalid_request"
+    detail = "The request is not valid."
+
+
+class BadSlug(BadRequest):
+    code = "bad_org_slug"
+    detail = "The organisation slug must match ^[a-z0-9_]{3,50}$ and be the same in the path and in X-Org-Slug."
+
+
+class Unauthenticated(ServiceError):
+    status = 401
+    code = "invalid_api_key"
+    detail = "Send a valid, active API key in the X-API-Key header."
+
+
+class Forbidden(ServiceError):
+    status = 403
+    code = "org_forbidden"
+    detail = "This API key does not belong to the organisation in the request."
+
+
+class NotFound(ServiceError):
+    status = 404
+    code = "not_found"
+    detail = "There is nothing at this address."
+
+
+class ConversationNotFound(NotFound):
+    code = "conversation_not_found"
+    detail = "There is no such conversation. Leave conversation_id out to start a new one."
+
+
+class MethodNotAllowed(ServiceError):
+    status = 405
+    code = "method_not_allowed"
+    detail = "This address does not answer to that method."
+
+    def __init__(self, allowed: tuple[str, ...]) -> None:
+        super().__init__(f"Use {', '.join(allowed)} here.")
+        self.allowed = allowed
+
+
+class ConversationBusy(ServiceError):
+    status = 409
+    code = "conversation_busy"
+    detail = "Another message of this conversation is being answered. Wait for it, then send again."
+
+
+class TooLarge(ServiceError):
+    status = 413
+    code = "payload_too_large"
+    detail = "The request body is too large."
+
+
+class Unprocessable(ServiceError):
+    status = 422
+    code = "invalid_body"
+    detail = "The body does not have the expected shape."
+
+
+class SetupRequired(Unprocessable):
+    code = "setup_required"
+    detail = "No chat model is set up for this organisation. Add a provider key and choose a model in the settings."
+
+
+class KeyInvalid(Unprocessable):
+    code = "key_invalid"
+    detail = "The organisation's provider key does not work. Replace it in the settings."
+
+
+class RateLimited(ServiceError):
+    status = 429
+    code = "rate_limited"
+    detail = "Too many messages. Wait a little, then send again."
+
+
+class Unavailable(ServiceError):
+    status = 503
+    code = "unavailable"
+    detail = "A service this depends on does not answer. Nothing was lost; try again shortly."
+
+
+class DocumentsUnavailable(Unavailable):
+    code = "session_store_unavailable"
+    detail = "The session store does not answer. Nothing was lost; try again shortly."
+
+
+class WarehouseUnavailable(Unavailable):
+    code = "warehouse_unavailable"
+    detail = "The data warehouse does not answer. Nothing was lost; try again shortly."
+
+
+class KeyServiceUnavailable(Unavailable):
+    code = "key_service_unavailable"
+    detail = "The key service does not answer. Nothing was lost; try again shortly."
+
+
+class ModelError(ServiceError):
+    status = 502
+    code = "model_error"
+    detail = "The model provider answered with an error. Try again; if it persists, check the model in the settings."
+
+
+class ModelNotFound(ModelError):
+    status = 422
+    code = "model_not_found"
+    detail = "The provider does not know the chosen model, or the key may not use it. Choose another in the settings."
+
+
+class ContextTooLong(ModelError):
+    status = 422
+    code = "context_too_long"
+    detail = "The conversation no longer fits the model. Start a new one or choose a model with a larger window."
+
+
+class ContentRefused(ModelError):
+    status = 422
+    code = "content_refused"
+    detail = "The model provider refused to answer this message. Rephrase it."
+
+
+class ProviderRateLimited(ModelError):
+    status = 429
+    code = "rate_limited_by_provider"
+    detail = "The model provider limits the organisation's key at the moment. Wait a little, then send again."
+
+
+class ProviderUnavailable(ModelError):
+    status = 503
+    code = "provider_unavailable"
+    detail = "The model provider does not answer. Try again shortly."
+
+
+class ProviderTimeout(ModelError):
+    status = 504
+    code = "provider_timeout"
+    detail = "The model provider took too long. Try again."

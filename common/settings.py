@@ -1,0 +1,112 @@
+"""The only reader of the environment: one frozen Settings, checked whole before anything is served."""
+
+import re
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from common import limits
+
+_SIZE = re.compile(r"(\d+)\s*(B|KB|MB|GB|TB)?", re.IGNORECASE)
+_UNITS = {"B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3, "TB": 1024**4}
+
+
+class Environment(StrEnum):
+    DEVELOPMENT = "development"
+    LOCAL = "local"
+    TEST = "test"
+    STAGING = "staging"
+    PRODUCTION = "production"
+
+    @property
+    def is_deployed(self) -> bool:
+        """Whether real organisations are served: no bypass, emulator or demo model is allowed there."""
+        return self in (Environment.STAGING, Environment.PRODUCTION)
+
+
+class InvalidSettings(Exception):
+    """The environment cannot be served with; one sentence per problem."""
+
+
+class Settings(BaseSettings):
+    """What the environment says, by the variable names that deployment documents."""
+
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
+
+    gcp_project_id: str = "local-dev-project"
+    environment: Environment = Environment.DEVELOPMENT
+    disable_auth: bool = False
+    organizations_dataset: str = Field("organizations", pattern=r"^[A-Za-z0-9_]{1,1024}$")
+    kms_keyring: str = "cloudact-keyring"
+    kms_key: str = "api-key-encryption"
+    kms_location: str = "global"
+    kms_key_name: str | None = None
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ("http://localhost:3000",)
+    bq_max_bytes_gate: int = Field(limits.DEFAULT_MAX_BYTES_BILLED, gt=0)
+    bq_location: str | None = None
+    default_temperature: float = Field(0.7, ge=0, le=2)
+    default_max_tokens: int = Field(4096, ge=1, le=200_000)
+    default_max_history: int = Field(50, ge=0, le=500)
+    cache_ttl_seconds: int = Field(300, ge=0, le=86_400)
+    firestore_database: str = "(default)"
+    firestore_emulator_host: str | None = None
+    bigquery_emulator_host: str | None = None
+    kms_emulator_host: str | None = None
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    service_version: str = Field("dev", alias="K_REVISION")
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _origins(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(part for part in re.split(r'[\s,"\[\]]+', value) if part)
+
+    @field_validator("bq_max_bytes_gate", mode="before")
+    @classmethod
+    def _size(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        match = _SIZE.fullmatch(value.strip())
+        if match is None:
+            raise ValueError("write a number of bytes, or a size such as 10GB")
+        return int(match[1]) * _UNITS[(match[2] or "B").upper()]
+
+    @model_validator(mode="after")
+    def _refuse_what_only_a_laptop_may_do(self) -> Self:
+        problems = []
+        if self.disable_auth and self.environment.is_deployed:
+            problems.append("DISABLE_AUTH is honoured only in development, local and test.")
+        hosts = {
+            "FIRESTORE_EMULATOR_HOST": self.firestore_emulator_host,
+            "BIGQUERY_EMULATOR_HOST": self.bigquery_emulator_host,
+            "KMS_EMULATOR_HOST": self.kms_emulator_host,
+        }
+        if self.environment.is_deployed:
+            problems += [f"{name} must not be set in staging or production." for name, host in hosts.items() if host]
+        if problems:
+            raise ValueError(" ".join(problems))
+        return self
+
+    @property
+    def kms_key_path(self) -> str:
+        """The full resource name of the key that wraps provider keys."""
+        return self.kms_key_name or (
+            f"projects/{self.gcp_project_id}/locations/{self.kms_location}"
+            f"/keyRings/{self.kms_keyring}/cryptoKeys/{self.kms_key}"
+        )
+
+
+def load_settings() -> Settings:
+    """Read the environment, or raise InvalidSettings with one sentence per problem."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors(include_url=False, include_input=False):
+            name = ".".join(str(part) for part in problem["loc"]).upper()
+            lines.append(f"{name}: {problem['msg']}" if name else problem["msg"])
+        # The cause is dropped on purpose: it would print the values of the environment.
+        raise InvalidSettings("\n".join(lines)) from None
