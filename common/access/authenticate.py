@@ -1,0 +1,66 @@
+"""From the headers of a request to a Principal, or a refusal."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from common import limits
+from common.access.directory import Directory, Entry, principal
+from common.errors import BadRequest, BadSlug, Forbidden, Unauthenticated
+from common.settings import Settings
+from common.tenant import OrgSlug, Principal, Tenant, UserId, parse_org_slug
+
+_USER_ID = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who a request says it is; nothing of it is proven."""
+
+    org_slug: OrgSlug
+    api_key: str | None
+    user_id: str | None
+
+
+def read_claim(headers: Mapping[str, str], path_slug: str | None) -> Claim:
+    """Read the claim without I/O. Raises BadSlug unless every place that names the organisation names the same one."""
+    header_slug = headers.get("x-org-slug")
+    text = path_slug or header_slug
+    if not text or (path_slug and header_slug and path_slug != header_slug):
+        raise BadSlug
+    user_id = headers.get("x-user-id") or None
+    if user_id is not None and (len(user_id) > limits.MAX_USER_ID_CHARS or not _USER_ID.fullmatch(user_id)):
+        raise BadRequest(f"X-User-Id must be 1 to {limits.MAX_USER_ID_CHARS} printable ASCII characters.")
+    if user_id is not None and user_id.startswith("key:"):
+        raise BadRequest("X-User-Id must not start with 'key:', which names API keys.")
+    api_key = headers.get("x-api-key") or None
+    return Claim(
+        parse_org_slug(text), api_key if api_key and len(api_key) <= limits.MAX_API_KEY_CHARS else None, user_id
+    )
+
+
+class Authenticator:
+    """Proves a claim: the key is known, active, unexpired and of the organisation that the request names."""
+
+    def __init__(self, settings: Settings, directory: Directory) -> None:
+        self._bypass = settings.disable_auth
+        self._directory = directory
+
+    def tenant(self, claim: Claim) -> Tenant:
+        return self._directory.tenant(claim.org_slug)
+
+    async def authenticate(self, claim: Claim, also: tuple[str, ...] = ()) -> tuple[Principal, Entry]:
+        """Return the caller, and what the same lookup found. Raises Unauthenticated or Forbidden."""
+        tenant = self.tenant(claim)
+        if self._bypass:
+            entry = await self._directory.look_up(tenant, None, also)
+            return Principal(tenant, UserId(claim.user_id or "local"), "bypass", frozenset({"settings:write"})), entry
+        if claim.api_key is None:
+            raise Unauthenticated
+        entry = await self._directory.look_up(tenant, claim.api_key, also)
+        if entry.key is None or not entry.key.serves(datetime.now(UTC)):
+            raise Unauthenticated
+        if entry.key.org_slug != tenant.org_slug:
+            raise Forbidden
+        return principal(tenant, entry.key, claim.user_id), entry

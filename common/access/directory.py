@@ -1,0 +1,263 @@
+"""What an organisation is: its keys, profile, settings and credential. Firestore first, BigQuery on a miss."""
+
+import asyncio
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from common import limits
+from common.documents import Data, Document, Documents, Put, Write
+from common.errors import Unauthenticated
+from common.settings import Settings
+from common.tenant import OrgSlug, Principal, Tenant, UserId
+from common.warehouse.client import Warehouse
+from common.warehouse.query import Parameter, fixed
+
+KEY_SQL = """
+SELECT org_api_key_id, org_slug, scopes, is_active, expires_at
+FROM {shared.org_api_keys}
+WHERE org_api_key_hash = @key_hash
+ORDER BY is_active DESC, created_at DESC
+LIMIT 1
+"""
+PROFILE_SQL = """
+SELECT company_name, subscription_plan, default_currency, default_timezone, fiscal_year_start_month, status
+FROM {shared.org_profiles}
+WHERE org_slug = @org_slug
+ORDER BY created_at DESC
+LIMIT 1
+"""
+SETTINGS_SQL = """
+SELECT setting_id, provider, credential_id, model_id, temperature, max_tokens, include_org_context, enable_memory,
+  max_history_messages, system_prompt_extra
+FROM {shared.org_chat_settings}
+WHERE org_slug = @org_slug AND is_active
+ORDER BY COALESCE(updated_at, created_at) DESC
+LIMIT 1
+"""
+CREDENTIALS_SQL = """
+SELECT credential_id, provider, credential_name, encrypted_credential, validation_status, is_active, expires_at
+FROM {shared.org_integration_credentials}
+WHERE org_slug = @org_slug AND is_active
+ORDER BY COALESCE(updated_at, created_at) DESC
+LIMIT 50
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A row of org_api_keys, by the SHA-256 of the key."""
+
+    org_api_key_id: str
+    org_slug: str
+    scopes: frozenset[str]
+    is_active: bool
+    expires_at: datetime | None
+
+    def serves(self, now: datetime) -> bool:
+        return self.is_active and (self.expires_at is None or self.expires_at > now)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What the platform knows of the organisation, as far as a prompt may use it."""
+
+    company_name: str | None = None
+    subscription_plan: str | None = None
+    default_currency: str | None = None
+    default_timezone: str | None = None
+    fiscal_year_start_month: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatSettings:
+    """The organisation's active row of org_chat_settings."""
+
+    provider: str
+    credential_id: str
+    model_id: str
+    temperature: float
+    max_tokens: int
+    include_org_context: bool
+    enable_memory: bool
+    max_history_messages: int
+    system_prompt_extra: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """The ciphertext of a provider key and whether it may serve."""
+
+    credential_id: str
+    provider: str
+    ciphertext: bytes
+    validation_status: str
+    expires_at: datetime | None
+
+    def serves(self, provider: str, now: datetime) -> bool:
+        return (
+            self.provider.lower() == provider.lower()
+            and self.validation_status.upper() == "VALID"
+            and (self.expires_at is None or self.expires_at > now)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """One organisation as a turn needs it."""
+
+    profile: Profile
+    settings: ChatSettings | None
+    credential: Credential | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one lookup found: key and organisation, None where there is none, and the other documents asked for."""
+
+    key: ApiKey | None
+    organization: Organization | None
+    documents: Mapping[str, Document | None]
+
+
+class Directory:
+    """Looks organisations up. A Firestore copy serves for CACHE_TTL_SECONDS; older ones are read anew from BigQuery."""
+
+    def __init__(self, settings: Settings, documents: Documents, warehouse: Warehouse) -> None:
+        self._settings = settings
+        self._documents = documents
+        self._warehouse = warehouse
+        self._unknown: OrderedDict[str, float] = OrderedDict()
+
+    def tenant(self, org_slug: OrgSlug) -> Tenant:
+        """The tenant of a slug. It identifies; only a Principal authorises."""
+        return Tenant(org_slug, self._settings.gcp_project_id, self._settings.organizations_dataset)
+
+    async def look_up(self, tenant: Tenant, api_key: str | None, also: tuple[str, ...] = ()) -> Entry:
+        """Read key, organisation and the documents at ``also`` in one request; BigQuery is asked for what is missing.
+
+        Raises Unauthenticated at once for a key that was unknown a moment ago.
+        """
+        key_hash = hash_api_key(api_key) if api_key is not None else None
+        if key_hash is not None and self._recently_unknown(key_hash):
+            raise Unauthenticated
+        key_path = f"api_keys/{key_hash}" if key_hash else None
+        org_path = organization_path(tenant)
+        found = await self._documents.get_all([path for path in (key_path, org_path, *also) if path])
+        now = datetime.now(UTC)
+        key_data = self._fresh(found.get(key_path), now) if key_path else None
+        org_data = self._fresh(found.get(org_path), now)
+        async with asyncio.TaskGroup() as group:
+            key_task = group.create_task(self._read_key(tenant, key_hash)) if key_hash and key_data is None else None
+            org_task = group.create_task(self._read_organization(tenant)) if org_data is None else None
+        writes: list[Write] = []
+        if key_task and key_hash and key_path:
+            key_data = key_task.result()
+            if key_data is None:
+                self._remember_unknown(key_hash)
+            else:
+                writes.append(Put(key_path, self._stamped(key_data, now)))
+        if org_task:
+            org_data = org_task.result()
+            # An unknown organisation is not cached: anyone could fill the store with made-up slugs.
+            if org_data["profile"]:
+                writes.append(Put(org_path, self._stamped(org_data, now)))
+        if writes:
+            await self._documents.commit(writes)
+        return Entry(
+            key=_api_key(key_data) if key_data else None,
+            organization=_organization(org_data) if org_data else None,
+            documents={path: found[path] for path in also},
+        )
+
+    async def _read_key(self, tenant: Tenant, key_hash: str) -> Data | None:
+        rows = await self._lookup(tenant, KEY_SQL, {"key_hash": Parameter("STRING", key_hash)})
+        return rows[0] if rows else None
+
+    async def _read_organization(self, tenant: Tenant) -> Data:
+        profile, settings, credentials = await asyncio.gather(
+            self._lookup(tenant, PROFILE_SQL),
+            self._lookup(tenant, SETTINGS_SQL),
+            self._lookup(tenant, CREDENTIALS_SQL),
+        )
+        chosen = settings[0] if settings else None
+        credential = next(
+            (row for row in credentials if chosen and row["credential_id"] == chosen["credential_id"]), None
+        )
+        return {"profile": profile[0] if profile else None, "settings": chosen, "credential": credential}
+
+    async def _lookup(
+        self, tenant: Tenant, text: str, parameters: Mapping[str, Parameter] | None = None
+    ) -> tuple[dict[str, Any], ...]:
+        query = fixed(tenant, text, parameters)
+        labels = {"org": tenant.org_slug, "purpose": "directory"}
+        return (await self._warehouse.run(query, labels=labels, seconds=limits.LOOKUP_SECONDS)).rows
+
+    def _fresh(self, document: Document | None, now: datetime) -> Data | None:
+        if document is None:
+            return None
+        age = now - document.data["cached_at"]
+        return document.data if age <= timedelta(seconds=self._settings.cache_ttl_seconds) else None
+
+    def _stamped(self, data: Data, now: datetime) -> Data:
+        return {**data, "cached_at": now, "expire_at": now + timedelta(days=limits.CACHE_RETENTION_DAYS)}
+
+    def _recently_unknown(self, key_hash: str) -> bool:
+        return time.monotonic() < self._unknown.get(key_hash, 0.0)
+
+    def _remember_unknown(self, key_hash: str) -> None:
+        self._unknown[key_hash] = time.monotonic() + limits.UNKNOWN_KEY_SECONDS
+        while len(self._unknown) > limits.UNKNOWN_KEYS_REMEMBERED:
+            self._unknown.popitem(last=False)
+
+
+def hash_api_key(api_key: str) -> str:
+    """The SHA-256 of an API key in hexadecimal, as org_api_keys stores it."""
+    return hashlib.sha256(api_key.encode()).hexdigest()
+
+
+def organization_path(tenant: Tenant) -> str:
+    """Where the Firestore copy of an organisation is."""
+    return f"orgs/{tenant.org_slug}"
+
+
+def principal(tenant: Tenant, key: ApiKey, user_id: str | None) -> Principal:
+    """The caller behind a valid key: the person it names, or the key itself."""
+    return Principal(tenant, UserId(user_id or f"key:{key.org_api_key_id}"), key.org_api_key_id, key.scopes)
+
+
+def _api_key(data: Data) -> ApiKey:
+    return ApiKey(
+        org_api_key_id=data["org_api_key_id"],
+        org_slug=data["org_slug"],
+        scopes=frozenset(data["scopes"] or ()),
+        is_active=data["is_active"],
+        expires_at=data["expires_at"],
+    )
+
+
+def _organization(data: Data) -> Organization | None:
+    if data["profile"] is None:
+        return None
+    profile = {name: data["profile"].get(name) for name in Profile.__dataclass_fields__}
+    settings = data["settings"]
+    credential = data["credential"]
+    return Organization(
+        profile=Profile(**profile),
+        settings=ChatSettings(**{name: settings[name] for name in ChatSettings.__dataclass_fields__})
+        if settings
+        else None,
+        credential=Credential(
+            credential_id=credential["credential_id"],
+            provider=credential["provider"],
+            ciphertext=bytes(credential["encrypted_credential"]),
+            validation_status=credential["validation_status"],
+            expires_at=credential["expires_at"],
+        )
+        if credential
+        else None,
+    )

@@ -1,0 +1,60 @@
+"""A query that may be sent: fixed text with bound parameters. Nothing else reaches the warehouse client."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache
+from typing import Literal
+
+from common.tenant import Tenant
+
+ParameterType = Literal["STRING", "INT64", "FLOAT64", "NUMERIC", "BOOL", "DATE", "TIMESTAMP"]
+Scalar = str | int | float | Decimal | bool | date | datetime | None
+
+_PARAMETER = re.compile(r"@(\w+)")
+_TABLE = re.compile(r"\{(own|shared)\.(\w+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A named, typed value; an array where ``value`` is a tuple."""
+
+    type: ParameterType
+    value: Scalar | tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GuardedQuery:
+    """SQL that is safe to send for one tenant. Made by ``fixed``; never from text that a caller wrote."""
+
+    sql: str
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+
+
+@cache
+def _declared(text: str) -> frozenset[str]:
+    return frozenset(_PARAMETER.findall(text))
+
+
+def fixed(tenant: Tenant, text: str, parameters: Mapping[str, Parameter] | None = None) -> GuardedQuery:
+    """Bind the product's own SQL to a tenant's tables and to typed values.
+
+    ``text`` names tables as ``{own.table}`` (the tenant's dataset) or ``{shared.table}`` (the shared one), values as
+    ``@name``. Raises ValueError when the parameters are not exactly those of the text, or a shared table is read
+    without a bound org_slug or key hash.
+    """
+    given = dict(parameters or {})
+    declared = _declared(text)
+    if "{shared." in text and not declared & {"org_slug", "key_hash"}:
+        raise ValueError("a query of a shared table must bind @org_slug or @key_hash")
+    if "org_slug" in declared:
+        given["org_slug"] = Parameter("STRING", tenant.org_slug)
+    if declared != given.keys():
+        raise ValueError(f"parameters differ from the text: {sorted(declared ^ given.keys())}")
+
+    def path(match: re.Match[str]) -> str:
+        return tenant.own_table(match[2]) if match[1] == "own" else tenant.shared_table(match[2])
+
+    return GuardedQuery(_TABLE.sub(path, text).strip(), given)

@@ -1,0 +1,70 @@
+"""Every table of the warehouse as its schema file describes it: one source for Terraform, catalog and local cloud."""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Literal
+
+Dataset = Literal["organizations", "tenant"]
+FieldType = Literal["STRING", "INTEGER", "FLOAT", "BOOLEAN", "TIMESTAMP", "DATE", "NUMERIC", "JSON", "BYTES"]
+FieldMode = Literal["REQUIRED", "NULLABLE", "REPEATED"]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One column, in the words of BigQuery's schema format."""
+
+    name: str
+    type: FieldType
+    mode: FieldMode
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimePartitioning:
+    """How a table is divided by the time in one of its columns."""
+
+    type: Literal["DAY", "HOUR", "MONTH", "YEAR"]
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableSchema:
+    """One table: its columns in order, and how BigQuery lays its rows out."""
+
+    name: str
+    description: str
+    fields: tuple[Field, ...]
+    time_partitioning: TimePartitioning | None
+    clustering: tuple[str, ...]
+
+    def field(self, name: str) -> Field:
+        """Return the column of exactly this name; KeyError when there is none."""
+        for field in self.fields:
+            if field.name == name:
+                return field
+        raise KeyError(f"{self.name} has no column {name}")
+
+
+@cache
+def tables(dataset: Dataset) -> tuple[str, ...]:
+    """Return the names of the tables of a dataset, in alphabetical order."""
+    folder = resources.files(__package__) / "schemas" / dataset
+    return tuple(sorted(file.name.removesuffix(".json") for file in folder.iterdir() if file.name.endswith(".json")))
+
+
+@cache
+def load(dataset: Dataset, table: str) -> TableSchema:
+    """Return the schema of a table; KeyError when the dataset has no such table."""
+    if table not in tables(dataset):
+        raise KeyError(f"dataset {dataset} has no table {table}")
+    document = json.loads((resources.files(__package__) / "schemas" / dataset / f"{table}.json").read_text("utf-8"))
+    partitioning = document.get("time_partitioning")
+    return TableSchema(
+        name=table,
+        description=document["description"],
+        fields=tuple(Field(**column) for column in document["schema"]),
+        time_partitioning=TimePartitioning(**partitioning) if partitioning else None,
+        clustering=tuple(document.get("clustering", ())),
+    )
