@@ -1,0 +1,81 @@
+"""What happens in a turn, as it happens; encoders of every protocol translate these and nothing else."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from common.errors import ServiceError
+from common.models.completion import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class TurnStarted:
+    conversation_id: str
+    message_id: str
+    provider: str
+    model_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentChanged:
+    agent_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolStarted:
+    """A tool call begins; ``arguments`` is the JSON text as the model wrote it."""
+
+    call_id: str
+    agent_name: str
+    tool_name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFinished:
+    """A tool call ended; ``result`` is the envelope, or ``{"error": {"code", "message"}}``."""
+
+    call_id: str
+    agent_name: str
+    tool_name: str
+    tool_domain: str
+    arguments: str
+    result: dict[str, Any]
+    duration_ms: int
+
+    @property
+    def succeeded(self) -> bool:
+        return "error" not in self.result
+
+
+@dataclass(frozen=True, slots=True)
+class TurnFinished:
+    """The turn is stored; ``text`` is the whole answer."""
+
+    conversation_id: str
+    message_id: str
+    agent_name: str
+    provider: str
+    model_id: str
+    text: str
+    usage: Usage
+    latency_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class TurnFailed:
+    """The turn ended without an answer; ``error`` is safe to show."""
+
+    error: ServiceError
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """Nothing happened for a while; the turn goes on."""
+
+
+Event = Heartbeat | TurnStarted | AgentChanged | TextDelta | ToolStarted | ToolFinished | TurnFinished | TurnFailed
