@@ -1,0 +1,193 @@
+"""Conversations and messages as values, and their shapes in Firestore and in the record."""
+
+import json
+import re
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from common import limits
+from common.agents.events import ToolFinished
+from common.documents import Data, Document
+from common.tenant import Tenant
+from common.tools.registry import as_message
+
+Role = Literal["user", "assistant"]
+MessageStatus = Literal["complete", "cancelled"]
+
+_ID = re.compile(rf"[A-Za-z0-9_-]{{1,{limits.MAX_ID_CHARS}}}")
+_NAMESPACE = uuid.UUID("6f0d2a8e-0f6c-4a7b-9d55-0c2f4f2b7c11")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message; an assistant's also holds what it took to answer."""
+
+    message_id: str
+    role: Role
+    content: str
+    created_at: datetime
+    sequence: int = 0
+    status: MessageStatus = "complete"
+    agent_name: str | None = None
+    provider: str | None = None
+    model_id: str | None = None
+    tool_calls_json: str | None = None
+    tool_results_json: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    latency_ms: int | None = None
+
+    def document(self) -> Data:
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+    def row(self, tenant: Tenant, conversation_id: str) -> Data:
+        """The row of org_chat_messages."""
+        return {
+            "message_id": self.message_id,
+            "conversation_id": conversation_id,
+            "org_slug": tenant.org_slug,
+            "role": self.role,
+            "content": self.content,
+            "agent_name": self.agent_name,
+            "tool_calls_json": self.tool_calls_json,
+            "tool_results_json": self.tool_results_json,
+            "model_id": self.model_id,
+            "input_tokens": self.input_tokens,
+            "output_tokens": self.output_tokens,
+            "latency_ms": self.latency_ms,
+            "created_at": self.created_at.isoformat(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who is answering in a conversation, and until when at most."""
+
+    message_id: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A conversation with its recent window; ``version`` is when its document last changed, None while it is new."""
+
+    conversation_id: str
+    user_id: str
+    title: str
+    provider: str
+    model_id: str
+    created_at: datetime
+    last_message_at: datetime
+    status: Literal["active", "deleted"] = "active"
+    message_count: int = 0
+    last_agent: str | None = None
+    recent: tuple[Data, ...] = ()
+    lease: Lease | None = None
+    version: datetime | None = field(default=None, compare=False)
+
+    def document(self) -> Data:
+        lease = {"message_id": self.lease.message_id, "expires_at": self.lease.expires_at} if self.lease else None
+        return {
+            "conversation_id": self.conversation_id,
+            "user_id": self.user_id,
+            "title": self.title,
+            "provider": self.provider,
+            "model_id": self.model_id,
+            "status": self.status,
+            "message_count": self.message_count,
+            "created_at": self.created_at,
+            "last_message_at": self.last_message_at,
+            "last_agent": self.last_agent,
+            "recent": list(self.recent),
+            "lease": lease,
+        }
+
+    def row(self, tenant: Tenant) -> Data:
+        """The row of org_chat_conversations."""
+        return {
+            "conversation_id": self.conversation_id,
+            "org_slug": tenant.org_slug,
+            "user_id": self.user_id,
+            "title": self.title,
+            "provider": self.provider,
+            "model_id": self.model_id,
+            "status": self.status,
+            "message_count": self.message_count,
+            "created_at": self.created_at.isoformat(),
+            "updated_at": self.last_message_at.isoformat(),
+            "last_message_at": self.last_message_at.isoformat(),
+        }
+
+
+def conversation_of(document: Document) -> Conversation:
+    """Read a conversation back from its document."""
+    data = document.data
+    lease = data["lease"]
+    plain = {
+        name: data[name] for name in Conversation.__dataclass_fields__ if name not in ("recent", "lease", "version")
+    }
+    return Conversation(
+        **plain,
+        recent=tuple(data["recent"]),
+        lease=Lease(lease["message_id"], lease["expires_at"]) if lease else None,
+        version=document.updated_at,
+    )
+
+
+def message_of(document: Document) -> Message:
+    """Read a message back from its document."""
+    fields: dict[str, Any] = {name: document.data[name] for name in Message.__dataclass_fields__}
+    return Message(**fields)
+
+
+def tool_calls_json(calls: Sequence[ToolFinished]) -> str | None:
+    """The calls behind an answer, as JSON; None where there were none."""
+    if not calls:
+        return None
+    listed = [
+        {"id": call.call_id, "agent_name": call.agent_name, "name": call.tool_name, "arguments": call.arguments}
+        for call in calls
+    ]
+    return json.dumps(listed, ensure_ascii=False)
+
+
+def tool_results_json(calls: Sequence[ToolFinished]) -> str | None:
+    """The results behind an answer, as JSON, each cut to its share of what one message may hold."""
+    if not calls:
+        return None
+    share = limits.STORED_TOOL_RESULTS_CHARS // len(calls)
+    listed = ",".join(
+        f'{{"id":{json.dumps(call.call_id)},"result":{as_message(call.result, share)}}}' for call in calls
+    )
+    return f"[{listed}]"
+
+
+def title_of(question: str) -> str:
+    """A conversation's title: the first line of its first message, cut at a word."""
+    line = " ".join(question.split())
+    if len(line) <= limits.TITLE_CHARS:
+        return line
+    cut = line[: limits.TITLE_CHARS].rsplit(" ", 1)[0]
+    return f"{cut[: limits.TITLE_CHARS - 1]}…"
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def is_id(text: str) -> bool:
+    """Whether the text could be an id of this product; anything else names nothing."""
+    return _ID.fullmatch(text) is not None
+
+
+def conversation_id_for(tenant: Tenant, caller: str, message_id: str) -> str:
+    """The conversation that a caller's first message opens: the same for a retry of the same message."""
+    return str(uuid.uuid5(_NAMESPACE, f"{tenant.org_slug}/{caller}/{message_id}"))
+
+
+def answer_id_for(conversation_id: str, message_id: str) -> str:
+    """The id of the answer to a message: the same for a retry of the same message."""
+    return str(uuid.uuid5(_NAMESPACE, f"{conversation_id}/{message_id}"))

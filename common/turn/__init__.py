@@ -1,0 +1,8 @@
+"""The life of a turn: load, authorise, open the key, run the agents, store."""
+
+from common.turn.opening import open_turn
+from common.turn.request import SendRequest
+from common.turn.running import Parts
+from common.turn.turn import Turn
+
+__all__ = ["Parts", "SendRequest", "Turn", "open_turn"]

@@ -1,0 +1,236 @@
+"""One turn from the first model call to what is stored of it."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from common import limits
+from common.access.authenticate import Authenticator
+from common.access.directory import ChatSettings, Organization
+from common.access.provider_key import ProviderKeys
+from common.agents.context import system_context
+from common.agents.events import AgentChanged, Event, TextDelta, ToolFinished, TurnFailed, TurnFinished, TurnStarted
+from common.agents.loop import AgentLoop, Answered, Briefing
+from common.errors import ServiceError
+from common.models.catalog import Model
+from common.models.completion import Usage
+from common.secret import Secret
+from common.sessions import records
+from common.sessions.history import for_model
+from common.sessions.records import Conversation, Message
+from common.sessions.store import Answer, SessionStore
+from common.settings import Settings
+from common.telemetry.log import Log
+from common.tenant import Principal
+from common.tools.registry import BoundTools, Registry, ToolContext
+from common.warehouse.client import Warehouse
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a turn is made with; one instance serves all organisations, and nothing of a turn stays in it."""
+
+    settings: Settings
+    authenticator: Authenticator
+    provider_keys: ProviderKeys
+    warehouse: Warehouse
+    store: SessionStore
+    registry: Registry
+    loop: AgentLoop
+    log: Log
+    clock: Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What an authorised turn runs with."""
+
+    principal: Principal
+    organization: Organization
+    settings: ChatSettings
+    model: Model
+    conversation: Conversation
+    question: Message
+    answer_id: str
+    resumed: bool
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What has been said and done so far, for storing."""
+
+    text: list[str] = field(default_factory=list)
+    tools: list[ToolFinished] = field(default_factory=list)
+    agent_name: str = ""
+
+    def note(self, event: Event) -> None:
+        match event:
+            case TextDelta(text=text):
+                self.text.append(text)
+            case ToolFinished():
+                self.tools.append(event)
+            case AgentChanged(agent_name=name):
+                self.agent_name = name
+
+
+class Run:
+    """One turn, to its end: whatever happens, the lease is given back and an end is emitted."""
+
+    def __init__(self, parts: Parts, setup: Setup, emit: Callable[[Event], None]) -> None:
+        self._parts = parts
+        self._setup = setup
+        self._emit = emit
+        self._progress = _Progress()
+        self._started = time.perf_counter()
+
+    async def run(self, key: Secret, stack: AsyncExitStack) -> None:
+        beginning = asyncio.create_task(self._begin())
+        try:
+            async with stack, aclosing(self._parts.loop.run(self._briefing(key))) as events:
+                answered = await self._follow(events, beginning)
+            await self._finish(await beginning, answered)
+        except asyncio.CancelledError:
+            await self._cancelled(beginning)
+            raise
+        except ServiceError as error:
+            await self._failed(beginning, error)
+        except Exception as error:
+            self._parts.log.error("turn.crashed", error_class=type(error).__name__)
+            await self._failed(beginning, ServiceError())
+
+    async def _begin(self) -> Conversation:
+        """Store the question, while the model is already reading it."""
+        setup = self._setup
+        begun = await self._parts.store.begin(
+            setup.principal, setup.conversation, setup.question, resumed=setup.resumed
+        )
+        self._emit(TurnStarted(begun.conversation_id, setup.answer_id, setup.model.provider, setup.model.model_id))
+        first = self._parts.loop.roster.named(begun.last_agent)
+        self._progress.agent_name = first.name
+        self._emit(AgentChanged(first.name))
+        return begun
+
+    async def _follow(
+        self, events: AsyncGenerator[Event | Answered, None], beginning: "asyncio.Task[Conversation]"
+    ) -> Answered:
+        """Pass the loop's events on; none before the question is stored."""
+        async for event in events:
+            await beginning
+            if isinstance(event, Answered):
+                return event
+            self._progress.note(event)
+            self._emit(event)
+        raise ServiceError
+
+    async def _finish(self, conversation: Conversation, answered: Answered) -> None:
+        answer = self._answer(answered.agent_name, "".join(self._progress.text), answered.usage)
+        await self._parts.store.finish(self._setup.principal, conversation, answer)
+        message = answer.message
+        self._emit(
+            TurnFinished(
+                conversation_id=conversation.conversation_id,
+                message_id=message.message_id,
+                agent_name=answered.agent_name,
+                provider=self._setup.model.provider,
+                model_id=self._setup.model.model_id,
+                text=message.content,
+                usage=answered.usage,
+                latency_ms=message.latency_ms or 0,
+            )
+        )
+        self._log("ok", answered)
+
+    async def _cancelled(self, beginning: "asyncio.Task[Conversation]") -> None:
+        """Keep what was said so far, as a cancelled answer."""
+        try:
+            conversation = await beginning
+            text = "".join(self._progress.text)
+            if text:
+                answer = self._answer(self._progress.agent_name, text, Usage(), cancelled=True)
+                await self._parts.store.finish(self._setup.principal, conversation, answer)
+            else:
+                await self._parts.store.abandon(self._setup.principal, conversation)
+            self._log("cancelled")
+        except ServiceError as error:
+            self._log(error.code)
+
+    async def _failed(self, beginning: "asyncio.Task[Conversation]", error: ServiceError) -> None:
+        """Give the lease back if it was taken, and say why there is no answer."""
+        try:
+            await self._parts.store.abandon(self._setup.principal, await beginning)
+        except ServiceError as storing:
+            error = storing
+        self._emit(TurnFailed(error))
+        self._log(error.code)
+
+    def _answer(self, agent_name: str, text: str, usage: Usage, *, cancelled: bool = False) -> Answer:
+        setup = self._setup
+        tools = tuple(self._progress.tools)
+        message = Message(
+            message_id=setup.answer_id,
+            role="assistant",
+            content=text,
+            created_at=self._parts.clock(),
+            sequence=setup.question.sequence + 1,
+            status="cancelled" if cancelled else "complete",
+            agent_name=agent_name,
+            provider=setup.model.provider,
+            model_id=setup.model.model_id,
+            tool_calls_json=records.tool_calls_json(tools),
+            tool_results_json=records.tool_results_json(tools),
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            latency_ms=round((time.perf_counter() - self._started) * 1000),
+        )
+        return Answer(message, agent_name, tools)
+
+    def _briefing(self, key: Secret) -> Briefing:
+        setup = self._setup
+        settings = setup.settings
+        recent = [entry for entry in setup.conversation.recent if entry["message_id"] != setup.question.message_id]
+        profile = setup.organization.profile if settings.include_org_context else None
+        today = self._parts.clock().date()
+        return Briefing(
+            agent_name=setup.conversation.last_agent,
+            history=for_model(
+                recent,
+                max_messages=settings.max_history_messages if settings.enable_memory else 0,
+                context_window=setup.model.context_window,
+                reserved=settings.max_tokens + limits.PROMPT_TOKENS,
+            ),
+            question=setup.question.content,
+            context=system_context(today, profile, settings.system_prompt_extra),
+            model=setup.model,
+            key=key,
+            temperature=settings.temperature,
+            max_tokens=settings.max_tokens,
+            tools_for=self._tools_for,
+        )
+
+    def _tools_for(self, names: tuple[str, ...]) -> BoundTools:
+        setup = self._setup
+        labels = {"org": setup.principal.org_slug, "conversation": setup.conversation.conversation_id}
+        context = ToolContext(self._parts.warehouse, labels, self._parts.clock().date())
+        return self._parts.registry.bind(setup.principal, context, names)
+
+    def _log(self, finish: str, answered: Answered | None = None) -> None:
+        setup = self._setup
+        self._parts.log.info(
+            "turn.finished",
+            org=setup.principal.org_slug,
+            conversation_id=setup.conversation.conversation_id,
+            message_id=setup.answer_id,
+            agent=self._progress.agent_name,
+            provider=setup.model.provider,
+            model_id=setup.model.model_id,
+            finish=finish,
+            latency_ms=round((time.perf_counter() - self._started) * 1000),
+            tool_calls=len(self._progress.tools),
+            bytes_processed=sum(call.result.get("bytes_processed", 0) for call in self._progress.tools),
+            model_calls=answered.model_calls if answered else None,
+            input_tokens=answered.usage.input_tokens if answered else None,
+            output_tokens=answered.usage.output_tokens if answered else None,
+        )

@@ -1,0 +1,61 @@
+"""A turn as its readers see it: events, then an end."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import aclosing
+
+from common.agents.events import Event, Heartbeat, TurnFailed, TurnFinished
+from common.errors import ServiceError
+
+# A running task must be held by somebody, or it may vanish half-way.
+_running: set["asyncio.Task[None]"] = set()
+
+
+class Turn:
+    """A turn under way. It runs by itself; whoever reads ``events`` and stops reading cancels it."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[Event] = asyncio.Queue()
+        self._task: asyncio.Task[None] | None = None
+
+    async def events(self, heartbeat_seconds: float | None = None) -> AsyncGenerator[Event, None]:
+        """Yield what happens until TurnFinished or TurnFailed; a Heartbeat whenever nothing did for so long."""
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(heartbeat_seconds):
+                        event = await self._queue.get()
+                except TimeoutError:
+                    yield Heartbeat()
+                    continue
+                yield event
+                if isinstance(event, TurnFinished | TurnFailed):
+                    return
+        finally:
+            if self._task is not None:
+                self._task.cancel()
+
+    async def finished(self) -> TurnFinished:
+        """Wait for the end of the turn. Raises the ServiceError that it failed with."""
+        async with aclosing(self.events()) as events:
+            async for event in events:
+                if isinstance(event, TurnFinished):
+                    return event
+                if isinstance(event, TurnFailed):
+                    raise event.error
+        raise ServiceError
+
+    async def ended(self) -> None:
+        """Wait until everything of the turn is over, storing what was said of a cancelled one too."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    def emit(self, event: Event) -> None:
+        """Put an event before the reader."""
+        self._queue.put_nowait(event)
+
+    def start(self, work: Coroutine[None, None, None]) -> None:
+        """Begin the work that emits, in a task of its own: a reader that leaves cannot cut its ending short."""
+        self._task = asyncio.create_task(work)
+        _running.add(self._task)
+        self._task.add_done_callback(_running.discard)

@@ -1,0 +1,166 @@
+"""What every function does around its domain call: route, request id, CORS, errors as JSON, one log record."""
+
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+from common import limits
+from common.access.authenticate import Claim, read_claim
+from common.app import Services, services
+from common.errors import (
+    KeyInvalid,
+    MethodNotAllowed,
+    NotFound,
+    ServiceError,
+    SetupRequired,
+    TooLarge,
+    Unavailable,
+    Unprocessable,
+)
+from common.telemetry.log import request_context
+from common.web import routes
+from common.web.routes import Match
+
+Body = TypeVar("Body", bound=BaseModel)
+
+ALLOWED_HEADERS = "Content-Type, Accept, Authorization, X-Org-Slug, X-API-Key, X-User-Id, X-Request-Id"
+EXPOSED_HEADERS = "X-Request-Id, Retry-After"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to a route of a function."""
+
+    request: Request
+    match: Match
+    request_id: str
+
+    @property
+    def claim(self) -> Claim:
+        """Who the request says it is. Raises BadSlug."""
+        return read_claim(self.request.headers, self.match.values.get("org_slug"))
+
+    async def body(self, model: type[Body]) -> Body:
+        """The body as ``model``. Raises TooLarge, or Unprocessable with a sentence per field."""
+        raw = bytearray()
+        async for chunk in self.request.stream():
+            raw += chunk
+            if len(raw) > limits.MAX_BODY_BYTES:
+                raise TooLarge(f"The body is larger than {limits.MAX_BODY_BYTES} bytes.")
+        try:
+            return model.model_validate_json(bytes(raw))
+        except ValidationError as error:
+            raise Unprocessable(_sentences(error)) from None
+
+    @property
+    def wants_events(self) -> bool:
+        """Whether the client asks for server-sent events."""
+        return "text/event-stream" in self.request.headers.get("accept", "")
+
+
+Handler = Callable[[Services, Call], Awaitable[Response]]
+
+
+async def serve(function: str, request: Request, handlers: Mapping[str, Handler]) -> Response:
+    """Answer a request with the handler of its route; whatever fails becomes the status and code of errors.py."""
+    request_id = uuid.uuid4().hex
+    found = services()
+    started = time.perf_counter()
+    token = request_context.set({"request_id": request_id, "function": function})
+    try:
+        response = await _answer(function, request, handlers, found, request_id)
+        for name, value in {**_cors(request, found.settings.cors_origins), "X-Request-Id": request_id}.items():
+            response.headers[name] = value
+        found.log.info(
+            "request.finished",
+            method=request.method[:16],
+            status=response.status_code,
+            duration_ms=round((time.perf_counter() - started) * 1000),
+        )
+        return response
+    finally:
+        request_context.reset(token)
+
+
+async def _answer(
+    function: str, request: Request, handlers: Mapping[str, Handler], found: Services, request_id: str
+) -> Response:
+    try:
+        if request.method == "OPTIONS":
+            return Response(status_code=204)
+        match = _route(function, request)
+        return await handlers[match.route.name](found, Call(request, match, request_id))
+    except ServiceError as error:
+        if error.status >= 500:
+            cause = type(error.__cause__).__name__ if error.__cause__ else None
+            found.log.error("request.failed", code=error.code, error_class=cause)
+        return error_response(error, request_id)
+    except ClientDisconnect:
+        return Response(status_code=499)
+    except Exception as error:
+        # The text of an unexpected exception may hold anything; its class and place do not.
+        found.log.error("request.crashed", error_class=type(error).__name__, stage=_place(error))
+        return error_response(ServiceError(), request_id)
+
+
+def _route(function: str, request: Request) -> Match:
+    found = routes.matches(function, request.url.path)
+    if not found:
+        raise NotFound
+    method = "GET" if request.method == "HEAD" else request.method
+    for match in found:
+        if match.route.method == method:
+            return match
+    raise MethodNotAllowed(tuple(sorted({match.route.method for match in found})))
+
+
+def error_response(error: ServiceError, request_id: str) -> JSONResponse:
+    """The JSON of an error: detail, code and request id; for a missing setup also what the settings page shows."""
+    body: dict[str, str] = {"detail": error.detail, "code": error.code, "request_id": request_id}
+    if isinstance(error, SetupRequired | KeyInvalid):
+        body |= {"status": error.code, "message": error.detail}
+    headers: dict[str, str] = {}
+    if isinstance(error, MethodNotAllowed):
+        headers["Allow"] = ", ".join((*error.allowed, "OPTIONS"))
+    retry_after = error.retry_after or (5 if isinstance(error, Unavailable) else None)
+    if retry_after is not None:
+        headers["Retry-After"] = str(retry_after)
+    return JSONResponse(body, status_code=error.status, headers=headers)
+
+
+def _cors(request: Request, origins: tuple[str, ...]) -> dict[str, str]:
+    origin = request.headers.get("origin")
+    if origin is None:
+        return {}
+    if origin not in origins and "*" not in origins:
+        return {"Vary": "Origin"}
+    return {
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
+        "Access-Control-Allow-Headers": ALLOWED_HEADERS,
+        "Access-Control-Expose-Headers": EXPOSED_HEADERS,
+        "Access-Control-Max-Age": "3600",
+        "Vary": "Origin",
+    }
+
+
+def _sentences(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors(include_url=False, include_context=False, include_input=False):
+        name = ".".join(str(part) for part in problem["loc"])
+        lines.append(f"{name}: {problem['msg']}." if name else f"{problem['msg']}.")
+    return " ".join(lines[:8])
+
+
+def _place(error: BaseException) -> str:
+    """The file and line that raised, without any value."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace else "unknown"

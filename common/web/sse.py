@@ -1,0 +1,75 @@
+"""Server-sent events: one whole frame per yield, ``\\n`` line ends, and an error after the first byte as an event."""
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+from starlette.responses import StreamingResponse
+
+from common import limits
+from common.agents.events import (
+    AgentChanged,
+    Event,
+    Heartbeat,
+    TextDelta,
+    ToolFinished,
+    ToolStarted,
+    TurnFailed,
+    TurnFinished,
+    TurnStarted,
+)
+from common.turn import Turn
+
+_HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
+
+
+def stream(turn: Turn) -> StreamingResponse:
+    """The turn as an event stream."""
+    events = turn.events(limits.HEARTBEAT_SECONDS)
+    return StreamingResponse(_frames(events), media_type="text/event-stream", headers=_HEADERS)
+
+
+def done(event: TurnFinished) -> dict[str, Any]:
+    """What is said of a finished turn, beside its text."""
+    return {
+        "conversation_id": event.conversation_id,
+        "message_id": event.message_id,
+        "agent_name": event.agent_name,
+        "model_id": event.model_id,
+        "latency_ms": event.latency_ms,
+        "usage": {"input_tokens": event.usage.input_tokens, "output_tokens": event.usage.output_tokens},
+    }
+
+
+async def _frames(events: AsyncGenerator[Event, None]) -> AsyncIterator[bytes]:
+    async with aclosing(events):
+        async for event in events:
+            yield _frame(event)
+
+
+def _frame(event: Event) -> bytes:
+    match event:
+        case Heartbeat():
+            return b": keep-alive\n\n"
+        case TurnStarted(conversation_id=conversation_id, message_id=message_id):
+            return _named("start", {"conversation_id": conversation_id, "message_id": message_id})
+        case AgentChanged(agent_name=agent_name):
+            return _named("agent", {"agent_name": agent_name})
+        case TextDelta(text=text):
+            return _named("token", {"text": text})
+        case ToolStarted():
+            body = {"id": event.call_id, "name": event.tool_name, "status": "started", "arguments": event.arguments}
+            return _named("tool", body)
+        case ToolFinished():
+            status = "finished" if event.succeeded else "failed"
+            body = {"id": event.call_id, "name": event.tool_name, "status": status}
+            return _named("tool", {**body, "duration_ms": event.duration_ms, "result": event.result})
+        case TurnFinished():
+            return _named("done", done(event))
+        case TurnFailed(error=error):
+            return _named("error", {"code": error.code, "message": error.detail})
+
+
+def _named(name: str, data: dict[str, Any]) -> bytes:
+    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode()

@@ -1,0 +1,114 @@
+"""The send function as the functions-framework serves it, in this process, over a scripted model."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+from google.cloud import firestore
+
+from common import app
+from common.app import Services
+from common.settings import load_settings
+from common.telemetry.log import Log
+from local.gateway import function_app
+from tests import seams
+from tests.conftest import PROJECT, Cloud
+from tests.fakes.scripted_model import ScriptedModel
+
+ACME = {"X-Org-Slug": "acme_inc", "X-API-Key": "demo-acme-key", "X-User-Id": "u1"}
+GLOBEX = {"X-Org-Slug": "globex_inc", "X-API-Key": "demo-globex-key", "X-User-Id": "u1"}
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@dataclass
+class Product:
+    """The function under test, and what it wrote."""
+
+    client: httpx.AsyncClient
+    services: Services
+    cloud: Cloud
+    clock: Clock
+    logs: io.StringIO
+    documents: firestore.Client
+
+    async def send(
+        self, message: str = "What did we spend?", headers: dict[str, str] | None = None, **body: Any
+    ) -> httpx.Response:
+        return await self.client.post("/send", json={"message": message, **body}, headers=ACME | (headers or {}))
+
+    def outbox(self) -> dict[str, dict[str, Any]]:
+        return {entry.id: entry.to_dict() or {} for entry in self.documents.collection("outbox").stream()}
+
+    def messages(self, conversation_id: str, org: str = "acme_inc") -> list[dict[str, Any]]:
+        path = f"orgs/{org}/conversations/{conversation_id}/messages"
+        return [entry.to_dict() or {} for entry in self.documents.collection(path).order_by("sequence").stream()]
+
+    def conversation(self, conversation_id: str, org: str = "acme_inc") -> dict[str, Any]:
+        return self.documents.document(f"orgs/{org}/conversations/{conversation_id}").get().to_dict() or {}
+
+    async def leased(self, conversation_id: str) -> None:
+        """Wait until a turn holds the conversation."""
+        async with asyncio.timeout(10):
+            while self.conversation(conversation_id)["lease"] is None:  # noqa: ASYNC110  another process's state
+                await asyncio.sleep(0.01)
+
+    @property
+    def firestore_host(self) -> str:
+        return self.cloud.environment["FIRESTORE_EMULATOR_HOST"]
+
+    @property
+    def kms_host(self) -> str:
+        return self.cloud.environment["KMS_EMULATOR_HOST"]
+
+
+Serving = Callable[[ScriptedModel], Any]
+
+
+@pytest.fixture
+async def serving(cloud: Cloud) -> AsyncIterator[Serving]:
+    """Serve with a model: ``product = await serving(model)``."""
+    async with AsyncExitStack() as stack:
+
+        async def serve(model: ScriptedModel) -> Product:
+            return await stack.enter_async_context(_serving(cloud, model))
+
+        yield serve
+
+
+@asynccontextmanager
+async def _serving(cloud: Cloud, model: ScriptedModel) -> AsyncIterator[Product]:
+    clock = Clock()
+    logs = io.StringIO()
+    services = Services(load_settings(), clock, model)
+    services.__dict__["log"] = Log("DEBUG", logs)
+    app.use(services)
+    seams.reset(cloud.environment["FIRESTORE_EMULATOR_HOST"])
+    seams.reset(cloud.environment["KMS_EMULATOR_HOST"])
+    documents = firestore.Client(project=PROJECT)
+    transport = httpx.ASGITransport(function_app("send"))
+    try:
+        async with httpx.AsyncClient(transport=transport, base_url="http://function", timeout=30) as client:
+            yield Product(client, services, cloud, clock, logs, documents)
+    finally:
+        seams.reset(cloud.environment["FIRESTORE_EMULATOR_HOST"])
+        seams.reset(cloud.environment["KMS_EMULATOR_HOST"])
+        app.use(None)
+        await services.documents.close()
+        await services.provider_keys.close()
+        services.warehouse.close()
+        documents.close()
