@@ -1,0 +1,37 @@
+"""The KMS emulator as an object that starts and stops."""
+
+from pathlib import Path
+from typing import Any
+
+from local.emulators.kms.keys import Keys
+from local.emulators.kms.service import MAX_BYTES, SERVICE, KmsService
+from local.emulators.rpc import LOOPBACK, Seams, serve
+
+
+class KmsEmulator:
+    """KMS v1 over gRPC with one key made at start; in memory without a directory, else kept in a file there."""
+
+    def __init__(self, key_name: str, directory: Path | None = None, port: int = 0) -> None:
+        self.key_name = key_name
+        self.seams = Seams()
+        self._directory = directory
+        self._port = port
+        self._server: Any = None
+
+    @property
+    def host(self) -> str:
+        """What KMS_EMULATOR_HOST must be set to, once started."""
+        return f"{LOOPBACK}:{self._port}"
+
+    async def start(self) -> None:
+        """Load or make the key and listen; returns when calls are answered."""
+        keys = Keys(self._directory)
+        keys.ensure(self.key_name)
+        methods = KmsService(keys).methods()
+        self._server, self._port = await serve(SERVICE, methods, self.seams, self._port, 8 * MAX_BYTES)
+
+    async def stop(self) -> None:
+        """Stop answering; safe to call twice."""
+        if self._server is not None:
+            await self._server.stop(grace=0.2)
+            self._server = None
