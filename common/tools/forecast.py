@@ -9,7 +9,7 @@ from calendar import monthrange
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from itertools import combinations
 from statistics import fmean, median, pstdev
 from typing import Any, Literal
@@ -39,6 +39,7 @@ _DAMPING = 0.985
 _AVERAGE_DAYS = 28
 _CLEARLY_BETTER = 0.6
 _ORIGINS = 14
+_WIDENING = 1.5  # how the error of a total grows with its days: between noise (0.5) and a trend gone wrong (2)
 _STALE_DAYS = 3
 
 
@@ -256,7 +257,7 @@ class _Backtest:
         """Half the interval of the total; grows with the horizon beyond what could be tested."""
         if not self.total_errors:
             return self.spread * horizon
-        return _quantile(self.total_errors) * horizon / self.horizon
+        return _quantile(self.total_errors) * (horizon / self.horizon) ** _WIDENING
 
     def daily_width(self, ahead: int) -> float:
         """Half the interval of a day so many days ahead; never narrower than that of a week before it."""
@@ -328,4 +329,5 @@ def _unit(days: Sequence[float], history: Sequence[float]) -> Decimal:
 
 
 def _money(value: float, unit: Decimal) -> Decimal:
-    return Decimal(value).quantize(unit)
+    with localcontext(prec=60):
+        return Decimal(value).quantize(unit)

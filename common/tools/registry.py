@@ -10,8 +10,8 @@ import json
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -28,11 +28,19 @@ _TENANT_NAMES = re.compile(r"org|tenant|dataset|project|user|principal", re.IGNO
 
 @dataclass(frozen=True, slots=True)
 class ToolContext:
-    """What a tool works with: the warehouse under this call's labels, and the date in UTC."""
+    """What a tool works with: the warehouse under this call's labels, and the moment in UTC.
+
+    ``scope`` names the answer the call is part of: the same write twice within one scope is one write.
+    """
 
     warehouse: Warehouse
     labels: Mapping[str, str]
-    today: date
+    now: datetime
+    scope: str
+
+    @property
+    def today(self) -> date:
+        return self.now.date()
 
     async def run(self, query: GuardedQuery) -> QueryResult:
         """Run a query of this tool call."""
@@ -126,7 +134,7 @@ class BoundTools:
         checked = _checked(chosen, arguments)
         started = time.perf_counter()
         labels = {**self._context.labels, "agent": agent_name, "tool": name}
-        context = ToolContext(self._context.warehouse, labels, self._context.today)
+        context = replace(self._context, labels=labels)
         result = await chosen.function(self._principal, context, **checked)
         envelope = result.envelope()
         envelope["duration_ms"] = round((time.perf_counter() - started) * 1000)

@@ -213,7 +213,7 @@ class Run:
     def _tools_for(self, names: tuple[str, ...]) -> BoundTools:
         setup = self._setup
         labels = {"org": setup.principal.org_slug, "conversation": setup.conversation.conversation_id}
-        context = ToolContext(self._parts.warehouse, labels, self._parts.clock().date())
+        context = ToolContext(self._parts.warehouse, labels, self._parts.clock(), scope=setup.answer_id)
         return self._parts.registry.bind(setup.principal, context, names)
 
     def _log(self, finish: str, answered: Answered | None = None) -> None:

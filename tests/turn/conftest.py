@@ -16,8 +16,8 @@ from common import app
 from common.app import Services
 from common.settings import load_settings
 from common.telemetry.log import Log
+from local.emulators.rpc import SeamsClient
 from local.gateway import function_app
-from tests import seams
 from tests.conftest import PROJECT, Cloud
 from tests.fakes.scripted_model import ScriptedModel
 
@@ -45,6 +45,8 @@ class Product:
     clock: Clock
     logs: io.StringIO
     documents: firestore.Client
+    firestore: SeamsClient
+    kms: SeamsClient
 
     async def send(
         self, message: str = "What did we spend?", headers: dict[str, str] | None = None, **body: Any
@@ -66,14 +68,6 @@ class Product:
         async with asyncio.timeout(10):
             while self.conversation(conversation_id)["lease"] is None:  # noqa: ASYNC110  another process's state
                 await asyncio.sleep(0.01)
-
-    @property
-    def firestore_host(self) -> str:
-        return self.cloud.environment["FIRESTORE_EMULATOR_HOST"]
-
-    @property
-    def kms_host(self) -> str:
-        return self.cloud.environment["KMS_EMULATOR_HOST"]
 
 
 Serving = Callable[[ScriptedModel], Any]
@@ -97,16 +91,16 @@ async def _serving(cloud: Cloud, model: ScriptedModel) -> AsyncIterator[Product]
     services = Services(load_settings(), clock, model)
     services.__dict__["log"] = Log("DEBUG", logs)
     app.use(services)
-    seams.reset(cloud.environment["FIRESTORE_EMULATOR_HOST"])
-    seams.reset(cloud.environment["KMS_EMULATOR_HOST"])
+    seams = [SeamsClient(cloud.environment[name]) for name in ("FIRESTORE_EMULATOR_HOST", "KMS_EMULATOR_HOST")]
     documents = firestore.Client(project=PROJECT)
     transport = httpx.ASGITransport(function_app("send"))
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://function", timeout=30) as client:
-            yield Product(client, services, cloud, clock, logs, documents)
+            yield Product(client, services, cloud, clock, logs, documents, *seams)
     finally:
-        seams.reset(cloud.environment["FIRESTORE_EMULATOR_HOST"])
-        seams.reset(cloud.environment["KMS_EMULATOR_HOST"])
+        for seam in seams:
+            seam.reset()
+            seam.close()
         app.use(None)
         await services.documents.close()
         await services.provider_keys.close()

@@ -18,7 +18,6 @@ from common.errors import (
     ProviderUnavailable,
     ServiceError,
 )
-from tests import seams
 from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
 from tests.turn.conftest import ACME, GLOBEX, Product, Serving
 
@@ -93,18 +92,18 @@ async def test_a_warm_turn_reads_once_opens_the_key_once_and_asks_bigquery_nothi
     model = ScriptedModel([say("hello")])
     product: Product = await serving(model)
     first = (await product.send()).json()
-    seams.reset(product.firestore_host)
-    seams.reset(product.kms_host)
+    product.firestore.reset()
+    product.kms.reset()
     await product.send(conversation_id=first["conversation_id"])
     # One read; one commit for the question and one for the answer.
-    assert seams.calls(product.firestore_host) == {"BatchGetDocuments": 1, "Commit": 2}
-    assert seams.calls(product.kms_host) == {"Decrypt": 1}
+    assert product.firestore.calls() == {"BatchGetDocuments": 1, "Commit": 2}
+    assert product.kms.calls() == {"Decrypt": 1}
 
 
 async def test_nothing_is_said_before_the_question_is_stored(serving: Serving) -> None:
     product: Product = await serving(ScriptedModel([say("said too early")]))
     await product.send()
-    seams.fail(product.firestore_host, "Commit", code="INTERNAL")
+    product.firestore.fail("Commit", "INTERNAL", times=100)
     response = await product.client.post("/stream", json={"message": "hello"}, headers=ACME)
     assert "said too early" not in response.text
     assert [line for line in response.text.splitlines() if line.startswith("event:")] == ["event: error"]
@@ -118,7 +117,7 @@ async def test_an_answer_that_cannot_be_stored_is_not_done(serving: Serving) -> 
     model.gate = asyncio.Event()
     sending = asyncio.create_task(product.send(conversation_id=first["conversation_id"]))
     await product.leased(first["conversation_id"])
-    seams.fail(product.firestore_host, "Commit", code="INTERNAL")
+    product.firestore.fail("Commit", "INTERNAL", times=100)
     model.gate.set()
     response = await sending
     assert (response.status_code, response.json()["code"]) == (503, "session_store_unavailable")

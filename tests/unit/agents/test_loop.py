@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
@@ -46,7 +46,9 @@ REGISTRY = Registry([tool("test", echo), tool("test", fail)])
 
 
 def tools_for(names: Sequence[str]) -> BoundTools:
-    return REGISTRY.bind(PRINCIPAL, ToolContext(cast(Warehouse, None), {}, date(2026, 2, 28)), names)
+    return REGISTRY.bind(
+        PRINCIPAL, ToolContext(cast(Warehouse, None), {}, datetime(2026, 2, 28, tzinfo=UTC), "answer-1"), names
+    )
 
 
 async def run(model: ScriptedModel, agent_name: str | None = "Echoer") -> list[Any]:
@@ -113,7 +115,7 @@ async def test_calls_of_one_step_run_at_the_same_time_and_their_results_keep_the
     roster = Roster({"Router": Agent("Router", "", "r", ()), "Echoer": Agent("Echoer", "", "e", ("meet",))})
     calls = (ToolCall("c1", "meet", '{"word": "one"}'), ToolCall("c2", "meet", '{"word": "two"}'))
     model = ScriptedModel([Reply("", calls), say("done")])
-    context = ToolContext(cast(Warehouse, None), {}, date(2026, 2, 28))
+    context = ToolContext(cast(Warehouse, None), {}, datetime(2026, 2, 28, tzinfo=UTC), "answer-1")
     briefing = Briefing(
         agent_name="Echoer",
         history=[],

@@ -1,0 +1,53 @@
+"""Why a query is not admitted: a stable reason code, and a sentence that says what to change."""
+
+from typing import Literal, get_args
+
+DenialCode = Literal[
+    "too_long",
+    "control_character",
+    "not_a_query",
+    "several_statements",
+    "pipe_syntax",
+    "parameter",
+    "hint",
+    "quoted_function",
+    "function",
+    "routine",
+    "nesting",
+    "type_nesting",
+    "syntax",
+    "construct",
+    "argument",
+    "recursive",
+    "name",
+    "table_name",
+    "project",
+    "dataset",
+    "metadata",
+    "shared_table",
+    "wildcard",
+    "time_travel",
+    "sample",
+    "column",
+    "too_many_tables",
+    "generator",
+    "limit",
+    "unverified",
+    "timeout",
+    "busy",
+    "failed",
+    "unavailable",
+]
+CODES: tuple[DenialCode, ...] = get_args(DenialCode)
+
+
+class Denied(Exception):
+    """The query may not run. ``message`` is for the model that wrote it, and names what to change."""
+
+    def __init__(self, code: DenialCode, message: str) -> None:
+        super().__init__(message)
+        self.code: DenialCode = code
+        self.message = message
+
+    def __reduce__(self) -> tuple[type["Denied"], tuple[DenialCode, str]]:
+        return Denied, (self.code, self.message)

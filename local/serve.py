@@ -1,0 +1,122 @@
+"""``make run``: the emulators, the demo data and every function, on one machine and one port."""
+
+import json
+import os
+import signal
+import socket
+import threading
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+
+import uvicorn
+from rich.console import Console
+from rich.table import Table
+
+from local.data.__main__ import emulated_bigquery, emulated_kms
+from local.data.focus_file import FocusFileError
+from local.data.organizations import API_KEYS, DEMO
+from local.data.prepare import prepare
+from local.emulators.process import EmulatorProcess, EmulatorStartError
+
+PROJECT = "local-dev-project"
+HOSTS = ("BIGQUERY_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST", "KMS_EMULATOR_HOST")
+
+
+def run(port: int, state: Path, focus: Path | None) -> int:
+    """Serve until SIGTERM or Ctrl-C, then return 0; 1 when something cannot start, 2 for a FOCUS file it cannot read.
+
+    Where the environment names all three emulator hosts, those serve; else they are started here and keep their data
+    under ``state``.
+    """
+    console = Console()
+    # A stop at any moment ends by the with statements below, so that nothing that was started stays.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if _taken(port):
+        console.print(f"Port {port} is taken. Choose another one: make run PORT={port + 1}", highlight=False)
+        return 1
+    # The environment is the functions' own configuration; it is set before any of them is imported.
+    os.environ.setdefault("GCP_PROJECT_ID", PROJECT)
+    os.environ.setdefault("ENVIRONMENT", "local")
+    loading = threading.Thread(target=_load_demo_model, daemon=True)
+    loading.start()
+    try:
+        with _emulators(state) as emulators:
+            if emulators is not None:
+                os.environ.update(emulators.environment)
+            today = datetime.now(UTC).date()
+            prepare(emulated_bigquery(os.environ), emulated_kms(os.environ), today, focus, console)
+            with console.status("Loading the demo model"):
+                loading.join()
+            _serve(console, port)
+    except KeyboardInterrupt:
+        console.print("Stopped.")
+    except FocusFileError as error:
+        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        return error.exit_code
+    except EmulatorStartError as error:
+        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        return 1
+    return 0
+
+
+def _emulators(state: Path) -> AbstractContextManager[EmulatorProcess | None]:
+    if all(os.environ.get(name) for name in HOSTS):
+        return nullcontext()
+    directory = state / "emulators"
+    directory.mkdir(parents=True, exist_ok=True)
+    return EmulatorProcess(os.environ["GCP_PROJECT_ID"], directory)
+
+
+def _serve(console: Console, port: int) -> None:
+    from local.gateway import Gateway
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                _greet(console, port)
+
+    # Open connections get a moment to end when it is stopped, not for ever.
+    config = uvicorn.Config(
+        Gateway(), host="127.0.0.1", port=port, log_level="warning", lifespan="off", timeout_graceful_shutdown=5
+    )
+    Server(config).run()
+
+
+def _load_demo_model() -> None:
+    """Import litellm, which takes seconds, and register the demo model with it, while the data is loading."""
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    from local.demo_model.registration import register
+
+    register()
+
+
+def _greet(console: Console, port: int) -> None:
+    table = Table(title=f"http://127.0.0.1:{port}", title_justify="left")
+    table.add_column("X-Org-Slug")
+    table.add_column("X-API-Key")
+    for slug, key in API_KEYS.items():
+        table.add_row(slug, key if slug in DEMO else f"{key}  (once a FOCUS file was loaded)")
+    console.print(table)
+    body = json.dumps({"message": "Top 3 services by cost last month"})
+    console.print('Ask with curl, or with make ask Q="…":', highlight=False)
+    console.print(
+        f"  curl -s -X POST http://127.0.0.1:{port}/api/v1/chat/acme_inc/send "
+        f"-H 'X-Org-Slug: acme_inc' -H 'X-API-Key: {API_KEYS['acme_inc']}' -H 'X-User-Id: u1' "
+        f"-H 'Content-Type: application/json' -d '{body}'",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print("Ctrl-C stops everything.")
+
+
+def _taken(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False

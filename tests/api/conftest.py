@@ -1,0 +1,78 @@
+"""The whole product over HTTP: the functions, each under the functions-framework, in a process of their own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from local.data.organizations import API_KEYS
+from tests.conftest import Cloud
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """Where the product is served, what it logs, and the client that speaks to it."""
+
+    url: str
+    log: Path
+    cloud: Cloud
+    http: httpx.Client
+
+    def headers(self, org: str = "acme_inc", user: str = "analyst") -> dict[str, str]:
+        return {"X-Org-Slug": org, "X-API-Key": API_KEYS[org], "X-User-Id": user}
+
+    def send(self, message: str, org: str = "acme_inc", **body: Any) -> dict[str, Any]:
+        """Ask, and return the answer's body."""
+        path = f"/api/v1/chat/{org}/send"
+        response = self.http.post(path, json={"message": message, **body}, headers=self.headers(org))
+        assert response.status_code == 200, response.text
+        answer: dict[str, Any] = response.json()
+        return answer
+
+
+@pytest.fixture(scope="session")
+def product(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """``make run`` over the session's emulators."""
+    log = tmp_path_factory.mktemp("product") / "log"
+    port = _free_port()
+    environment = os.environ | cloud.environment | {"ENVIRONMENT": "local", "LOG_LEVEL": "DEBUG"}
+    with log.open("w") as output:
+        command = [sys.executable, "-m", "local", "run", "--port", str(port)]
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        url = f"http://127.0.0.1:{port}"
+        try:
+            _wait_until_ready(url, process, log)
+            with httpx.Client(base_url=url, timeout=60) as http:
+                yield Product(url, log, cloud, http)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=20) == 0
+
+
+def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if httpx.get(f"{url}/health/ready", timeout=5).status_code == httpx.codes.OK:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    pytest.fail(f"the product did not become ready:\n{log.read_text()}")
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
