@@ -1,0 +1,184 @@
+"""Run SQL: plan it once per text, estimate its bytes, execute it on a cursor of its own."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+from sqlglot import exp
+
+from local.emulators.bigquery import dml, parameters
+from local.emulators.bigquery.analysis import Output, analyze
+from local.emulators.bigquery.checks import check
+from local.emulators.bigquery.errors import BigQueryError, invalid_query
+from local.emulators.bigquery.rewrite import to_duckdb
+from local.emulators.bigquery.statement import parse
+from local.emulators.bigquery.store import Store, TableId
+from local.emulators.bigquery.types import Field, field_from_duckdb
+
+_PLANS = 512
+MINIMUM_BILLED = 10 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A statement ready for DuckDB, with what a dry run tells about it."""
+
+    sql: str
+    kind: str
+    outputs: tuple[Output, ...]
+    tables: tuple[TableId, ...]
+    columns: dict[TableId, set[str]]
+    parameters: tuple[str, ...]
+    target: TableId | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """One query as the API asked for it."""
+
+    sql: str
+    parameters: Sequence[dict[str, Any]] = ()
+    default_dataset: str | None = None
+    dry_run: bool = False
+    maximum_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a query gave: result columns and rows, or the number of rows that DML changed."""
+
+    kind: str
+    fields: tuple[Field, ...]
+    rows: Sequence[tuple[Any, ...]]
+    bytes: int
+    tables: tuple[TableId, ...]
+    affected: int | None = None
+
+    @property
+    def billed(self) -> int:
+        """Bytes billed: at least 10 MB where any table is read."""
+        return max(self.bytes, MINIMUM_BILLED) if self.bytes else 0
+
+
+class Engine:
+    """Runs statements against a store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._plans: OrderedDict[tuple[Any, ...], Plan] = OrderedDict()
+        self._plans_lock = threading.Lock()
+
+    def run(self, request: Request, started: Callable[[duckdb.DuckDBPyConnection], None] | None = None) -> Result:
+        """Answer the request; `started` receives the cursor, so that another thread may interrupt it."""
+        plan = self._plan(request)
+        bound = parameters.values(request.parameters)
+        cursor = self.store.cursor()
+        try:
+            if started is not None:
+                started(cursor)
+            processed = self._bytes(plan, cursor)
+            _check_bytes(processed, request.maximum_bytes)
+            arguments = {name: bound[name] for name in plan.parameters}
+            if request.dry_run:
+                return self._describe(plan, arguments, processed, cursor)
+            if plan.target is not None:
+                return self._change(plan, plan.target, arguments, processed, cursor)
+            return self._select(plan, arguments, processed, cursor)
+        except duckdb.Error as error:
+            raise invalid_query(_message(error)) from error
+        finally:
+            cursor.close()
+
+    def _plan(self, request: Request) -> Plan:
+        types = parameters.declared(request.parameters)
+        key = (request.sql, request.default_dataset, repr(types), self.store.version)
+        with self._plans_lock:
+            known = self._plans.get(key)
+            if known is not None:
+                self._plans.move_to_end(key)
+                return known
+        plan = compile_plan(request.sql, self.store, request.default_dataset, types)
+        with self._plans_lock:
+            self._plans[key] = plan
+            while len(self._plans) > _PLANS:
+                self._plans.popitem(last=False)
+        return plan
+
+    def _bytes(self, plan: Plan, cursor: duckdb.DuckDBPyConnection) -> int:
+        return sum(self.store.bytes_of(self.store.table(table), names, cursor) for table, names in plan.columns.items())
+
+    def _select(self, plan: Plan, arguments: dict[str, Any], size: int, cursor: duckdb.DuckDBPyConnection) -> Result:
+        cursor.execute(plan.sql, arguments)
+        rows = cursor.fetchall()
+        fields = _fields(plan.outputs, cursor.description or [])
+        return Result(plan.kind, fields, rows, size, plan.tables)
+
+    def _describe(self, plan: Plan, arguments: dict[str, Any], size: int, cursor: duckdb.DuckDBPyConnection) -> Result:
+        """A dry run: DuckDB binds the statement and nothing runs."""
+        if plan.target is not None:
+            cursor.execute(f"EXPLAIN {plan.sql}", arguments)
+            return Result(plan.kind, (), (), size, plan.tables)
+        if all(output.field is not None for output in plan.outputs):
+            cursor.execute(f"EXPLAIN {plan.sql}", arguments)
+            fields = tuple(output.field for output in plan.outputs if output.field is not None)
+        else:
+            cursor.execute(f"SELECT * FROM ({plan.sql}) LIMIT 0", arguments)
+            fields = _fields(plan.outputs, cursor.description or [])
+        return Result(plan.kind, fields, (), size, plan.tables)
+
+    def _change(
+        self, plan: Plan, target: TableId, arguments: dict[str, Any], size: int, cursor: duckdb.DuckDBPyConnection
+    ) -> Result:
+        table = self.store.table(target)
+        with table.lock:
+            try:
+                changed = cursor.execute(plan.sql, arguments).fetchone()
+            finally:
+                self.store.changed(table)
+        return Result(plan.kind, (), (), size, plan.tables, int(changed[0]) if changed else 0)
+
+
+def compile_plan(sql: str, store: Store, default_dataset: str | None, types: dict[str, dict[str, Any]]) -> Plan:
+    """Parse, resolve, type, check and translate one statement."""
+    statement = parse(sql, store, default_dataset, types)
+    if not isinstance(statement.tree, exp.Query):
+        change = dml.compile_change(statement, store)
+        return Plan(
+            change.sql, statement.kind, (), statement.tables, change.columns, statement.parameters, change.target
+        )
+    analysis = analyze(statement.tree, store, statement.tables)
+    check(analysis.tree)
+    translated = to_duckdb(analysis.tree)
+    return Plan(translated, statement.kind, analysis.outputs, statement.tables, analysis.columns, statement.parameters)
+
+
+def _fields(outputs: Sequence[Output], description: Sequence[Any]) -> tuple[Field, ...]:
+    found = []
+    for output, column in zip(outputs, description, strict=True):
+        found.append(output.field or field_from_duckdb(output.name, column[1]))
+    return tuple(found)
+
+
+def _check_bytes(processed: int, maximum: int | None) -> None:
+    if maximum is None or not processed:
+        return
+    billed = max(processed, MINIMUM_BILLED)
+    if billed > maximum:
+        raise BigQueryError(
+            400,
+            "bytesBilledLimitExceeded",
+            f"Query exceeded limit for bytes billed: {maximum}. {billed} or higher required.",
+        )
+
+
+def _message(error: duckdb.Error) -> str:
+    """DuckDB's refusal without its kind and its drawing of the statement."""
+    text = str(error).split("\n")[0]
+    kind, _, rest = text.partition(": ")
+    text = rest if kind.endswith("Error") and rest else text
+    if text.startswith("NOT NULL constraint failed: "):
+        return f"Required field {text.rsplit('.', 1)[-1]} cannot be null"
+    return text
