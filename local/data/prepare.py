@@ -1,0 +1,188 @@
+"""Makes the local cloud ready to answer: datasets, tables, the demo organisations and, where given, a FOCUS file."""
+
+import hashlib
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import date
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import IO
+
+from google.cloud import bigquery
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from common.warehouse import schema
+from local.data import access, alerts, calendar, demo, focus, operations, warehouse
+from local.data.access import Encrypt
+from local.data.focus import Summary
+from local.data.organizations import DEMO, Organization, focus_organization
+from local.data.rows import Row
+
+FOCUS_ORG = "focus_inc"
+
+
+def prepare(
+    client: bigquery.Client, encrypt: Encrypt, today: date, focus_file: Path | None, console: Console
+) -> Summary | None:
+    """Create what is missing and load what is not loaded yet; return what the FOCUS file held, None if not read.
+
+    ``encrypt`` is ``access.kms_encrypt(kms_client, key_name)``. The FOCUS file is read whole before anything of it is
+    loaded: FocusFileError leaves focus_inc as it was. What is already loaded for ``today`` is left alone.
+    """
+    with tempfile.TemporaryFile() as ndjson:
+        # First, so that a file that cannot be read is said at once and nothing is touched.
+        summary = _read_focus(client, focus_file, ndjson, today, console) if focus_file else None
+        with Progress(
+            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console
+        ) as progress:
+            task = progress.add_task("Datasets and tables", total=1)
+            warehouse.create(client, (*demo.ORGS, *([FOCUS_ORG] if summary else [])))
+            progress.advance(task)
+            # BigQuery loads one organisation's rows while the next one's are made.
+            loads = [DemoLoad(client, organization, today, progress) for organization in DEMO.values()]
+            for load in loads:
+                load.start()
+            for load in loads:
+                load.finish(encrypt)
+        if summary:
+            with console.status(f"Loading {summary.rows:,} rows into {FOCUS_ORG}"):
+                _load_focus(client, encrypt, summary, ndjson, today)
+            console.print(summary.text, markup=False, highlight=False, soft_wrap=True)
+    return summary
+
+
+def organization_rows(
+    organization: Organization, today: date, costs: operations.DailyCosts, encrypt: Encrypt
+) -> dict[str, list[Row]]:
+    """Return a demo organisation's rows of the shared tables; ``costs`` are its daily billed costs by kind."""
+    return {
+        **_access_rows(organization, today, encrypt),
+        "org_subscriptions": operations.subscription(organization),
+        "org_hierarchy": operations.hierarchy_rows(organization),
+        "org_usage_quotas": operations.quotas(organization, today),
+        "org_meta_pipeline_runs": operations.pipeline_runs(organization, today),
+        "org_notification_rules": alerts.rules(organization),
+        "org_alert_history": alerts.history(organization, today, costs),
+        "org_budgets": operations.budgets(organization, today),
+        "org_budget_allocations": operations.budget_allocations(organization, today),
+    }
+
+
+class DailyTotals:
+    """Adds up rows as they pass, so that alerts can quote the costs that are loaded."""
+
+    def __init__(self, currency: str) -> None:
+        self.currency = currency
+        self.by_day: defaultdict[tuple[date, str], Decimal] = defaultdict(Decimal)
+
+    def watch(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Yield the rows unchanged, adding those in the organisation's currency to their day and kind."""
+        for row in rows:
+            if row["BillingCurrency"] == self.currency:
+                kind = "genai" if row["x_genai_provider"] else "cloud" if row["x_cloud_provider"] else "subscription"
+                self.by_day[row["ChargePeriodStart"].date(), kind] += row["BilledCost"]
+            yield row
+
+
+def _access_rows(organization: Organization, today: date, encrypt: Encrypt) -> dict[str, list[Row]]:
+    return {
+        "org_profiles": operations.profile(organization),
+        "org_api_keys": access.api_keys(organization, today),
+        "org_integration_credentials": access.credentials(organization, encrypt),
+        "org_chat_settings": access.chat_settings(organization),
+    }
+
+
+class DemoLoad:
+    """Brings one demo organisation to where it should be today, or sees that it is there already."""
+
+    def __init__(self, client: bigquery.Client, organization: Organization, today: date, progress: Progress) -> None:
+        self.client = client
+        self.organization = organization
+        self.today = today
+        self.progress = progress
+        self.mark = f"demo-{_generation()}-{today.isoformat()}"
+        self.dataset = f"{client.project}.{warehouse.tenant_dataset(organization.slug)}"
+        self.totals = DailyTotals(organization.currency)
+        self.jobs: list[bigquery.LoadJob] = []
+        self.task = TaskID(0)
+
+    def start(self) -> None:
+        """Start loading the organisation's own tables."""
+        org = self.organization.slug
+        if warehouse.mark(self.client, f"{self.dataset}.{warehouse.COSTS}") == self.mark:
+            self.progress.add_task(f"{org}: loaded already", total=1, completed=1)
+            return
+        days = (self.today - calendar.first_day(self.today)).days + 1
+        self.task = self.progress.add_task(f"{org}: {days} days of costs", total=days + 1)
+        costs = self.totals.watch(_tell(demo.cost_rows(org, self.today), self.progress, self.task))
+        for table, rows in ((warehouse.COSTS, costs), (warehouse.USAGE, demo.usage_rows(org, self.today))):
+            job = warehouse.replace_rows(self.client, f"{self.dataset}.{table}", schema.load("tenant", table), rows)
+            self.jobs.append(job)
+
+    def finish(self, encrypt: Encrypt) -> None:
+        """Load the organisation's rows of the shared tables and wait for what was started."""
+        if not self.jobs:
+            return
+        shared = organization_rows(self.organization, self.today, self.totals.by_day, encrypt)
+        for table, rows in shared.items():
+            warehouse.replace_demo_rows(self.client, self.organization.slug, table, rows)
+        for job in self.jobs:
+            warehouse.wait_for(job)
+        # Last, so that a run that was interrupted is done again.
+        warehouse.set_mark(self.client, f"{self.dataset}.{warehouse.COSTS}", self.mark)
+        self.progress.advance(self.task)
+
+
+def _read_focus(
+    client: bigquery.Client, path: Path, ndjson: IO[bytes], today: date, console: Console
+) -> Summary | None:
+    """Write the file's rows to ``ndjson``; None where this very file is what focus_inc holds already."""
+    if path.is_file() and warehouse.mark(client, _focus_table(client)) == _focus_mark(focus.fingerprint(path)):
+        console.print(f"{path.name}: loaded already", markup=False, highlight=False)
+        return None
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn(), console=console
+    ) as progress:
+        task = progress.add_task("Reading the FOCUS file", total=path.stat().st_size if path.exists() else None)
+        return focus.convert(path, ndjson, today, lambda position: progress.update(task, completed=position))
+
+
+def _load_focus(client: bigquery.Client, encrypt: Encrypt, summary: Summary, ndjson: IO[bytes], today: date) -> None:
+    table = schema.load("tenant", warehouse.COSTS)
+    warehouse.wait_for(warehouse.replace_table(client, _focus_table(client), table, ndjson))
+    organization = focus_organization(summary.currencies[0])
+    for name, rows in _access_rows(organization, today, encrypt).items():
+        warehouse.replace_demo_rows(client, FOCUS_ORG, name, rows)
+    warehouse.set_mark(client, _focus_table(client), _focus_mark(summary.fingerprint))
+
+
+def _focus_table(client: bigquery.Client) -> str:
+    return f"{client.project}.{warehouse.tenant_dataset(FOCUS_ORG)}.{warehouse.COSTS}"
+
+
+def _focus_mark(fingerprint: str) -> str:
+    return f"focus-{_generation()}-{fingerprint}"
+
+
+def _tell(rows: Iterator[Row], progress: Progress, task: TaskID) -> Iterator[Row]:
+    """Yield the rows, advancing the bar by one for each day that begins."""
+    last = None
+    for row in rows:
+        if row["ChargePeriodStart"] != last:
+            last = row["ChargePeriodStart"]
+            progress.advance(task)
+        yield row
+
+
+@cache
+def _generation() -> str:
+    """Return a short text that changes with the code and tables that make the data, so that new code reloads it."""
+    digest = hashlib.sha256()
+    folder = Path(__file__).parent
+    for file in sorted([*folder.glob("*.py"), *folder.glob("tables/*.csv")]):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,154 @@
+"""Datasets, tables and bulk loads through the real BigQuery client, alike on an emulator and a project."""
+
+import tempfile
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import IO
+
+from google.api_core.exceptions import NotFound
+from google.cloud import bigquery
+
+from common.warehouse import schema
+from common.warehouse.schema import Dataset, TableSchema
+from local.data.rows import Row, to_json
+
+SHARED = "organizations"
+COSTS = "cost_data_standard_1_3"
+USAGE = "genai_usage_daily_unified"
+# Where a table says which data it was loaded with, so that it is not loaded again.
+MARK = "local_data"
+FIRST_PAUSE, LONGEST_PAUSE = 0.01, 1.0
+# The column by which demo rows of a shared table are known: their ids begin with "demo-".
+DEMO_ID_COLUMNS = {
+    "org_api_keys": "org_api_key_id",
+    "org_integration_credentials": "credential_id",
+    "org_chat_settings": "setting_id",
+    "org_notification_rules": "rule_id",
+    "org_alert_history": "alert_history_id",
+    "org_usage_quotas": "usage_id",
+    "org_meta_pipeline_runs": "pipeline_logging_id",
+    "org_subscriptions": "subscription_id",
+    "org_budgets": "budget_id",
+    "org_budget_allocations": "allocation_id",
+    "org_hierarchy": "id",
+}
+
+
+def tenant_dataset(org: str) -> str:
+    """Return the dataset of an organisation's own tables."""
+    return f"{org}_prod"
+
+
+def create(client: bigquery.Client, orgs: Iterable[str]) -> None:
+    """Create the shared dataset, each organisation's dataset and all their tables, leaving what exists as it is."""
+    _create_dataset(client, SHARED, "organizations")
+    for org in orgs:
+        _create_dataset(client, tenant_dataset(org), "tenant")
+
+
+def replace_table(client: bigquery.Client, table_id: str, table: TableSchema, ndjson: IO[bytes]) -> bigquery.LoadJob:
+    """Start one load job that replaces all rows of a table; all or nothing is loaded, see ``wait_for``."""
+    return _load(client, table_id, table, ndjson, bigquery.WriteDisposition.WRITE_TRUNCATE)
+
+
+def wait_for(job: bigquery.LoadJob) -> None:
+    """Return when a load job is done, raising what it failed with."""
+    pause = FIRST_PAUSE
+    # The client's own result() first looks again after a whole second.
+    while not job.done():
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+    job.result()
+
+
+def replace_rows(client: bigquery.Client, table_id: str, table: TableSchema, rows: Iterable[Row]) -> bigquery.LoadJob:
+    """Start one load job that replaces all rows of a table by ``rows``; see ``wait_for``."""
+    with tempfile.TemporaryFile() as file:
+        write_ndjson(file, rows)
+        return replace_table(client, table_id, table, file)
+
+
+def replace_demo_rows(client: bigquery.Client, org: str, table_name: str, rows: Iterable[Row]) -> None:
+    """Replace an organisation's demo rows of a shared table; rows of other organisations and of users stay."""
+    table_id = f"{client.project}.{SHARED}.{table_name}"
+    condition = "org_slug = @org"
+    if table_name != "org_profiles":
+        condition += f" AND STARTS_WITH({DEMO_ID_COLUMNS[table_name]}, 'demo-')"
+    client.query_and_wait(
+        f"DELETE FROM `{table_id}` WHERE {condition}",
+        job_config=bigquery.QueryJobConfig(query_parameters=[bigquery.ScalarQueryParameter("org", "STRING", org)]),
+    )
+    with tempfile.TemporaryFile() as file:
+        if write_ndjson(file, rows):
+            append = bigquery.WriteDisposition.WRITE_APPEND
+            wait_for(_load(client, table_id, schema.load("organizations", table_name), file, append))
+
+
+def write_ndjson(file: IO[bytes], rows: Iterable[Row]) -> int:
+    """Write rows as newline-delimited JSON and return how many there were."""
+    count = 0
+    for count, row in enumerate(rows, start=1):  # noqa: B007  # the last number is the answer
+        file.write(to_json(row).encode() + b"\n")
+    return count
+
+
+def mark(client: bigquery.Client, table_id: str) -> str | None:
+    """Return what a table was last marked as loaded with, None where it was not or does not exist."""
+    with suppress(NotFound):
+        value: str | None = client.get_table(table_id).labels.get(MARK)
+        return value
+    return None
+
+
+def set_mark(client: bigquery.Client, table_id: str, value: str) -> None:
+    """Mark a table as loaded with ``value`` (lower-case letters, digits, - and _; at most 63)."""
+    table = client.get_table(table_id)
+    table.labels = {**table.labels, MARK: value}
+    client.update_table(table, ["labels"])
+
+
+def bigquery_fields(table: TableSchema) -> list[bigquery.SchemaField]:
+    """Return a table's columns as the BigQuery client wants them."""
+    return [
+        bigquery.SchemaField(field.name, field.type, mode=field.mode, description=field.description)
+        for field in table.fields
+    ]
+
+
+def _create_dataset(client: bigquery.Client, dataset_id: str, dataset: Dataset) -> None:
+    client.create_dataset(f"{client.project}.{dataset_id}", exists_ok=True)
+    existing = {item.table_id for item in client.list_tables(f"{client.project}.{dataset_id}")}
+    for name in schema.tables(dataset):
+        if name not in existing:
+            described = schema.load(dataset, name)
+            table = bigquery.Table(f"{client.project}.{dataset_id}.{name}", schema=bigquery_fields(described))
+            table.description = described.description
+            table.time_partitioning = _partitioning(described)
+            table.clustering_fields = list(described.clustering) or None
+            client.create_table(table, exists_ok=True)
+
+
+def _load(
+    client: bigquery.Client, table_id: str, table: TableSchema, ndjson: IO[bytes], disposition: str
+) -> bigquery.LoadJob:
+    return client.load_table_from_file(
+        ndjson,
+        table_id,
+        rewind=True,
+        job_config=bigquery.LoadJobConfig(
+            source_format=bigquery.SourceFormat.NEWLINE_DELIMITED_JSON,
+            schema=bigquery_fields(table),
+            time_partitioning=_partitioning(table),
+            clustering_fields=list(table.clustering) or None,
+            write_disposition=disposition,
+            create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
+        ),
+    )
+
+
+def _partitioning(table: TableSchema) -> bigquery.TimePartitioning | None:
+    partitioning = table.time_partitioning
+    if partitioning is None:
+        return None
+    return bigquery.TimePartitioning(type_=partitioning.type, field=partitioning.field)
