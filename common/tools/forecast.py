@@ -254,10 +254,11 @@ class _Backtest:
         return fmean(self.total_errors) if self.total_errors else math.inf
 
     def total_width(self, horizon: int) -> float:
-        """Half the interval of the total; grows with the horizon beyond what could be tested."""
+        """Half the interval of the total; wider for more days than could be tested, a little narrower for fewer."""
         if not self.total_errors:
             return self.spread * horizon
-        return _quantile(self.total_errors) * (horizon / self.horizon) ** _WIDENING
+        share = horizon / self.horizon
+        return _quantile(self.total_errors) * math.pow(share, _WIDENING if share > 1 else 0.5)
 
     def daily_width(self, ahead: int) -> float:
         """Half the interval of a day so many days ahead; never narrower than that of a week before it."""
