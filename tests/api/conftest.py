@@ -45,14 +45,14 @@ class Product:
 def product(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """``make run`` over the session's emulators."""
     log = tmp_path_factory.mktemp("product") / "log"
-    port = _free_port()
+    port = free_port()
     environment = os.environ | cloud.environment | {"ENVIRONMENT": "local", "LOG_LEVEL": "DEBUG"}
     with log.open("w") as output:
         command = [sys.executable, "-m", "local", "run", "--port", str(port)]
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
         url = f"http://127.0.0.1:{port}"
         try:
-            _wait_until_ready(url, process, log)
+            wait_until_ready(url, process, log)
             with httpx.Client(base_url=url, timeout=60) as http:
                 yield Product(url, log, cloud, http)
         finally:
@@ -60,7 +60,7 @@ def product(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             assert process.wait(timeout=20) == 0
 
 
-def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+def wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         try:
@@ -71,7 +71,7 @@ def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -
     pytest.fail(f"the product did not become ready:\n{log.read_text()}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
