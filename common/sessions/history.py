@@ -14,7 +14,7 @@ def with_message(recent: Sequence[Data], message: Message) -> tuple[Data, ...]:
         "message_id": message.message_id,
         "role": message.role,
         "content": message.content,
-        "created_at": message.created_at,
+        "created_at": message.created_at.isoformat(),
     }
     window = [*recent, entry][-limits.RECENT_WINDOW_MESSAGES :]
     while len(window) > 1 and sum(_size(item) for item in window) > limits.RECENT_WINDOW_BYTES:

@@ -164,7 +164,7 @@ async def test_the_same_call_over_and_over_is_refused() -> None:
 
 async def test_a_model_that_never_stops_calling_is_asked_once_to_answer_with_what_it_has() -> None:
     counter = iter(range(1000))
-    model = ScriptedModel([lambda call: call_tool("echo", word=str(next(counter)))])
+    model = ScriptedModel([lambda _: call_tool("echo", word=str(next(counter)))])
     events = await run(model)
     assert len(model.calls) == limits.MAX_STEPS
     assert [call.may_call_tools for call in model.calls] == [True] * (limits.MAX_STEPS - 1) + [False]
