@@ -1,7 +1,10 @@
 """What the tests share: the emulators as a process of their own, with the demo organisations loaded."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -9,7 +12,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from local.data.__main__ import emulated_bigquery, emulated_kms
+from local.data.prepare import prepare
+from local.emulators.process import EmulatorProcess
+
 PROJECT = "local-dev-project"
+# A loaded cloud is kept between runs, a folder a day: copying it takes a moment, loading it many seconds.
+LOADED = Path(__file__).parents[1] / ".cache" / "loaded-cloud"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +32,36 @@ class Cloud:
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """Emulators with acme_inc and globex_inc loaded; the environment names them while the session lasts."""
-    from local.data.__main__ import emulated_bigquery, emulated_kms
-    from local.data.prepare import prepare
-    from local.emulators.process import EmulatorProcess
-
+    directory = tmp_path_factory.mktemp("cloud") / "emulators"
     today = datetime.now(UTC).date()
-    with (
-        EmulatorProcess(PROJECT, tmp_path_factory.mktemp("emulators")) as emulators,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        environment = {**emulators.environment, "GCP_PROJECT_ID": PROJECT, "ENVIRONMENT": "test"}
+    shutil.copytree(_loaded(today), directory)
+    with _running(directory, today) as environment, pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
-        with Path(os.devnull).open("w") as nowhere:
-            prepare(emulated_bigquery(environment), emulated_kms(environment), today, None, Console(file=nowhere))
         yield Cloud(environment, today)
+
+
+def _loaded(today: date) -> Path:
+    """The folder of a cloud that has been loaded for today and stopped; the days before are removed."""
+    folder = LOADED / today.isoformat()
+    if not folder.exists():
+        LOADED.mkdir(parents=True, exist_ok=True)
+        for old in LOADED.iterdir():
+            shutil.rmtree(old, ignore_errors=True)
+        with tempfile.TemporaryDirectory(dir=LOADED) as made:
+            with _running(Path(made) / "emulators", today):
+                pass
+            # At once or not at all, so that a run that was interrupted leaves nothing half-loaded.
+            (Path(made) / "emulators").rename(folder)
+    return folder
+
+
+@contextmanager
+def _running(directory: Path, today: date) -> Iterator[dict[str, str]]:
+    with EmulatorProcess(PROJECT, directory) as emulators, Path(os.devnull).open("w") as nowhere:
+        environment = {**emulators.environment, "GCP_PROJECT_ID": PROJECT, "ENVIRONMENT": "test"}
+        # A test may ask as often as it likes, unless it says otherwise.
+        environment["USER_MESSAGES_PER_MINUTE"] = "0"
+        # Loads what is missing: after a change of the generator, everything.
+        prepare(emulated_bigquery(environment), emulated_kms(environment), today, None, Console(file=nowhere))
+        yield environment
