@@ -1,4 +1,4 @@
-"""What a query written by a model may read of the tables that all organisations share: columns and row filters, as data."""
+"""What a model's query may read of the tables that all organisations share: columns and row filters, as data."""
 
 import re
 from collections.abc import Mapping
@@ -46,6 +46,11 @@ class SharedTable:
     columns: tuple[str, ...]
     filters: tuple[FilterValue, ...]
     hidden: frozenset[str]
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The hidden columns that hold a key, a hash or a ciphertext."""
+        return frozenset(column for column in self.hidden if holds_secret(column))
 
     def refuses(self, column: str) -> bool:
         """Whether a mention of this column (casefolded) is a try at something that may not be read.

@@ -11,33 +11,38 @@ from common.warehouse.guard.functions import callable_as
 # Node class -> the arguments it may carry. An argument that is absent, empty or False does not count.
 _STRUCTURE = """
     Select: with_ kind distinct expressions from_ joins where group having qualify windows order limit offset
-    Union: with_ this expression distinct by_name order limit offset | Intersect: with_ this expression distinct order limit offset
+    Union: with_ this expression distinct by_name order limit offset
+    Intersect: with_ this expression distinct order limit offset
     Except: with_ this expression distinct order limit offset
-    Subquery: this alias with_ joins pivots order limit offset | With: expressions | CTE: this alias
-    Table: this db catalog alias joins pivots sample version | TableAlias: this columns | Unnest: expressions alias offset
-    Join: this side kind on using | From: this | Where: this | Having: this | Qualify: this | Distinct: expressions
-    Group: expressions all grouping_sets rollup cube | GroupingSets: expressions | Rollup: expressions | Cube: expressions
-    Order: this expressions | Ordered: this desc nulls_first | Limit: this expression | Offset: this expression
-    Pivot: expressions fields unpivot alias include_nulls columns pivot_column_naming prefixed_pivot_columns
+    Subquery: this alias with_ joins pivots order limit offset | With: expressions recursive | CTE: this alias
+    Table: this db catalog alias joins pivots sample version | TableAlias: this columns
+    Unnest: expressions alias offset explode_array | Join: this side kind on using | From: this | Where: this
+    Having: this | Qualify: this | Distinct: expressions | Group: expressions all grouping_sets rollup cube
+    GroupingSets: expressions | Rollup: expressions | Cube: expressions | Order: this expressions
+    Ordered: this desc nulls_first | Limit: this expression | Offset: this expression
+    Pivot: this expressions fields unpivot alias columns include_nulls pivot_column_naming value_columns_first
+    Pivot: prefixed_pivot_columns
     PivotAlias: this alias | TableSample: method percent | Version: this expression kind
     Window: this partition_by order spec alias over first | WindowSpec: kind start start_side end end_side
-    IgnoreNulls: this | RespectNulls: this | HavingMax: this expression max
-    Column: this table db catalog | Identifier: this quoted | Dot: this expression | Star: except_ replace
-    Alias: this alias | Tuple: expressions | Paren: this | Bracket: this expressions offset safe | Kwarg: this expression
-    Literal: this is_string | RawString: this | ByteString: this is_bytes | HexString: this is_integer | Boolean: this | Null:
-    Var: this | DataType: this expressions nested values | DataTypeParam: this | ColumnDef: this kind | Interval: this unit
-    And: this expression | Or: this expression | Not: this | Neg: this | BitwiseNot: this | Add: this expression
-    Sub: this expression | Mul: this expression | Div: this expression typed safe | Mod: this expression
-    BitwiseAnd: this expression | BitwiseOr: this expression | BitwiseXor: this expression
-    BitwiseLeftShift: this expression | BitwiseRightShift: this expression | DPipe: this expression safe
-    EQ: this expression | NEQ: this expression | GT: this expression | GTE: this expression | LT: this expression
-    LTE: this expression | Is: this expression | NullSafeEQ: this expression | NullSafeNEQ: this expression
-    Like: this expression | Escape: this expression | Between: this low high | In: this expressions query unnest
-    Any: this | All: this | Exists: this | AtTimeZone: this zone | PropertyEQ: this expression | SafeFunc: this
-    Case: this ifs default | If: this true false | Cast: this to format | TryCast: this to format safe
-    Array: expressions struct_name_inheritance bracket_notation | Struct: expressions
-    Anonymous: this expressions | JSONKeyValue: this expression | JSONPath: expressions | JSONPathRoot: | JSONPathKey: this
-    JSONPathSubscript: this | JSONPathWildcard: | FormatJson: this | WithinGroup:
+    IgnoreNulls: this | RespectNulls: this | HavingMax: this expression max | Column: this table db catalog
+    Identifier: this quoted | Dot: this expression | Star: except_ replace | Alias: this alias | Tuple: expressions
+    Paren: this | Bracket: this expressions offset safe | Kwarg: this expression | Literal: this is_string
+    RawString: this | ByteString: this is_bytes | HexString: this is_integer | Boolean: this | Null:
+    IntDiv: this expression | Var: this | DataType: this expressions nested values | DataTypeParam: this
+    ColumnDef: this kind | Interval: this unit | And: this expression | Or: this expression | Not: this | Neg: this
+    BitwiseNot: this | Add: this expression | Sub: this expression | Mul: this expression
+    Div: this expression typed safe | Mod: this expression | BitwiseAnd: this expression
+    BitwiseOr: this expression | BitwiseXor: this expression | BitwiseLeftShift: this expression
+    BitwiseRightShift: this expression | DPipe: this expression safe | EQ: this expression | NEQ: this expression
+    GT: this expression | GTE: this expression | LT: this expression | LTE: this expression | Is: this expression negate
+    NullSafeEQ: this expression | NullSafeNEQ: this expression | Like: this expression negate | Escape: this expression
+    Between: this low high | In: this expressions query unnest | Any: this | All: this | Exists: this
+    AtTimeZone: this zone | PropertyEQ: this expression | SafeFunc: this | Case: this ifs default
+    If: this true false | Cast: this to format | TryCast: this to format safe
+    Array: expressions struct_name_inheritance bracket_notation value_constructor | Struct: expressions
+    Anonymous: this expressions
+    JSONKeyValue: this expression | JSONPath: expressions | JSONPathRoot: | JSONPathKey: this
+    JSONPathSubscript: this | JSONPathWildcard: | FormatJson: this
 """
 
 # The classes that sqlglot makes of the allowed functions; a test derives them again from the functions' names.
@@ -122,12 +127,11 @@ _WORDS: Mapping[tuple[str, str], frozenset[str]] = {
     ("Version", "kind"): frozenset({"AS OF"}),
 }
 
-_TYPES = frozenset(
-    """
-    TEXT VARCHAR BINARY VARBINARY BIGINT INT DOUBLE DECIMAL BIGDECIMAL BOOLEAN DATE TIMESTAMP TIMESTAMPTZ DATETIME TIME
-    INTERVAL JSON ARRAY STRUCT
-    """.split()
-)
+_TYPE_NAMES = """
+    TEXT VARCHAR BINARY VARBINARY BIGINT INT DOUBLE DECIMAL BIGDECIMAL BOOLEAN DATE TIMESTAMP TIMESTAMPTZ DATETIME
+    TIME INTERVAL JSON ARRAY STRUCT
+"""
+_TYPES = frozenset(_TYPE_NAMES.split())
 
 # How to say a construct in the words of SQL, where the class name does not.
 _NAMES = {
@@ -145,21 +149,25 @@ _NAMES = {
 }
 
 
-def _table(text: str) -> dict[type[exp.Expression], frozenset[str]]:
+def _table(text: str) -> dict[type[exp.Expr], frozenset[str]]:
     rows = (row.partition(":") for line in text.strip().splitlines() for row in line.split("|"))
-    return {getattr(exp, name.strip()): frozenset(arguments.split()) for name, _, arguments in rows}
+    table: dict[type[exp.Expr], frozenset[str]] = {}
+    for name, _, arguments in rows:
+        node = getattr(exp, name.strip())
+        table[node] = table.get(node, frozenset()) | frozenset(arguments.split())
+    return table
 
 
 @cache
-def nodes() -> Mapping[type[exp.Expression], frozenset[str]]:
+def nodes() -> Mapping[type[exp.Expr], frozenset[str]]:
     """Return the allowed node classes and the arguments each may carry."""
     return _table(_STRUCTURE) | _table(_CALLS)
 
 
-def check(tree: exp.Expression, functions: frozenset[str]) -> None:
+def check(tree: exp.Expr, functions: frozenset[str]) -> None:
     """Raise Denied at the first node, argument, bare word, type or call that is not allowed."""
     allowed = nodes()
-    stack: list[exp.Expression] = [tree]
+    stack: list[exp.Expr] = [tree]
     while stack:
         node = stack.pop()
         arguments = allowed.get(type(node))
@@ -171,15 +179,17 @@ def check(tree: exp.Expression, functions: frozenset[str]) -> None:
             if name not in arguments:
                 raise Denied("argument", f"{construct(node)} may not carry {_argument(name)}; leave it out.")
             _word(node, name, value)
-            for child in value if isinstance(value, list) else (value,):
-                if isinstance(child, exp.Expression):
-                    stack.append(child)
+            stack += [child for child in _listed(value) if isinstance(child, exp.Expr)]
         special = _SPECIAL.get(type(node))
         if special is not None:
             special(node, functions)
 
 
-def construct(node: exp.Expression) -> str:
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]
+
+
+def construct(node: exp.Expr) -> str:
     """The name of a construct for a message."""
     name = type(node).__name__
     return _NAMES.get(name) or (node.sql_name() if isinstance(node, exp.Func) else name.upper())
@@ -189,31 +199,37 @@ def _argument(name: str) -> str:
     return name.rstrip("_").replace("_", " ").upper()
 
 
-def _word(node: exp.Expression, name: str, value: object) -> None:
+def _word(node: exp.Expr, name: str, value: object) -> None:
     words = _WORDS.get((type(node).__name__, name))
     if words is not None and (not isinstance(value, str) or value.upper() not in words):
-        raise Denied("argument", f"{construct(node)} may not be written with {value}; use one of {', '.join(sorted(words))}.")
+        raise Denied(
+            "argument", f"{construct(node)} may not be written with {value}; use one of {', '.join(sorted(words))}."
+        )
 
 
-def _anonymous(node: exp.Expression, functions: frozenset[str]) -> None:
+def _anonymous(node: exp.Expr, functions: frozenset[str]) -> None:
     parent = node.parent
     prefix = parent.this.name if isinstance(parent, exp.Dot) and parent.expression is node else None
     if not isinstance(node.this, str) or not callable_as(node.this, prefix, functions):
-        raise Denied("function", f"The function {node.name} is not allowed; use BigQuery's built-in analytic functions.")
+        raise Denied(
+            "function", f"The function {node.name} is not allowed; use BigQuery's built-in analytic functions."
+        )
 
 
-def _dot(node: exp.Expression, functions: frozenset[str]) -> None:
+def _dot(node: exp.Expr, _: frozenset[str]) -> None:
     if not isinstance(node.expression, exp.Identifier | exp.Star | exp.Anonymous):
         raise Denied("routine", "A function may not be called through a dataset or a namespace.")
 
 
-def _data_type(node: exp.Expression, functions: frozenset[str]) -> None:
+def _data_type(node: exp.Expr, _: frozenset[str]) -> None:
     kind = node.this
     if not isinstance(kind, exp.DType) or kind.name not in _TYPES:
-        raise Denied("construct", "This type is not one of BigQuery's; use STRING, INT64, NUMERIC, FLOAT64, DATE and so on.")
+        raise Denied(
+            "construct", "This type is not one of BigQuery's; use STRING, INT64, NUMERIC, FLOAT64, DATE and so on."
+        )
 
 
-_SPECIAL: Mapping[type[exp.Expression], Callable[[exp.Expression, frozenset[str]], None]] = {
+_SPECIAL: Mapping[type[exp.Expr], Callable[[exp.Expr, frozenset[str]], None]] = {
     exp.Anonymous: _anonymous,
     exp.Dot: _dot,
     exp.DataType: _data_type,

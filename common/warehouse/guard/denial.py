@@ -9,7 +9,6 @@ DenialCode = Literal[
     "several_statements",
     "pipe_syntax",
     "parameter",
-    "hint",
     "quoted_function",
     "function",
     "routine",

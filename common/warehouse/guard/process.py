@@ -1,0 +1,109 @@
+"""A child process that can be killed: it reads requests and answers them, one length-prefixed JSON frame each."""
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from typing import Any, Self
+
+from common.warehouse.guard import frames
+
+_BOOT = "import sys; sys.path[:] = sys.argv[1:]; from common.warehouse.guard.worker import serve; serve()"
+
+
+class WorkerGoneError(Exception):
+    """The worker ended, or sent what is not a frame."""
+
+
+class Worker:
+    """One worker process; ``ask`` is for one thread at a time."""
+
+    def __init__(self) -> None:
+        # A fresh interpreter: a fork of a process with threads and gRPC channels is not safe.
+        paths = [path or os.getcwd() for path in sys.path]
+        self._process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-c", _BOOT, *paths],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._to, self._from = self._process.stdin.fileno(), self._process.stdout.fileno()
+        os.set_blocking(self._to, False)
+        os.set_blocking(self._from, False)
+        self._ready = False
+
+    @property
+    def pid(self) -> int:
+        """The process id, for whoever watches it."""
+        return self._process.pid
+
+    def wait_until_ready(self, seconds: float) -> None:
+        """Return once the worker has imported and tested what it needs; TimeoutError or WorkerGoneError otherwise."""
+        if not self._ready:
+            self._read(time.monotonic() + seconds)
+            self._ready = True
+
+    def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """Send a request and return the answer; TimeoutError when the time is over, WorkerGoneError when it died."""
+        deadline = time.monotonic() + seconds
+        self._write(frames.encode(request), deadline)
+        return self._read(deadline)
+
+    def close(self) -> None:
+        """Kill the process and wait for its end."""
+        self._process.kill()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        self._process.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _write(self, data: bytes, deadline: float) -> None:
+        view = memoryview(data)
+        while view:
+            _wait(self._to, select.POLLOUT, deadline)
+            try:
+                view = view[os.write(self._to, view) :]
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise WorkerGoneError from error
+
+    def _read(self, deadline: float) -> dict[str, Any]:
+        size = int.from_bytes(self._exactly(frames.HEADER, deadline), "big")
+        try:
+            answer = json.loads(self._exactly(size, deadline))
+        except ValueError as error:
+            raise WorkerGoneError from error
+        if not isinstance(answer, dict):
+            raise WorkerGoneError
+        return answer
+
+    def _exactly(self, size: int, deadline: float) -> bytes:
+        data = b""
+        while len(data) < size:
+            _wait(self._from, select.POLLIN, deadline)
+            chunk = os.read(self._from, size - len(data))
+            if not chunk:
+                raise WorkerGoneError
+            data += chunk
+        return data
+
+
+def _wait(descriptor: int, event: int, deadline: float) -> None:
+    poll = select.poll()
+    poll.register(descriptor, event)
+    if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+        raise TimeoutError
