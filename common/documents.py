@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from google.api_core import exceptions as google
 from google.api_core.retry_async import AsyncRetry
 from google.cloud import firestore
+from google.cloud.firestore_v1.base_query import FieldFilter
 
 from common import limits
 from common.errors import DocumentsUnavailable
@@ -63,12 +64,43 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Remove a document, if it is there."""
+    """Remove a document, if it is there; where given, only if it is unchanged since ``unchanged_since``."""
 
     path: str
+    unchanged_since: datetime | None = None
 
 
-Write = Put | Create | Patch | Delete
+@dataclass(slots=True)
+class Count:
+    """Add to a document's ``total`` and set ``data`` beside it; concurrent additions all count.
+
+    Once it was committed, ``total`` is what the counter then holds.
+    """
+
+    path: str
+    by: int
+    data: Data
+    total: int | None = None
+
+
+Write = Put | Create | Patch | Delete | Count
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """One condition of a query; all of them must hold."""
+
+    field: str
+    is_: Literal["==", "<", "<=", ">", ">="]
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """One field to sort by; ``__name__`` is the document's id, and its cursor value the id."""
+
+    field: str
+    descending: bool = False
 
 
 class Documents:
@@ -77,15 +109,53 @@ class Documents:
     def __init__(self, project_id: str, database: str = "(default)") -> None:
         self._client = firestore.AsyncClient(project=project_id, database=database)
 
-    async def get_all(self, paths: Sequence[str]) -> dict[str, Document | None]:
-        """Read the documents at ``paths`` in one request; None where there is none."""
+    async def get_all(self, paths: Sequence[str], fields: Sequence[str] | None = None) -> dict[str, Document | None]:
+        """Read the documents at ``paths``, whole or only ``fields``, in one request; None where there is none."""
         found: dict[str, Document | None] = dict.fromkeys(paths)
         references = [self._client.document(path) for path in found]
         async with _errors_mapped():
-            async for snapshot in self._client.get_all(references, retry=_RETRY, timeout=limits.DOCUMENTS_SECONDS):
+            async for snapshot in self._client.get_all(
+                references, field_paths=fields, retry=_RETRY, timeout=limits.DOCUMENTS_SECONDS
+            ):
                 path = snapshot.reference.path
                 found[path] = _document(path, snapshot)
         return found
+
+    async def query(
+        self,
+        collection: str,
+        *,
+        where: Sequence[Where] = (),
+        order: Sequence[Sort] = (),
+        after: Sequence[Any] | None = None,
+        fields: Sequence[str] | None = None,
+        limit: int,
+    ) -> list[Document]:
+        """Read at most ``limit`` documents of a collection, whole or only ``fields``, in order, in one request.
+
+        ``after`` are values of the order's fields: the result begins behind the document that has them.
+        """
+        query: Any = self._client.collection(collection).limit(limit)
+        for condition in where:
+            query = query.where(filter=FieldFilter(condition.field, condition.is_, condition.value))
+        for sort in order:
+            query = query.order_by(sort.field, direction="DESCENDING" if sort.descending else "ASCENDING")
+        if after is not None:
+            query = query.start_after({sort.field: value for sort, value in zip(order, after, strict=True)})
+        if fields is not None:
+            query = query.select(fields)
+        async with _errors_mapped():
+            stream = query.stream(retry=_RETRY, timeout=limits.DOCUMENTS_SECONDS)
+            return [Document(found.reference.path, found.to_dict(), found.update_time) async for found in stream]
+
+    async def count(self, collection: str, where: Sequence[Where] = ()) -> int:
+        """How many documents of a collection meet the conditions; none of them is read."""
+        query: Any = self._client.collection(collection)
+        for condition in where:
+            query = query.where(filter=FieldFilter(condition.field, condition.is_, condition.value))
+        async with _errors_mapped():
+            answer = await query.count().get(retry=_RETRY, timeout=limits.DOCUMENTS_SECONDS)
+        return int(answer[0][0].value)
 
     async def commit(self, writes: Sequence[Write]) -> list[datetime]:
         """Apply all writes or none, and return when each document was updated. Raises DocumentConflict."""
@@ -100,10 +170,16 @@ class Documents:
                 case Patch(data=data, unchanged_since=since):
                     option = self._client.write_option(last_update_time=since) if since else None
                     batch.update(reference, data, option=option)
-                case Delete():
-                    batch.delete(reference)
+                case Delete(unchanged_since=since):
+                    option = self._client.write_option(last_update_time=since) if since else None
+                    batch.delete(reference, option=option)
+                case Count(by=by, data=data):
+                    batch.set(reference, {**data, "total": firestore.Increment(by)}, merge=True)
         async with _errors_mapped():
             results = await batch.commit(retry=_RETRY, timeout=limits.DOCUMENTS_SECONDS)
+            for write, result in zip(writes, results, strict=True):
+                if isinstance(write, Count):
+                    write.total = int(result.transform_results[0].integer_value)
             return [_moment(result) for result in results]
 
     async def ping(self) -> None:

@@ -5,6 +5,8 @@ ServiceError
 │   └── BadSlug 400 bad_org_slug
 ├── Unauthenticated 401 invalid_api_key
 ├── Forbidden 403 org_forbidden
+│   ├── ScopeMissing 403 scope_missing
+│   └── OriginRefused 403 origin_refused
 ├── NotFound 404 not_found
 │   └── ConversationNotFound 404 conversation_not_found
 ├── MethodNotAllowed 405 method_not_allowed
@@ -13,6 +15,7 @@ ServiceError
 ├── Unprocessable 422 invalid_body
 │   ├── SetupRequired 422 setup_required
 │   └── KeyInvalid 422 key_invalid
+│       └── KeyExpired 422 key_expired
 ├── RateLimited 429 rate_limited
 ├── Unavailable 503 unavailable
 │   ├── DocumentsUnavailable 503 session_store_unavailable
@@ -66,6 +69,16 @@ class Forbidden(ServiceError):
     detail = "This API key does not belong to the organisation in the request."
 
 
+class ScopeMissing(Forbidden):
+    code = "scope_missing"
+    detail = "This API key may not do that. Use one whose scopes include settings:write."
+
+
+class OriginRefused(Forbidden):
+    code = "origin_refused"
+    detail = "A page of this origin may not call this address."
+
+
 class NotFound(ServiceError):
     status = 404
     code = "not_found"
@@ -113,6 +126,11 @@ class SetupRequired(Unprocessable):
 class KeyInvalid(Unprocessable):
     code = "key_invalid"
     detail = "The organisation's provider key does not work. Replace it in the settings."
+
+
+class KeyExpired(KeyInvalid):
+    code = "key_expired"
+    detail = "The organisation's provider key has expired. Replace it in the settings."
 
 
 class RateLimited(ServiceError):

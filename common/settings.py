@@ -1,6 +1,8 @@
 """The only reader of the environment: one frozen Settings, checked whole before anything is served."""
 
+import json
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
@@ -10,6 +12,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from common import limits
 
 _SIZE = re.compile(r"(\d+)\s*(B|KB|MB|GB|TB)?", re.IGNORECASE)
+_ACCOUNT = "chat-{org_slug}@a-project.iam.gserviceaccount.com"
+_ACCOUNT_PATTERN = re.compile(r"[a-z0-9-]*\{org_(slug|hash)\}[a-z0-9-]*@[a-z0-9.:-]+\.gserviceaccount\.com")
+Provider = Literal["openai", "anthropic", "gemini", "deepseek"]
+ApiBase = Annotated[str, Field(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$")]
 _UNITS = {"B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3, "TB": 1024**4}
 
 
@@ -46,10 +52,18 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ("http://localhost:3000",)
     bq_max_bytes_gate: int = Field(limits.DEFAULT_MAX_BYTES_BILLED, gt=0)
     bq_location: str | None = None
+    warehouse_impersonation: str | None = None
     default_temperature: float = Field(0.7, ge=0, le=2)
     default_max_tokens: int = Field(4096, ge=1, le=200_000)
     default_max_history: int = Field(50, ge=0, le=500)
     cache_ttl_seconds: int = Field(300, ge=0, le=86_400)
+    user_messages_per_minute: int = Field(limits.MESSAGES_PER_MINUTE, ge=0, le=100_000)
+    org_tokens_per_day: int | None = Field(None, gt=0)
+    public_url: str | None = Field(None, pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")
+    retention_deleted_days: int = Field(30, ge=0, le=3_650)
+    retention_days: int | None = Field(None, ge=1, le=36_500)
+    # Where a provider's API is, for a private gateway or a test: {"openai": "https://gateway.example/v1"}.
+    model_api_bases: Annotated[Mapping[Provider, ApiBase], NoDecode] = Field(default_factory=dict)
     firestore_database: str = "(default)"
     firestore_emulator_host: str | None = None
     bigquery_emulator_host: str | None = None
@@ -74,6 +88,23 @@ class Settings(BaseSettings):
             raise ValueError("write a number of bytes, or a size such as 10GB")
         return int(match[1]) * _UNITS[(match[2] or "B").upper()]
 
+    @field_validator("model_api_bases", mode="before")
+    @classmethod
+    def _bases(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except ValueError:
+            raise ValueError('write JSON such as {"openai": "https://gateway.example/v1"}') from None
+
+    @field_validator("warehouse_impersonation")
+    @classmethod
+    def _account_pattern(cls, value: str | None) -> str | None:
+        if value is not None and _ACCOUNT_PATTERN.fullmatch(value) is None:
+            raise ValueError("write a service account with {org_slug} or {org_hash} before its @, such as " + _ACCOUNT)
+        return value
+
     @model_validator(mode="after")
     def _refuse_what_only_a_laptop_may_do(self) -> Self:
         problems = []
@@ -86,6 +117,8 @@ class Settings(BaseSettings):
         }
         if self.environment.is_deployed:
             problems += [f"{name} must not be set in staging or production." for name, host in hosts.items() if host]
+            if not all(url.startswith("https://") for url in self.model_api_bases.values()):
+                problems.append("MODEL_API_BASES must use https in staging or production: provider keys go there.")
         if problems:
             raise ValueError(" ".join(problems))
         return self

@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 
 from common import limits
 from common.access.directory import Directory, Entry, principal
-from common.errors import BadRequest, BadSlug, Forbidden, Unauthenticated
+from common.errors import BadRequest, BadSlug, Forbidden, ScopeMissing, Unauthenticated
 from common.settings import Settings
 from common.tenant import OrgSlug, Principal, Tenant, UserId, parse_org_slug
+
+WRITE_SETTINGS = "settings:write"
 
 _USER_ID = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
 
@@ -55,7 +57,7 @@ class Authenticator:
         tenant = self.tenant(claim)
         if self._bypass:
             entry = await self._directory.look_up(tenant, None, also)
-            return Principal(tenant, UserId(claim.user_id or "local"), "bypass", frozenset({"settings:write"})), entry
+            return Principal(tenant, UserId(claim.user_id or "local"), "bypass", frozenset({WRITE_SETTINGS})), entry
         if claim.api_key is None:
             raise Unauthenticated
         entry = await self._directory.look_up(tenant, claim.api_key, also)
@@ -64,3 +66,15 @@ class Authenticator:
         if entry.key.org_slug != tenant.org_slug:
             raise Forbidden
         return principal(tenant, entry.key, claim.user_id), entry
+
+    async def settings_writer(self, claim: Claim) -> Principal:
+        """Return the caller, who may change settings. Raises Unauthenticated, Forbidden or ScopeMissing."""
+        caller, _ = await self.authenticate(claim)
+        require_scope(caller, WRITE_SETTINGS)
+        return caller
+
+
+def require_scope(principal: Principal, scope: str) -> None:
+    """Raise ScopeMissing unless the caller's key has the scope."""
+    if scope not in principal.scopes:
+        raise ScopeMissing(f"This API key may not do that. Use one whose scopes include {scope}.")

@@ -3,15 +3,16 @@
 import asyncio
 import hashlib
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from common import limits
-from common.documents import Data, Document, Documents, Put, Write
-from common.errors import Unauthenticated
+from common.documents import Create, Data, Delete, Document, DocumentConflict, Documents, Patch, Put, Write
+from common.errors import RateLimited, ServiceError, Unauthenticated
 from common.settings import Settings
 from common.tenant import OrgSlug, Principal, Tenant, UserId
 from common.warehouse.client import Warehouse
@@ -40,7 +41,8 @@ ORDER BY COALESCE(updated_at, created_at) DESC
 LIMIT 1
 """
 CREDENTIALS_SQL = """
-SELECT credential_id, provider, credential_name, encrypted_credential, validation_status, is_active, expires_at
+SELECT credential_id, provider, credential_name, encrypted_credential, validation_status, last_validated_at, is_active,
+  expires_at
 FROM {shared.org_integration_credentials}
 WHERE org_slug = @org_slug AND is_active
 ORDER BY COALESCE(updated_at, created_at) DESC
@@ -97,13 +99,8 @@ class Credential:
     ciphertext: bytes
     validation_status: str
     expires_at: datetime | None
-
-    def serves(self, provider: str, now: datetime) -> bool:
-        return (
-            self.provider.lower() == provider.lower()
-            and self.validation_status.upper() == "VALID"
-            and (self.expires_at is None or self.expires_at > now)
-        )
+    credential_name: str | None = None
+    last_validated_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +129,7 @@ class Directory:
         self._documents = documents
         self._warehouse = warehouse
         self._unknown: OrderedDict[str, float] = OrderedDict()
+        self._first_lookups: deque[float] = deque()
 
     def tenant(self, org_slug: OrgSlug) -> Tenant:
         """The tenant of a slug. It identifies; only a Principal authorises."""
@@ -140,7 +138,8 @@ class Directory:
     async def look_up(self, tenant: Tenant, api_key: str | None, also: tuple[str, ...] = ()) -> Entry:
         """Read key, organisation and the documents at ``also`` in one request; BigQuery is asked for what is missing.
 
-        Raises Unauthenticated at once for a key that was unknown a moment ago.
+        Raises Unauthenticated at once for a key that was unknown a moment ago, and RateLimited for one that Firestore
+        does not know while too many others turn out to be unknown.
         """
         key_hash = hash_api_key(api_key) if api_key is not None else None
         if key_hash is not None and self._recently_unknown(key_hash):
@@ -151,34 +150,67 @@ class Directory:
         now = datetime.now(UTC)
         key_data = self._fresh(found.get(key_path), now) if key_path else None
         org_data = self._fresh(found.get(org_path), now)
-        async with asyncio.TaskGroup() as group:
-            key_task = group.create_task(self._read_key(tenant, key_hash)) if key_hash and key_data is None else None
-            org_task = group.create_task(self._read_organization(tenant)) if org_data is None else None
+        missing_key = key_hash if key_data is None else None
+        never_seen = missing_key is not None and found[str(key_path)] is None
+        if never_seen:
+            self._bound_lookups()
+        # A key of another organisation is refused anyway; it must not make BigQuery look up slugs.
+        refused = key_data is not None and key_data["org_slug"] != tenant.org_slug
+        try:
+            read_key, read_org = await asyncio.gather(
+                self._read_key(tenant, missing_key),
+                self._read_organization(tenant, wanted=org_data is None and not refused),
+            )
+        except ServiceError:
+            self._take_back(never_seen)
+            raise
         writes: list[Write] = []
-        if key_task and key_hash and key_path:
-            key_data = key_task.result()
-            if key_data is None:
-                self._remember_unknown(key_hash)
-            else:
-                writes.append(Put(key_path, self._stamped(key_data, now)))
-        if org_task:
-            org_data = org_task.result()
-            # An unknown organisation is not cached: anyone could fill the store with made-up slugs.
-            if org_data["profile"]:
-                writes.append(Put(org_path, self._stamped(org_data, now)))
+        if read_key and key_path:
+            writes.append(Put(key_path, self._stamped(read_key, now)))
+            self._take_back(never_seen)
+        elif missing_key:
+            self._remember_unknown(missing_key)
+        # An unknown organisation is not cached: anyone could fill the store with made-up slugs.
+        if read_org and read_org["profile"]:
+            writes.append(_copy(org_path, self._stamped(read_org, now), found[org_path]))
         if writes:
-            await self._documents.commit(writes)
+            # A copy that was written meanwhile is newer than what was read here: settings that were just changed.
+            with suppress(DocumentConflict):
+                await self._documents.commit(writes)
+        key_data, org_data = key_data or read_key, org_data or read_org
         return Entry(
             key=_api_key(key_data) if key_data else None,
-            organization=_organization(org_data) if org_data else None,
+            organization=self._organization(org_data) if org_data else None,
             documents={path: found[path] for path in also},
         )
 
-    async def _read_key(self, tenant: Tenant, key_hash: str) -> Data | None:
+    async def renew(self, tenant: Tenant) -> Organization | None:
+        """Read the organisation from BigQuery and put its copy in place of any older one, for every instance."""
+        path = organization_path(tenant)
+        while True:
+            old = (await self._documents.get_all([path]))[path]
+            data = await self._read_organization(tenant, wanted=True)
+            if data is None or data["profile"] is None:
+                await self.forget(tenant)
+                return None
+            # What another change put there while BigQuery was read may be newer: then it is read again.
+            with suppress(DocumentConflict):
+                await self._documents.commit([_copy(path, self._stamped(data, datetime.now(UTC)), old)])
+                return self._organization(data)
+
+    async def forget(self, tenant: Tenant) -> None:
+        """Drop the organisation's copy, so that whoever comes next reads BigQuery."""
+        await self._documents.commit([Delete(organization_path(tenant))])
+
+    async def _read_key(self, tenant: Tenant, key_hash: str | None) -> Data | None:
+        if key_hash is None:
+            return None
         rows = await self._lookup(tenant, KEY_SQL, {"key_hash": Parameter("STRING", key_hash)})
         return rows[0] if rows else None
 
-    async def _read_organization(self, tenant: Tenant) -> Data:
+    async def _read_organization(self, tenant: Tenant, *, wanted: bool) -> Data | None:
+        if not wanted:
+            return None
         profile, settings, credentials = await asyncio.gather(
             self._lookup(tenant, PROFILE_SQL),
             self._lookup(tenant, SETTINGS_SQL),
@@ -195,7 +227,30 @@ class Directory:
     ) -> tuple[dict[str, Any], ...]:
         query = fixed(tenant, text, parameters)
         labels = {"org": tenant.org_slug, "purpose": "directory"}
-        return (await self._warehouse.run(query, labels=labels, seconds=limits.LOOKUP_SECONDS)).rows
+        return (await self._warehouse.look_up(query, labels=labels)).rows
+
+    def _organization(self, data: Data) -> Organization | None:
+        if data["profile"] is None:
+            return None
+        profile = {name: data["profile"].get(name) for name in Profile.__dataclass_fields__}
+        return Organization(
+            profile=Profile(**profile),
+            settings=self._chat_settings(data["settings"]) if data["settings"] else None,
+            credential=_credential(data["credential"]) if data["credential"] else None,
+        )
+
+    def _chat_settings(self, data: Data) -> ChatSettings:
+        """The settings of a row; what the row leaves open is as the environment has it."""
+        given = {name: data[name] for name in ChatSettings.__dataclass_fields__ if data.get(name) is not None}
+        defaults = {
+            "temperature": self._settings.default_temperature,
+            "max_tokens": self._settings.default_max_tokens,
+            "max_history_messages": self._settings.default_max_history,
+            "include_org_context": True,
+            "enable_memory": True,
+            "system_prompt_extra": None,
+        }
+        return ChatSettings(**{**defaults, **given})
 
     def _fresh(self, document: Document | None, now: datetime) -> Data | None:
         if document is None:
@@ -205,6 +260,23 @@ class Directory:
 
     def _stamped(self, data: Data, now: datetime) -> Data:
         return {**data, "cached_at": now, "expire_at": now + timedelta(days=limits.CACHE_RETENTION_DAYS)}
+
+    def _bound_lookups(self) -> None:
+        """Count a lookup of a key that Firestore does not know."""
+        now = time.monotonic()
+        while self._first_lookups and self._first_lookups[0] <= now - 60:
+            self._first_lookups.popleft()
+        if len(self._first_lookups) >= limits.UNKNOWN_KEY_LOOKUPS_PER_MINUTE:
+            raise RateLimited(
+                "Too many unknown API keys were tried here. Wait a little, then send again.",
+                retry_after=max(1, round(self._first_lookups[0] + 60 - now)),
+            )
+        self._first_lookups.append(now)
+
+    def _take_back(self, counted: bool) -> None:
+        """The key exists, or nobody could say: that is nothing against it."""
+        if counted and self._first_lookups:
+            self._first_lookups.pop()
 
     def _recently_unknown(self, key_hash: str) -> bool:
         return time.monotonic() < self._unknown.get(key_hash, 0.0)
@@ -240,24 +312,18 @@ def _api_key(data: Data) -> ApiKey:
     )
 
 
-def _organization(data: Data) -> Organization | None:
-    if data["profile"] is None:
-        return None
-    profile = {name: data["profile"].get(name) for name in Profile.__dataclass_fields__}
-    settings = data["settings"]
-    credential = data["credential"]
-    return Organization(
-        profile=Profile(**profile),
-        settings=ChatSettings(**{name: settings[name] for name in ChatSettings.__dataclass_fields__})
-        if settings
-        else None,
-        credential=Credential(
-            credential_id=credential["credential_id"],
-            provider=credential["provider"],
-            ciphertext=bytes(credential["encrypted_credential"]),
-            validation_status=credential["validation_status"],
-            expires_at=credential["expires_at"],
-        )
-        if credential
-        else None,
+def _copy(path: str, data: Data, old: Document | None) -> Write:
+    """Write what was read, unless the copy that was found changed meanwhile."""
+    return Create(path, data) if old is None else Patch(path, data, old.updated_at)
+
+
+def _credential(data: Data) -> Credential:
+    return Credential(
+        credential_id=data["credential_id"],
+        provider=data["provider"],
+        ciphertext=bytes(data["encrypted_credential"]),
+        validation_status=data["validation_status"],
+        expires_at=data["expires_at"],
+        credential_name=data.get("credential_name"),
+        last_validated_at=data.get("last_validated_at"),
     )

@@ -1,5 +1,13 @@
-"""Opens an organisation's provider key with KMS, per request: the only importer of the KMS SDK."""
+"""Wraps and opens an organisation's provider key with KMS, per request: the only importer of the KMS SDK.
 
+What is written here is bound to its organisation and credential by additional authenticated data (AAD). Older writers
+bound nothing, and some stored base64. Their rows open too, which costs this much: a ciphertext that was written
+without AAD also opens where somebody copies it to another row. One that was written with AAD opens in its own row only.
+"""
+
+import asyncio
+import base64
+import binascii
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -16,8 +24,10 @@ from common.secret import Secret
 from common.settings import Settings
 from common.tenant import Tenant
 
+# Of these another try may get another answer; of a ciphertext that does not open (INVALID_ARGUMENT) none will.
+_TRANSIENT = (google.ServiceUnavailable, google.DeadlineExceeded, google.ResourceExhausted)
 _RETRY = AsyncRetry(
-    predicate=lambda error: isinstance(error, google.ServiceUnavailable),
+    predicate=lambda error: isinstance(error, _TRANSIENT),
     initial=0.1,
     maximum=1.0,
     timeout=limits.KEY_SERVICE_SECONDS,
@@ -25,7 +35,7 @@ _RETRY = AsyncRetry(
 
 
 class ProviderKeys:
-    """Decrypts what ``org_integration_credentials`` holds, bound to its organisation and credential by the AAD."""
+    """Encrypts and decrypts what ``org_integration_credentials`` holds."""
 
     def __init__(self, settings: Settings) -> None:
         self._key_name = settings.kms_key_path
@@ -35,15 +45,54 @@ class ProviderKeys:
     async def opened(self, tenant: Tenant, credential_id: str, ciphertext: bytes) -> AsyncIterator[Secret]:
         """Yield the key, and drop it on the way out.
 
-        Raises KeyInvalid when the ciphertext is not this credential's, KeyServiceUnavailable when KMS does not answer.
+        Raises KeyInvalid when the ciphertext is not this credential's, KeyServiceUnavailable when KMS does not answer
+        within ``limits.KEY_SERVICE_SECONDS``.
         """
-        key = Secret(await self._decrypt(ciphertext, additional_data(tenant, credential_id)))
+        key = await self._open(ciphertext, additional_data(tenant, credential_id))
         try:
             yield key
         finally:
             key.drop()
 
-    async def _decrypt(self, ciphertext: bytes, additional: bytes) -> str:
+    async def encrypt(self, tenant: Tenant, credential_id: str, key: Secret) -> bytes:
+        """The key as ciphertext that opens for this organisation and credential only. Raises KeyServiceUnavailable."""
+        plaintext, additional = key.reveal().encode(), additional_data(tenant, credential_id)
+        request = {
+            "name": self._key_name,
+            "plaintext": plaintext,
+            "plaintext_crc32c": _crc32c(plaintext),
+            "additional_authenticated_data": additional,
+            "additional_authenticated_data_crc32c": _crc32c(additional),
+        }
+        try:
+            async with asyncio.timeout(limits.KEY_SERVICE_SECONDS):
+                answer = await self._client.encrypt(
+                    request=request, retry=_RETRY, timeout=limits.KEY_SERVICE_ATTEMPT_SECONDS
+                )
+        except (google.GoogleAPIError, TimeoutError) as error:
+            raise KeyServiceUnavailable from error
+        arrived = answer.verified_plaintext_crc32c and answer.verified_additional_authenticated_data_crc32c
+        if not arrived or answer.ciphertext_crc32c != _crc32c(answer.ciphertext):
+            raise KeyServiceUnavailable
+        return bytes(answer.ciphertext)
+
+    async def _open(self, stored: bytes, additional: bytes) -> Secret:
+        """Try with the AAD, then without: the second only ever opens what was written without."""
+        ciphertext = _from_base64(stored) or stored
+        try:
+            async with asyncio.timeout(limits.KEY_SERVICE_SECONDS):
+                plaintext = await self._decrypt(ciphertext, additional)
+                if plaintext is None:
+                    plaintext = await self._decrypt(ciphertext, b"")
+        except TimeoutError as error:
+            raise KeyServiceUnavailable from error
+        text = _text(plaintext) if plaintext is not None else ""
+        if not text:
+            raise KeyInvalid
+        return Secret(text)
+
+    async def _decrypt(self, ciphertext: bytes, additional: bytes) -> bytes | None:
+        """The plaintext; None where the ciphertext does not open with this additional data."""
         request = {
             "name": self._key_name,
             "ciphertext": ciphertext,
@@ -52,14 +101,18 @@ class ProviderKeys:
             "additional_authenticated_data_crc32c": _crc32c(additional),
         }
         try:
-            answer = await self._client.decrypt(request=request, retry=_RETRY, timeout=limits.KEY_SERVICE_SECONDS)
-        except (google.InvalidArgument, google.FailedPrecondition):
-            raise KeyInvalid from None
+            answer = await self._client.decrypt(
+                request=request, retry=_RETRY, timeout=limits.KEY_SERVICE_ATTEMPT_SECONDS
+            )
+        except google.FailedPrecondition:
+            raise KeyInvalid from None  # The version of the KMS key that it was written with is gone.
+        except google.InvalidArgument:
+            return None
         except google.GoogleAPIError as error:
             raise KeyServiceUnavailable from error
         if answer.plaintext_crc32c != _crc32c(answer.plaintext):
             raise KeyServiceUnavailable
-        return bytes(answer.plaintext).decode().strip()
+        return bytes(answer.plaintext)
 
     async def ping(self) -> None:
         """Look the key up, without using it. Raises KeyServiceUnavailable."""
@@ -76,6 +129,19 @@ class ProviderKeys:
 def additional_data(tenant: Tenant, credential_id: str) -> bytes:
     """The additional authenticated data of a credential: a ciphertext copied to another row does not open."""
     return f"{tenant.org_slug}:{credential_id}".encode()
+
+
+def _from_base64(stored: bytes) -> bytes | None:
+    """What base64 text stands for; None for anything else, as a ciphertext of KMS, which is never text, is."""
+    try:
+        return base64.b64decode(b"".join(stored.split()).translate(bytes.maketrans(b"-_", b"+/")), validate=True)
+    except binascii.Error:
+        return None
+
+
+def _text(plaintext: bytes) -> str:
+    """The key in the clear; empty for bytes that are no text, which an exception would otherwise quote."""
+    return plaintext.decode("ascii").strip() if plaintext.isascii() else ""
 
 
 def _client(settings: Settings) -> kms_v1.KeyManagementServiceAsyncClient:

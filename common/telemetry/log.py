@@ -13,8 +13,10 @@ FIELDS = frozenset(
     [
         "agent",
         "bytes_processed",
+        "changed",
         "code",
         "conversation_id",
+        "credential_id",
         "dependency",
         "duration_ms",
         "environment",
@@ -33,10 +35,12 @@ FIELDS = frozenset(
         "provider",
         "request_id",
         "route",
+        "setting_id",
         "status",
         "stage",
         "tool",
         "tool_calls",
+        "user_id",
         "version",
     ]
 )

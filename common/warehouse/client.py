@@ -1,15 +1,19 @@
 """BigQuery, the record of what was spent and said: the only importer of its SDK."""
 
 import asyncio
+import math
 import re
+import threading
 import time
-from collections.abc import Mapping
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
 
 from google.api_core import exceptions as google
-from google.auth.credentials import AnonymousCredentials
+from google.auth.credentials import AnonymousCredentials, Credentials
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import bigquery
 from requests.exceptions import RequestException
@@ -17,44 +21,48 @@ from requests.exceptions import RequestException
 from common import limits
 from common.errors import WarehouseUnavailable
 from common.settings import Settings
+from common.tenant import Tenant
+from common.warehouse import gate, refusals
+from common.warehouse.authorized_views import redirected
+from common.warehouse.cache import Flights, ResultCache
+from common.warehouse.gate import DryRun
+from common.warehouse.impersonation import account_of, credentials_for
 from common.warehouse.query import GuardedQuery, Parameter
+from common.warehouse.result import Column, QueryRefused, QueryResult, TableColumn, TableInfo, within
+
+__all__ = ["Column", "QueryRefused", "QueryResult", "TableColumn", "TableInfo", "Warehouse"]
 
 _LABEL = re.compile(r"[^a-z0-9_-]")
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
+_NO_ANSWER = (google.GoogleAPIError, GoogleAuthError, RequestException, TimeoutError)
+# What the SDK raises for a reply that is not as BigQuery's replies are.
+_NO_SENSE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+Answer = TypeVar("Answer")
 
 
-class QueryRefused(Exception):
-    """BigQuery will not run this query as it stands; ``code`` says why, ``detail`` what to do."""
+class _Order:
+    """How long a piece of work may take, and whether anybody still waits for it."""
 
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
-        self.detail = detail
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A result column: name, BigQuery type (legacy name), and mode."""
-
-    name: str
-    type: str
-    mode: str = "NULLABLE"
-
-
-@dataclass(frozen=True, slots=True)
-class QueryResult:
-    """Rows as Python values (Decimal, aware datetime, date), and what it took to get them."""
-
-    columns: tuple[Column, ...]
-    rows: tuple[dict[str, Any], ...]
-    total_rows: int
-    bytes_processed: int
-    job_id: str
-    sql: str
-    duration_ms: int
+    def __init__(self, seconds: float) -> None:
+        self._ends = time.monotonic() + seconds
+        self.dropped = threading.Event()
 
     @property
-    def truncated(self) -> bool:
-        return self.total_rows > len(self.rows)
+    def remaining(self) -> float:
+        return self._ends - time.monotonic()
+
+    def call_seconds(self) -> float:
+        """How long one HTTP call may take. Raises TimeoutError when there is no time left, or nobody waits."""
+        if self.dropped.is_set() or self.remaining <= 0:
+            raise TimeoutError
+        return min(self.remaining, limits.WAREHOUSE_CALL_SECONDS)
+
+    def call(self) -> dict[str, Any]:
+        """The time limits of one SDK call, in its words."""
+        seconds = self.call_seconds()
+        retry = bigquery.DEFAULT_RETRY.with_timeout(min(seconds, limits.WAREHOUSE_RETRY_SECONDS))
+        return {"timeout": seconds, "retry": retry}
 
 
 class Warehouse:
@@ -64,93 +72,318 @@ class Warehouse:
         self._max_bytes = settings.bq_max_bytes_gate
         self._location = settings.bq_location
         self._threads = ThreadPoolExecutor(limits.WAREHOUSE_THREADS, thread_name_prefix="warehouse")
-        self._client = _client(settings)
+        # Lookups never wait behind tool queries.
+        self._lookups = ThreadPoolExecutor(limits.LOOKUP_THREADS, thread_name_prefix="lookup")
+        self._clients = _Clients(settings)
+        self._cache = ResultCache()
+        self._flights = Flights()
+        self._dry_runs: OrderedDict[tuple[Tenant, str], None] = OrderedDict()
 
     async def run(
         self, query: GuardedQuery, *, labels: Mapping[str, str], seconds: float = limits.QUERY_SECONDS
     ) -> QueryResult:
-        """Run one query and return at most ``limits.MAX_RESULT_ROWS`` rows.
+        """Run one query and return at most ``limits.MAX_RESULT_ROWS`` rows of ``limits.MAX_RESULT_BYTES``.
 
-        Raises QueryRefused where the query cannot run, WarehouseUnavailable where BigQuery does not answer.
+        The same query of the same tenant is answered from memory for some minutes, and runs once for all who ask at
+        the same time; a write runs every time, and what it may have changed is read anew. Raises QueryRefused where
+        the query cannot run, WarehouseUnavailable where BigQuery does not answer. Cancelling it cancels the job.
         """
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._run, query, dict(labels), seconds)
+        if query.writes:
+            try:
+                return await self._execute(query, labels, seconds)
+            finally:
+                self._cache.clear(query.tenant)
+                self._flights.part(query.tenant)
+        known = self._cache.get(query)
+        return known or await self._flights.join(query, lambda: self._fill(query, labels, seconds))
 
-    def _run(self, query: GuardedQuery, labels: dict[str, str], seconds: float) -> QueryResult:
-        config = bigquery.QueryJobConfig(
-            query_parameters=[_parameter(name, parameter) for name, parameter in query.parameters.items()],
-            maximum_bytes_billed=self._max_bytes,
-            labels={name: _LABEL.sub("-", value.lower())[:63] for name, value in labels.items()},
-            job_timeout_ms=int(seconds * 1000),
-            use_legacy_sql=False,
-        )
-        started = time.perf_counter()
+    async def look_up(
+        self, query: GuardedQuery, *, labels: Mapping[str, str], seconds: float = limits.LOOKUP_SECONDS
+    ) -> QueryResult:
+        """Run the product's own small query in one request: no dry run before it, nothing remembered after it.
+
+        Raises WarehouseUnavailable for whatever goes wrong.
+        """
+        order = _Order(seconds)
         try:
-            rows = self._client.query_and_wait(
-                query.sql,
-                job_config=config,
-                location=self._location,
-                api_timeout=seconds,
-                wait_timeout=seconds,
-                max_results=limits.MAX_RESULT_ROWS,
-            )
-            data = tuple(dict(row.items()) for row in rows)
-        except google.GoogleAPICallError as error:
-            raise _translated(error, self._max_bytes) from error
-        except (google.GoogleAPIError, GoogleAuthError, RequestException, TimeoutError) as error:
-            raise WarehouseUnavailable from error
-        return QueryResult(
-            columns=tuple(Column(field.name, field.field_type, field.mode) for field in rows.schema),
-            rows=data,
-            total_rows=rows.total_rows or len(data),
-            bytes_processed=rows.total_bytes_processed or 0,
-            job_id=rows.job_id or rows.query_id or "",
-            sql=query.sql,
-            duration_ms=round((time.perf_counter() - started) * 1000),
-        )
+            return await self._in_thread(self._lookups, order, lambda: self._look_up(query, labels, order))
+        except QueryRefused as refused:
+            raise WarehouseUnavailable from refused
+
+    async def tables(self, tenant: Tenant) -> tuple[str, ...]:
+        """The names of the tables of the tenant's own dataset, at most ``limits.MAX_LISTED_TABLES`` and one."""
+        order = _Order(limits.LOOKUP_SECONDS)
+        return await self._in_thread(self._threads, order, lambda: self._tables(tenant, order))
+
+    async def table(self, tenant: Tenant, name: str) -> TableInfo | None:
+        """What BigQuery knows of a table of the tenant's own dataset; None when there is no such table."""
+        order = _Order(limits.LOOKUP_SECONDS)
+        return await self._in_thread(self._threads, order, lambda: self._table(tenant, name, order))
 
     async def ping(self) -> None:
         """Dry-run a constant, which reads and bills nothing. Raises WarehouseUnavailable."""
-        await asyncio.get_running_loop().run_in_executor(self._threads, self._ping)
-
-    def _ping(self) -> None:
-        try:
-            config = bigquery.QueryJobConfig(dry_run=True)
-            self._client.query("SELECT 1", job_config=config, timeout=limits.READINESS_SECONDS)
-        except (google.GoogleAPIError, GoogleAuthError, RequestException) as error:
-            raise WarehouseUnavailable from error
+        order = _Order(limits.READINESS_SECONDS)
+        await self._in_thread(self._lookups, order, lambda: self._ping(order))
 
     def close(self) -> None:
         """Stop the threads and close the connections; the instance is not used afterwards."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        self._client.close()
+        for threads in (self._threads, self._lookups):
+            threads.shutdown(wait=False, cancel_futures=True)
+        self._clients.close()
+
+    async def _fill(self, query: GuardedQuery, labels: Mapping[str, str], seconds: float) -> QueryResult:
+        version = self._cache.version(query.tenant)
+        result = await self._execute(query, labels, seconds)
+        self._cache.put(query, result, version)
+        return result
+
+    async def _execute(self, query: GuardedQuery, labels: Mapping[str, str], seconds: float) -> QueryResult:
+        order = _Order(seconds)
+        return await self._in_thread(self._threads, order, lambda: self._run(query, labels, order))
+
+    async def _in_thread(self, threads: ThreadPoolExecutor, order: _Order, work: Callable[[], Answer]) -> Answer:
+        """Do the work in a thread; whoever waits is answered in time, even where the thread hangs in a call."""
+        try:
+            async with asyncio.timeout(order.remaining + limits.WAREHOUSE_GRACE_SECONDS):
+                return await asyncio.get_running_loop().run_in_executor(threads, work)
+        except TimeoutError as error:
+            raise WarehouseUnavailable from error
+        finally:
+            order.dropped.set()
+
+    def _run(self, query: GuardedQuery, labels: Mapping[str, str], order: _Order) -> QueryResult:
+        started = time.perf_counter()
+        most = min(query.max_bytes or self._max_bytes, self._max_bytes)
+        with _failures(lambda error: refusals.of_run(error, query, most)):
+            client, sent = self._clients.of(query)
+            self._check(client, sent, most, order)
+            job = self._start(client, sent, self._config(sent, labels, most, order), order)
+            rows = self._wait(job, order)
+            processed = job.total_bytes_processed or rows.total_bytes_processed
+            return _result(query, rows, job.job_id, processed, started, limits.MAX_RESULT_BYTES)
+
+    def _check(self, client: bigquery.Client, query: GuardedQuery, most: int, order: _Order) -> None:
+        """Dry-run the exact text. Of the product's own text, one that passed is taken as passed for this tenant."""
+        remembered = (query.tenant, query.sql)
+        if query.origin == "fixed" and query.max_bytes is None and remembered in self._dry_runs:
+            return
+        config = bigquery.QueryJobConfig(dry_run=True, use_query_cache=False, use_legacy_sql=False)
+        self._bind(config, query)
+        with _failures(lambda error: refusals.of_dry_run(error, query, most)):
+            job = client.query(query.sql, job_config=config, location=self._location, job_retry=None, **order.call())
+            # The whole resource: the SDK's own properties leave out routines and accuracy.
+            gate.check(query, DryRun.of(job._properties), most)
+        if query.origin == "fixed":
+            self._dry_runs[remembered] = None
+            while len(self._dry_runs) > limits.DRY_RUNS_REMEMBERED:
+                self._dry_runs.popitem(last=False)
+
+    def _config(
+        self, query: GuardedQuery, labels: Mapping[str, str], most: int, order: _Order
+    ) -> bigquery.QueryJobConfig:
+        config = bigquery.QueryJobConfig(
+            maximum_bytes_billed=most,
+            labels={name: _LABEL.sub("-", value.lower())[:63] for name, value in labels.items()},
+            job_timeout_ms=max(1, int(order.remaining * 1000)),
+            use_legacy_sql=False,
+        )
+        if query.reads_shared:
+            config.use_query_cache = False
+        self._bind(config, query)
+        return config
+
+    def _bind(self, config: bigquery.QueryJobConfig, query: GuardedQuery) -> None:
+        if query.origin == "admitted":
+            config.default_dataset = f"{query.tenant.project_id}.{query.tenant.dataset}"
+        config.query_parameters = [_parameter(name, parameter) for name, parameter in query.parameters.items()]
+
+    def _start(
+        self, client: bigquery.Client, query: GuardedQuery, config: bigquery.QueryJobConfig, order: _Order
+    ) -> bigquery.QueryJob:
+        """Create the job under an id of our own: a request sent twice is one job."""
+        job_id = f"chat-{uuid.uuid4().hex}"
+        try:
+            return client.query(
+                query.sql, job_config=config, job_id=job_id, location=self._location, job_retry=None, **order.call()
+            )
+        except google.Conflict:
+            return cast(bigquery.QueryJob, client.get_job(job_id, location=self._location, **order.call()))
+
+    def _wait(self, job: bigquery.QueryJob, order: _Order) -> Any:
+        """The job's rows once it is done; a job that is out of time, or that nobody waits for, is cancelled."""
+        pause = _FIRST_PAUSE
+        try:
+            while not job.done(**order.call()):
+                order.dropped.wait(min(pause, max(order.remaining, 0)))
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            return job.result(max_results=limits.MAX_RESULT_ROWS, job_retry=None, **order.call())
+        except google.GoogleAPICallError:
+            raise  # The job's own end.
+        except TimeoutError as error:
+            _cancel(job)
+            raise refusals.out_of_time() from error
+        except _NO_ANSWER:
+            _cancel(job)
+            raise
+
+    def _look_up(self, query: GuardedQuery, labels: Mapping[str, str], order: _Order) -> QueryResult:
+        started = time.perf_counter()
+        with _failures(lambda error: refusals.of_run(error, query, self._max_bytes)):
+            call = order.call()
+            rows = self._clients.own.query_and_wait(
+                query.sql,
+                job_config=self._config(query, labels, self._max_bytes, order),
+                location=self._location,
+                api_timeout=call["timeout"],
+                wait_timeout=call["timeout"],
+                retry=call["retry"],
+                job_retry=None,  # type: ignore[arg-type]  # documented, and missing in the annotation
+                max_results=limits.MAX_RESULT_ROWS,
+            )
+            return _result(query, rows, rows.job_id or rows.query_id, rows.total_bytes_processed, started)
+
+    def _tables(self, tenant: Tenant, order: _Order) -> tuple[str, ...]:
+        with _failures(_unavailable):
+            dataset = f"{tenant.project_id}.{tenant.dataset}"
+            try:
+                listed = self._clients.tenants(tenant).list_tables(
+                    dataset, max_results=limits.MAX_LISTED_TABLES + 1, **order.call()
+                )
+                return tuple(sorted(table.table_id for table in listed))
+            except google.NotFound:
+                return ()
+
+    def _table(self, tenant: Tenant, name: str, order: _Order) -> TableInfo | None:
+        with _failures(_unavailable):
+            try:
+                return _info(self._clients.tenants(tenant).get_table(tenant.own_table(name).strip("`"), **order.call()))
+            except google.NotFound:
+                return None
+
+    def _ping(self, order: _Order) -> None:
+        with _failures(_unavailable):
+            config = bigquery.QueryJobConfig(dry_run=True)
+            self._clients.own.query("SELECT 1", job_config=config, job_retry=None, **order.call())
 
 
-def _client(settings: Settings) -> bigquery.Client:
-    if settings.bigquery_emulator_host is None:
-        return bigquery.Client(project=settings.gcp_project_id, location=settings.bq_location)
-    return bigquery.Client(
-        project=settings.gcp_project_id,
-        credentials=AnonymousCredentials(),
-        client_options={"api_endpoint": settings.bigquery_emulator_host},
-    )
+class _Clients:
+    """One SDK client for the function itself and, where accounts are impersonated, one per tenant, bounded."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._pattern = settings.warehouse_impersonation
+        self._lock = threading.Lock()
+        self._by_account: OrderedDict[str, bigquery.Client] = OrderedDict()
+        self.own = self._client(None)
+
+    def of(self, query: GuardedQuery) -> tuple[bigquery.Client, GuardedQuery]:
+        """Who runs the query, and as which text. The product's own text on shared tables runs as the function."""
+        if self._pattern is None or (query.origin == "fixed" and query.reads_shared):
+            return self.own, query
+        return self.tenants(query.tenant), redirected(query)
+
+    def tenants(self, tenant: Tenant) -> bigquery.Client:
+        """The client that reads the tenant's own dataset."""
+        if self._pattern is None:
+            return self.own
+        account = account_of(self._pattern, tenant)
+        with self._lock:
+            client = self._by_account.pop(account, None) or self._client(account)
+            self._by_account[account] = client
+            while len(self._by_account) > limits.IMPERSONATED_CLIENTS:
+                self._by_account.popitem(last=False)[1].close()
+            return client
+
+    def close(self) -> None:
+        for client in (self.own, *self._by_account.values()):
+            client.close()
+
+    def _client(self, account: str | None) -> bigquery.Client:
+        settings = self._settings
+        if settings.bigquery_emulator_host is None:
+            credentials: Credentials | None = credentials_for(account) if account else None
+            return bigquery.Client(
+                project=settings.gcp_project_id, credentials=credentials, location=settings.bq_location
+            )
+        return bigquery.Client(
+            project=settings.gcp_project_id,
+            credentials=AnonymousCredentials(),
+            client_options={"api_endpoint": settings.bigquery_emulator_host},
+        )
+
+
+@contextmanager
+def _failures(meaning: Callable[[google.GoogleAPICallError], Exception]) -> Iterator[None]:
+    """Raise what the SDK raises as what it means: ``meaning`` for BigQuery's own answers, or else no answer."""
+    try:
+        yield
+    except google.GoogleAPICallError as error:
+        raise meaning(error) from error
+    except (*_NO_ANSWER, *_NO_SENSE) as error:
+        raise WarehouseUnavailable from error
+
+
+def _unavailable(_: google.GoogleAPICallError) -> Exception:
+    return WarehouseUnavailable()
+
+
+def _cancel(job: bigquery.QueryJob) -> None:
+    try:
+        job.cancel(timeout=limits.WAREHOUSE_CANCEL_SECONDS, retry=None)
+    except (*_NO_ANSWER, *_NO_SENSE):
+        return  # BigQuery ends the job itself at its job_timeout_ms.
 
 
 def _parameter(name: str, parameter: Parameter) -> bigquery.ScalarQueryParameter | bigquery.ArrayQueryParameter:
     if isinstance(parameter.value, tuple):
         return bigquery.ArrayQueryParameter(name, parameter.type, list(parameter.value))
-    return bigquery.ScalarQueryParameter(name, parameter.type, parameter.value)
+    # The SDK takes bytes for BYTES; its annotation leaves them out.
+    return bigquery.ScalarQueryParameter(name, parameter.type, parameter.value)  # type: ignore[arg-type]
 
 
-def _translated(error: google.GoogleAPICallError, max_bytes: int) -> Exception:
-    reasons = {entry.get("reason") for entry in error.errors or () if isinstance(entry, dict)}
-    if "bytesBilledLimitExceeded" in reasons:
-        return QueryRefused(
-            "bytes_over_limit",
-            f"The query would read more than {max_bytes / 1024**3:.1f} GiB. Narrow the dates or the filters.",
-        )
-    if isinstance(error, google.NotFound):
-        return QueryRefused("table_not_found", "The organisation has no such table yet: no data has been loaded.")
-    if isinstance(error, google.BadRequest):
-        return QueryRefused("query_failed", "The warehouse could not run this query.")
-    return WarehouseUnavailable()
+def _result(
+    query: GuardedQuery,
+    rows: Any,
+    job_id: str | None,
+    bytes_processed: int | None,
+    started: float,
+    max_bytes: float = math.inf,
+) -> QueryResult:
+    """The rows that fit. Raises ValueError where a reply has no columns: it is not that there are no rows."""
+    if not rows.schema and not query.writes:
+        raise ValueError("a SELECT without columns")
+    data, cut = within((dict(row.items()) for row in rows), max_bytes)
+    return QueryResult(
+        columns=tuple(Column(field.name, field.field_type, field.mode) for field in rows.schema),
+        rows=data,
+        total_rows=max(rows.total_rows or 0, len(data) + cut),
+        bytes_processed=bytes_processed or 0,
+        job_id=job_id or "",
+        sql=query.sql,
+        duration_ms=round((time.perf_counter() - started) * 1000),
+        affected_rows=rows.num_dml_affected_rows,
+    )
+
+
+def _info(table: bigquery.Table) -> TableInfo:
+    time_partitioning, range_partitioning = table.time_partitioning, table.range_partitioning
+    field = time_partitioning.field or "_PARTITIONTIME" if time_partitioning else None
+    return TableInfo(
+        name=table.table_id,
+        kind=table.table_type or "TABLE",
+        description=table.description,
+        columns=tuple(_columns(table.schema)),
+        partitioned_by=range_partitioning.field if range_partitioning else field,
+        partitioning="RANGE" if range_partitioning else time_partitioning and time_partitioning.type_,
+        clustered_by=tuple(table.clustering_fields or ()),
+        rows=table.num_rows or 0,
+        bytes=table.num_bytes or 0,
+        modified=table.modified,
+    )
+
+
+def _columns(fields: Iterable[bigquery.SchemaField], path: str = "") -> Iterator[TableColumn]:
+    for field in fields:
+        name = f"{path}{field.name}"
+        yield TableColumn(name, field.field_type, field.mode or "NULLABLE", field.description)
+        yield from _columns(field.fields, f"{name}.")

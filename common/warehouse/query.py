@@ -1,4 +1,4 @@
-"""A query that may be sent: fixed text with bound parameters. Nothing else reaches the warehouse client."""
+"""A query that may be sent: fixed text with bound parameters, or text that the guard rewrote. Nothing else is."""
 
 import re
 from collections.abc import Mapping
@@ -10,11 +10,13 @@ from typing import Literal
 
 from common.tenant import Tenant
 
-ParameterType = Literal["STRING", "INT64", "FLOAT64", "NUMERIC", "BOOL", "DATE", "TIMESTAMP"]
-Scalar = str | int | float | Decimal | bool | date | datetime | None
+ParameterType = Literal["STRING", "INT64", "FLOAT64", "NUMERIC", "BOOL", "DATE", "TIMESTAMP", "BYTES"]
+Scalar = str | int | float | Decimal | bool | date | datetime | bytes | None
+Origin = Literal["fixed", "admitted"]
 
 _PARAMETER = re.compile(r"@(\w+)")
 _TABLE = re.compile(r"\{(own|shared)\.(\w+)\}")
+_READS = re.compile(r"[\s(]*(SELECT|WITH)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +29,29 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class GuardedQuery:
-    """SQL that is safe to send for one tenant. Made by ``fixed``; never from text that a caller wrote."""
+    """SQL that is safe to send for one tenant. Made by ``fixed`` and ``admitted``; never from text that a caller wrote.
 
+    ``tables`` are the paths (project.dataset.table, a wildcard with its ``*``) that it may read. ``max_bytes`` lowers
+    the gate for this query.
+    """
+
+    tenant: Tenant
     sql: str
+    origin: Origin
+    tables: frozenset[str]
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    max_bytes: int | None = None
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes rows; what is not plainly a SELECT counts as a change."""
+        return _READS.match(self.sql) is None
+
+    @property
+    def reads_shared(self) -> bool:
+        """Whether it touches a table that holds other organisations' rows too."""
+        shared = f"{self.tenant.project_id}.{self.tenant.organizations_dataset}."
+        return any(table.startswith(shared) for table in self.tables)
 
 
 @cache
@@ -57,4 +78,10 @@ def fixed(tenant: Tenant, text: str, parameters: Mapping[str, Parameter] | None 
     def path(match: re.Match[str]) -> str:
         return tenant.own_table(match[2]) if match[1] == "own" else tenant.shared_table(match[2])
 
-    return GuardedQuery(_TABLE.sub(path, text).strip(), given)
+    tables = frozenset(path(match).strip("`") for match in _TABLE.finditer(text))
+    return GuardedQuery(tenant, _TABLE.sub(path, text).strip(), "fixed", tables, given)
+
+
+def admitted(tenant: Tenant, sql: str, tables: frozenset[str]) -> GuardedQuery:
+    """Take what the guard let through for this tenant: its rewritten text, and the tables that text may read."""
+    return GuardedQuery(tenant, sql, "admitted", tables)

@@ -72,6 +72,41 @@ def test_what_only_a_laptop_may_do_is_refused_where_organisations_are_served(
         load_settings()
 
 
+def test_a_providers_address_is_json_by_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().model_api_bases == {}
+    monkeypatch.setenv("MODEL_API_BASES", '{"openai": "http://127.0.0.1:9/v1", "gemini": "https://gateway.example"}')
+    assert load_settings().model_api_bases == {
+        "openai": "http://127.0.0.1:9/v1",
+        "gemini": "https://gateway.example",
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["openai", '["https://a.example"]', '{"acme": "https://a.example"}', '{"openai": "a.example"}',
+     '{"openai": "https://user:s3cret@a.example"}', '{"openai": "https://a.example/v1?key=s3cret"}'],
+)  # fmt: skip
+def test_an_address_that_is_none_is_refused_by_name_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("MODEL_API_BASES", text)
+    with pytest.raises(InvalidSettings, match="MODEL_API_BASES") as caught:
+        load_settings()
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_a_provider_key_goes_to_no_address_without_https_where_organisations_are_served(
+    monkeypatch: pytest.MonkeyPatch, environment: str
+) -> None:
+    monkeypatch.setenv("ENVIRONMENT", environment)
+    monkeypatch.setenv("MODEL_API_BASES", '{"openai": "https://gateway.example/v1"}')
+    assert load_settings().model_api_bases == {"openai": "https://gateway.example/v1"}
+    monkeypatch.setenv("MODEL_API_BASES", '{"openai": "http://gateway.example/v1"}')
+    with pytest.raises(InvalidSettings, match="MODEL_API_BASES must use https"):
+        load_settings()
+
+
 @pytest.mark.parametrize("environment", ["development", "local", "test"])
 def test_the_bypass_is_allowed_on_a_laptop(monkeypatch: pytest.MonkeyPatch, environment: str) -> None:
     monkeypatch.setenv("ENVIRONMENT", environment)

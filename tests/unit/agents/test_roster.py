@@ -1,7 +1,8 @@
 """The agents as agents.yml and the prompts declare them."""
 
 from common.agents.roster import load_roster
-from common.tools.costs import COST_TOOLS
+from common.app import Services
+from common.settings import Settings
 
 ROSTER = load_roster()
 
@@ -12,8 +13,19 @@ def test_the_first_agent_routes_and_has_no_tools() -> None:
 
 
 def test_every_tool_an_agent_names_exists() -> None:
-    known = {tool.name for tool in COST_TOOLS}
+    known = {tool.name for tool in Services(Settings()).registry.tools}
     assert {name for agent in ROSTER.specialists for name in agent.tools} == known
+
+
+def test_every_tool_belongs_to_one_agent() -> None:
+    named = [name for agent in ROSTER.agents.values() for name in agent.tools]
+    assert len(named) == len(set(named))
+
+
+def test_the_five_agents_and_their_number_of_tools() -> None:
+    assert {agent.name: len(agent.tools) for agent in ROSTER.agents.values()} == {
+        "Orchestrator": 0, "CostAnalyst": 5, "AlertManager": 4, "UsageAnalyst": 4, "Explorer": 3,
+    }  # fmt: skip
 
 
 def test_every_prompt_names_its_agent_and_its_tools() -> None:

@@ -254,7 +254,7 @@ def test_two_results_are_both_answered_even_when_one_failed() -> None:
 
 
 def test_a_tool_without_wording_of_its_own_is_shown_as_a_table() -> None:
-    text = answer("Show active alerts", "list_alerts", {}, envelope([{"alert_name": "Big", "fired": 2}], {}))
+    text = answer("Show active alerts", "some_other_tool", {}, envelope([{"alert_name": "Big", "fired": 2}], {}))
     assert "| Alert name | Fired |" in text
     assert "| Big | 2 |" in text
 

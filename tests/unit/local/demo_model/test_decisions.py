@@ -39,7 +39,7 @@ def handed_to(question: str, *agents: str, earlier: tuple[str, ...] = ()) -> str
         ("usage costs by model last month", "CostAnalyst"),
         ("last month", "CostAnalyst"),
         ("Show me active alerts", "AlertManager"),
-        ("Are we over budget this month?", "AlertManager"),
+        ("Are we over budget this month?", "Explorer"),
         ("How many tokens did we use last week?", "UsageAnalyst"),
         ("Which pipelines failed yesterday?", "UsageAnalyst"),
         ("Write SQL for the cost data", "Explorer"),

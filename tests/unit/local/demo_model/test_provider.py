@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from common.tools.explorer import EXPLORER_TOOLS
 from local.demo_model import MODEL, PROVIDER, register
 from tests.unit.local.demo_model.offered import COST_TOOLS, Message, called, conversation, envelope
 
@@ -65,6 +66,14 @@ async def stream(litellm: Any, messages: list[Message], tools: list[dict[str, An
                 call["arguments"] += piece.function.arguments or ""
                 streamed.argument_pieces += bool(piece.function.arguments)
     return streamed
+
+
+async def test_sql_streams_whole_with_its_lines_and_quotes(litellm: Any) -> None:
+    sql = "SELECT ServiceName,\n  'it''s \"quoted\" — ü' AS x -- a comment\nFROM cost_data_standard_1_3"
+    tools = [tool.schema() for tool in EXPLORER_TOOLS]
+    streamed = await stream(litellm, conversation(f"Please run\n```sql\n{sql}\n```", TODAY), tools)
+    (call,) = streamed.calls.values()
+    assert (call["name"], json.loads(call["arguments"])) == ("run_read_query", {"sql": sql})
 
 
 async def test_tool_calls_stream_in_pieces_that_make_whole_json(litellm: Any) -> None:

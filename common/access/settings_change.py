@@ -1,0 +1,53 @@
+"""What a caller may change of an organisation's chat settings, each field within its bounds."""
+
+import re
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from common import limits
+
+_KEY = re.compile(rf"[\x21-\x7e]{{{limits.PROVIDER_KEY_MIN_CHARS},{limits.PROVIDER_KEY_MAX_CHARS}}}")
+_MODEL_ID = rf"^[A-Za-z0-9][A-Za-z0-9._:/@-]{{0,{limits.MODEL_ID_CHARS - 1}}}$"
+
+
+def _plausible(key: SecretStr) -> SecretStr:
+    if not _KEY.fullmatch(key.get_secret_value()):
+        raise ValueError(
+            f"a key has {limits.PROVIDER_KEY_MIN_CHARS} to {limits.PROVIDER_KEY_MAX_CHARS} printable ASCII characters "
+            "and no spaces"
+        )
+    return key
+
+
+class SettingsChange(BaseModel):
+    """The body of PUT settings: a field that is left out stays as it is; ``system_prompt_extra`` null clears it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+    provider: str | None = Field(None, min_length=1, max_length=limits.MODEL_ID_CHARS)
+    model: str | None = Field(None, pattern=_MODEL_ID, validation_alias=AliasChoices("model", "model_id"))
+    key: Annotated[SecretStr, AfterValidator(_plausible)] | None = None
+    credential_name: str | None = Field(None, min_length=1, max_length=limits.CREDENTIAL_NAME_CHARS)
+    temperature: float | None = Field(None, ge=0, le=limits.MAX_TEMPERATURE, allow_inf_nan=False)
+    max_tokens: int | None = Field(None, ge=1, le=limits.MAX_ANSWER_TOKENS)
+    include_org_context: bool | None = None
+    enable_memory: bool | None = None
+    max_history_messages: int | None = Field(None, ge=0, le=limits.RECENT_WINDOW_MESSAGES)
+    system_prompt_extra: str | None = Field(None, max_length=limits.SYSTEM_PROMPT_EXTRA_CHARS)
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("name at least one setting to change")
+        empty = [name for name in self.changed if getattr(self, name) is None and name != "system_prompt_extra"]
+        if empty:
+            raise ValueError(f"{', '.join(empty)} cannot be null; leave out what stays as it is")
+        if self.credential_name is not None and self.key is None:
+            raise ValueError("credential_name is given with a key")
+        return self
+
+    @property
+    def changed(self) -> list[str]:
+        """The names of the fields that were given."""
+        return sorted(self.model_fields_set)

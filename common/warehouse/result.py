@@ -1,0 +1,99 @@
+"""What the warehouse answers with: rows and their columns, what a table is like, or why there is nothing."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+class QueryRefused(Exception):
+    """BigQuery will not run this query as it stands; ``code`` says why, ``detail`` what to do."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A result column: name, BigQuery type (legacy name), and mode."""
+
+    name: str
+    type: str
+    mode: str = "NULLABLE"
+
+
+@dataclass(frozen=True, slots=True)
+class QueryResult:
+    """Rows as Python values (Decimal, aware datetime, date), and what it took to get them.
+
+    ``affected_rows`` is the number of rows that a write changed; ``cached`` says that nothing
+    ran for this answer, and the bytes are those of when it did.
+    """
+
+    columns: tuple[Column, ...]
+    rows: tuple[dict[str, Any], ...]
+    total_rows: int
+    bytes_processed: int
+    job_id: str
+    sql: str
+    duration_ms: int
+    affected_rows: int | None = None
+    cached: bool = False
+
+    @property
+    def truncated(self) -> bool:
+        return self.total_rows > len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumn:
+    """A column of a table; one inside a record is named by its path, such as ``labels.key``."""
+
+    name: str
+    type: str
+    mode: str
+    description: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TableInfo:
+    """What BigQuery knows of a table: its columns, how its rows are laid out, and how much there is."""
+
+    name: str
+    kind: str
+    description: str | None
+    columns: tuple[TableColumn, ...]
+    partitioned_by: str | None
+    partitioning: str | None
+    clustered_by: tuple[str, ...]
+    rows: int
+    bytes: int
+    modified: datetime | None
+
+
+def within(rows: Iterable[dict[str, Any]], most: float) -> tuple[tuple[dict[str, Any], ...], bool]:
+    """The first rows, as many as fit into so many bytes, and whether any did not."""
+    data, size = list[dict[str, Any]](), 0
+    for row in rows:
+        size += size_of(row)
+        if size > most:
+            return tuple(data), True
+        data.append(row)
+    return tuple(data), False
+
+
+def size_of(value: object) -> int:
+    """About how many bytes a value takes as JSON."""
+    match value:
+        case str():
+            return len(value.encode()) + 2
+        case bytes():
+            return len(value) * 4 // 3 + 2
+        case Mapping():
+            return 2 + sum(size_of(name) + size_of(item) + 2 for name, item in value.items())
+        case Sequence():
+            return 2 + sum(size_of(item) + 1 for item in value)
+        case _:
+            return len(str(value))

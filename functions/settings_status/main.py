@@ -1,0 +1,40 @@
+"""GET whether the organisation's chat is set up, and its provider's models · PUT and DELETE its settings."""
+
+import functions_framework.aio
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from common import app
+from common.access.settings_change import SettingsChange
+from common.app import Services
+from common.web import endpoint
+from common.web.endpoint import Call
+
+app.check_settings()
+
+
+async def _status(services: Services, call: Call) -> Response:
+    _, entry = await services.authenticator.authenticate(call.claim)
+    return JSONResponse(services.settings_view.status(entry.organization))
+
+
+async def _models(services: Services, call: Call) -> Response:
+    _, entry = await services.authenticator.authenticate(call.claim)
+    return JSONResponse(services.settings_view.models(entry.organization, call.request.query_params.get("provider")))
+
+
+async def _change(services: Services, call: Call) -> Response:
+    store, writer = services.settings_store, await services.authenticator.settings_writer(call.claim)
+    return JSONResponse(services.settings_view.whole(await store.change(writer, await call.body(SettingsChange))))
+
+
+async def _delete(services: Services, call: Call) -> Response:
+    await services.settings_store.delete(await services.authenticator.settings_writer(call.claim))
+    return JSONResponse({"status": "deleted"})
+
+
+@functions_framework.aio.http
+async def settings_status(request: Request) -> Response:
+    """The Cloud Function."""
+    handlers = {"status": _status, "models": _models, "change": _change, "delete": _delete}
+    return await endpoint.serve("settings_status", request, handlers)

@@ -1,0 +1,150 @@
+"""``python -m local settings``: show and change an organisation's chat settings and provider key, without the API.
+
+It works on a running ``make run`` (or on the emulators that the environment names), and with ``--project`` on a real
+one: with the operator's own Google credentials, which need to write the two settings tables and Firestore and to use
+the KMS key, and with the same KMS_*, ORGANIZATIONS_DATASET and FIRESTORE_DATABASE variables as the functions.
+A key is read from standard input or asked for; it is never an argument, which every process could see.
+"""
+
+import argparse
+import asyncio
+import getpass
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from common.access.authenticate import WRITE_SETTINGS
+from common.access.directory import Organization
+from common.access.settings_change import SettingsChange
+from common.app import Services
+from common.errors import ServiceError
+from common.settings import InvalidSettings, load_settings
+from common.telemetry.log import Log
+from common.tenant import Principal, UserId, parse_org_slug
+from local.running import NotRunningError, environment_of
+
+_HOSTS = ("BIGQUERY_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST", "KMS_EMULATOR_HOST")
+_VALUES = (
+    "provider", "model", "credential_name", "temperature", "max_tokens", "include_org_context", "enable_memory",
+    "max_history_messages", "system_prompt_extra",
+)  # fmt: skip
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    actions = parser.add_subparsers(dest="action", required=True)
+    shown = actions.add_parser(
+        "show", allow_abbrev=False, help="print the status and the settings; never anything of the key"
+    )
+    changed = actions.add_parser(
+        "set", allow_abbrev=False, help="change what is named, keep the rest; the first time with a key"
+    )
+    rotated = actions.add_parser("rotate", allow_abbrev=False, help="replace the provider key and keep everything else")
+    deleted = actions.add_parser("delete", allow_abbrev=False, help="end the chat: no settings and no key stay active")
+    for action in (shown, changed, rotated, deleted):
+        action.add_argument("--org", required=True, help="the organisation's slug")
+        action.add_argument("--project", help="a real project; without it, the running make run")
+        action.add_argument("--state", type=Path, default=Path(".local"), help="where make run keeps its data (.local)")
+    for action in (changed, rotated):
+        action.add_argument("--key-stdin", action="store_true", help="read the provider key from standard input")
+        action.add_argument("--credential-name", help="a name for the key, to know it by")
+    changed.add_argument("--key-prompt", action="store_true", help="ask for the provider key")
+    changed.add_argument("--provider", help="openai, anthropic, gemini, deepseek (or demo, on a laptop)")
+    changed.add_argument("--model", help="the provider's id of the model")
+    changed.add_argument("--temperature", type=float, help="0 to 2")
+    changed.add_argument("--max-tokens", type=int, help="most tokens of one answer")
+    changed.add_argument("--include-org-context", action=argparse.BooleanOptionalAction, default=None)
+    changed.add_argument("--enable-memory", action=argparse.BooleanOptionalAction, default=None)
+    changed.add_argument("--max-history-messages", type=int, help="most earlier messages that the model sees")
+    changed.add_argument("--system-prompt-extra", help="text added to the system prompt; empty clears it")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it, print what is then set, and return 0; 1 where it is refused, 2 where it is not understood."""
+    try:
+        change = _change(args)
+        _point_at_project(args)
+        return asyncio.run(_run(args, change))
+    except ValidationError as error:
+        for problem in error.errors(include_url=False, include_input=False, include_context=False):
+            name = ".".join(str(part) for part in problem["loc"])
+            _complain(f"{name}: {problem['msg']}" if name else problem["msg"])
+        return 2
+    except (InvalidSettings, NotRunningError) as error:
+        _complain(str(error))
+        return 2
+    except ServiceError as error:
+        _complain(f"{error.detail} ({error.code})")
+        return 1
+
+
+async def _run(args: argparse.Namespace, change: SettingsChange | None) -> int:
+    services = Services(load_settings())
+    # The audit record; standard output is for what was asked.
+    services.__dict__["log"] = Log("INFO", sys.stderr)
+    tenant = services.directory.tenant(parse_org_slug(args.org))
+    operator = Principal(tenant, UserId(f"operator:{getpass.getuser()}"), "operator", frozenset({WRITE_SETTINGS}))
+    try:
+        organization: Organization | None
+        if change is not None:
+            _serve_demo_model(services)
+            organization = await services.settings_store.change(operator, change)
+        elif args.action == "delete":
+            await services.settings_store.delete(operator)
+            organization = await services.directory.renew(tenant)
+        else:
+            organization = await services.directory.renew(tenant)
+        print(json.dumps(services.settings_view.whole(organization), indent=2, ensure_ascii=False))
+        return 0
+    finally:
+        await services.documents.close()
+        await services.provider_keys.close()
+        services.warehouse.close()
+
+
+def _change(args: argparse.Namespace) -> SettingsChange | None:
+    """What is to change, None where nothing is. Raises ValidationError."""
+    if args.action not in ("set", "rotate"):
+        return None
+    given: dict[str, Any] = {name: getattr(args, name, None) for name in _VALUES}
+    given = {name: value for name, value in given.items() if value is not None}
+    if given.get("system_prompt_extra") == "":
+        given["system_prompt_extra"] = None
+    key = _key(args)
+    return SettingsChange.model_validate_json(json.dumps(given | ({"key": key} if key is not None else {})))
+
+
+def _key(args: argparse.Namespace) -> str | None:
+    if args.key_stdin:
+        return sys.stdin.readline().strip()
+    if args.action == "rotate" or args.key_prompt:
+        return getpass.getpass("Provider key (not shown): ").strip()
+    return None
+
+
+def _point_at_project(args: argparse.Namespace) -> None:
+    """Set the environment that the product's own settings are read from. Raises NotRunningError."""
+    if args.project:
+        os.environ["GCP_PROJECT_ID"] = args.project
+        os.environ.setdefault("ENVIRONMENT", "production")
+        return
+    os.environ.setdefault("ENVIRONMENT", "local")
+    if not all(os.environ.get(name) for name in _HOSTS):
+        os.environ.update(environment_of(args.state))
+
+
+def _serve_demo_model(services: Services) -> None:
+    if not services.settings.environment.is_deployed:
+        # litellm reads it as it is imported; without it a price list is fetched.
+        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+        from local.demo_model.registration import register
+
+        register()
+
+
+def _complain(sentence: str) -> None:
+    sys.stderr.write(f"{sentence}\n")
