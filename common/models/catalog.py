@@ -1,23 +1,101 @@
-"""The providers and models an organisation may use, read from catalog.yml."""
+"""The providers and models an organisation may use, read from catalog.yml and checked whole at the first use."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Literal, Self
 
 import yaml
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from common.errors import SetupRequired
+
+_NOT_SERVED = "The organisation's chat settings name a provider that is not served. Choose another one."
+
+OutputLimit = Literal["max_tokens", "max_completion_tokens"]
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """How to call a model: litellm's name for it and its context window in tokens."""
+    """How to call a model. Windows and outputs are tokens; ``max_temperature`` is None where one is refused."""
 
     provider: str
     model_id: str
     litellm_name: str
     context_window: int
+    max_output: int
+    max_temperature: float | None
+    output_limit: OutputLimit
+    reasoning: bool
+    api_base: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A model as a settings page lists it. Prices are US dollars for a million tokens; None where unknown."""
+
+    provider: str
+    model_id: str
+    context_window: int
+    max_output: int
+    input_price: Decimal | None
+    output_price: Decimal | None
+
+
+class _Checked(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Traits(_Checked):
+    context_window: int = Field(gt=0)
+    max_output: int = Field(gt=0)
+    temperature: bool
+    output_limit: OutputLimit
+    reasoning: bool
+
+
+class _Model(_Traits):
+    id: str | None = None
+    aliases: tuple[str, ...] = ()
+    input_price: Decimal | None = Field(None, ge=0)
+    output_price: Decimal | None = Field(None, ge=0)
+
+
+class _Provider(_Checked):
+    prefix: str
+    api_base: str | None = Field(None, pattern=r"^https://[^/]+(/[^/]+)*$")
+    aliases: tuple[str, ...] = ()
+    local_only: bool = False
+    max_temperature: float = Field(gt=0)
+    defaults: _Traits
+    models: Mapping[str, _Model]
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        _unique([name for key, model in self.models.items() for name in _names(key, model)])
+        return self
+
+    def find(self, model_id: str) -> tuple[str, _Model] | None:
+        """The model that goes by this name, with the name the catalogue lists it by."""
+        return next(((key, model) for key, model in self.models.items() if model_id in _names(key, model)), None)
+
+
+class _Catalog(_Checked):
+    providers: Mapping[str, _Provider]
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        _unique([name for key, provider in self.providers.items() for name in (key, *provider.aliases)])
+        return self
+
+
+def canonical(provider: str) -> str | None:
+    """The catalogue's name of a provider, whichever of its names and whichever case was written; None if unknown."""
+    written = provider.strip().lower()
+    providers = _catalog().providers
+    return next((key for key, entry in providers.items() if written == key or written in entry.aliases), None)
 
 
 def resolve(provider: str, model_id: str, *, deployed: bool) -> Model:
@@ -25,20 +103,60 @@ def resolve(provider: str, model_id: str, *, deployed: bool) -> Model:
 
     Raises SetupRequired for a provider that is not served here.
     """
-    entry = _providers().get(provider.lower())
-    if entry is None or (deployed and entry.get("local_only", False)):
-        raise SetupRequired("The organisation's chat settings name a provider that is not served. Choose another one.")
-    known = entry["models"].get(model_id, {})
+    key, entry = _served(provider, deployed=deployed)
+    written = model_id.strip().removeprefix(f"{entry.prefix}/")
+    found = entry.find(written)
+    traits: _Traits = found[1] if found else entry.defaults
+    api_name = (found[1].id or found[0]) if found else written
     return Model(
-        provider=provider.lower(),
-        model_id=model_id,
-        litellm_name=f"{entry['prefix']}/{model_id}",
-        context_window=known.get("context_window", entry["context_window"]),
+        provider=key,
+        model_id=written,
+        litellm_name=f"{entry.prefix}/{api_name}",
+        context_window=traits.context_window,
+        max_output=traits.max_output,
+        max_temperature=entry.max_temperature if traits.temperature else None,
+        output_limit=traits.output_limit,
+        reasoning=traits.reasoning,
+        api_base=entry.api_base,
     )
 
 
+def models_of(provider: str, *, deployed: bool) -> tuple[Offer, ...]:
+    """The listed models of a provider, in the catalogue's order. Raises SetupRequired as ``resolve`` does."""
+    key, entry = _served(provider, deployed=deployed)
+    return tuple(
+        Offer(key, model_id, model.context_window, model.max_output, model.input_price, model.output_price)
+        for model_id, model in entry.models.items()
+    )
+
+
+def providers_of(*, deployed: bool) -> tuple[str, ...]:
+    """The providers that are served here."""
+    return tuple(key for key, entry in _catalog().providers.items() if not (deployed and entry.local_only))
+
+
+def parse(text: str) -> _Catalog:
+    """Check a catalogue's YAML whole. Raises pydantic's ValidationError."""
+    return _Catalog.model_validate(yaml.safe_load(text))
+
+
+def _served(provider: str, *, deployed: bool) -> tuple[str, _Provider]:
+    key = canonical(provider)
+    if key is None or key not in providers_of(deployed=deployed):
+        raise SetupRequired(_NOT_SERVED)
+    return key, _catalog().providers[key]
+
+
+def _names(key: str, model: _Model) -> tuple[str, ...]:
+    return (key, *model.aliases) if model.id is None else (key, model.id, *model.aliases)
+
+
+def _unique(names: list[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"named more than once: {', '.join(twice)}")
+
+
 @cache
-def _providers() -> dict[str, Any]:
-    text = Path(__file__).with_name("catalog.yml").read_text(encoding="utf-8")
-    providers: dict[str, Any] = yaml.safe_load(text)["providers"]
-    return providers
+def _catalog() -> _Catalog:
+    return parse(Path(__file__).with_name("catalog.yml").read_text(encoding="utf-8"))

@@ -1,0 +1,327 @@
+"""One loopback server that speaks the streaming formats of OpenAI, Anthropic, Gemini and DeepSeek, as it is told to."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from aiohttp import web
+
+# Below the stub's address; what each provider's API is based on.
+BASES = {"openai": "/openai/v1", "anthropic": "/anthropic", "gemini": "/gemini/v1beta", "deepseek": "/deepseek"}
+MODELS = {
+    "openai": "gpt-4o-mini",
+    "anthropic": "claude-sonnet-4-5",
+    "gemini": "gemini-2.5-flash",
+    "deepseek": "deepseek-chat",
+}
+KEY_HEADERS = {
+    "openai": "authorization",
+    "anthropic": "x-api-key",
+    "gemini": "x-goog-api-key",
+    "deepseek": "authorization",
+}
+_PIECE = 9
+Body = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A tool call that the stub makes; ``arguments`` is sent as it stands, in pieces."""
+
+    name: str
+    arguments: str
+    call_id: str = "call_1"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How one request is answered. ``fault`` happens after ``after`` frames of the stream (None: after the last)."""
+
+    text: str = ""
+    calls: tuple[Call, ...] = ()
+    reasoning: str = ""
+    usage: tuple[int, int] | None = (7, 3)
+    finish: str = ""
+    status: int = 200
+    error: str = "refused"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    fault: str = ""  # stall | cut | end | malformed | error
+    after: int | None = None
+    hold: asyncio.Event | None = None  # nothing is answered before it is set
+
+
+@dataclass(slots=True)
+class Received:
+    """One request as it came in, and what became of its client."""
+
+    provider: str
+    path: str
+    headers: dict[str, str]
+    body: Body
+    answering: asyncio.Event = field(default_factory=asyncio.Event)
+    disconnected: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def key(self) -> str:
+        return self.headers[KEY_HEADERS[self.provider]].removeprefix("Bearer ")
+
+
+Script = Sequence[Answer] | Callable[[Received], Answer]
+
+
+class WireStub:
+    """Answers by ``script``: answers in turn, the last one again when they run out, or a function of the request."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.script: Script = [Answer("hello")]
+        self.received: list[Received] = []
+        self._arrived = asyncio.Condition()
+
+    @property
+    def bases(self) -> dict[str, str]:
+        return {provider: self.url + path for provider, path in BASES.items()}
+
+    def play(self, script: Script) -> None:
+        self.script = script
+        self.received.clear()
+
+    async def request(self, count: int = 1) -> Received:
+        """Wait for the ``count``-th request."""
+        async with asyncio.timeout(10), self._arrived:
+            await self._arrived.wait_for(lambda: len(self.received) >= count)
+        return self.received[count - 1]
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        provider = request.path.split("/")[1]
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        received = Received(provider, request.path_qs, headers, await request.json())
+        async with self._arrived:
+            self.received.append(received)
+            self._arrived.notify_all()
+        try:
+            return await self._answer(request, received)
+        except (asyncio.CancelledError, ConnectionError):
+            received.disconnected.set()
+            raise
+
+    async def _answer(self, request: web.Request, received: Received) -> web.StreamResponse:
+        if callable(self.script):
+            answer = self.script(received)
+        else:
+            answer = self.script[min(len(self.received), len(self.script)) - 1]
+        if answer.hold is not None:
+            await answer.hold.wait()
+        if answer.status != 200:
+            body = error_body(received.provider, answer.status, answer.error)
+            return web.json_response(body, status=answer.status, headers=answer.headers)
+        response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        await response.prepare(request)
+        frames = list(FORMATS[received.provider](answer, received.body))
+        fault_at = len(frames) if answer.after is None else answer.after
+        for number, frame in enumerate(frames):
+            if answer.fault and number == fault_at:
+                break
+            await response.write(frame)
+        received.answering.set()
+        if answer.fault == "stall":
+            await asyncio.Event().wait()
+        elif answer.fault == "cut":
+            assert request.transport is not None
+            request.transport.abort()
+        elif answer.fault == "malformed":
+            await response.write(b'data: {"choices": [{"delta": {"cont\n\n')
+            for frame in frames[fault_at:]:
+                await response.write(frame)
+        elif answer.fault == "error":
+            await response.write(error_frame(received.provider, answer.error))
+        with suppress(ConnectionError):
+            await response.write_eof()
+        return response
+
+
+@asynccontextmanager
+async def wire_stub() -> AsyncIterator[WireStub]:
+    """A stub on a port of its own."""
+    stub = WireStub()
+    application = web.Application(client_max_size=16 * 1024**2)
+    application.router.add_post("/{tail:.*}", stub.handle)
+    runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=0.1, access_log=None)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        stub.url = f"http://{host}:{port}"
+        yield stub
+    finally:
+        await runner.cleanup()
+
+
+def _data(value: Any) -> bytes:
+    return f"data: {json.dumps(value)}\n\n".encode()
+
+
+def _event(value: Body) -> bytes:
+    return f"event: {value['type']}\n".encode() + _data(value)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\s*\S+\s*", text)
+
+
+def _pieces(text: str) -> list[str]:
+    return [text[start : start + _PIECE] for start in range(0, len(text), _PIECE)]
+
+
+def openai(answer: Answer, body: Body) -> Iterator[bytes]:
+    """chat.completion.chunk: tool calls in pieces, those of parallel calls mixed, usage last and without choices."""
+
+    def chunk(delta: Body, finish: str | None = None) -> bytes:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
+        return _data(envelope | {"choices": [choice]})
+
+    envelope = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": body["model"]}
+    yield chunk({"role": "assistant", "content": ""})
+    for word in _words(answer.reasoning):
+        yield chunk({"content": None, "reasoning_content": word})
+    for word in _words(answer.text):
+        yield chunk({"content": word})
+    for index, call in enumerate(answer.calls):
+        function = {"name": call.name, "arguments": ""}
+        start = {"index": index, "id": call.call_id, "type": "function", "function": function}
+        yield chunk({"content": None, "tool_calls": [start]})
+    split = [_pieces(call.arguments) for call in answer.calls]
+    for turn in range(max((len(pieces) for pieces in split), default=0)):
+        for index, pieces in enumerate(split):
+            if turn < len(pieces):
+                yield chunk({"tool_calls": [{"index": index, "function": {"arguments": pieces[turn]}}]})
+    yield chunk({}, answer.finish or ("tool_calls" if answer.calls else "stop"))
+    if answer.usage is not None:
+        prompt, completion = answer.usage
+        usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+        yield _data(envelope | {"choices": [], "usage": usage})
+    yield b"data: [DONE]\n\n"
+
+
+def anthropic(answer: Answer, body: Body) -> Iterator[bytes]:
+    """Messages: a block for the text and one for each tool call, whose JSON comes in pieces."""
+    usage = {"input_tokens": answer.usage[0], "output_tokens": 1} if answer.usage else {}
+    message = {"id": "m1", "type": "message", "role": "assistant", "content": [], "model": body["model"]}
+    yield _event({"type": "message_start", "message": message | {"stop_reason": None, "usage": usage}})
+    yield _event({"type": "ping"})
+    blocks: list[tuple[Body, Sequence[Body]]] = []
+    if answer.reasoning:
+        thought = [{"type": "thinking_delta", "thinking": word} for word in _words(answer.reasoning)]
+        blocks.append(({"type": "thinking", "thinking": "", "signature": ""}, thought))
+    if answer.text:
+        said = [{"type": "text_delta", "text": word} for word in _words(answer.text)]
+        blocks.append(({"type": "text", "text": ""}, said))
+    for call in answer.calls:
+        asked = [{"type": "input_json_delta", "partial_json": piece} for piece in _pieces(call.arguments)]
+        blocks.append(({"type": "tool_use", "id": call.call_id, "name": call.name, "input": {}}, asked))
+    for index, (start, deltas) in enumerate(blocks):
+        yield _event({"type": "content_block_start", "index": index, "content_block": start})
+        for delta in deltas:
+            yield _event({"type": "content_block_delta", "index": index, "delta": delta})
+        yield _event({"type": "content_block_stop", "index": index})
+    reason = answer.finish or ("tool_use" if answer.calls else "end_turn")
+    end = {"type": "message_delta", "delta": {"stop_reason": reason, "stop_sequence": None}}
+    yield _event(end | {"usage": {"output_tokens": answer.usage[1]} if answer.usage else {}})
+    yield _event({"type": "message_stop"})
+
+
+def gemini(answer: Answer, body: Body) -> Iterator[bytes]:
+    """streamGenerateContent: whole tool calls, without ids."""
+    parts: list[Body] = [{"text": word, "thought": True} for word in _words(answer.reasoning)]
+    parts += [{"text": word} for word in _words(answer.text)]
+    for part in parts:
+        yield _data({"candidates": [{"index": 0, "content": {"role": "model", "parts": [part]}}]})
+    calls = [{"functionCall": {"name": call.name, "args": json.loads(call.arguments)}} for call in answer.calls]
+    last: dict[str, Any] = {"index": 0, "finishReason": answer.finish or "STOP"}
+    ending: list[Body] = [*calls] or [{"text": ""}]
+    last["content"] = {"role": "model", "parts": ending}
+    frame: dict[str, Any] = {"candidates": [last], "modelVersion": "stub"}
+    if answer.usage is not None:
+        prompt, completion = answer.usage
+        total = prompt + completion
+        frame["usageMetadata"] = {
+            "promptTokenCount": prompt, "candidatesTokenCount": completion, "totalTokenCount": total,
+        }  # fmt: skip
+    yield _data(frame)
+
+
+FORMATS: dict[str, Callable[[Answer, Body], Iterator[bytes]]] = {
+    "openai": openai,
+    "anthropic": anthropic,
+    "gemini": gemini,
+    "deepseek": openai,
+}
+
+
+def error_body(provider: str, status: int, message: str) -> Any:
+    """An error in the provider's shape, with ``message`` as its text."""
+    if provider == "anthropic":
+        kinds = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error",
+                 404: "not_found_error", 413: "request_too_large", 429: "rate_limit_error",
+                 529: "overloaded_error"}  # fmt: skip
+        return {"type": "error", "error": {"type": kinds.get(status, "api_error"), "message": message}}
+    if provider == "gemini":
+        kinds = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND",
+                 429: "RESOURCE_EXHAUSTED", 503: "UNAVAILABLE"}  # fmt: skip
+        return {"error": {"code": status, "message": message, "status": kinds.get(status, "INTERNAL")}}
+    return {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": None}}
+
+
+def error_frame(provider: str, message: str) -> bytes:
+    """An error inside a stream that began well."""
+    if provider == "anthropic":
+        return _event({"type": "error", "error": {"type": "overloaded_error", "message": message}})
+    if provider == "gemini":
+        return _data({"error": {"code": 503, "message": message, "status": "UNAVAILABLE"}})
+    return _data({"error": {"message": message, "type": "server_error", "code": 500}})
+
+
+def tools_of(request: Received) -> set[str]:
+    """The names of the tools that a request offers."""
+    tools = request.body.get("tools") or []
+    if request.provider == "gemini":
+        declared = [
+            each for tool in tools for each in tool.get("function_declarations", tool.get("functionDeclarations", []))
+        ]
+        return {each["name"] for each in declared}
+    return {tool["name"] if request.provider == "anthropic" else tool["function"]["name"] for tool in tools}
+
+
+def has_result(request: Received) -> bool:
+    """Whether the request ends with the result of a tool."""
+    last = (request.body.get("messages") or request.body["contents"])[-1]
+    text = json.dumps(last)
+    return (
+        last.get("role") == "tool"
+        or '"tool_result"' in text
+        or "function_response" in text
+        or "functionResponse" in text
+    )
+
+
+def as_a_model(request: Received, said: str = "You spent 42 dollars.") -> Answer:
+    """What a model would do: hand over to the cost analyst, ask for the costs, and answer from them."""
+    if has_result(request):
+        return Answer(said)
+    tools = tools_of(request)
+    if "query_costs" in tools:
+        call = Call("query_costs", json.dumps({"group_by": "provider"}), "call_costs")
+        return Answer("Let me look. ", (call,)) if request.provider == "anthropic" else Answer(calls=(call,))
+    if "transfer_to_agent" in tools:
+        return Answer(calls=(Call("transfer_to_agent", json.dumps({"agent_name": "CostAnalyst"}), "call_transfer"),))
+    return Answer(said)
+
+
+def faulty(answer: Answer, fault: str, after: int | None = None) -> Answer:
+    """The answer, going wrong."""
+    return replace(answer, fault=fault, after=after)

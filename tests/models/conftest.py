@@ -1,0 +1,80 @@
+"""The stub of the four providers, and the product's client of them, shared by the session."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from common.models.catalog import resolve
+from common.models.completion import LiteLlm, Message, ModelCall, Reply
+from common.secret import Secret
+from tests.fakes.wire_stub import MODELS, Script, WireStub, wire_stub
+
+QUESTION: list[Message] = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": "What did we spend?"},
+]
+TOOL: Message = {
+    "type": "function",
+    "function": {
+        "name": "query_costs",
+        "description": "Costs by group.",
+        "parameters": {"type": "object", "properties": {"group_by": {"type": "string"}}},
+    },
+}
+
+
+def a_call(
+    provider: str, model_id: str | None = None, *, key: str = "sk-test-0123456789", **changes: object
+) -> ModelCall:
+    """A call of a provider's model."""
+    values: dict[str, object] = {
+        "messages": QUESTION, "tools": [TOOL], "temperature": 0.7, "max_tokens": 100, **changes,
+    }  # fmt: skip
+    model = resolve(provider, model_id or MODELS[provider], deployed=True)
+    return ModelCall(model=model, key=Secret(key), **values)  # type: ignore[arg-type]
+
+
+@dataclass
+class Wire:
+    """The stub, and a LiteLlm that reaches it; the pauses it would have made are kept, not made."""
+
+    stub: WireStub
+    llm: LiteLlm
+    pauses: list[float] = field(default_factory=list)
+
+    async def ask(self, call: ModelCall) -> tuple[list[str], Reply]:
+        """Make the call: the pieces of text as they came, and the reply."""
+        pieces: list[str] = []
+        reply: Reply | None = None
+        async for piece in self.llm.stream(call):
+            if isinstance(piece, Reply):
+                reply = piece
+            else:
+                pieces.append(piece)
+        assert reply is not None
+        return pieces, reply
+
+    def play(self, script: Script) -> None:
+        self.stub.play(script)
+        self.pauses.clear()
+
+
+@pytest.fixture(scope="session")
+async def session_wire() -> AsyncIterator[Wire]:
+    async with wire_stub() as stub:
+        pauses: list[float] = []
+
+        async def pause(seconds: float) -> None:
+            pauses.append(seconds)
+
+        llm = LiteLlm(stub.bases, pause=pause)
+        await llm.load()
+        yield Wire(stub, llm, pauses)
+        await llm.close()
+
+
+@pytest.fixture
+def wire(session_wire: Wire) -> Wire:
+    session_wire.play([])
+    return session_wire

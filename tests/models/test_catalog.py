@@ -1,0 +1,150 @@
+"""The catalogue: what it lists, which names lead to it, and that it says what litellm says."""
+
+from decimal import Decimal
+from typing import Any, get_args
+
+import pytest
+from pydantic import ValidationError
+
+from common.errors import SetupRequired
+from common.models import catalog
+from common.models.catalog import Offer, canonical, models_of, parse, providers_of, resolve
+from common.settings import Provider
+
+WANTED = {
+    "openai": ["gpt-4o", "gpt-4o-mini", "gpt-4-turbo", "o1", "o1-mini"],
+    "anthropic": ["claude-opus-4", "claude-sonnet-4", "claude-3.5-sonnet", "claude-3.5-haiku"],
+    "gemini": ["gemini-2.0-flash", "gemini-1.5-pro", "gemini-1.5-flash"],
+    "deepseek": ["deepseek-chat", "deepseek-coder", "deepseek-reasoner"],
+}
+OFFERS = [offer for provider in WANTED for offer in models_of(provider, deployed=True)]
+# litellm no longer lists these, so nothing is said of their price.
+UNPRICED = {
+    "o1-mini", "claude-opus-4", "claude-sonnet-4", "claude-3.5-sonnet", "claude-3.5-haiku",
+    "gemini-2.0-flash", "gemini-1.5-pro", "gemini-1.5-flash",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("provider", WANTED)
+def test_the_models_that_organisations_ask_for_are_listed(provider: str) -> None:
+    assert set(WANTED[provider]) <= {offer.model_id for offer in models_of(provider, deployed=True)}
+
+
+@pytest.mark.parametrize(
+    ("provider", "model_id", "litellm_name"),
+    [
+        ("openai", "gpt-4o", "openai/gpt-4o"),
+        ("OPENAI", "gpt-4o", "openai/gpt-4o"),
+        (" OpenAI ", "openai/gpt-4o", "openai/gpt-4o"),
+        ("google", "gemini-2.0-flash", "gemini/gemini-2.0-flash"),
+        ("claude", "claude-sonnet-4", "anthropic/claude-sonnet-4-20250514"),
+        ("ANTHROPIC", "claude-opus-4", "anthropic/claude-opus-4-20250514"),
+        ("anthropic", "claude-3.5-sonnet", "anthropic/claude-3-5-sonnet-20241022"),
+        ("anthropic", "claude-3-5-haiku-latest", "anthropic/claude-3-5-haiku-20241022"),
+        ("anthropic", "claude-3-5-haiku-20241022", "anthropic/claude-3-5-haiku-20241022"),
+        ("deepseek", "deepseek-v3", "deepseek/deepseek-chat"),
+        ("anthropic", "claude-of-tomorrow", "anthropic/claude-of-tomorrow"),
+    ],
+)
+def test_every_name_of_a_model_leads_to_what_the_api_calls_it(provider: str, model_id: str, litellm_name: str) -> None:
+    assert resolve(provider, model_id, deployed=True).litellm_name == litellm_name
+
+
+@pytest.mark.parametrize("provider", WANTED)
+def test_a_model_that_is_not_listed_gets_its_providers_careful_defaults(provider: str) -> None:
+    model = resolve(provider, "a-model-of-tomorrow", deployed=True)
+    assert model.context_window <= 1_000_000
+    assert model.max_output <= 16_384
+    assert (model.max_temperature is None) is (provider != "deepseek")
+    assert model.api_base is not None
+
+
+def test_a_reasoning_model_gets_no_temperature_and_its_own_output_limit() -> None:
+    for model_id in ("o1", "o1-mini", "o3", "gpt-5"):
+        model = resolve("openai", model_id, deployed=True)
+        assert (model.max_temperature, model.output_limit, model.reasoning) == (None, "max_completion_tokens", True)
+    plain = resolve("openai", "gpt-4o", deployed=True)
+    assert (plain.max_temperature, plain.output_limit, plain.reasoning) == (2.0, "max_tokens", False)
+
+
+@pytest.mark.parametrize("provider", ["", "mistral", "open ai", "demo-2"])
+def test_an_unknown_provider_is_a_missing_setup(provider: str) -> None:
+    assert canonical(provider) is None
+    with pytest.raises(SetupRequired):
+        resolve(provider, "gpt-4o", deployed=False)
+
+
+def test_the_demo_model_is_served_on_a_laptop_only() -> None:
+    assert resolve("demo", "analyst-1", deployed=False).litellm_name == "demo/analyst-1"
+    assert "demo" not in providers_of(deployed=True)
+    for provider in ("demo", "DEMO"):
+        with pytest.raises(SetupRequired):
+            resolve(provider, "analyst-1", deployed=True)
+        with pytest.raises(SetupRequired):
+            models_of(provider, deployed=True)
+
+
+def test_the_settings_know_the_same_providers() -> None:
+    assert set(get_args(Provider)) == set(providers_of(deployed=True))
+
+
+@pytest.fixture(scope="module")
+async def litellm_table() -> dict[str, dict[str, Any]]:
+    from common.models.completion import LiteLlm
+
+    llm = LiteLlm()
+    library = await llm.load()
+    await llm.close()
+    table: dict[str, dict[str, Any]] = library.litellm.model_cost
+    return table
+
+
+@pytest.mark.parametrize("offer", OFFERS, ids=lambda offer: offer.model_id)
+def test_windows_and_prices_are_those_of_the_pinned_litellm(
+    offer: Offer, litellm_table: dict[str, dict[str, Any]]
+) -> None:
+    model = resolve(offer.provider, offer.model_id, deployed=True)
+    bare = model.litellm_name.split("/", 1)[1]
+    keys = (model.litellm_name,) if offer.provider in ("gemini", "deepseek") else (bare, offer.model_id)
+    entry = next((litellm_table[key] for key in keys if key in litellm_table), None)
+    assert (entry is None) is (offer.model_id in UNPRICED)
+    if entry is None:
+        assert (offer.input_price, offer.output_price) == (None, None)
+        return
+    assert (offer.context_window, offer.max_output) == (entry["max_input_tokens"], entry["max_output_tokens"])
+    prices = [Decimal(str(entry[f"{side}_cost_per_token"])) * 1_000_000 for side in ("input", "output")]
+    assert [offer.input_price, offer.output_price] == prices
+    if entry.get("supports_sampling_params") is False:
+        assert model.max_temperature is None
+
+
+GOOD = """
+providers:
+  a:
+    prefix: a
+    api_base: https://a.example
+    aliases: [b]
+    max_temperature: 1
+    defaults: {context_window: 1, max_output: 1, temperature: true, output_limit: max_tokens, reasoning: false}
+    models:
+      m: {context_window: 1, max_output: 1, temperature: true, output_limit: max_tokens, reasoning: false, aliases: [n]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("context_window: 1", "context_window: 0"),
+        ("prefix: a", "prefix: a\n    colour: red"),
+        ("https://a.example", "http://a.example"),
+        ("aliases: [n]", "aliases: [m]"),
+        ("aliases: [b]", "aliases: [a]"),
+        ("max_tokens,", "tokens,"),
+        ("temperature: true", "temperature: warm"),
+    ],
+)
+def test_a_catalogue_that_is_not_sound_is_refused_at_load(old: str, new: str) -> None:
+    assert catalog.parse(GOOD)
+    assert old in GOOD
+    with pytest.raises(ValidationError):
+        parse(GOOD.replace(old, new))

@@ -1,0 +1,446 @@
+"""One model call over the four providers' own streaming formats, and everything that can go wrong on the way."""
+
+import asyncio
+import gc
+import json
+import logging
+import os
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from common import limits
+from common.errors import (
+    ContentRefused,
+    ContextTooLong,
+    KeyInvalid,
+    ModelError,
+    ModelNotFound,
+    ProviderRateLimited,
+    ProviderTimeout,
+    ProviderUnavailable,
+    ServiceError,
+)
+from common.models.catalog import models_of
+from common.models.completion import LiteLlm, Reply, ToolCall, Usage
+from tests.fakes.wire_stub import KEY_HEADERS, MODELS, Answer, Call, faulty
+from tests.models.conftest import QUESTION, Wire, a_call
+
+# litellm still reads pydantic's fields from instances.
+pytestmark = pytest.mark.filterwarnings("ignore:Accessing the 'model_.*fields' attribute:DeprecationWarning")
+PROVIDERS = sorted(MODELS)
+THREE = Answer("one two three")
+# Frames of the stream before the first and the second word.
+FIRST = {"openai": 1, "anthropic": 3, "gemini": 0, "deepseek": 1}
+each_provider = pytest.mark.parametrize("provider", PROVIDERS)
+
+
+async def refused(wire: Wire, provider: str, **changes: Any) -> ServiceError:
+    with pytest.raises(ServiceError) as caught:
+        await wire.ask(a_call(provider, **changes))
+    return caught.value
+
+
+@each_provider
+async def test_text_comes_piece_by_piece_and_the_reply_adds_it_up(wire: Wire, provider: str) -> None:
+    wire.play([THREE])
+    pieces, reply = await wire.ask(a_call(provider))
+    assert pieces == ["one ", "two ", "three"]
+    assert reply == Reply("one two three", (), Usage(7, 3), "stop")
+
+
+@each_provider
+async def test_the_key_is_in_its_header_and_nowhere_else(wire: Wire, provider: str) -> None:
+    wire.play([THREE])
+    await wire.ask(a_call(provider, key="sk-only-here"))
+    (request,) = wire.stub.received
+    holders = {name for name, value in request.headers.items() if "sk-only-here" in value}
+    assert holders == {KEY_HEADERS[provider]}
+    assert "sk-only-here" not in request.path + json.dumps(dict(request.body))
+    assert not [name for name, value in os.environ.items() if "sk-only-here" in value]
+
+
+@each_provider
+async def test_a_turn_with_a_tool_goes_there_and_back(wire: Wire, provider: str) -> None:
+    wire.play([Answer(calls=(Call("query_costs", '{"group_by": "provider"}', "call_7"),)), Answer("42 dollars")])
+    _, asked = await wire.ask(a_call(provider))
+    (call,) = asked.tool_calls
+    assert (call.name, json.loads(call.arguments)) == ("query_costs", {"group_by": "provider"})
+    assert asked.finish_reason == "tool_calls"
+    function = {"name": call.name, "arguments": call.arguments}
+    history = [
+        *QUESTION,
+        {"role": "assistant", "content": None,
+         "tool_calls": [{"id": call.call_id, "type": "function", "function": function}]},
+        {"role": "tool", "tool_call_id": call.call_id, "content": '{"total": 42}'},
+    ]  # fmt: skip
+    pieces, _ = await wire.ask(a_call(provider, messages=history))
+    assert "".join(pieces) == "42 dollars"
+    body = json.dumps(dict(wire.stub.received[1].body))
+    assert "query_costs" in body
+    assert "42" in body
+
+
+@each_provider
+async def test_parallel_calls_are_told_apart(wire: Wire, provider: str) -> None:
+    groups = ["provider", "service_name", "region_of_the_world"]
+    asked = tuple(Call("query_costs", json.dumps({"group_by": group}), f"id_{group}") for group in groups)
+    wire.play([Answer("Let me see.", asked)])
+    pieces, reply = await wire.ask(a_call(provider))
+    assert "".join(pieces) == "Let me see."
+    assert [json.loads(call.arguments)["group_by"] for call in reply.tool_calls] == groups
+    assert len({call.call_id for call in reply.tool_calls}) == 3
+
+
+async def test_calls_without_ids_get_ids_that_no_other_step_has(wire: Wire) -> None:
+    wire.play([Answer(calls=(Call("query_costs", "{}", ""),))])
+    ids = set()
+    for provider in ("openai", "gemini", "deepseek"):
+        for _ in range(2):
+            _, reply = await wire.ask(a_call(provider))
+            ids |= {call.call_id for call in reply.tool_calls}
+    assert len(ids) == 6
+    assert "" not in ids
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "deepseek"])
+async def test_arguments_that_break_off_are_passed_on_as_written_and_sent_back_as_none(
+    wire: Wire, provider: str
+) -> None:
+    wire.play([Answer(calls=(Call("query_costs", '{"group_by": "prov', "call_1"),)), THREE])
+    _, reply = await wire.ask(a_call(provider))
+    assert reply.tool_calls == (ToolCall("call_1", "query_costs", '{"group_by": "prov'),)
+    function = {"name": "query_costs", "arguments": reply.tool_calls[0].arguments}
+    history = [
+        *QUESTION,
+        {"role": "assistant", "content": None,
+         "tool_calls": [{"id": "call_1", "type": "function", "function": function}]},
+        {"role": "tool", "tool_call_id": "call_1", "content": '{"error": "invalid_arguments"}'},
+    ]  # fmt: skip
+    pieces, _ = await wire.ask(a_call(provider, messages=history))
+    assert pieces
+    assert '"prov' not in json.dumps(dict(wire.stub.received[1].body))
+
+
+@each_provider
+async def test_what_a_model_thinks_is_not_part_of_its_answer(wire: Wire, provider: str) -> None:
+    wire.play([Answer("42 dollars", reasoning="the user wants a number")])
+    pieces, reply = await wire.ask(a_call(provider))
+    assert ("".join(pieces), reply.text) == ("42 dollars", "42 dollars")
+
+
+@each_provider
+async def test_a_stream_without_usage_is_an_answer(wire: Wire, provider: str) -> None:
+    wire.play([Answer("42", usage=None)])
+    _, reply = await wire.ask(a_call(provider))
+    assert reply.text == "42"
+
+
+@pytest.mark.parametrize(
+    ("provider", "model_id"),
+    [(provider, offer.model_id) for provider in PROVIDERS for offer in models_of(provider, deployed=True)],
+)
+async def test_every_listed_model_is_asked_as_it_wants_to_be(wire: Wire, provider: str, model_id: str) -> None:
+    wire.play([THREE])
+    call = a_call(provider, model_id, temperature=1.7, max_tokens=1_000_000)
+    pieces, _ = await wire.ask(call)
+    assert "".join(pieces) == "one two three"
+    (request,) = wire.stub.received
+    api_name = call.model.litellm_name.split("/", 1)[1]
+    body = dict(request.body)
+    if provider == "gemini":
+        assert f"/models/{api_name}:streamGenerateContent" in request.path
+        body |= body["generationConfig"]
+        assert body["max_output_tokens"] == call.model.max_output
+    else:
+        assert body["model"] == api_name
+        sent = {name for name in ("max_tokens", "max_completion_tokens") if name in body}
+        assert sent == {call.model.output_limit}
+        assert body[call.model.output_limit] == call.model.max_output
+    wanted = None if call.model.max_temperature is None else min(1.7, call.model.max_temperature)
+    if provider == "gemini" and wanted is None:
+        # litellm says Gemini 3's own default.
+        assert body.get("temperature", 1.0) == 1.0
+    else:
+        assert body.get("temperature") == wanted
+
+
+@each_provider
+async def test_a_model_that_is_not_listed_works(wire: Wire, provider: str) -> None:
+    wire.play([THREE])
+    pieces, _ = await wire.ask(a_call(provider, "a-model-of-tomorrow"))
+    assert "".join(pieces) == "one two three"
+
+
+@each_provider
+@pytest.mark.parametrize(
+    ("status", "error", "expected"),
+    [
+        (401, "Incorrect API key provided: sk-planted", KeyInvalid),
+        (403, "forbidden", KeyInvalid),
+        (404, "no such model", ModelNotFound),
+        (400, "something else", ModelError),
+        (422, "something else", ModelError),
+        (413, "too large", ContextTooLong),
+        (400, "This model's maximum context length is 128000 tokens. However, your messages ...", ContextTooLong),
+        (400, "prompt is too long: 210000 tokens > 200000 maximum", ContextTooLong),
+        (400, "The input token count (1200000) exceeds the maximum number of tokens allowed.", ContextTooLong),
+        (400, "The response was filtered due to our content policy", ContentRefused),
+        (400, "Content Exists Risk", ContentRefused),
+        (400, "API key not valid. Please pass a valid API key. [API_KEY_INVALID]", KeyInvalid),
+        (402, "Insufficient Balance", ProviderRateLimited),
+        (429, "You exceeded your current quota. insufficient_quota", ProviderRateLimited),
+        (400, "Your credit balance is too low to access the Anthropic API.", ProviderRateLimited),
+    ],
+)  # fmt: skip
+async def test_a_refusal_has_its_code_and_is_asked_once(
+    wire: Wire, provider: str, status: int, error: str, expected: type[ServiceError]
+) -> None:
+    wire.play([Answer(status=status, error=error), THREE])
+    failure = await refused(wire, provider)
+    assert type(failure) is expected
+    assert len(wire.stub.received) == 1
+    # Nothing of what the provider said, in the error or behind it.
+    assert error not in f"{failure!r} {failure.detail}"
+    assert (failure.__cause__, failure.__context__) == (None, None)
+
+
+@each_provider
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 529])
+async def test_a_limit_or_an_outage_that_passes_is_not_noticed(wire: Wire, provider: str, status: int) -> None:
+    wire.play([Answer(status=status), Answer(status=status), THREE])
+    pieces, _ = await wire.ask(a_call(provider))
+    assert "".join(pieces) == "one two three"
+    assert len(wire.stub.received) == limits.MODEL_ATTEMPTS
+    assert len(wire.pauses) == limits.MODEL_ATTEMPTS - 1
+    assert all(0 < pause <= 2 * limits.MODEL_BACKOFF_SECONDS for pause in wire.pauses)
+
+
+@each_provider
+@pytest.mark.parametrize(("status", "expected"), [(429, ProviderRateLimited), (503, ProviderUnavailable)])
+async def test_a_limit_or_an_outage_that_stays_is_a_code_after_bounded_attempts(
+    wire: Wire, provider: str, status: int, expected: type[ServiceError]
+) -> None:
+    wire.play([Answer(status=status)])
+    assert type(await refused(wire, provider)) is expected
+    assert len(wire.stub.received) == limits.MODEL_ATTEMPTS
+
+
+@each_provider
+async def test_a_retry_after_is_waited_for(wire: Wire, provider: str) -> None:
+    wire.play([Answer(status=429, headers={"retry-after": "3"}), THREE])
+    await wire.ask(a_call(provider))
+    (pause,) = wire.pauses
+    assert 3 <= pause <= 3 + limits.MODEL_BACKOFF_SECONDS
+
+
+@each_provider
+async def test_a_retry_after_beyond_the_limit_is_passed_on_at_once(wire: Wire, provider: str) -> None:
+    seconds = limits.MODEL_RETRY_AFTER_SECONDS + 1
+    wire.play([Answer(status=429, headers={"retry-after": str(seconds)}), THREE])
+    failure = await refused(wire, provider)
+    assert (type(failure), failure.retry_after) == (ProviderRateLimited, seconds)
+    assert (len(wire.stub.received), wire.pauses) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("said", "passed_on"),
+    [
+        ("99999999", limits.MODEL_RETRY_AFTER_TOLD_SECONDS),
+        (format_datetime(datetime.now(UTC) + timedelta(hours=5), usegmt=True), limits.MODEL_RETRY_AFTER_TOLD_SECONDS),
+        ("soon", None), ("-5", None), ("1e9", None), ("", None),
+    ],
+)  # fmt: skip
+async def test_a_retry_after_is_a_number_or_a_date_and_bounded(wire: Wire, said: str, passed_on: int | None) -> None:
+    wire.play([Answer(status=429, headers={"retry-after": said})])
+    assert (await refused(wire, "openai")).retry_after == passed_on
+
+
+@each_provider
+@pytest.mark.parametrize("fault", ["cut", "end", "malformed", "error"])
+async def test_a_stream_that_goes_wrong_after_the_first_word_is_an_error_and_never_asked_again(
+    wire: Wire, provider: str, fault: str
+) -> None:
+    wire.play([faulty(THREE, fault, FIRST[provider] + 2), THREE])
+    pieces: list[str | Reply] = []
+
+    async def read() -> None:
+        async for piece in wire.llm.stream(a_call(provider)):
+            pieces.append(piece)  # noqa: PERF401  what came before the error is the point
+
+    with pytest.raises(ProviderUnavailable) as caught:
+        await read()
+    assert "".join(str(piece) for piece in pieces) in ("one ", "one two ")
+    assert len(wire.stub.received) == 1
+    assert caught.value.__context__ is None
+
+
+@each_provider
+@pytest.mark.parametrize("fault", ["cut", "end", "malformed", "error"])
+async def test_a_stream_that_goes_wrong_before_the_first_word_is_asked_again(
+    wire: Wire, provider: str, fault: str
+) -> None:
+    wire.play([faulty(THREE, fault, FIRST[provider]), THREE])
+    pieces, _ = await wire.ask(a_call(provider))
+    assert "".join(pieces) == "one two three"
+    assert len(wire.stub.received) == 2
+
+
+@each_provider
+async def test_an_answer_that_the_provider_filters_is_refused_content(wire: Wire, provider: str) -> None:
+    finish = {"anthropic": "refusal", "gemini": "SAFETY"}.get(provider, "content_filter")
+    wire.play([Answer("one two", finish=finish)])
+    assert type(await refused(wire, provider)) is ContentRefused
+    assert len(wire.stub.received) == 1
+
+
+@each_provider
+async def test_a_first_word_that_does_not_come_is_a_timeout_that_closes_the_request(
+    wire: Wire, provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MODEL_FIRST_TOKEN_SECONDS", 0.7)
+    monkeypatch.setattr(limits, "MODEL_REASONING_SECONDS", 0.7)
+    wire.play([Answer("late", hold=asyncio.Event())])
+    assert type(await refused(wire, provider)) is ProviderTimeout
+    await asyncio.wait_for(wire.stub.received[0].disconnected.wait(), 1)
+    assert len(wire.stub.received) == 1
+
+
+@each_provider
+async def test_a_stall_between_words_is_a_timeout_that_closes_the_request(
+    wire: Wire, provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MODEL_BETWEEN_TOKENS_SECONDS", 0.7)
+    wire.play([faulty(THREE, "stall", FIRST[provider] + 2)])
+    assert type(await refused(wire, provider)) is ProviderTimeout
+    await asyncio.wait_for(wire.stub.received[0].disconnected.wait(), 1)
+
+
+async def test_a_call_is_over_after_its_total_however_lively_it_is(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MODEL_TOTAL_SECONDS", 0.7)
+    wire.play([faulty(THREE, "stall", 3)])
+    assert type(await refused(wire, "openai")) is ProviderTimeout
+
+
+async def test_a_reasoning_model_may_think_longer(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MODEL_FIRST_TOKEN_SECONDS", 0.5)
+    hold = asyncio.Event()
+    wire.play([Answer("thought through", hold=hold)])
+    asking = asyncio.create_task(wire.ask(a_call("openai", "o3")))
+    plain = asyncio.create_task(refused(wire, "openai"))
+    assert type(await plain) is ProviderTimeout
+    hold.set()
+    assert "".join((await asking)[0]) == "thought through"
+
+
+@each_provider
+async def test_whoever_stops_reading_closes_the_providers_stream(wire: Wire, provider: str) -> None:
+    wire.play([faulty(THREE, "stall", FIRST[provider] + 2)])
+    async with aclosing(wire.llm.stream(a_call(provider))) as pieces:
+        async for _ in pieces:
+            break
+    await asyncio.wait_for(wire.stub.received[0].disconnected.wait(), 1)
+
+
+@each_provider
+async def test_a_cancelled_call_closes_the_providers_stream(wire: Wire, provider: str) -> None:
+    wire.play([faulty(THREE, "stall", FIRST[provider] + 2)])
+    asking = asyncio.create_task(wire.ask(a_call(provider)))
+    request = await wire.stub.request()
+    await request.answering.wait()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    await asyncio.wait_for(request.disconnected.wait(), 1)
+
+
+async def test_a_provider_that_is_not_there_is_unavailable(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def pause(_: float) -> None:
+        return None
+
+    llm = LiteLlm(dict.fromkeys(PROVIDERS, "http://127.0.0.1:9"), pause=pause)
+    try:
+        for provider in PROVIDERS:
+            with pytest.raises(ProviderUnavailable):
+                await Wire(wire.stub, llm).ask(a_call(provider))
+    finally:
+        await llm.close()
+
+
+@pytest.mark.parametrize("key", ["", " \n", "sk-é", "sk-a\nb", "sk-\x00"])
+async def test_a_key_that_no_header_can_hold_is_invalid_and_never_sent(
+    wire: Wire, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-environment")
+    wire.play([THREE])
+    if key.strip() or not key:
+        assert type(await refused(wire, "openai", key=key)) is KeyInvalid
+        assert not wire.stub.received
+
+
+async def test_a_redirect_takes_the_key_nowhere(wire: Wire) -> None:
+    for provider in PROVIDERS:
+        wire.play([Answer(status=307, headers={"location": f"{wire.stub.url}/openai/elsewhere"})])
+        assert isinstance(await refused(wire, provider), ModelError)
+        assert len(wire.stub.received) == 1
+
+
+async def test_calls_at_the_same_time_keep_their_keys_apart(wire: Wire) -> None:
+    wire.play(lambda request: Answer(f"for {request.key}"))
+    calls = [a_call(provider, key=f"sk-{provider}-{number}") for provider in PROVIDERS for number in range(10)]
+    answers = await asyncio.gather(*(wire.ask(call) for call in calls))
+    assert [reply.text for _, reply in answers] == [f"for {call.key.reveal()}" for call in calls]
+
+
+async def test_nothing_is_left_behind_by_many_calls(wire: Wire) -> None:
+    wire.play([THREE])
+
+    async def round_of_calls() -> None:
+        await asyncio.gather(*(wire.ask(a_call(provider, key="sk-left-behind")) for provider in PROVIDERS * 3))
+
+    await round_of_calls()
+    async with asyncio.timeout(10):
+        while lingering():  # noqa: ASYNC110  litellm's own short tasks
+            await asyncio.sleep(0.01)
+    gc.collect()
+    import litellm
+
+    assert not [key for key in litellm.in_memory_llm_clients_cache.cache_dict if "sk-left-behind" in str(key)]
+    dicts = [each for each in gc.get_objects() if isinstance(each, dict)]
+    held = [each for each in dicts if any("sk-left-behind" in value for value in each.values() if type(value) is str)]
+    assert not held
+
+
+def lingering() -> list[str]:
+    """The tasks of litellm that are under way."""
+    names = [getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks()]
+    return [name for name in names if "dispatch" in name or "Logging" in name or "cache" in name]
+
+
+@each_provider
+@pytest.mark.parametrize(
+    "answer",
+    [
+        THREE,
+        Answer(status=401, error="bad sk-planted-in-error"),
+        Answer(status=500, error="sk-planted-in-error"),
+        faulty(replace(THREE, error="sk-planted-in-error"), "error", 2),
+    ],
+)
+async def test_nothing_of_a_call_is_logged_or_printed_at_any_level(
+    wire: Wire, provider: str, answer: Answer, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    wire.play([answer])
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger().setLevel(logging.DEBUG)
+    try:
+        await wire.ask(a_call(provider, key="sk-planted-as-key"))
+    except ServiceError:
+        assert answer is not THREE
+    written = caplog.text + "".join(capfd.readouterr())
+    assert "sk-planted" not in written
+    assert "What did we spend?" not in written
