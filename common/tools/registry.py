@@ -10,6 +10,7 @@ import json
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -49,13 +50,14 @@ class ToolContext:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A function with the schema of its arguments."""
+    """A function with the schema of its arguments; ``writes`` where it changes what is stored."""
 
     name: str
     domain: str
     description: str
     arguments: type[BaseModel]
     function: Callable[..., Awaitable[ToolResult]]
+    writes: bool = False
 
     def schema(self) -> dict[str, Any]:
         """The tool as a model API takes it."""
@@ -69,7 +71,7 @@ class Tool:
         }
 
 
-def tool(domain: str, function: Callable[..., Awaitable[ToolResult]]) -> Tool:
+def tool(domain: str, function: Callable[..., Awaitable[ToolResult]], *, writes: bool = False) -> Tool:
     """Make a Tool of a function. Raises ValueError for an argument that could name a tenant or has no type."""
     fields: dict[str, Any] = {}
     for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
@@ -80,7 +82,7 @@ def tool(domain: str, function: Callable[..., Awaitable[ToolResult]]) -> Tool:
         default = ... if parameter.default is inspect.Parameter.empty else parameter.default
         fields[name] = (parameter.annotation, default)
     arguments = create_model(function.__name__, __config__=ConfigDict(extra="forbid", frozen=True), **fields)
-    return Tool(function.__name__, domain, inspect.cleandoc(function.__doc__ or ""), arguments, function)
+    return Tool(function.__name__, domain, inspect.cleandoc(function.__doc__ or ""), arguments, function, writes)
 
 
 class Registry:
@@ -105,6 +107,7 @@ class BoundTools:
         self._tools = {each.name: each for each in tools}
         self._principal = principal
         self._context = context
+        self._writing = asyncio.Lock()
 
     @property
     def tools(self) -> tuple[Tool, ...]:
@@ -135,7 +138,9 @@ class BoundTools:
         started = time.perf_counter()
         labels = {**self._context.labels, "agent": agent_name, "tool": name}
         context = replace(self._context, labels=labels)
-        result = await chosen.function(self._principal, context, **checked)
+        # One after the other: two MERGEs that only insert do not see each other's row.
+        async with self._writing if chosen.writes else nullcontext():
+            result = await chosen.function(self._principal, context, **checked)
         envelope = result.envelope()
         envelope["duration_ms"] = round((time.perf_counter() - started) * 1000)
         return envelope

@@ -41,12 +41,18 @@ class ToolResult:
             "sql": self.query.sql,
             "parameters": self.parameters,
             "bytes_processed": self.query.bytes_processed,
+            "cached": self.query.cached,
             "job_id": self.query.job_id,
             "duration_ms": self.query.duration_ms,
         }
         safe = json_safe(envelope)
         assert isinstance(safe, dict)
         return safe
+
+
+def bytes_read(envelope: Mapping[str, Any]) -> int:
+    """The bytes that BigQuery read for this very call: none where the answer was kept from before, or is an error."""
+    return 0 if envelope.get("cached") else int(envelope.get("bytes_processed") or 0)
 
 
 def json_safe(value: object) -> Any:

@@ -16,17 +16,20 @@ from google.cloud import bigquery
 
 from common.settings import Settings
 from common.tenant import OrgSlug, Principal, Tenant, UserId
+from common.tools.alerts import ALERT_TOOLS
 from common.tools.costs import COST_TOOLS
-from common.tools.registry import BoundTools, ToolContext
+from common.tools.registry import BoundTools, Registry, ToolContext
+from common.tools.usage import USAGE_TOOLS
 from common.warehouse import schema
 from common.warehouse.client import QueryResult, Warehouse
 from common.warehouse.query import GuardedQuery
 from local.data import demo, focus, warehouse
 from local.emulators.process import EmulatorProcess
-from tests.tools import costs_made
+from tests.tools import costs_made, operations_made
 
 PROJECT = "local-dev-project"
 DEMO_TODAY = date(2026, 3, 31)
+NOON = datetime.combine(DEMO_TODAY, time(12), UTC)
 MANY_DAY = date(2024, 2, 29)
 STEADY_END = date(2024, 12, 31)
 SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "focus_1_0_sample.csv"
@@ -61,7 +64,7 @@ def rows_of(org: str) -> tuple[dict[str, Any], ...]:
         case "focus_inc":
             return tuple(_sample_rows())
         case _:
-            return tuple(demo.cost_rows(org, DEMO_TODAY))
+            return operations_made.demo_costs(org)
 
 
 def _sample_rows() -> Iterator[dict[str, Any]]:
@@ -135,3 +138,37 @@ def call(counting: CountingWarehouse) -> Call:
         return await tools.call(name, json.dumps(arguments, default=str), agent_name="CostAnalyst")
 
     return calling
+
+
+@pytest.fixture(scope="session")
+def operated(bigquery_url: str) -> Iterator[bigquery.Client]:
+    """A client of the same emulator, once it holds what happened besides costs: usage, runs, quotas, alerts, teams."""
+    client = operations_made.client_of(bigquery_url, PROJECT)
+    operations_made.load(client)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def ask(operated: bigquery.Client, counting: CountingWarehouse) -> Call:
+    """Call an alert or usage tool as a user's model does: ``await ask(org, name, **arguments)`` -> envelope.
+
+    ``_user``, ``_scope`` and ``_now`` say who, in which answer and when.
+    """
+    registry = Registry((*ALERT_TOOLS, *USAGE_TOOLS))
+
+    async def asking(
+        org: str,
+        tool_name: str,
+        /,
+        *,
+        _user: str = "u1",
+        _scope: str = "answer-1",
+        _now: datetime = NOON,
+        **arguments: object,
+    ) -> dict[str, Any]:
+        principal = Principal(Tenant(OrgSlug(org), PROJECT, "organizations"), UserId(_user), "key-1")
+        tools = registry.bind(principal, ToolContext(counting, {"org": org}, _now, _scope), [tool_name])
+        return await tools.call(tool_name, json.dumps(arguments, default=str), agent_name="Tester")
+
+    return asking
