@@ -1,33 +1,33 @@
-"""``python -m local``: the product on one machine, and a question to it."""
+"""``python -m local``: the product on one machine, and the tools of whoever operates it."""
 
 import argparse
+import importlib
 import sys
-from pathlib import Path
 
-from rich.console import Console
-
-from local import ask, serve
+# Command: the module that has its add_arguments and run, and what it is for. Only the one asked for is imported.
+COMMANDS = {
+    "run": ("local.serve", "serve every function, the emulators and demo data on one port"),
+    "ask": ("local.ask", "ask one question, and see the answer with the SQL behind it"),
+    "settings": ("local.settings", "show and change an organisation's chat settings and provider key"),
+    "guard": ("local.guard", "say whether a query that a model wrote would be admitted, and why not"),
+    "boundary": ("local.boundary", "print the views and grants that keep organisations apart below the guard"),
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code: 0 done, 1 failed, 2 not understood."""
+    given = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="serve every function, the emulators and demo data on one port")
-    run.add_argument("--port", type=int, default=8002, help="the port on 127.0.0.1 (8002)")
-    run.add_argument("--state", type=Path, default=Path(".local"), help="where the local cloud keeps its data (.local)")
-    run.add_argument(
-        "--focus", type=Path, help="a FOCUS 1.0-1.3 CSV (or .csv.gz) to load into the organisation focus_inc"
-    )
-    question = commands.add_parser("ask", help="ask one question, and see the answer with the SQL behind it")
-    question.add_argument("--port", type=int, default=8002, help="where the product is served (8002)")
-    question.add_argument("--org", default="acme_inc", help="acme_inc, globex_inc or focus_inc (acme_inc)")
-    question.add_argument("--conversation", help="continue this conversation")
-    question.add_argument("question", help="the question, in plain words")
-    given = parser.parse_args(arguments)
-    if given.command == "run":
-        return serve.run(given.port, given.state, given.focus)
-    return ask.run(Console(), given.port, given.org, given.question, given.conversation)
+    for name, (module, purpose) in COMMANDS.items():
+        command = commands.add_parser(name, help=purpose, description=purpose)
+        if name in given[:1]:
+            chosen = importlib.import_module(module)
+            chosen.add_arguments(command)
+            command.set_defaults(run=chosen.run)
+    options = parser.parse_args(given)
+    code: int = options.run(options)
+    return code
 
 
 if __name__ == "__main__":

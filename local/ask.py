@@ -1,5 +1,6 @@
 """One question in the terminal: the answer as it is written, then the SQL and the bytes behind it."""
 
+import argparse
 import json
 import os
 import socket
@@ -22,16 +23,25 @@ from local.data.organizations import API_KEYS
 _START_SECONDS = 180.0
 
 
-def run(console: Console, port: int, org: str, question: str, conversation_id: str | None = None) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("--port", type=int, default=8002, help="where the product is served (8002)")
+    parser.add_argument("--org", default="acme_inc", help="acme_inc, globex_inc or focus_inc (acme_inc)")
+    parser.add_argument("--conversation", help="continue this conversation")
+    parser.add_argument("question", help="the question, in plain words")
+
+
+def run(args: argparse.Namespace) -> int:
     """Ask, and print what comes. Returns 0 when there was an answer, 1 when not, 2 for an unknown organisation."""
+    console, org, question = Console(), args.org, args.question
     if not question.strip():
         console.print('Ask something: make ask Q="What did we spend per provider last month?"')
         return 2
     if org not in API_KEYS:
         console.print(f"There is no demo organisation {org!r}; use one of {', '.join(API_KEYS)}.", highlight=False)
         return 2
-    with _served(console, port) as url:
-        return _ask(console, url, org, question, conversation_id)
+    with _served(console, args.port) as url:
+        return _ask(console, url, org, question, args.conversation)
 
 
 def _ask(console: Console, url: str, org: str, question: str, conversation_id: str | None) -> int:

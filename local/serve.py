@@ -1,11 +1,12 @@
 """``make run``: the emulators, the demo data and every function, on one machine and one port."""
 
+import argparse
 import json
 import os
 import signal
 import socket
 import threading
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,19 +18,30 @@ from local.data.__main__ import emulated_bigquery, emulated_kms
 from local.data.focus_file import FocusFileError
 from local.data.organizations import API_KEYS, DEMO
 from local.data.prepare import prepare
+from local.draining import Draining
 from local.emulators.process import EmulatorProcess, EmulatorStartError
+from local.running import announced
 
 PROJECT = "local-dev-project"
 HOSTS = ("BIGQUERY_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST", "KMS_EMULATOR_HOST")
 
 
-def run(port: int, state: Path, focus: Path | None) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("--port", type=int, default=8002, help="the port on 127.0.0.1 (8002)")
+    parser.add_argument(
+        "--state", type=Path, default=Path(".local"), help="where the local cloud keeps its data (.local)"
+    )
+    parser.add_argument("--focus", type=Path, help="a FOCUS 1.0-1.3 CSV (or .csv.gz) for the organisation focus_inc")
+
+
+def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C, then return 0; 1 when something cannot start, 2 for a FOCUS file it cannot read.
 
     Where the environment names all three emulator hosts, those serve; else they are started here and keep their data
     under ``state``.
     """
-    console = Console()
+    console, port = Console(), args.port
     # A stop at any moment ends by the with statements below, so that nothing that was started stays.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if _taken(port):
@@ -38,17 +50,21 @@ def run(port: int, state: Path, focus: Path | None) -> int:
     # The environment is the functions' own configuration; it is set before any of them is imported.
     os.environ.setdefault("GCP_PROJECT_ID", PROJECT)
     os.environ.setdefault("ENVIRONMENT", "local")
+    # One person's laptop: scripts may ask faster than a person of an organisation does.
+    os.environ.setdefault("USER_MESSAGES_PER_MINUTE", "600")
     loading = threading.Thread(target=_load_demo_model, daemon=True)
     loading.start()
     try:
-        with _emulators(state) as emulators:
+        with _emulators(args.state) as emulators, ExitStack() as stack:
             if emulators is not None:
                 os.environ.update(emulators.environment)
+                stack.enter_context(announced(args.state, emulators.environment))
             today = datetime.now(UTC).date()
-            prepare(emulated_bigquery(os.environ), emulated_kms(os.environ), today, focus, console)
+            prepare(emulated_bigquery(os.environ), emulated_kms(os.environ), today, args.focus, console)
             with console.status("Loading the demo model"):
                 loading.join()
-            _serve(console, port)
+            # Emulators that are somebody else's are drained by somebody else.
+            _serve(console, port, drained=emulators is not None)
     except KeyboardInterrupt:
         console.print("Stopped.")
     except FocusFileError as error:
@@ -68,8 +84,10 @@ def _emulators(state: Path) -> AbstractContextManager[EmulatorProcess | None]:
     return EmulatorProcess(os.environ["GCP_PROJECT_ID"], directory)
 
 
-def _serve(console: Console, port: int) -> None:
+def _serve(console: Console, port: int, *, drained: bool) -> None:
     from local.gateway import Gateway
+
+    draining = Draining(Gateway(), port)
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -79,9 +97,10 @@ def _serve(console: Console, port: int) -> None:
 
     # Open connections get a moment to end when it is stopped, not for ever.
     config = uvicorn.Config(
-        Gateway(), host="127.0.0.1", port=port, log_level="warning", lifespan="off", timeout_graceful_shutdown=5
+        draining, host="127.0.0.1", port=port, log_level="warning", lifespan="off", timeout_graceful_shutdown=5
     )
-    Server(config).run()
+    with draining if drained else nullcontext():
+        Server(config).run()
 
 
 def _load_demo_model() -> None:

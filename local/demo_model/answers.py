@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from local.demo_model import alert_answers, explorer_answers, payloads, usage_answers
 from local.demo_model import vocabulary as words
 from local.demo_model.caveats import CALLED, caveats, narrowed
+from local.demo_model.failures import TRY_AGAIN, failed
 from local.demo_model.formatting import (
     amount,
     both,
@@ -19,57 +21,37 @@ from local.demo_model.formatting import (
     table,
     text,
 )
+from local.demo_model.payloads import Payload, Row
 from local.demo_model.questions import Question
+from local.demo_model.tasks import Task
 from local.demo_model.transcript import TRANSFER, ToolResult
 
-Row = Mapping[str, Any]
-
-_ERRORS: tuple[tuple[tuple[str, ...], str], ...] = (
-    (("timeout", "timed_out", "deadline"), "It took too long. Ask about a shorter period, or try again."),
-    (("bytes", "scan", "too_large"), "It would read too much data. Ask about a shorter period or fewer groups."),
-    (
-        ("argument", "invalid", "validation", "date"),
-        "It did not accept what I asked for. Name the period and filters differently.",
-    ),
-    (("history",), "Ask for the costs of days that have data instead."),
-    (("too_many", "repeated"), "Ask for less at a time."),
-    (("forbidden", "denied", "permission"), "The data may not be read. Ask your administrator for access."),
-    (
-        ("not_found", "missing"),
-        "The data is not there yet. Check that cost data has been loaded for your organisation.",
-    ),
-    (("rate", "quota", "limit"), "A limit was reached. Wait a minute and ask again."),
-)
 # What rows without a value of the dimension are called: never the answer to "which one".
 _NOT_A_NAME = ("", "no model", "no region", "unallocated", "unassigned", "(other)", "none")
-_TRY_AGAIN = "Try again in a moment; if it keeps failing, tell your administrator."
 
 
-def write_answer(questions: Sequence[Question], results: Sequence[ToolResult], today: date | None) -> str:
-    """Markdown from all results of the turn, in the order of the calls."""
-    sections = [_section(result, questions, today) for result in results if result.name != TRANSFER]
-    return "\n\n".join(sections)
+def write_answer(
+    questions: Sequence[Question], results: Sequence[ToolResult], today: date | None, tasks: Sequence[Task] = ()
+) -> str:
+    """Markdown from all results of the turn, in the order of the calls, and what is still to be asked."""
+    sections = [_section(result, questions, today, tasks) for result in results if result.name != TRANSFER]
+    return "\n\n".join([*sections, *(said for task in tasks for said in (task.ask, task.note) if said)])
 
 
-def _section(result: ToolResult, questions: Sequence[Question], today: date | None) -> str:
+def _section(result: ToolResult, questions: Sequence[Question], today: date | None, tasks: Sequence[Task] = ()) -> str:
     payload = result.payload
     called = CALLED.get(result.name, text(result.name))
     if payload is None:
-        return f"The {called} gave no result that I can read. {_TRY_AGAIN}"
+        return f"The {called} gave no result that I can read. {TRY_AGAIN}"
     if error := payload.get("error"):
-        return _error(called, error)
+        return failed(result.name, called, error)
+    if specialist := _SPECIALISTS.get(result.name):
+        task = next((task for task in tasks if task.tool == result.name), None)
+        return "\n\n".join(part for part in specialist(result, payload, task) if part)
     question = _asked(result, questions)
     writer = _WRITERS.get(result.name, _any_table)
     parts = [*writer(result, payload, question), *caveats(result, payload, question, today)]
     return "\n\n".join(part for part in parts if part)
-
-
-def _error(called: str, error: Any) -> str:
-    code = str(error.get("code", "")) if isinstance(error, Mapping) else ""
-    message = error.get("message") if isinstance(error, Mapping) else error
-    advice = next((advice for keys, advice in _ERRORS if any(key in code.lower() for key in keys)), _TRY_AGAIN)
-    said = f": {text(message).rstrip('.')}" if message else ""
-    return f"The {called} failed{said}. {advice}"
 
 
 def _asked(result: ToolResult, questions: Sequence[Question]) -> Question:
@@ -80,33 +62,19 @@ def _asked(result: ToolResult, questions: Sequence[Question]) -> Question:
     return (fitting or list(questions) or [Question("")])[0]
 
 
-def _rows(payload: Mapping[str, Any]) -> list[Row]:
-    rows = payload.get("rows")
-    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
-
-
-def _summary(payload: Mapping[str, Any]) -> Mapping[str, Any]:
-    summary = payload.get("summary")
-    return summary if isinstance(summary, Mapping) else {}
-
-
-def _list(value: Any) -> list[Row]:
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
-
-
 def _period(result: ToolResult, summary: Mapping[str, Any]) -> Any:
     return summary.get("period") or result.arguments
 
 
 def _costs(result: ToolResult, payload: Mapping[str, Any], question: Question) -> list[str]:
-    summary, rows = _summary(payload), _rows(payload)
+    summary, rows = payloads.summary(payload), payloads.rows(payload)
     key = str(summary.get("group_by") or result.arguments.get("group_by") or "group")
     if not rows:
         return [_empty(result, summary)]
     totals = [
         f"**{money(total.get('billed_cost'), total.get('currency'))}** "
         f"(effective {money(total.get('effective_cost'), total.get('currency'))})"
-        for total in _list(summary.get("totals"))
+        for total in payloads.items(summary.get("totals"))
     ]
     headline = f"For {span(_period(result, summary))} the billed cost was {both(totals)}." if totals else ""
     cells = [
@@ -132,14 +100,14 @@ def _costs(result: ToolResult, payload: Mapping[str, Any], question: Question) -
 
 
 def _breakdown(result: ToolResult, payload: Mapping[str, Any], question: Question) -> list[str]:
-    summary, rows = _summary(payload), _rows(payload)
+    summary, rows = payloads.summary(payload), payloads.rows(payload)
     key = str(summary.get("dimension") or result.arguments.get("dimension") or "group")
     if not rows:
         return [_empty(result, summary)]
     totals = [
         f"**{money(total.get('total'), total.get('currency'))}** "
         f"(effective {money(total.get('effective_cost'), total.get('currency'))})"
-        for total in _list(summary.get("totals"))
+        for total in payloads.items(summary.get("totals"))
     ]
     headline = (
         f"For {span(_period(result, summary))} the billed cost of {both(totals)} splits as follows." if totals else ""
@@ -166,13 +134,13 @@ def _breakdown(result: ToolResult, payload: Mapping[str, Any], question: Questio
 
 
 def _compared(result: ToolResult, payload: Mapping[str, Any], _: Question) -> list[str]:
-    summary, rows = _summary(payload), _rows(payload)
+    summary, rows = payloads.summary(payload), payloads.rows(payload)
     totals = [
         f"**{money(total.get('current_cost'), total.get('currency'))}**, {_moved(total)} from "
         f"{money(total.get('previous_cost'), total.get('currency'))} "
         f"({change(total.get('absolute_change'), total.get('currency'))}, "
         f"{percent(total.get('percent_change'), signed=True)})"
-        for total in _list(summary.get("totals"))
+        for total in payloads.items(summary.get("totals"))
     ]
     kind = text(summary.get("period_type") or result.arguments.get("period_type"))
     current, before = span(summary.get("current")), span(summary.get("previous"))
@@ -211,7 +179,7 @@ def _changes(rows: Sequence[Row]) -> str:
 
 
 def _drivers(_: ToolResult, payload: Mapping[str, Any], question: Question) -> list[str]:
-    summary, rows = _summary(payload), _rows(payload)
+    summary, rows = payloads.summary(payload), payloads.rows(payload)
     current, before = span(summary.get("current")), span(summary.get("previous"))
     if not rows:
         return [f"No cost changed between {before} and {current}, or there are no costs in these days."]
@@ -233,9 +201,9 @@ def _drivers(_: ToolResult, payload: Mapping[str, Any], question: Question) -> l
 
 
 def _forecast(result: ToolResult, payload: Mapping[str, Any], _: Question) -> list[str]:
-    summary, rows = _summary(payload), _rows(payload)
+    summary, rows = payloads.summary(payload), payloads.rows(payload)
     days = count(summary.get("horizon_days") or result.arguments.get("horizon_days"))
-    forecasts = _list(summary.get("forecasts"))
+    forecasts = payloads.items(summary.get("forecasts"))
     if not forecasts:
         return [f"There is not enough cost history to forecast the next {days} days."]
     parts = []
@@ -262,7 +230,7 @@ def _forecast(result: ToolResult, payload: Mapping[str, Any], _: Question) -> li
 
 def _any_table(result: ToolResult, payload: Mapping[str, Any], _: Question) -> list[str]:
     """The rows of a tool that has no wording of its own."""
-    rows = _rows(payload)
+    rows = payloads.rows(payload)
     if not rows:
         return [f"{label(result.name)}: nothing found."]
     headings = list(rows[0])
@@ -335,7 +303,7 @@ def _extreme(payload: Mapping[str, Any], key: str, value: str, question: Questio
     asked = set(question.text.lower().replace("?", " ").split())
     lowest = bool(asked & {"least", "lowest", "cheapest", "smallest"})
     highest = bool(asked & {"most", "highest", "biggest", "largest", "costliest", "top", "which", "peak"})
-    rows = _rows(payload)
+    rows = payloads.rows(payload)
     if not (lowest or highest) or len(rows) < 2:
         return ""
     if payload.get("truncated") and (lowest or key in words.TIME_DIMENSIONS):
@@ -359,4 +327,17 @@ _WRITERS: dict[str, Callable[[ToolResult, Mapping[str, Any], Question], list[str
     "compare_periods": _compared,
     "top_cost_drivers": _drivers,
     "cost_forecast": _forecast,
+}
+_SPECIALISTS: dict[str, Callable[[ToolResult, Payload, Task | None], list[str]]] = {
+    "list_alerts": alert_answers.list_alerts,
+    "create_alert": alert_answers.create_alert,
+    "alert_history": alert_answers.alert_history,
+    "acknowledge_alert": alert_answers.acknowledge_alert,
+    "genai_usage": usage_answers.genai_usage,
+    "quota_status": usage_answers.quota_status,
+    "top_consumers": usage_answers.top_consumers,
+    "pipeline_runs": usage_answers.pipeline_runs,
+    "list_org_tables": explorer_answers.list_org_tables,
+    "describe_table": explorer_answers.describe_table,
+    "run_read_query": explorer_answers.run_read_query,
 }

@@ -17,6 +17,17 @@ CALLED = {
     "compare_periods": "comparison",
     "cost_forecast": "forecast",
     "top_cost_drivers": "search for cost drivers",
+    "list_alerts": "list of alert rules",
+    "create_alert": "new alert",
+    "alert_history": "alert history",
+    "acknowledge_alert": "acknowledgement",
+    "genai_usage": "usage query",
+    "quota_status": "quota query",
+    "top_consumers": "ranking of consumers",
+    "pipeline_runs": "list of pipeline runs",
+    "list_org_tables": "list of tables",
+    "describe_table": "description of the table",
+    "run_read_query": "query",
 }
 
 # These list the largest changes, never all of them.

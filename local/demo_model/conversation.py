@@ -28,20 +28,25 @@ def understand(question: str, earlier: Sequence[str], today: date) -> tuple[Ques
     return _read_message(question, today, known)
 
 
+def clauses(text: str) -> list[str]:
+    """The parts of a message that asks several things."""
+    return [clause for clause in _CLAUSE.split(text) if clause.strip()]
+
+
 def _read_message(text: str, today: date, known: Question | None) -> tuple[Question, ...]:
     if is_greeting(text):
         return (Question(text),)
-    clauses = [clause for clause in _CLAUSE.split(text) if clause.strip()]
-    if len(clauses) > 1:
+    said = clauses(text)
+    if len(said) > 1:
         read: list[Question] = []
-        for clause in clauses:
+        for clause in said:
             before = read[-1] if read else known
             item = _read_in_context(clause, today, before)
             if read and item.subject == COST_AGENT and not item.periods and item.intent != "forecast":
                 item = replace(item, periods=_past(read[0].periods))
             read.append(item)
         explicit = [item for item in read if item.subject and item.intent and not item.not_a_date]
-        if len(explicit) == len(clauses):
+        if len(explicit) == len(said):
             return tuple(read)
     return (_read_in_context(text, today, known),)
 

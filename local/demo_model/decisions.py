@@ -5,31 +5,22 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from local.demo_model.abilities import abilities
 from local.demo_model.answers import write_answer
 from local.demo_model.conversation import understand
+from local.demo_model.formatting import both, text
 from local.demo_model.offers import Offer
-from local.demo_model.planning import Call, calls_for
+from local.demo_model.planning import MAX_CALLS, Call, calls_for
 from local.demo_model.questions import COST_AGENT, Question, is_greeting
+from local.demo_model.specialists import Understood, follow
+from local.demo_model.sql_text import sql_in
+from local.demo_model.tasks import AGENT_TOOLS, ALERTS, EXPLORER, USAGE, Task
 from local.demo_model.transcript import TRANSFER, Message, Transcript, read_transcript
 
-ABILITIES = """I can answer questions about your organisation's costs, for example:
-
-- **Spend** by provider, service, service category, team, region, model, day, week or month: \
-"What did we spend per provider last month?"
-- **The most expensive**: "Top 3 services by cost in September 2024"
-- **Shares**: "What percentage of our spend is GenAI this year?"
-- **Comparisons**, month to date or month, quarter or year over the one before: \
-"Compare last month with the month before"
-- **What changed**: "Why did GenAI spend jump last week?"
-- **Forecasts** of up to 90 days: "Forecast the next 30 days"
-
-Name a period (a month, a quarter, a year, "last 7 days", "from 2024-09-03 to 2024-09-10") and, if you like, \
-a provider or kind of cost; then follow up with "and only AWS?" or "by team instead"."""
-
 _SUBJECTS = {
-    "AlertManager": "alerts and budgets",
-    "UsageAnalyst": "usage and quotas",
-    "Explorer": "exploring the data itself",
+    ALERTS: "alerts",
+    USAGE: "usage and quotas",
+    EXPLORER: "exploring the data itself",
 }
 
 
@@ -45,17 +36,28 @@ def decide(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] | Non
     """What a model that goes by rules does with one request; the same request always gets the same decision."""
     transcript, offer = read_transcript(messages), Offer(tools)
     if is_greeting(transcript.question):
-        return Decision(text=f"Hello! {ABILITIES}")
+        return Decision(text=f"Hello! {abilities(offer)}")
     if transcript.today is None:
         return _without_a_day(transcript)
-    questions = understand(transcript.question, transcript.earlier, transcript.today)
+    understood = _followed(transcript, transcript.today)
+    tasks = understood.tasks
+    questions = () if tasks else understand(understood.asked, understood.about_costs, transcript.today)
     if any(result.name != TRANSFER for result in transcript.results):
-        return Decision(text=write_answer(questions, transcript.results, transcript.today))
+        answer = write_answer(questions, transcript.results, transcript.today, tasks)
+        return Decision(text="\n\n".join([answer, *_left(understood)]))
+    if tasks:
+        return _do(tasks, transcript, offer)
     if not_a_date := next((item.not_a_date for item in questions if item.not_a_date), None):
         return Decision(
             text=f'I cannot read "{not_a_date}" as days of the calendar. Please name the first and the last day.'
         )
     return _act(questions, transcript, transcript.today, offer)
+
+
+def _left(understood: Understood) -> list[str]:
+    """What to say of the parts that belong to another agent."""
+    asked = [f'"{text(part.strip())}"' for part in understood.left]
+    return [f"I answer one subject at a time: please ask {both(asked)} by itself."] if asked else []
 
 
 def _without_a_day(transcript: Transcript) -> Decision:
@@ -64,21 +66,41 @@ def _without_a_day(transcript: Transcript) -> Decision:
     return Decision(text="I was not told today's date, so I cannot tell which period you mean.")
 
 
-def _act(questions: Sequence[Question], transcript: Transcript, today: date, offer: Offer) -> Decision:
-    subjects = [item.subject for item in questions if item.subject]
-    if not subjects:
-        return Decision(text=f"Sorry, I did not understand that. {ABILITIES}")
-    subject = subjects[0]
-    if subject == COST_AGENT:
-        calls = offer.fitted(calls_for([item for item in questions if item.subject == COST_AGENT], today))
+def _followed(transcript: Transcript, today: date) -> Understood:
+    """SQL is taken from the message as it was written, everything else from its words."""
+    has_sql = sql_in(transcript.message) is not None
+    return follow(transcript.message if has_sql else transcript.question, transcript.earlier, today)
+
+
+def _do(tasks: Sequence[Task], transcript: Transcript, offer: Offer) -> Decision:
+    """Call, ask back or hand over; all tasks of one message are of one agent."""
+    agent = tasks[0].agent
+    if offer.any_of(AGENT_TOOLS[agent]):
+        calls = offer.fitted([call for task in tasks for call in task.calls()])[:MAX_CALLS]
         if calls:
             return Decision(calls=tuple(calls))
-    tried = {result.arguments.get("agent_name") for result in transcript.results if result.name == TRANSFER}
-    agents = [name for name in offer.agents() if name not in tried]
-    if subject in agents:
-        return Decision(calls=(Call(TRANSFER, {"agent_name": subject}),))
-    if subject != COST_AGENT:
-        return Decision(text=f"I cannot help with {_SUBJECTS.get(subject, 'that')} yet. {ABILITIES}")
-    return Decision(
+        if asked := "\n\n".join(task.ask for task in tasks if task.ask):
+            return Decision(text=asked)
+    return _handed(agent, transcript, offer) or Decision(
+        text=f"I cannot help with {_SUBJECTS[agent]} here. {abilities(offer)}"
+    )
+
+
+def _act(questions: Sequence[Question], transcript: Transcript, today: date, offer: Offer) -> Decision:
+    asked = [item for item in questions if item.subject == COST_AGENT]
+    if not asked:
+        return Decision(text=f"Sorry, I did not understand that. {abilities(offer)}")
+    calls = offer.fitted(calls_for(asked, today))
+    if calls:
+        return Decision(calls=tuple(calls))
+    return _handed(COST_AGENT, transcript, offer) or Decision(
         text="I understood the question, but I have no tool here that reads the costs, so I cannot give you figures."
     )
+
+
+def _handed(agent: str, transcript: Transcript, offer: Offer) -> Decision | None:
+    """A transfer to the agent, None where it is not offered or was tried before."""
+    tried = {result.arguments.get("agent_name") for result in transcript.results if result.name == TRANSFER}
+    if agent in tried or agent not in offer.agents():
+        return None
+    return Decision(calls=(Call(TRANSFER, {"agent_name": agent}),))

@@ -1,7 +1,7 @@
 """Writes money, shares, periods and tables in markdown."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
@@ -59,6 +59,54 @@ def count(value: Any) -> str:
     return "n/a" if number is None else f"{number:,.0f}" if number == number.to_integral_value() else f"{number:,}"
 
 
+def plain_number(value: Any) -> str:
+    """A number as exact as it came, with thousands separators and no zeros that say nothing."""
+    number = decimal(value)
+    if number is None:
+        return "n/a"
+    return f"{number:,.0f}" if number == number.to_integral_value() else f"{number.normalize():,f}"
+
+
+def counted(value: Any, thing: str) -> str:
+    """A number of things: "1 alert", "2 alerts"."""
+    return f"{plain_number(value)} {thing}{'' if decimal(value) == 1 else 's'}"
+
+
+def instant(value: Any) -> str:
+    """A moment to the minute in UTC; anything else as it is."""
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return text(value)
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(UTC)
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def duration(milliseconds: Any) -> str:
+    """How long something took, in seconds or minutes and seconds."""
+    number = decimal(milliseconds)
+    if number is None:
+        return "n/a"
+    seconds = number / 1000
+    if seconds < 60:
+        return f"{seconds.quantize(Decimal('0.1'), ROUND_HALF_UP)} s"
+    whole = int(seconds.to_integral_value(ROUND_HALF_UP))
+    return f"{whole // 60:,} min {whole % 60} s"
+
+
+def bytes_of(value: Any) -> str:
+    """A size in the largest unit that it fills."""
+    number = decimal(value)
+    if number is None:
+        return "n/a"
+    for unit in ("B", "KB", "MB", "GB"):
+        if number < 1000:
+            return f"{plain_number(number.quantize(Decimal('0.1'), ROUND_HALF_UP))} {unit}"
+        number /= 1000
+    return f"{plain_number(number.quantize(Decimal('0.1'), ROUND_HALF_UP))} TB"
+
+
 def text(value: Any) -> str:
     """Data as plain text: on one line, and with nothing in it that markdown or HTML would act on."""
     if value is None or value == "":
@@ -69,12 +117,12 @@ def text(value: Any) -> str:
     return line.replace("<", "&lt;").replace(">", "&gt;")
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[str]], numeric_from: int = 1) -> str:
-    """A markdown table of the first MAX_ROWS rows; columns from `numeric_from` on are right-aligned."""
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]], numeric_from: int = 1, most: int = MAX_ROWS) -> str:
+    """A markdown table of the first rows; columns from `numeric_from` on are right-aligned."""
     ruler = ["---" if index < numeric_from else "---:" for index in range(len(headings))]
-    lines = [_line(headings), _line(ruler), *(_line(row) for row in rows[:MAX_ROWS])]
-    if len(rows) > MAX_ROWS:
-        lines += ["", f"…and {len(rows) - MAX_ROWS:,} more rows."]
+    lines = [_line(headings), _line(ruler), *(_line(row) for row in rows[:most])]
+    if len(rows) > most:
+        lines += ["", f"…and {len(rows) - most:,} more rows."]
     return "\n".join(lines)
 
 

@@ -26,6 +26,10 @@ class Offer:
         schema = self._properties(TRANSFER).get("agent_name") or {}
         return tuple(str(name) for name in _allowed(schema) or ())
 
+    def any_of(self, names: Sequence[str]) -> bool:
+        """Whether one of the tools is offered."""
+        return any(name in self for name in names)
+
     def fitted(self, calls: Sequence[Call]) -> list[Call]:
         """The calls whose tool is offered, with the arguments its schema knows; a breakdown falls back on a query."""
         fitted: list[Call] = []

@@ -14,7 +14,7 @@ from local.demo_model.vocabulary import CostType, Dimension
 Intent = Literal["spend", "breakdown", "compare", "drivers", "forecast"]
 COST_AGENT = "CostAnalyst"
 
-_FOLLOW_UP = re.compile(
+FOLLOW_UP = re.compile(
     r"\W*(?:and|or|but|also|now|only|just|what about|how about|what if|same|ok(?:ay)?|then|"
     r"again|no|sorry|i meant|make (?:it|that))\b"
     r"|.*\b(?:instead|as well|the same|too)\b"
@@ -23,7 +23,7 @@ _FOLLOW_UP = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question as understood; empty parts were not said. `subject` is the agent it belongs to."""
+    """One question as understood; empty parts were not said. `subject` is None where it is not about costs."""
 
     text: str
     subject: str | None = None
@@ -79,10 +79,10 @@ def read_question(text: str, today: date, near: Period | None = None, *, forecas
     whole = _is_explicit(intent) and len(dates.periods) >= (2 if intent == "compare" else 1)
     explained = (parts or intent is not None) and not rest.unknown()
     fragment = explained and not says_cost and not whole
-    cue = bool(_FOLLOW_UP.match(plain)) and (parts or intent is not None) and (says_cost or not rest.unknown())
+    cue = bool(FOLLOW_UP.match(plain)) and (parts or intent is not None) and (says_cost or not rest.unknown())
     return Question(
         text=text,
-        subject=_subject(dates.rest, says_cost, understood=says_cost or explained or _is_explicit(intent)),
+        subject=COST_AGENT if says_cost or explained or _is_explicit(intent) else None,
         intent=intent,
         periods=dates.periods,
         providers=() if excludes else providers,
@@ -149,10 +149,3 @@ def _intent(
     if words.MONTH_TO_DATE.search(plain) and not dimensions and limit is None:
         return "compare"
     return "spend" if says_cost or limit is not None else None
-
-
-def _subject(plain: str, says_cost: bool, *, understood: bool) -> str | None:
-    for agent, pattern, decides in words.AGENT_WORDS:
-        if pattern.search(plain) and (decides or not says_cost):
-            return agent
-    return COST_AGENT if understood else None

@@ -27,10 +27,14 @@ class ToolResult:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """The last question, the user's earlier ones (oldest first), and the results of the turn under way."""
+    """The last question, the user's earlier ones (oldest first), and the results of the turn under way.
+
+    `message` is the question exactly as it was written: SQL in it has lines.
+    """
 
     today: date | None
     question: str
+    message: str
     earlier: tuple[str, ...]
     results: tuple[ToolResult, ...]
 
@@ -43,6 +47,7 @@ def read_transcript(messages: Sequence[Message]) -> Transcript:
     return Transcript(
         today=_today(messages),
         question=questions[-1] if questions else "",
+        message=_text(messages[asked[-1]]) if asked else "",
         earlier=tuple(questions[:-1]),
         results=tuple(_results(turn)),
     )

@@ -1,4 +1,4 @@
-"""The words of a cost question: providers, kinds of cost, categories, dimensions, and whose question it is."""
+"""The words of a cost question: providers, kinds of cost, categories, dimensions, comparisons, forecasts."""
 
 import re
 from typing import Literal
@@ -166,14 +166,6 @@ HELP = re.compile(
     r"what can you do|what do you do|who are you|what are you|how do you work|what can i ask(?: you)?|"
     r"how can you help(?: me)?|"
     r"can you help(?: me)?|what questions can (?:you answer|i ask)|menu|commands|demo|analyst|so much|for me)\W*)+"
-)
-
-AGENT_WORDS: tuple[tuple[str, re.Pattern[str], bool], ...] = (
-    # Agent, its words, and whether they decide even where costs are named.
-    ("AlertManager", _words(r"alerts?|alerting|notif(?:y|ications?)|thresholds?|budgets?|notified|alert rules?"), True),
-    ("Explorer", _words(r"sql|schemas?|columns?|datasets?|raw (?:data|rows)|run a query|write a query"), True),
-    ("UsageAnalyst", _words(r"tokens?|quotas?|api calls|requests|pipelines?|pipeline runs?|active users|usage"), False),
-    ("Explorer", _words(r"tables?|explore|explorer|rows"), False),
 )
 
 
