@@ -5,22 +5,36 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from common.access.authenticate import Authenticator
 from common.access.directory import Directory
+from common.access.key_check import KeyCheck
 from common.access.provider_key import ProviderKeys
-from common.agents.loop import AgentLoop
-from common.agents.roster import load_roster
+from common.access.rate_limits import RateLimits
+from common.access.settings_store import SettingsStore
+from common.access.settings_view import SettingsView
 from common.documents import Documents
-from common.models.completion import Completion, LiteLlm
 from common.readiness import Readiness
+from common.sessions.conversations import Conversations
+from common.sessions.feedback import Feedback
+from common.sessions.finder import Finder
+from common.sessions.messages import Messages
+from common.sessions.purge import Purge
+from common.sessions.record import Record
+from common.sessions.search import Search
+from common.sessions.state import OutboxState
 from common.sessions.store import SessionStore
+from common.sessions.sync import Sync
 from common.settings import InvalidSettings, Settings, load_settings
 from common.telemetry.log import Log
-from common.tools.costs import COST_TOOLS
-from common.tools.registry import Registry
-from common.turn import Parts
 from common.warehouse.client import Warehouse
+from common.warehouse.writer import RecordWriter
+
+if TYPE_CHECKING:
+    from common.models.completion import Completion
+    from common.tools.registry import Registry
+    from common.turn import Parts
 
 Clock = Callable[[], datetime]
 
@@ -35,7 +49,7 @@ class Services:
 
     settings: Settings
     clock: Clock = utc_now
-    model: Completion | None = None
+    model: "Completion | None" = None
 
     @cached_property
     def log(self) -> Log:
@@ -62,26 +76,94 @@ class Services:
         return Authenticator(self.settings, self.directory)
 
     @cached_property
-    def completion(self) -> Completion:
-        return self.model or LiteLlm()
+    def completion(self) -> "Completion":
+        from common.models.completion import LiteLlm
+
+        return self.model or LiteLlm({str(name): base for name, base in self.settings.model_api_bases.items()})
+
+    @cached_property
+    def settings_view(self) -> SettingsView:
+        return SettingsView(self.settings, self.clock)
+
+    @cached_property
+    def settings_store(self) -> SettingsStore:
+        return SettingsStore(
+            settings=self.settings,
+            directory=self.directory,
+            warehouse=self.warehouse,
+            provider_keys=self.provider_keys,
+            key_check=KeyCheck(self.completion),
+            log=self.log,
+            clock=self.clock,
+        )
 
     @cached_property
     def readiness(self) -> Readiness:
         probes = {"firestore": self.documents.ping, "bigquery": self.warehouse.ping, "kms": self.provider_keys.ping}
-        return Readiness(self.settings, probes)
+        measures = {"outbox": OutboxState(self.documents, self.clock).measure}
+        return Readiness(self.settings, probes, measures)
 
     @cached_property
-    def registry(self) -> Registry:
-        return Registry(COST_TOOLS)
+    def registry(self) -> "Registry":
+        from common.tools.alerts import ALERT_TOOLS
+        from common.tools.costs import COST_TOOLS
+        from common.tools.explorer import EXPLORER_TOOLS
+        from common.tools.registry import Registry
+        from common.tools.usage import USAGE_TOOLS
+
+        return Registry((*COST_TOOLS, *ALERT_TOOLS, *USAGE_TOOLS, *EXPLORER_TOOLS))
 
     @cached_property
-    def turns(self) -> Parts:
+    def store(self) -> SessionStore:
+        return SessionStore(self.documents)
+
+    @cached_property
+    def record(self) -> Record:
+        return Record(self.warehouse)
+
+    @cached_property
+    def finder(self) -> Finder:
+        return Finder(self.authenticator, self.record)
+
+    @cached_property
+    def conversations(self) -> Conversations:
+        return Conversations(self.authenticator, self.finder, self.documents, self.record, self.store, self.clock)
+
+    @cached_property
+    def messages(self) -> Messages:
+        return Messages(self.finder, self.documents, self.record, self.clock)
+
+    @cached_property
+    def search(self) -> Search:
+        return Search(self.authenticator, self.documents, self.record)
+
+    @cached_property
+    def feedback(self) -> Feedback:
+        return Feedback(self.finder, self.documents, self.record, self.clock)
+
+    @cached_property
+    def sync(self) -> Sync:
+        writer = RecordWriter(self.warehouse)
+        purge = Purge(self.settings, self.documents, self.directory, self.record, writer, self.clock)
+        return Sync(self.documents, self.directory, writer, purge, self.log, self.clock)
+
+    @cached_property
+    def turns(self) -> "Parts":
+        # Only the functions that answer questions import the agents, the tools and the models.
+        from common.agents.loop import AgentLoop
+        from common.agents.roster import load_roster
+        from common.turn import Parts
+
         return Parts(
             settings=self.settings,
             authenticator=self.authenticator,
             provider_keys=self.provider_keys,
+            rate_limits=RateLimits(self.settings),
             warehouse=self.warehouse,
-            store=SessionStore(self.documents),
+            store=self.store,
+            documents=self.documents,
+            finder=self.finder,
+            record=self.record,
             registry=self.registry,
             loop=AgentLoop(load_roster(), self.completion),
             log=self.log,

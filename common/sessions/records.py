@@ -3,9 +3,9 @@
 import json
 import re
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from common import limits
@@ -18,6 +18,8 @@ Role = Literal["user", "assistant"]
 MessageStatus = Literal["complete", "cancelled"]
 
 _ID = re.compile(rf"[A-Za-z0-9_-]{{1,{limits.MAX_ID_CHARS}}}")
+# The least step of a TIMESTAMP: what follows in a conversation is later, even where clocks differ.
+TICK = timedelta(microseconds=1)
 _NAMESPACE = uuid.UUID("6f0d2a8e-0f6c-4a7b-9d55-0c2f4f2b7c11")
 
 
@@ -39,9 +41,11 @@ class Message:
     input_tokens: int | None = None
     output_tokens: int | None = None
     latency_ms: int | None = None
+    feedback: Data | None = None
 
     def document(self) -> Data:
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        """The message's document; what the record does not have yet has no expiry."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__} | {"expire_at": None}
 
     def row(self, tenant: Tenant, conversation_id: str) -> Data:
         """The row of org_chat_messages."""
@@ -64,15 +68,19 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Who is answering in a conversation, and until when at most."""
+    """Who is answering in a conversation, and until when at most; ``holder`` is one attempt at an answer."""
 
     message_id: str
     expires_at: datetime
+    holder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A conversation with its recent window; ``version`` is when its document last changed, None while it is new."""
+    """A conversation with its recent window; ``version`` is when its document last changed, None while there is none.
+
+    ``window_held`` is False where ``recent`` and ``last_agent`` are still only in the record.
+    """
 
     conversation_id: str
     user_id: str
@@ -86,10 +94,22 @@ class Conversation:
     last_agent: str | None = None
     recent: tuple[Data, ...] = ()
     lease: Lease | None = None
+    updated_at: datetime | None = None
+    window_held: bool = True
     version: datetime | None = field(default=None, compare=False)
 
+    @property
+    def changed_at(self) -> datetime:
+        """When it last changed in any way."""
+        return self.updated_at or self.last_message_at
+
+    def changed(self, now: datetime, **changes: Any) -> "Conversation":
+        """The conversation after a change; its time moves forward even where clocks differ."""
+        return replace(self, updated_at=max(now, self.changed_at + TICK), **changes)
+
     def document(self) -> Data:
-        lease = {"message_id": self.lease.message_id, "expires_at": self.lease.expires_at} if self.lease else None
+        """The conversation's document; what the record does not have yet has no expiry."""
+        lease = {name: getattr(self.lease, name) for name in Lease.__dataclass_fields__} if self.lease else None
         return {
             "conversation_id": self.conversation_id,
             "user_id": self.user_id,
@@ -100,10 +120,13 @@ class Conversation:
             "message_count": self.message_count,
             "created_at": self.created_at,
             "last_message_at": self.last_message_at,
+            "updated_at": self.changed_at,
             "last_agent": self.last_agent,
             # As text: maps would be indexed field by field, and cost ten times as much to send.
             "recent": json.dumps(self.recent, ensure_ascii=False),
+            "window_held": self.window_held,
             "lease": lease,
+            "expire_at": None,
         }
 
     def row(self, tenant: Tenant) -> Data:
@@ -118,30 +141,80 @@ class Conversation:
             "status": self.status,
             "message_count": self.message_count,
             "created_at": self.created_at.isoformat(),
-            "updated_at": self.last_message_at.isoformat(),
+            "updated_at": self.changed_at.isoformat(),
             "last_message_at": self.last_message_at.isoformat(),
         }
+
+
+_PLAIN = Conversation.__dataclass_fields__.keys() - {"recent", "lease", "version"}
 
 
 def conversation_of(document: Document) -> Conversation:
     """Read a conversation back from its document."""
     data = document.data
-    lease = data["lease"]
-    plain = {
-        name: data[name] for name in Conversation.__dataclass_fields__ if name not in ("recent", "lease", "version")
-    }
+    lease = data.get("lease")
+    kept = {name: data[name] for name in _PLAIN if name in data}
     return Conversation(
-        **plain,
-        recent=tuple(json.loads(data["recent"])),
-        lease=Lease(lease["message_id"], lease["expires_at"]) if lease else None,
+        **kept,
+        recent=window_of(data),
+        lease=Lease(**lease) if lease else None,
         version=document.updated_at,
+    )
+
+
+def window_of(data: Data) -> tuple[Data, ...]:
+    """The recent window in a conversation's document."""
+    return tuple(json.loads(data.get("recent") or "[]"))
+
+
+def conversation_in(row: Mapping[str, Any]) -> Conversation:
+    """Read a conversation back from its row of the record, without its window."""
+    return Conversation(
+        conversation_id=row["conversation_id"],
+        user_id=row["user_id"],
+        title=row["title"] or "",
+        provider=row["provider"],
+        model_id=row["model_id"],
+        created_at=row["created_at"],
+        last_message_at=row["last_message_at"] or row["created_at"],
+        status=row["status"],
+        message_count=row["message_count"],
+        updated_at=row["updated_at"],
+        window_held=row["message_count"] == 0,
     )
 
 
 def message_of(document: Document) -> Message:
     """Read a message back from its document."""
-    fields: dict[str, Any] = {name: document.data[name] for name in Message.__dataclass_fields__}
+    return message_in(document.data)
+
+
+def message_in(row: Mapping[str, Any]) -> Message:
+    """Read a message from whatever holds its fields; what is not there has its default."""
+    fields: dict[str, Any] = {name: row[name] for name in Message.__dataclass_fields__ if name in row}
     return Message(**fields)
+
+
+def fitted(message: Message) -> Message:
+    """The message as one document can hold it: shortened where it must be, from what matters least."""
+    if _bytes(message) > limits.MESSAGE_BYTES:
+        message = replace(message, tool_results_json=None)
+    if _bytes(message) > limits.MESSAGE_BYTES:
+        message = replace(message, tool_calls_json=None)
+    if _bytes(message) > limits.MESSAGE_BYTES:
+        message = replace(message, content=cut(message.content, limits.MESSAGE_BYTES))
+    return message
+
+
+def cut(text: str, most: int) -> str:
+    """The text, or as much of its beginning as fits into so many bytes, and an ellipsis."""
+    encoded = text.encode()
+    return text if len(encoded) <= most else f"{encoded[: most - 3].decode(errors='ignore')}…"
+
+
+def _bytes(message: Message) -> int:
+    texts = (message.content, message.tool_calls_json, message.tool_results_json)
+    return sum(len(text.encode()) for text in texts if text)
 
 
 def tool_calls_json(calls: Sequence[ToolFinished]) -> str | None:

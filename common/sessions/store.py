@@ -1,17 +1,21 @@
-"""Conversations and messages in Firestore, and the outbox from which the record is written."""
+"""What a turn or its user changes in Firestore; every change goes to the outbox in the same commit."""
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from common import limits
 from common.agents.events import ToolFinished
-from common.documents import Create, Data, DocumentConflict, Documents, Patch, Put, Write
-from common.errors import ConversationBusy
+from common.documents import Create, DocumentConflict, Documents, Patch, Put, Write
+from common.errors import ConversationBusy, ConversationNotFound
+from common.sessions import outbox
 from common.sessions.history import with_message
-from common.sessions.records import Conversation, Lease, Message, conversation_of
+from common.sessions.paths import conversation_path, message_path, purge_path
+from common.sessions.records import TICK, Conversation, Lease, Message, conversation_of, fitted, new_id
 from common.tenant import Principal, Tenant
+
+_TRIES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,53 +28,67 @@ class Answer:
 
 
 class SessionStore:
-    """Every write is one commit: the documents, and the outbox entries that carry them to the record."""
+    """Every write is one commit against the state it was based on; where that moved on, it is based on the newer one.
+
+    A commit whose reply was lost is found again, never made twice.
+    """
 
     def __init__(self, documents: Documents) -> None:
         self._documents = documents
 
     async def begin(
-        self, principal: Principal, conversation: Conversation, question: Message, *, resumed: bool = False
+        self,
+        principal: Principal,
+        conversation: Conversation,
+        question: Message,
+        *,
+        resumed: bool = False,
+        also: Sequence[Write] = (),
     ) -> Conversation:
         """Store the user's message and take the lease; ``resumed`` takes only the lease, for a stored message.
 
-        Raises ConversationBusy when another turn has the lease.
+        ``also`` is written in the same commit.
+        Raises ConversationBusy when another turn has the lease or has just answered, ConversationNotFound when the
+        conversation was deleted meanwhile.
         """
         tenant = principal.tenant
-        lease = Lease(question.message_id, question.created_at + timedelta(seconds=limits.LEASE_SECONDS))
-        begun = replace(conversation, lease=lease)
-        stored: list[Write] = []
-        if not resumed:
-            begun = replace(
-                begun,
-                message_count=conversation.message_count + 1,
-                last_message_at=question.created_at,
-                recent=with_message(conversation.recent, question),
-            )
-            path = message_path(tenant, begun.conversation_id, question.message_id)
-            stored = [Create(path, question.document()), *_outbox(tenant, begun, question, question.created_at)]
-        path = conversation_path(tenant, conversation.conversation_id)
-        first: Write = (
-            Create(path, begun.document())
-            if conversation.version is None
-            else Patch(path, begun.document(), conversation.version)
-        )
-        try:
-            updated = await self._documents.commit([first, *stored])
-        except DocumentConflict as conflict:
-            raise ConversationBusy(retry_after=1) from conflict
-        return replace(begun, version=updated[0])
+        now = question.created_at
+        lease = Lease(question.message_id, now + timedelta(seconds=limits.LEASE_SECONDS), new_id())
+        current = conversation
+        for _ in range(_TRIES):
+            begun, writes = _begun(tenant, current, question, lease, resumed=resumed)
+            try:
+                updated = await self._documents.commit([_written(tenant, begun, current.version), *writes, *also])
+            except DocumentConflict:
+                newest = await self._newest(tenant, conversation.conversation_id)
+                if newest is not None and newest.lease == lease:
+                    return newest
+                if newest is not None and newest.status != "active":
+                    raise ConversationNotFound from None
+                if newest is None or not _same_place(newest, conversation):
+                    raise ConversationBusy(retry_after=1) from None
+                # One that was only listed since has no window; the turn has read it.
+                current = newest if newest.window_held else _with_window_of(conversation, newest)
+            else:
+                return replace(begun, version=updated[0])
+        raise ConversationBusy(retry_after=1)
 
-    async def finish(self, principal: Principal, conversation: Conversation, answer: Answer) -> None:
-        """Store the answer, its tool calls and the new state of the conversation, and give the lease back."""
+    async def finish(
+        self, principal: Principal, conversation: Conversation, answer: Answer, also: Sequence[Write] = ()
+    ) -> None:
+        """Store the answer, its tool calls and the new state of the conversation, and give the lease back.
+
+        ``also`` is written in the same commit.
+        """
         tenant = principal.tenant
-        message = answer.message
 
         def answered(current: Conversation) -> list[Write]:
-            after = replace(
-                current,
+            now = max(answer.message.created_at, current.last_message_at + TICK)
+            message = fitted(replace(answer.message, created_at=now, sequence=current.message_count))
+            after = current.changed(
+                now,
                 message_count=current.message_count + 1,
-                last_message_at=message.created_at,
+                last_message_at=now,
                 last_agent=answer.agent_name,
                 recent=with_message(current.recent, message),
                 lease=None,
@@ -78,11 +96,12 @@ class SessionStore:
             return [
                 Patch(conversation_path(tenant, after.conversation_id), after.document(), current.version),
                 Put(message_path(tenant, after.conversation_id, message.message_id), message.document()),
-                *_outbox(tenant, after, message, message.created_at),
-                *_audit(tenant, after, answer),
+                *outbox.message_entries(tenant, after, message, now),
+                *outbox.tool_call_entries(tenant, after, message, answer.tools),
+                *also,
             ]
 
-        await self._while_leased(tenant, conversation, answered)
+        await self._while_leased(tenant, conversation, answered, answer.message.message_id)
 
     async def abandon(self, principal: Principal, conversation: Conversation) -> None:
         """Give the lease back without an answer; the user's message stays."""
@@ -91,8 +110,44 @@ class SessionStore:
             principal.tenant, conversation, lambda current: [Patch(path, {"lease": None}, current.version)]
         )
 
+    async def rename(self, principal: Principal, conversation: Conversation, title: str, now: datetime) -> None:
+        """Give the conversation another title. Raises ConversationNotFound when it was deleted meanwhile."""
+        await self._change(principal.tenant, conversation, now, {"title": title})
+
+    async def delete(self, principal: Principal, conversation: Conversation, now: datetime) -> None:
+        """Delete the conversation for its user, end the turn in it, and note when it may be purged."""
+        tenant = principal.tenant
+        changes = {"status": "deleted", "lease": None, "recent": (), "window_held": False}
+        due = {"org_slug": tenant.org_slug, "conversation_id": conversation.conversation_id, "deleted_at": now}
+        await self._change(
+            tenant, conversation, now, changes, Put(purge_path(tenant, conversation.conversation_id), due)
+        )
+
+    async def _change(
+        self, tenant: Tenant, conversation: Conversation, now: datetime, changes: Mapping[str, Any], *also: Write
+    ) -> None:
+        current = conversation
+        for _ in range(_TRIES):
+            after = current.changed(now, **changes)
+            entry = outbox.conversation_entry(tenant, after, now)
+            try:
+                await self._documents.commit([_written(tenant, after, current.version), entry, *also])
+                return
+            except DocumentConflict:
+                newest = await self._newest(tenant, conversation.conversation_id)
+                if newest == after:
+                    return
+                if newest is not None and newest.status != "active":
+                    raise ConversationNotFound from None
+                current = newest or replace(current, version=None)
+        raise ConversationBusy(retry_after=1)
+
     async def _while_leased(
-        self, tenant: Tenant, conversation: Conversation, writes: Callable[[Conversation], list[Write]]
+        self,
+        tenant: Tenant,
+        conversation: Conversation,
+        writes: Callable[[Conversation], list[Write]],
+        answer_id: str | None = None,
     ) -> None:
         """Commit against the newest state of the conversation, as long as this turn still holds its lease."""
         current = conversation
@@ -101,70 +156,54 @@ class SessionStore:
                 await self._documents.commit(writes(current))
                 return
             except DocumentConflict:
-                path = conversation_path(tenant, conversation.conversation_id)
-                document = (await self._documents.get_all([path]))[path]
-                newest = conversation_of(document) if document else None
-                if newest is None or newest.lease is None or newest.lease != conversation.lease:
+                newest = await self._newest(tenant, conversation.conversation_id)
+                if newest is None or newest.status != "active":
+                    raise ConversationNotFound from None
+                if newest.lease != conversation.lease:
+                    if answer_id is None or await self._stored(tenant, conversation.conversation_id, answer_id):
+                        return
                     raise ConversationBusy from None
                 current = newest
 
+    async def _newest(self, tenant: Tenant, conversation_id: str) -> Conversation | None:
+        path = conversation_path(tenant, conversation_id)
+        document = (await self._documents.get_all([path]))[path]
+        return conversation_of(document) if document else None
 
-def conversation_path(tenant: Tenant, conversation_id: str) -> str:
-    """Where a conversation's document is; under its organisation, so that an id alone reaches nothing."""
-    return f"orgs/{tenant.org_slug}/conversations/{conversation_id}"
-
-
-def message_path(tenant: Tenant, conversation_id: str, message_id: str) -> str:
-    """Where a message's document is."""
-    return f"{conversation_path(tenant, conversation_id)}/messages/{message_id}"
-
-
-def _outbox(tenant: Tenant, conversation: Conversation, message: Message, now: datetime) -> list[Write]:
-    return [
-        _entry("org_chat_conversations", conversation.conversation_id, conversation.row(tenant), now),
-        _entry("org_chat_messages", message.message_id, message.row(tenant, conversation.conversation_id), now),
-    ]
+    async def _stored(self, tenant: Tenant, conversation_id: str, message_id: str) -> bool:
+        # Its id is made of the question's: whoever holds the lease of that question wrote it, and that was this turn.
+        path = message_path(tenant, conversation_id, message_id)
+        return (await self._documents.get_all([path], fields=["message_id"]))[path] is not None
 
 
-def _audit(tenant: Tenant, conversation: Conversation, answer: Answer) -> list[Write]:
-    return [
-        _entry("org_chat_tool_calls", row["tool_call_id"], row, answer.message.created_at)
-        for row in tool_call_rows(tenant, conversation.conversation_id, answer.message, answer.tools)
-    ]
+def _begun(
+    tenant: Tenant, current: Conversation, question: Message, lease: Lease, *, resumed: bool
+) -> tuple[Conversation, list[Write]]:
+    if resumed:
+        return replace(current, lease=lease), []
+    earliest = current.last_message_at + TICK if current.message_count else question.created_at
+    asked = replace(question, created_at=max(question.created_at, earliest), sequence=current.message_count)
+    begun = current.changed(
+        asked.created_at,
+        message_count=current.message_count + 1,
+        last_message_at=asked.created_at,
+        recent=with_message(current.recent, asked),
+        lease=lease,
+    )
+    path = message_path(tenant, begun.conversation_id, asked.message_id)
+    entries = outbox.message_entries(tenant, begun, asked, asked.created_at)
+    return begun, [Create(path, asked.document()), *entries]
 
 
-def tool_call_rows(tenant: Tenant, conversation_id: str, message: Message, tools: Sequence[ToolFinished]) -> list[Data]:
-    """The rows of org_chat_tool_calls for one answer, one per call."""
-    rows = []
-    for index, call in enumerate(tools):
-        error = call.result.get("error")
-        rows.append(
-            {
-                "tool_call_id": f"{message.message_id}.{index}",
-                "message_id": message.message_id,
-                "conversation_id": conversation_id,
-                "org_slug": tenant.org_slug,
-                "agent_name": call.agent_name,
-                "tool_name": call.tool_name[: limits.MAX_ID_CHARS],
-                "tool_domain": call.tool_domain,
-                "input_params": call.arguments[: limits.AUDIT_RESULT_CHARS],
-                "output_result": None if error else _capped(call.result.get("summary")),
-                "bytes_processed": call.result.get("bytes_processed"),
-                "duration_ms": call.duration_ms,
-                "status": "error" if error else "success",
-                "error_message": f"{error['code']}: {error['message']}" if error else None,
-                "created_at": message.created_at.isoformat(),
-            }
-        )
-    return rows
+def _with_window_of(known: Conversation, newest: Conversation) -> Conversation:
+    return replace(newest, recent=known.recent, last_agent=known.last_agent, window_held=known.window_held)
 
 
-def _capped(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)[: limits.AUDIT_RESULT_CHARS]
+def _written(tenant: Tenant, after: Conversation, version: datetime | None) -> Write:
+    path = conversation_path(tenant, after.conversation_id)
+    return Create(path, after.document()) if version is None else Patch(path, after.document(), version)
 
 
-def _entry(table: str, row_id: str, row: Data, now: datetime) -> Put:
-    # A message id is the client's to choose: only with its organisation and conversation is it unique.
-    entry_id = ":".join((row["org_slug"], table, row["conversation_id"], row_id))
-    data = {"table": table, "row_id": row_id, "row": row, "org_slug": row["org_slug"], "created_at": now, "attempts": 0}
-    return Put(f"outbox/{entry_id}", data)
+def _same_place(newest: Conversation, conversation: Conversation) -> bool:
+    """Whether only what a turn is not about has changed: a title, an expiry."""
+    return newest.message_count == conversation.message_count and newest.lease in (None, conversation.lease)

@@ -1,47 +1,62 @@
 """From a request to a turn under way: load, authorise, check, open the key."""
 
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
 
 from common.access.authenticate import Claim
 from common.access.directory import Entry, hash_api_key
-from common.agents.events import AgentChanged, TextDelta, TurnFinished, TurnStarted
-from common.errors import ConversationBusy, ConversationNotFound, KeyInvalid, SetupRequired
+from common.access.rate_limits import Allowance
+from common.access.serving import credential_of, settings_of
+from common.agents.events import Event
+from common.documents import Document
+from common.errors import ConversationBusy, ConversationNotFound, Unprocessable
 from common.models import catalog
-from common.models.completion import Usage
 from common.sessions import records
+from common.sessions.paths import conversation_path, message_path, pending_path
+from common.sessions.pending import pending_of
 from common.sessions.records import Conversation, Message
-from common.sessions.store import conversation_path, message_path
 from common.tenant import Principal, Tenant
+from common.turn.joining import join, replay
+from common.turn.offers import PLAIN, Offers
 from common.turn.request import SendRequest
 from common.turn.running import Parts, Run, Setup
 from common.turn.turn import Turn
 
 
-async def open_turn(parts: Parts, claim: Claim, request: SendRequest) -> Turn:
+async def open_turn(parts: Parts, claim: Claim, request: SendRequest, offers: Offers = PLAIN) -> Turn:
     """Load, authorise and open the key, then start the turn. Raises a ServiceError while nothing is stored or said."""
     tenant = parts.authenticator.tenant(claim)
-    paths = _paths(tenant, claim, request)
-    principal, entry = await parts.authenticator.authenticate(claim, tuple(paths.values()))
+    paths = _paths(tenant, claim, request, offers)
+    allowed = parts.rate_limits.of(tenant, claim, parts.clock())
+    principal, entry = await parts.authenticator.authenticate(claim, (*paths.values(), *allowed.paths))
     if request.conversation_id is not None and not request.names_a_conversation:
         raise ConversationNotFound
     turn = Turn()
-    answer = entry.documents.get(paths.get("answer", ""))
-    if answer is not None:
-        _owned(principal, entry, paths)
-        _replay(turn, records.message_of(answer), paths["conversation"].rsplit("/", 1)[1])
+    known = await _known(parts, principal, entry, paths, request, offers)
+    if known.answer is not None and known.conversation is not None:
+        waiting = _waiting(known.answer, known.conversation, entry.documents.get(paths.get("pending", "")))
+        replay(turn.emit, known.answer, known.conversation.conversation_id, waiting)
         return turn
-    setup = _set_up(parts, principal, entry, paths, request)
-    credential = setup.organization.credential
-    assert credential is not None
+    joining = None
+    if request.message_id is not None and known.conversation_id is not None:
+        joining = partial(join, parts, principal, known.conversation_id, request.message_id, turn.emit)
+        if known.in_flight(request, parts.clock()):
+            turn.start(joining())
+            return turn
+    setup = _set_up(parts, principal, entry, known, request, allowed)
+    setup = _offered(setup, offers, entry.documents.get(paths.get("pending", "")))
+    credential = setup.credential
     stack = AsyncExitStack()
     key = await stack.enter_async_context(
         parts.provider_keys.opened(tenant, credential.credential_id, credential.ciphertext)
     )
-    turn.start(Run(parts, setup, turn.emit).run(key, stack))
+    turn.start(Run(parts, setup, turn.emit, joining).run(key, stack))
     return turn
 
 
-def _paths(tenant: Tenant, claim: Claim, request: SendRequest) -> dict[str, str]:
+def _paths(tenant: Tenant, claim: Claim, request: SendRequest, offers: Offers) -> dict[str, str]:
     """What a turn reads beside key and organisation: the conversation, and the messages of a client's message id."""
     conversation_id = request.conversation_id if request.names_a_conversation else None
     if conversation_id is None and request.message_id is not None:
@@ -50,6 +65,8 @@ def _paths(tenant: Tenant, claim: Claim, request: SendRequest) -> dict[str, str]
     if conversation_id is None:
         return {}
     paths = {"conversation": conversation_path(tenant, conversation_id)}
+    if offers.may_pause:
+        paths["pending"] = pending_path(tenant, conversation_id)
     if request.message_id is not None:
         answer_id = records.answer_id_for(conversation_id, request.message_id)
         paths["question"] = message_path(tenant, conversation_id, request.message_id)
@@ -57,37 +74,66 @@ def _paths(tenant: Tenant, claim: Claim, request: SendRequest) -> dict[str, str]
     return paths
 
 
-def _owned(principal: Principal, entry: Entry, paths: dict[str, str]) -> Conversation | None:
-    """The conversation, if it is there and the caller's own. Raises ConversationNotFound when it is another's."""
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is stored of the conversation and of the request's own message."""
+
+    conversation_id: str | None
+    conversation: Conversation | None
+    answer: Message | None
+    resumed: bool
+
+    def in_flight(self, request: SendRequest, now: datetime) -> bool:
+        """Whether an attempt at this very message is under way."""
+        lease = self.conversation.lease if self.conversation else None
+        return lease is not None and lease.message_id == request.message_id and lease.expires_at > now
+
+
+async def _known(
+    parts: Parts, principal: Principal, entry: Entry, paths: dict[str, str], request: SendRequest, offers: Offers
+) -> _Known:
+    """Read what is stored, from the record where Firestore has it no longer. Raises ConversationNotFound."""
+    conversation_id = paths["conversation"].rsplit("/", 1)[1] if paths else None
     document = entry.documents.get(paths.get("conversation", ""))
-    if document is None:
-        return None
-    conversation = records.conversation_of(document)
-    if conversation.user_id != principal.user_id or conversation.status != "active":
-        raise ConversationNotFound
-    return conversation
+    if document is None and request.conversation_id is None:
+        return _Known(conversation_id, None, None, resumed=False)
+    assert conversation_id is not None
+    if document is None and offers.own_ids and not await parts.record.holds(principal.tenant, conversation_id):
+        return _Known(conversation_id, None, None, resumed=False)
+    question, answer = entry.documents.get(paths.get("question", "")), entry.documents.get(paths.get("answer", ""))
+    stored = records.message_of(answer) if answer else None
+    conversation = await parts.finder.own(principal, conversation_id, document)
+    resumed = question is not None
+    if not conversation.window_held:
+        conversation = await parts.record.with_window(principal.tenant, conversation)
+        if request.message_id is not None:
+            answer_id = records.answer_id_for(conversation_id, request.message_id)
+            named = await parts.record.named(principal.tenant, conversation_id, request.message_id, answer_id)
+            stored = stored or named.get(answer_id)
+            resumed = resumed or request.message_id in named
+    return _Known(conversation_id, conversation, stored, resumed)
 
 
-def _set_up(parts: Parts, principal: Principal, entry: Entry, paths: dict[str, str], request: SendRequest) -> Setup:
-    """Check what the turn needs, without I/O. Raises SetupRequired, KeyInvalid, ConversationNotFound or -Busy."""
+def _set_up(
+    parts: Parts, principal: Principal, entry: Entry, known: _Known, request: SendRequest, allowed: Allowance
+) -> Setup:
+    """Check what the turn needs, without I/O. Raises SetupRequired, KeyInvalid, ConversationBusy or RateLimited."""
     now = parts.clock()
-    conversation = _owned(principal, entry, paths)
-    if conversation is None and request.conversation_id is not None:
-        raise ConversationNotFound
+    conversation = known.conversation
     organization = entry.organization
-    if organization is None or organization.settings is None or organization.credential is None:
-        raise SetupRequired
-    settings = organization.settings
+    settings = settings_of(organization)
+    assert organization is not None
     model = catalog.resolve(settings.provider, settings.model_id, deployed=parts.settings.environment.is_deployed)
-    if not organization.credential.serves(settings.provider, now):
-        raise KeyInvalid
+    credential = credential_of(organization, now)
     if conversation is not None and conversation.lease is not None and conversation.lease.expires_at > now:
         raise ConversationBusy(retry_after=max(1, round((conversation.lease.expires_at - now).total_seconds())))
+    allowed.admit(entry.documents)
     question_id = request.message_id or records.new_id()
-    resumed = entry.documents.get(paths.get("question", "")) is not None
-    if conversation is None:
+    if conversation is not None:
+        conversation = replace(conversation, provider=model.provider, model_id=model.model_id)
+    else:
         conversation = Conversation(
-            conversation_id=paths["conversation"].rsplit("/", 1)[1] if paths else records.new_id(),
+            conversation_id=known.conversation_id or records.new_id(),
             user_id=principal.user_id,
             title=records.title_of(request.message),
             provider=model.provider,
@@ -99,32 +145,32 @@ def _set_up(parts: Parts, principal: Principal, entry: Entry, paths: dict[str, s
         principal=principal,
         organization=organization,
         settings=settings,
+        credential=credential,
+        allowed=allowed,
         model=model,
         conversation=conversation,
-        question=Message(question_id, "user", request.message, now, sequence=conversation.message_count - resumed),
+        question=Message(question_id, "user", request.message, now, sequence=conversation.message_count),
         answer_id=records.answer_id_for(conversation.conversation_id, question_id),
-        resumed=resumed,
+        resumed=known.resumed,
     )
 
 
-def _replay(turn: Turn, answer: Message, conversation_id: str) -> None:
-    """Say a stored answer again; the model is not asked."""
-    usage = Usage(answer.input_tokens or 0, answer.output_tokens or 0)
-    model_id = answer.model_id or ""
-    provider = answer.provider or ""
-    agent_name = answer.agent_name or ""
-    turn.emit(TurnStarted(conversation_id, answer.message_id, provider, model_id))
-    turn.emit(AgentChanged(agent_name))
-    turn.emit(TextDelta(answer.content))
-    turn.emit(
-        TurnFinished(
-            conversation_id=conversation_id,
-            message_id=answer.message_id,
-            agent_name=agent_name,
-            provider=provider,
-            model_id=model_id,
-            text=answer.content,
-            usage=usage,
-            latency_ms=answer.latency_ms or 0,
-        )
-    )
+def _offered(setup: Setup, offers: Offers, document: Document | None) -> Setup:
+    """The turn with what its client offers; a reply takes it to where it paused. Raises Unprocessable."""
+    if offers.reply is None:
+        return replace(setup, offers=offers)
+    pending = pending_of(document) if document else None
+    if pending is None or pending.message_count != setup.conversation.message_count:
+        raise Unprocessable("Nothing waits for this result any more. Ask again.")
+    question = replace(setup.question, message_id=pending.question_id, content=pending.question)
+    return replace(setup, offers=offers, pending=pending, question=question, resumed=True)
+
+
+def _waiting(answer: Message, conversation: Conversation, document: Document | None) -> list[Event]:
+    """What an answer that is said again still waits for."""
+    pending = pending_of(document) if document else None
+    if pending is None or pending.answer_ids[-1] != answer.message_id:
+        return []
+    if pending.message_count != conversation.message_count:
+        return []
+    return [each.event(answer.agent_name or "") for each in pending.paused.waiting]

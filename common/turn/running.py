@@ -2,30 +2,38 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from common import limits
 from common.access.authenticate import Authenticator
-from common.access.directory import ChatSettings, Organization
+from common.access.directory import ChatSettings, Credential, Organization
 from common.access.provider_key import ProviderKeys
+from common.access.rate_limits import Allowance, RateLimits
 from common.agents.context import system_context
 from common.agents.events import AgentChanged, Event, TextDelta, ToolFinished, TurnFailed, TurnFinished, TurnStarted
 from common.agents.loop import AgentLoop, Answered, Briefing
-from common.errors import ServiceError
+from common.agents.pausing import Continuation
+from common.documents import Documents, Write
+from common.errors import ConversationBusy, RateLimited, ServiceError
 from common.models.catalog import Model
 from common.models.completion import Usage
 from common.secret import Secret
 from common.sessions import records
+from common.sessions.finder import Finder
 from common.sessions.history import for_model
+from common.sessions.pending import Pending
+from common.sessions.record import Record
 from common.sessions.records import Conversation, Message
 from common.sessions.store import Answer, SessionStore
 from common.settings import Settings
 from common.telemetry.log import Log
 from common.tenant import Principal
 from common.tools.registry import BoundTools, Registry, ToolContext
+from common.tools.result import bytes_read
+from common.turn.offers import PLAIN, Offers
 from common.warehouse.client import Warehouse
 
 
@@ -36,8 +44,12 @@ class Parts:
     settings: Settings
     authenticator: Authenticator
     provider_keys: ProviderKeys
+    rate_limits: RateLimits
     warehouse: Warehouse
     store: SessionStore
+    documents: Documents
+    finder: Finder
+    record: Record
     registry: Registry
     loop: AgentLoop
     log: Log
@@ -46,16 +58,32 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What an authorised turn runs with."""
+    """What an authorised turn runs with; ``resumed`` says that the question is stored already."""
 
     principal: Principal
     organization: Organization
     settings: ChatSettings
+    credential: Credential
+    allowed: Allowance
     model: Model
     conversation: Conversation
     question: Message
     answer_id: str
     resumed: bool
+    offers: Offers = PLAIN
+    pending: Pending | None = None
+
+    @property
+    def goes_on_from(self) -> Continuation | None:
+        """What the loop goes on from, where the turn paused before."""
+        if self.pending is None or self.offers.reply is None:
+            return None
+        return Continuation(self.pending.paused, self.offers.reply.results, self.offers.reply.approved)
+
+    @property
+    def exchange_ids(self) -> set[str]:
+        """The messages that are no history yet: the question, and what was answered to it before a pause."""
+        return {self.question.message_id, *(self.pending.answer_ids if self.pending else ())}
 
 
 @dataclass(slots=True)
@@ -79,24 +107,35 @@ class _Progress:
 class Run:
     """One turn, to its end: whatever happens, the lease is given back and an end is emitted."""
 
-    def __init__(self, parts: Parts, setup: Setup, emit: Callable[[Event], None]) -> None:
+    def __init__(
+        self, parts: Parts, setup: Setup, emit: Callable[[Event], None], join: Callable[[], Awaitable[None]] | None
+    ) -> None:
+        """``join`` waits for another attempt at the same message, where there may be one."""
         self._parts = parts
         self._setup = setup
         self._emit = emit
+        self._join = join
         self._progress = _Progress()
         self._started = time.perf_counter()
 
     async def run(self, key: Secret, stack: AsyncExitStack) -> None:
         beginning = asyncio.create_task(self._begin())
         try:
-            async with stack, aclosing(self._parts.loop.run(self._briefing(key))) as events:
-                answered = await self._follow(events, beginning)
-            await self._finish(await beginning, answered)
+            async with stack:
+                if self._join is not None:
+                    # Its client may send this message again at any time: only who has the lease asks the model.
+                    await asyncio.shield(beginning)
+                async with aclosing(self._parts.loop.run(self._briefing(key))) as events:
+                    answered = await self._follow(events, beginning)
+            await self._finish(await asyncio.shield(beginning), answered)
         except asyncio.CancelledError:
             await self._cancelled(beginning)
             raise
         except ServiceError as error:
-            await self._failed(beginning, error)
+            if self._join is not None and isinstance(error, ConversationBusy):
+                await self._join()
+            else:
+                await self._failed(beginning, error)
         except Exception as error:
             self._parts.log.error("turn.crashed", error_class=type(error).__name__)
             await self._failed(beginning, ServiceError())
@@ -104,10 +143,17 @@ class Run:
     async def _begin(self) -> Conversation:
         """Store the question, while the model is already reading it."""
         setup = self._setup
+        counted = setup.allowed.message()
         begun = await self._parts.store.begin(
-            setup.principal, setup.conversation, setup.question, resumed=setup.resumed
+            setup.principal, setup.conversation, setup.question, resumed=setup.resumed, also=counted
         )
-        self._emit(TurnStarted(begun.conversation_id, setup.answer_id, setup.model.provider, setup.model.model_id))
+        try:
+            setup.allowed.check_counted(counted)
+        except RateLimited:
+            await self._parts.store.abandon(setup.principal, begun)
+            raise
+        model = setup.model
+        self._emit(TurnStarted(begun.conversation_id, setup.answer_id, model.provider, model.model_id, begun.title))
         first = self._parts.loop.roster.named(begun.last_agent)
         self._progress.agent_name = first.name
         self._emit(AgentChanged(first.name))
@@ -118,7 +164,8 @@ class Run:
     ) -> Answered:
         """Pass the loop's events on; none before the question is stored."""
         async for event in events:
-            await beginning
+            # A cancelled turn still has to know whether its question was stored.
+            await asyncio.shield(beginning)
             if isinstance(event, Answered):
                 return event
             self._progress.note(event)
@@ -127,7 +174,9 @@ class Run:
 
     async def _finish(self, conversation: Conversation, answered: Answered) -> None:
         answer = self._answer(answered.agent_name, "".join(self._progress.text), answered.usage)
-        await self._parts.store.finish(self._setup.principal, conversation, answer)
+        spent = self._setup.allowed.tokens(answered.usage.total_tokens)
+        also = [*spent, *self._waits(conversation, answered)]
+        await self._parts.store.finish(self._setup.principal, conversation, answer, also)
         message = answer.message
         self._emit(
             TurnFinished(
@@ -142,6 +191,21 @@ class Run:
             )
         )
         self._log("ok", answered)
+
+    def _waits(self, conversation: Conversation, answered: Answered) -> list[Write]:
+        """What the next request goes on from, if the loop paused."""
+        if answered.paused is None:
+            return []
+        setup = self._setup
+        before = setup.pending.answer_ids if setup.pending else ()
+        pending = Pending(
+            question_id=setup.question.message_id,
+            question=setup.question.content,
+            answer_ids=(*before, setup.answer_id),
+            message_count=conversation.message_count + 1,
+            paused=answered.paused,
+        )
+        return [pending.write(setup.principal.tenant, conversation.conversation_id, self._parts.clock())]
 
     async def _cancelled(self, beginning: "asyncio.Task[Conversation]") -> None:
         """Keep what was said so far, as a cancelled answer."""
@@ -190,7 +254,7 @@ class Run:
     def _briefing(self, key: Secret) -> Briefing:
         setup = self._setup
         settings = setup.settings
-        recent = [entry for entry in setup.conversation.recent if entry["message_id"] != setup.question.message_id]
+        recent = [entry for entry in setup.conversation.recent if entry["message_id"] not in setup.exchange_ids]
         profile = setup.organization.profile if settings.include_org_context else None
         today = self._parts.clock().date()
         return Briefing(
@@ -199,7 +263,7 @@ class Run:
                 recent,
                 max_messages=settings.max_history_messages if settings.enable_memory else 0,
                 context_window=setup.model.context_window,
-                reserved=settings.max_tokens + limits.PROMPT_TOKENS,
+                reserved=min(settings.max_tokens, setup.model.max_output) + limits.PROMPT_TOKENS,
             ),
             question=setup.question.content,
             context=system_context(today, profile, settings.system_prompt_extra),
@@ -208,12 +272,16 @@ class Run:
             temperature=settings.temperature,
             max_tokens=settings.max_tokens,
             tools_for=self._tools_for,
+            client_tools=setup.offers.tools,
+            asks_approval=setup.offers.approves,
+            continuation=setup.goes_on_from,
         )
 
     def _tools_for(self, names: tuple[str, ...]) -> BoundTools:
         setup = self._setup
         labels = {"org": setup.principal.org_slug, "conversation": setup.conversation.conversation_id}
-        context = ToolContext(self._parts.warehouse, labels, self._parts.clock(), scope=setup.answer_id)
+        scope = setup.pending.scope if setup.pending else setup.answer_id
+        context = ToolContext(self._parts.warehouse, labels, self._parts.clock(), scope=scope)
         return self._parts.registry.bind(setup.principal, context, names)
 
     def _log(self, finish: str, answered: Answered | None = None) -> None:
@@ -229,7 +297,7 @@ class Run:
             finish=finish,
             latency_ms=round((time.perf_counter() - self._started) * 1000),
             tool_calls=len(self._progress.tools),
-            bytes_processed=sum(call.result.get("bytes_processed", 0) for call in self._progress.tools),
+            bytes_processed=sum(bytes_read(call.result) for call in self._progress.tools),
             model_calls=answered.model_calls if answered else None,
             input_tokens=answered.usage.input_tokens if answered else None,
             output_tokens=answered.usage.output_tokens if answered else None,

@@ -17,6 +17,7 @@ class Turn:
     def __init__(self) -> None:
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
+        self._left = False
 
     async def events(self, heartbeat_seconds: float | None = None) -> AsyncGenerator[Event, None]:
         """Yield what happens until TurnFinished or TurnFailed; a Heartbeat whenever nothing did for so long."""
@@ -32,8 +33,14 @@ class Turn:
                 if isinstance(event, TurnFinished | TurnFailed):
                     return
         finally:
-            if self._task is not None:
-                self._task.cancel()
+            self.leave()
+
+    def leave(self) -> None:
+        """Stop the turn if it is still under way: nobody reads it any more."""
+        # Once only: a second time would cut short the storing of what was said.
+        if self._task is not None and not self._left:
+            self._left = True
+            self._task.cancel()
 
     async def finished(self) -> TurnFinished:
         """Wait for the end of the turn. Raises the ServiceError that it failed with."""

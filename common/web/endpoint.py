@@ -29,7 +29,10 @@ from common.web.routes import Match
 
 Body = TypeVar("Body", bound=BaseModel)
 
-ALLOWED_HEADERS = "Content-Type, Accept, Authorization, X-Org-Slug, X-API-Key, X-User-Id, X-Request-Id"
+ALLOWED_HEADERS = (
+    "Content-Type, Accept, Authorization, X-Org-Slug, X-API-Key, X-User-Id, X-Request-Id, "
+    "MCP-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name, A2A-Version"
+)
 EXPOSED_HEADERS = "X-Request-Id, Retry-After"
 
 
@@ -46,15 +49,23 @@ class Call:
         """Who the request says it is. Raises BadSlug."""
         return read_claim(self.request.headers, self.match.values.get("org_slug"))
 
-    async def body(self, model: type[Body]) -> Body:
-        """The body as ``model``. Raises TooLarge, or Unprocessable with a sentence per field."""
+    async def raw(self, most: int = limits.MAX_BODY_BYTES) -> bytes:
+        """The body as it came. Raises TooLarge."""
         raw = bytearray()
         async for chunk in self.request.stream():
             raw += chunk
-            if len(raw) > limits.MAX_BODY_BYTES:
-                raise TooLarge(f"The body is larger than {limits.MAX_BODY_BYTES} bytes.")
+            if len(raw) > most:
+                raise TooLarge(f"The body is larger than {most} bytes.")
+        return bytes(raw)
+
+    def value(self, name: str) -> str:
+        """What the path says at this name."""
+        return self.match.values[name]
+
+    async def body(self, model: type[Body]) -> Body:
+        """The body as ``model``. Raises TooLarge, or Unprocessable with a sentence per field."""
         try:
-            return model.model_validate_json(bytes(raw))
+            return model.model_validate_json(await self.raw())
         except ValidationError as error:
             raise Unprocessable(_sentences(error)) from None
 

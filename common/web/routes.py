@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 
 BASE = "/api/v1/chat/{org_slug}"
+_ID = "{conversation_id}"
+_FEEDBACK = f"/conversations/{_ID}/messages/{{message_id}}/feedback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,27 @@ class Match:
 ROUTES = (
     Route("send", "send", "POST", f"{BASE}/send", ("/", "/send")),
     Route("send", "stream", "POST", f"{BASE}/stream", ("/stream",)),
+    Route("copilotkit", "run", "POST", f"{BASE}/copilotkit", ("/", "/copilotkit")),
+    Route("a2a", "card", "GET", "/.well-known/agent-card.json", ()),
+    Route("a2a", "card", "GET", "/.well-known/agent.json", ()),
+    Route("a2a", "card", "GET", f"{BASE}/a2a/.well-known/agent-card.json", ()),
+    Route("a2a", "card", "GET", f"{BASE}/a2a/.well-known/agent.json", ()),
+    Route("a2a", "message", "POST", f"{BASE}/a2a", ()),
+    Route("a2a", "message", "POST", "/a2a", ("/",)),
+    Route("mcp", "message", "POST", f"{BASE}/mcp", ("/", "/mcp")),
+    Route("settings_status", "status", "GET", f"{BASE}/settings/status", ("/", "/status")),
+    Route("settings_status", "models", "GET", f"{BASE}/settings/models", ("/models",)),
+    Route("settings_status", "change", "PUT", f"{BASE}/settings", ("/", "/settings")),
+    Route("settings_status", "delete", "DELETE", f"{BASE}/settings", ("/", "/settings")),
+    Route("conversations", "list", "GET", f"{BASE}/conversations", ("/", "/conversations")),
+    Route("conversations", "delete", "DELETE", f"{BASE}/conversations/{_ID}", (f"/conversations/{_ID}",)),
+    Route("conversations", "rename", "PATCH", f"{BASE}/conversations/{_ID}/rename", (f"/conversations/{_ID}/rename",)),
+    Route("conversations", "export", "GET", f"{BASE}/conversations/{_ID}/export", (f"/conversations/{_ID}/export",)),
+    Route("messages", "history", "GET", f"{BASE}/conversations/{_ID}/messages", (f"/conversations/{_ID}/messages",)),
+    Route("messages", "search", "GET", f"{BASE}/messages/search", ("/search", "/messages/search")),
+    Route("messages", "feedback", "POST", f"{BASE}{_FEEDBACK}", (_FEEDBACK,)),
+    # Called by the scheduler only: no organisation, no API key; who may call it is IAM's to say.
+    Route("sync", "sync", "POST", "/sync", ("/",)),
     Route("health", "live", "GET", "/health", ("/",)),
     Route("health", "ready", "GET", "/health/ready", ("/ready",)),
 )

@@ -1,15 +1,18 @@
 """Server-sent events: one whole frame per yield, ``\\n`` line ends, and an error after the first byte as an event."""
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from common import limits
 from common.agents.events import (
     AgentChanged,
+    ApprovalNeeded,
+    ClientToolCalled,
     Event,
     Heartbeat,
     TextDelta,
@@ -24,10 +27,24 @@ from common.turn import Turn
 _HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
 
 
+class EventStream(StreamingResponse):
+    """The frames of a turn as they come. A client that goes away, at whatever moment, stops the turn."""
+
+    def __init__(self, turn: Turn, frames: AsyncGenerator[bytes, None]) -> None:
+        super().__init__(frames, media_type="text/event-stream", headers=_HEADERS)
+        self._turn = turn
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            # The frames may not have been begun, and then they end nothing.
+            self._turn.leave()
+
+
 def stream(turn: Turn) -> StreamingResponse:
     """The turn as an event stream."""
-    events = turn.events(limits.HEARTBEAT_SECONDS)
-    return StreamingResponse(_frames(events), media_type="text/event-stream", headers=_HEADERS)
+    return EventStream(turn, _frames(turn.events(limits.HEARTBEAT_SECONDS)))
 
 
 def done(event: TurnFinished) -> dict[str, Any]:
@@ -42,7 +59,7 @@ def done(event: TurnFinished) -> dict[str, Any]:
     }
 
 
-async def _frames(events: AsyncGenerator[Event, None]) -> AsyncIterator[bytes]:
+async def _frames(events: AsyncGenerator[Event, None]) -> AsyncGenerator[bytes, None]:
     async with aclosing(events):
         async for event in events:
             yield _frame(event)
@@ -60,6 +77,9 @@ def _frame(event: Event) -> bytes:
             return _named("token", {"text": text})
         case ToolStarted():
             body = {"id": event.call_id, "name": event.tool_name, "status": "started", "arguments": event.arguments}
+            return _named("tool", body)
+        case ClientToolCalled() | ApprovalNeeded():
+            body = {"id": event.call_id, "name": event.tool_name, "status": "waiting", "arguments": event.arguments}
             return _named("tool", body)
         case ToolFinished():
             status = "finished" if event.succeeded else "failed"

@@ -70,25 +70,25 @@ class Product:
                 await asyncio.sleep(0.01)
 
 
-Serving = Callable[[ScriptedModel], Any]
+Serving = Callable[..., Any]
 
 
 @pytest.fixture
 async def serving(cloud: Cloud) -> AsyncIterator[Serving]:
-    """Serve with a model: ``product = await serving(model)``."""
+    """Serve with a model, and settings other than the environment's: ``product = await serving(model)``."""
     async with AsyncExitStack() as stack:
 
-        async def serve(model: ScriptedModel) -> Product:
-            return await stack.enter_async_context(_serving(cloud, model))
+        async def serve(model: ScriptedModel, **settings: Any) -> Product:
+            return await stack.enter_async_context(_serving(cloud, model, settings))
 
         yield serve
 
 
 @asynccontextmanager
-async def _serving(cloud: Cloud, model: ScriptedModel) -> AsyncIterator[Product]:
+async def _serving(cloud: Cloud, model: ScriptedModel, settings: dict[str, Any]) -> AsyncIterator[Product]:
     clock = Clock()
     logs = io.StringIO()
-    services = Services(load_settings(), clock, model)
+    services = Services(load_settings().model_copy(update=settings), clock, model)
     services.__dict__["log"] = Log("DEBUG", logs)
     app.use(services)
     seams = [SeamsClient(cloud.environment[name]) for name in ("FIRESTORE_EMULATOR_HOST", "KMS_EMULATOR_HOST")]

@@ -3,10 +3,12 @@
 import asyncio
 import json
 import uuid
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from common import limits
+from common.access.directory import hash_api_key
 from common.errors import (
     ContentRefused,
     ContextTooLong,
@@ -18,6 +20,9 @@ from common.errors import (
     ProviderUnavailable,
     ServiceError,
 )
+from common.secret import SecretDropped
+from local.data.access import provider_key
+from local.data.organizations import DEMO
 from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
 from tests.turn.conftest import ACME, GLOBEX, Product, Serving
 
@@ -285,3 +290,92 @@ async def test_a_message_of_the_greatest_length_survives_unchanged(serving: Serv
     text = ('é\u202e😀\t`SELECT` {"a": 1}\n' * 1000)[: limits.MAX_MESSAGE_CHARS]
     body = (await product.send(text)).json()
     assert product.messages(body["conversation_id"])[0]["content"] == text
+
+
+async def forget_copies(product: Product) -> None:
+    """Drop the Firestore copies of key and organisation, so that BigQuery is asked again."""
+    for collection in ("api_keys", "orgs"):
+        for reference in product.documents.collection(collection).list_documents():
+            reference.delete()
+
+
+async def test_a_cold_cache_is_filled_from_bigquery_and_the_next_turn_is_warm(serving: Serving) -> None:
+    product: Product = await serving(ScriptedModel([say("hello")]))
+    await forget_copies(product)
+    assert (await product.send()).status_code == 200
+    copies = product.documents.document("orgs/acme_inc").get().to_dict() or {}
+    assert copies["settings"]["provider"] == "demo"
+    assert b"sk-" not in copies["credential"]["encrypted_credential"]
+
+
+async def test_a_revoked_key_serves_no_longer_than_the_cache_may_hold_it(serving: Serving) -> None:
+    product: Product = await serving(ScriptedModel([say("hello")]))
+    assert (await product.send()).status_code == 200
+    hashed = product.documents.document(f"api_keys/{hash_api_key(ACME['X-API-Key'])}")
+    hashed.update({"is_active": False})
+    assert (await product.send()).json()["code"] == "invalid_api_key"
+    age = product.services.settings.cache_ttl_seconds + 1
+    hashed.update({"cached_at": datetime.now(UTC) - timedelta(seconds=age)})
+    assert (await product.send()).status_code == 200
+
+
+async def test_bigquery_down_with_a_cold_cache_is_a_503_and_with_a_warm_one_an_answer(serving: Serving) -> None:
+    warming: Product = await serving(ScriptedModel([say("hello")]))
+    await warming.send()
+    model = ScriptedModel([transfer("CostAnalyst"), call_tool("query_costs", group_by="provider"), say("No data now.")])
+    product: Product = await serving(model, bigquery_emulator_host="http://127.0.0.1:9")
+    warm = await product.send()
+    assert warm.json()["response"] == "No data now. "
+    assert json.loads(model.calls[-1].messages[-1]["content"])["error"]["code"] == "warehouse_unavailable"
+    await forget_copies(product)
+    cold = await product.send()
+    assert (cold.status_code, cold.json()["code"]) == (503, "warehouse_unavailable")
+    assert cold.headers["retry-after"]
+
+
+async def test_kms_down_is_a_503_and_nothing_is_stored(serving: Serving) -> None:
+    product: Product = await serving(ScriptedModel([say("hello")]))
+    before = product.outbox()
+    product.kms.fail("Decrypt", "INTERNAL", times=100)
+    response = await product.send()
+    assert (response.status_code, response.json()["code"]) == (503, "key_service_unavailable")
+    assert product.outbox() == before
+
+
+async def test_a_moment_of_kms_being_away_is_not_noticed(serving: Serving) -> None:
+    product: Product = await serving(ScriptedModel([say("hello")]))
+    product.kms.fail("Decrypt", "UNAVAILABLE", times=2)
+    assert (await product.send()).status_code == 200
+
+
+async def test_a_ciphertext_copied_from_another_organisation_does_not_open(serving: Serving) -> None:
+    model = ScriptedModel([say("hello")])
+    product: Product = await serving(model)
+    await product.send(headers=GLOBEX)
+    await product.send()
+    acme, globex = (
+        product.documents.document(f"orgs/{org}").get().to_dict() or {} for org in ("acme_inc", "globex_inc")
+    )
+    stolen = globex["credential"]["encrypted_credential"]
+    product.documents.document("orgs/acme_inc").update({"credential.encrypted_credential": stolen})
+    response = await product.send()
+    assert (response.status_code, response.json()["code"]) == (422, "key_invalid")
+    assert response.json()["status"] == "key_invalid"
+    product.documents.document("orgs/acme_inc").set(acme)
+
+
+async def test_firestore_down_is_a_503(serving: Serving) -> None:
+    product: Product = await serving(ScriptedModel([say("hello")]))
+    product.firestore.fail("BatchGetDocuments", "INTERNAL", times=100)
+    response = await product.send()
+    assert (response.status_code, response.json()["code"]) == (503, "session_store_unavailable")
+
+
+async def test_every_call_carries_its_own_organisations_key(serving: Serving) -> None:
+    model = ScriptedModel([say("hello")])
+    product: Product = await serving(model)
+    for headers in (ACME, GLOBEX):
+        await product.send(headers=headers)
+    assert model.keys == [provider_key(DEMO["acme_inc"]), provider_key(DEMO["globex_inc"])]
+    with pytest.raises(SecretDropped):
+        model.calls[0].key.reveal()

@@ -1,0 +1,36 @@
+"""What was said: GET the history of a conversation, GET search, POST feedback on an answer."""
+
+import functions_framework.aio
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from common import app, limits
+from common.app import Services
+from common.sessions.feedback import Opinion
+from common.web import endpoint, paging
+from common.web.endpoint import Call
+
+app.check_settings()
+
+
+async def _history(services: Services, call: Call) -> Response:
+    limit, cursor = paging.limit_of(call.request), paging.cursor_of(call.request)
+    return JSONResponse(await services.messages.page(call.claim, call.value("conversation_id"), limit, cursor))
+
+
+async def _search(services: Services, call: Call) -> Response:
+    limit = paging.limit_of(call.request, limits.SEARCH_DEFAULT, limits.SEARCH_MAX)
+    return JSONResponse(await services.search.find(call.claim, call.request.query_params.get("q", ""), limit))
+
+
+async def _feedback(services: Services, call: Call) -> Response:
+    opinion = await call.body(Opinion)
+    conversation_id, message_id = call.value("conversation_id"), call.value("message_id")
+    return JSONResponse(await services.feedback.give(call.claim, conversation_id, message_id, opinion))
+
+
+@functions_framework.aio.http
+async def messages(request: Request) -> Response:
+    """The Cloud Function."""
+    handlers = {"history": _history, "search": _search, "feedback": _feedback}
+    return await endpoint.serve("messages", request, handlers)
