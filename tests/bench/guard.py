@@ -1,0 +1,108 @@
+"""The SQL guard: what a decision costs, and whether hostile queries slow down what else an instance answers."""
+
+import asyncio
+import json
+import statistics
+import time
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from common import app
+from common.app import Services
+from common.settings import load_settings
+from common.tenant import OrgSlug, Principal, Tenant, UserId
+from common.warehouse import guard
+from local.gateway import function_app
+
+CORPUS = Path(__file__).parents[1] / "guard" / "corpus.jsonl"
+PRINCIPAL = Principal(Tenant(OrgSlug("acme"), "acme-project", "organizations"), UserId("u1"), "key")
+BOMBS = {
+    "nested STRUCT": f"SELECT {'STRUCT(' * 22}1{')' * 22}",
+    "nested DATE": f"SELECT {'DATE(' * 22}1{')' * 22}",
+    "deep parentheses": f"SELECT {'(' * 4000}1{')' * 4000}",
+    "long OR": f"SELECT 1 FROM users WHERE {' OR '.join(['a = 1'] * 1700)}",
+    "many columns": f"SELECT {','.join(f'a{i}' for i in range(2300))} FROM users",
+}
+REQUESTS = 50
+ROUNDS = 100
+
+
+async def run(console: Console) -> None:
+    """Measure decisions, then 50 requests with and without hostile queries beside them, in this one run."""
+    _decisions(console)
+    await _fairness(console)
+    guard.close()
+
+
+def _decisions(console: Console) -> None:
+    table = Table(title="A decision, CPU ms in this process", title_justify="left")
+    for column in ("queries", "n", "p50", "p95", "max"):
+        table.add_column(column, justify="left" if column == "queries" else "right")
+    cases = [json.loads(line) for line in CORPUS.read_text("utf-8").splitlines()]
+    _cost(cases[0]["sql"])
+    for kind in ("allow", "deny"):
+        chosen = [case["sql"] for case in cases if case["expect"].startswith(kind)]
+        costs = sorted(_cost(sql) for sql in chosen)
+        middle, high = statistics.median(costs), costs[int(len(costs) * 0.95)]
+        table.add_row(f"corpus, {kind}", str(len(costs)), f"{middle:.2f}", f"{high:.2f}", f"{costs[-1]:.2f}")
+    for name, sql in BOMBS.items():
+        cost = _cost(sql)
+        table.add_row(f"bomb: {name}", "1", f"{cost:.2f}", "", f"{cost:.2f}")
+    console.print(table)
+
+
+def _cost(sql: str) -> float:
+    started = time.process_time()
+    try:
+        guard.decide(sql, PRINCIPAL.tenant, PRINCIPAL.user_id)
+    except guard.Denied:
+        return (time.process_time() - started) * 1000
+    return (time.process_time() - started) * 1000
+
+
+async def _fairness(console: Console) -> None:
+    app.use(Services(load_settings()))
+    table = Table(title=f"{REQUESTS} requests at a time, ms", title_justify="left")
+    for column in ("beside", "p50", "p95", "x"):
+        table.add_column(column, justify="left" if column == "beside" else "right")
+    transport = httpx.ASGITransport(function_app("health"))
+    async with httpx.AsyncClient(transport=transport, base_url="http://function") as client:
+        await _quietly("SELECT 1")
+        alone = await _burst(client)
+        hostile = asyncio.create_task(_keep_deciding())
+        beside = await _burst(client)
+        hostile.cancel()
+        await asyncio.wait([hostile])
+    app.use(None)
+    base = alone[int(len(alone) * 0.95)]
+    for name, times in (("nothing", alone), ("hostile 16 kB queries", beside)):
+        high = times[int(len(times) * 0.95)]
+        table.add_row(name, f"{statistics.median(times):.1f}", f"{high:.1f}", f"{high / base:.2f}")
+    console.print(table)
+
+
+async def _burst(client: httpx.AsyncClient) -> list[float]:
+    async def one() -> float:
+        started = time.perf_counter()
+        (await client.get("/")).raise_for_status()
+        return (time.perf_counter() - started) * 1000
+
+    times: list[float] = []
+    for _ in range(ROUNDS):
+        times += await asyncio.gather(*(one() for _ in range(REQUESTS)))
+    return sorted(times)
+
+
+async def _keep_deciding() -> None:
+    while True:
+        await asyncio.gather(*(_quietly(sql) for sql in BOMBS.values()))
+
+
+async def _quietly(sql: str) -> None:
+    try:
+        await guard.admit(sql, PRINCIPAL)
+    except guard.Denied:
+        return
