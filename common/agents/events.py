@@ -13,6 +13,7 @@ class TurnStarted:
     message_id: str
     provider: str
     model_id: str
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,26 @@ class ToolFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientToolCalled:
+    """The client is to run one of its own tools; the turn ends, and the client's next request brings the result."""
+
+    call_id: str
+    agent_name: str
+    tool_name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalNeeded:
+    """A tool that changes something waits until the client allows it; the turn ends until then."""
+
+    call_id: str
+    agent_name: str
+    tool_name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class TurnFinished:
     """The turn is stored; ``text`` is the whole answer."""
 
@@ -78,4 +99,15 @@ class Heartbeat:
     """Nothing happened for a while; the turn goes on."""
 
 
-Event = Heartbeat | TurnStarted | AgentChanged | TextDelta | ToolStarted | ToolFinished | TurnFinished | TurnFailed
+Event = (
+    Heartbeat
+    | TurnStarted
+    | AgentChanged
+    | TextDelta
+    | ToolStarted
+    | ToolFinished
+    | ClientToolCalled
+    | ApprovalNeeded
+    | TurnFinished
+    | TurnFailed
+)

@@ -1,0 +1,59 @@
+"""Where the loop stops for its client, and how it goes on: calls that a client runs itself, or has to allow."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from common.agents.events import ApprovalNeeded, ClientToolCalled
+from common.models.completion import Message, ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class ClientTool:
+    """A tool that the client runs; ``parameters`` is its JSON schema."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+    def schema(self) -> dict[str, Any]:
+        """The tool as a model API takes it."""
+        function = {"name": self.name, "description": self.description, "parameters": dict(self.parameters)}
+        return {"type": "function", "function": function}
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A call that is not made yet: the client runs it, or allows it. ``waiting_id`` is what the client knows it by."""
+
+    waiting_id: str
+    kind: Literal["client", "approval"]
+    call: ToolCall
+
+    def event(self, agent_name: str) -> ClientToolCalled | ApprovalNeeded:
+        kind = ClientToolCalled if self.kind == "client" else ApprovalNeeded
+        return kind(self.waiting_id, agent_name, self.call.name, self.call.arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """What the loop goes on from: everything after the question, and the calls that wait."""
+
+    exchange: tuple[Message, ...]
+    waiting: tuple[Waiting, ...]
+    tool_calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """What the client says to a pause, by ``waiting_id``: the results of its tools, and what it allows."""
+
+    paused: Paused
+    results: Mapping[str, str]
+    approved: frozenset[str]
+
+
+def new_waiting(kind: Literal["client", "approval"], call: ToolCall) -> Waiting:
+    """The call with an id of its own: a provider may use its ids again."""
+    return Waiting(str(uuid.uuid4()), kind, call)

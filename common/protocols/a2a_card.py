@@ -1,0 +1,71 @@
+"""The agent card: who answers, where, with which skills, and how to prove who asks. Readable as A2A 1.0 and 0.3."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from a2a.server.request_handlers.response_helpers import agent_card_to_dict
+from a2a.types import (
+    AgentCapabilities,
+    AgentCard,
+    AgentInterface,
+    AgentSkill,
+    APIKeySecurityScheme,
+    SecurityRequirement,
+    SecurityScheme,
+    StringList,
+)
+from starlette.requests import Request
+
+from common.agents.roster import Agent, Roster
+from common.tools.registry import Tool
+
+PROTOCOL_VERSIONS = ("1.0", "0.3")
+_HEADERS = {
+    "X-API-Key": "An active API key of the organisation",
+    "X-Org-Slug": "The organisation; may be left out where the address names it",
+}
+_DESCRIPTION = (
+    "Answers questions about an organisation's cloud, GenAI and SaaS costs from its own FOCUS data. "
+    "A message's contextId names the conversation it continues; X-User-Id may name the person who asks."
+)
+
+
+def card(url: str, version: str, roster: Roster, tools: Mapping[str, Tool]) -> dict[str, Any]:
+    """The card as JSON, for the endpoint at ``url``."""
+    message = AgentCard(
+        name="Cloud cost chat",
+        description=_DESCRIPTION,
+        version=version,
+        supported_interfaces=[
+            AgentInterface(url=url, protocol_binding="JSONRPC", protocol_version=each) for each in PROTOCOL_VERSIONS
+        ],
+        capabilities=AgentCapabilities(streaming=True, push_notifications=False),
+        security_schemes={name: _header(name, text) for name, text in _HEADERS.items()},
+        security_requirements=[SecurityRequirement(schemes={name: StringList() for name in _HEADERS})],
+        default_input_modes=["text/plain"],
+        default_output_modes=["text/plain"],
+        skills=[_skill(agent, tools) for agent in roster.specialists],
+    )
+    return agent_card_to_dict(message)
+
+
+def base_url(request: Request, public_url: str | None) -> str:
+    """Where clients reach this deployment: as the settings say, or as this request did."""
+    if public_url:
+        return public_url.rstrip("/")
+    forwarded = request.headers.get("x-forwarded-proto", "").split(",")[0].strip()
+    scheme = forwarded if forwarded in ("http", "https") else request.url.scheme
+    return f"{scheme}://{request.url.netloc}"
+
+
+def _header(name: str, description: str) -> SecurityScheme:
+    return SecurityScheme(
+        api_key_security_scheme=APIKeySecurityScheme(name=name, location="header", description=description)
+    )
+
+
+def _skill(agent: Agent, tools: Mapping[str, Tool]) -> AgentSkill:
+    domains = sorted({tools[name].domain for name in agent.tools if name in tools})
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", agent.name)
+    return AgentSkill(id=agent.name, name=name, description=agent.description.strip(), tags=domains or [agent.name])

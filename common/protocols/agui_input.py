@@ -1,0 +1,81 @@
+"""What an AG-UI client asks for: a run, or one of the calls that CopilotKit wraps around runs."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ag_ui.core import RunAgentInput, TextPart, UserMessage
+from pydantic import ValidationError
+
+from common.errors import NotFound, Unprocessable
+from common.protocols.question import as_id, question
+from common.turn import SendRequest
+
+Method = Literal["info", "agent/run", "agent/connect", "agent/stop"]
+_METHODS: Mapping[str, Method] = {name: name for name in ("info", "agent/run", "agent/connect", "agent/stop")}
+AGENT_ID = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request; ``run`` is there for the methods that are about a thread."""
+
+    method: Method
+    run: RunAgentInput | None = None
+
+
+def read(raw: bytes) -> Asked:
+    """Read a body: a bare run, or CopilotKit's envelope. Raises Unprocessable, or NotFound for an unknown method."""
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise Unprocessable("The body is not JSON.") from None
+    if not isinstance(body, dict):
+        raise Unprocessable("The body is not a JSON object.")
+    if "method" not in body or "threadId" in body:
+        return Asked("agent/run", _run(body))
+    method = _METHODS.get(str(body["method"]))
+    params = body.get("params") or {}
+    agent_id = params.get("agentId", AGENT_ID) if isinstance(params, dict) else None
+    if method is None or agent_id != AGENT_ID:
+        raise NotFound("There is no such method or agent.")
+    if method in ("info", "agent/stop"):
+        return Asked(method)
+    return Asked(method, _run(body.get("body")))
+
+
+def turn_request(run: RunAgentInput) -> SendRequest:
+    """The question of a run: its last user message, in the conversation that its thread is.
+
+    A run is answered once: the same run again finds the same message. Raises Unprocessable.
+    """
+    return question(_last_question(run), run.thread_id, as_id(f"{run.thread_id}/{run.run_id}"))
+
+
+def _run(body: object) -> RunAgentInput:
+    try:
+        return RunAgentInput.model_validate(body)
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors(include_url=False, include_context=False, include_input=False)[:8]:
+            name = ".".join(str(part) for part in problem["loc"])
+            lines.append(f"{name}: {problem['msg']}.")
+        raise Unprocessable(" ".join(lines)) from None
+
+
+def _last_question(run: RunAgentInput) -> str:
+    for message in reversed(run.messages):
+        if isinstance(message, UserMessage):
+            return text_of(message.content)
+    if run.resume:
+        # What goes on has its question already.
+        return "Go on."
+    raise Unprocessable("The run has no user message.")
+
+
+def text_of(content: Any) -> str:
+    """A message's text; of a list of parts, the text parts on lines of their own."""
+    if isinstance(content, str):
+        return content
+    return "\n".join(part.text for part in content if isinstance(part, TextPart))

@@ -1,0 +1,73 @@
+"""The common questions as MCP prompts, read from mcp_prompts.yml."""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import yaml
+from mcp import MCPError
+from mcp import types as mcp
+from pydantic import BaseModel, ConfigDict
+
+from common import limits
+
+
+class _Argument(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    description: str
+    default: str
+
+
+class _Prompt(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    title: str
+    description: str
+    text: str
+    arguments: tuple[_Argument, ...] = ()
+
+
+def listed() -> list[mcp.Prompt]:
+    """The prompts as a client lists them."""
+    return [
+        mcp.Prompt(
+            name=prompt.name,
+            title=prompt.title,
+            description=prompt.description,
+            arguments=[
+                mcp.PromptArgument(
+                    name=argument.name,
+                    description=f"{argument.description} (default: {argument.default})",
+                    required=False,
+                )
+                for argument in prompt.arguments
+            ],
+        )
+        for prompt in _prompts().values()
+    ]
+
+
+def filled(name: str, arguments: Mapping[str, str]) -> mcp.GetPromptResult:
+    """A prompt with its arguments set. Raises MCPError for an unknown prompt or argument, or a value too long."""
+    prompt = _prompts().get(name)
+    if prompt is None:
+        raise MCPError(mcp.INVALID_PARAMS, f"There is no prompt {name[:64]!r}.")
+    known = {argument.name: argument.default for argument in prompt.arguments}
+    unknown = arguments.keys() - known.keys()
+    if unknown:
+        raise MCPError(mcp.INVALID_PARAMS, f"The prompt {name} takes only: {', '.join(known)}.")
+    if any(len(value) > limits.PROMPT_ARGUMENT_CHARS for value in arguments.values()):
+        raise MCPError(mcp.INVALID_PARAMS, f"An argument has at most {limits.PROMPT_ARGUMENT_CHARS} characters.")
+    text = prompt.text.format_map({**known, **{key: value for key, value in arguments.items() if value.strip()}})
+    message = mcp.PromptMessage(role="user", content=mcp.TextContent(type="text", text=text))
+    return mcp.GetPromptResult(description=prompt.description, messages=[message])
+
+
+@cache
+def _prompts() -> Mapping[str, _Prompt]:
+    entries = yaml.safe_load(Path(__file__).with_suffix(".yml").read_text(encoding="utf-8"))["prompts"]
+    prompts = [_Prompt.model_validate(entry) for entry in entries]
+    return {prompt.name: prompt for prompt in prompts}

@@ -1,0 +1,37 @@
+"""GET the agent card · POST an A2A message (JSON-RPC)."""
+
+import functions_framework.aio
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from common import app
+from common.agents.roster import load_roster
+from common.app import Services
+from common.protocols import a2a as protocol
+from common.protocols.a2a_card import base_url, card
+from common.tenant import parse_org_slug
+from common.web import endpoint
+from common.web.endpoint import Call
+
+app.check_settings()
+
+
+async def _card(services: Services, call: Call) -> Response:
+    slug = call.match.values.get("org_slug")
+    path = f"/api/v1/chat/{parse_org_slug(slug)}/a2a" if slug else "/a2a"
+    url = base_url(call.request, services.settings.public_url) + path
+    tools = {each.name: each for each in services.registry.tools}
+    body = card(url, services.settings.service_version, load_roster(), tools)
+    return JSONResponse(body, headers={"Cache-Control": "private, max-age=300"})
+
+
+async def _message(services: Services, call: Call) -> Response:
+    claim = call.claim
+    await services.authenticator.authenticate(claim)
+    return await protocol.answer(services.turns, claim, call.request, await call.raw())
+
+
+@functions_framework.aio.http
+async def a2a(request: Request) -> Response:
+    """The Cloud Function."""
+    return await endpoint.serve("a2a", request, {"card": _card, "message": _message})

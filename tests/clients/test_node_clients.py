@@ -1,0 +1,55 @@
+"""The JavaScript clients of MCP and A2A, against the functions."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.clients.conftest import Node, Product, Serving
+from tests.fakes.scripted_model import ScriptedModel, say
+
+
+@pytest.mark.parametrize("client", ["sdk", "client"])
+async def test_an_mcp_client_uses_the_tools_prompts_and_resources(serving: Serving, node: Node, client: str) -> None:
+    product: Product = await serving()
+    asked = {"client": client, "url": product.address("mcp"), "headers": product.headers()}
+    seen = await node.run("mcp.mjs", asked)
+    assert seen["error"] is None
+    assert {each["name"] for each in seen["tools"]} == {each.name for each in product.services.registry.tools}
+    assert all(each["annotations"]["readOnlyHint"] in (True, False) for each in seen["tools"])
+    assert seen["answer"]["structuredContent"]["rows"]
+    assert json.loads(seen["answer"]["content"][0]["text"]) == seen["answer"]["structuredContent"]
+    assert seen["refused"]["isError"]
+    assert "2024-09" in seen["prompt"]["messages"][0]["content"]["text"]
+    assert json.loads(seen["resource"]["contents"][0]["text"])["columns"]
+
+
+@pytest.mark.parametrize("client", ["sdk", "client"])
+@pytest.mark.parametrize("broken", [{"X-API-Key": "wrong"}, {"X-API-Key": "demo-globex-key"}])
+async def test_an_mcp_client_with_a_wrong_key_sees_nothing(
+    serving: Serving, node: Node, client: str, broken: dict[str, str]
+) -> None:
+    product: Product = await serving()
+    asked = {"client": client, "url": product.address("mcp"), "headers": product.headers() | broken}
+    seen: dict[str, Any] = await node.run("mcp.mjs", asked)
+    assert seen["error"]
+    assert "tools" not in seen
+
+
+async def test_an_a2a_client_reads_the_card_and_asks(serving: Serving, node: Node) -> None:
+    product: Product = await serving(ScriptedModel([say("one"), say("two")]))
+    seen = await node.run("a2a.mjs", {"url": product.url, "headers": product.headers()})
+    assert seen["error"] is None
+    assert seen["card"]["skills"]
+    first, second = seen["answers"]
+    stored = product.messages(first["contextId"])
+    assert [message["content"] for message in stored] == ["What did we spend?", "one ", "and now?", "two "]
+    assert "one " in json.dumps(first)
+    assert "two " in json.dumps(second)
+
+
+async def test_an_a2a_client_with_a_wrong_key_is_refused(serving: Serving, node: Node) -> None:
+    product: Product = await serving()
+    seen = await node.run("a2a.mjs", {"url": product.url, "headers": product.headers() | {"X-API-Key": "wrong"}})
+    assert "401" in seen["error"]
+    assert product.model.calls == []
