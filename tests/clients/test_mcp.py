@@ -21,6 +21,7 @@ from common.warehouse.client import QueryResult
 from local.data.__main__ import emulated_bigquery
 from tests.clients.conftest import Product, Serving
 from tests.conftest import Cloud
+from tests.turn.providers import bring_keys
 
 MODES = ["auto", "legacy", "2026-07-28"]
 LIST_TOOLS = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
@@ -111,7 +112,8 @@ async def test_a_call_that_cannot_be_recorded_is_not_answered(serving: Serving) 
     assert caught.value.data == {"code": "session_store_unavailable"}
 
 
-async def test_thirty_interleaved_calls_of_tenants_stay_apart(serving: Serving) -> None:
+async def test_thirty_interleaved_calls_of_three_tenants_stay_apart(serving: Serving, cloud: Cloud) -> None:
+    (third,) = bring_keys(cloud, 1)
     started = asyncio.Event()
     waiting = 0
 
@@ -125,11 +127,13 @@ async def test_thirty_interleaved_calls_of_tenants_stay_apart(serving: Serving) 
         return said(org=principal.org_slug, user=principal.user_id, label=context.labels["org"])
 
     product: Product = await serving(registry=Registry([tool("test", whose)]))
-    callers = [("acme_inc", "u1"), ("globex_inc", "u1"), ("acme_inc", "u2")] * 10
+    headers = {org: product.headers(org) for org in ("acme_inc", "globex_inc")} | {third.slug: third.headers}
+    people = [("acme_inc", "u1"), ("globex_inc", "u1"), (third.slug, "u1"), ("acme_inc", "u2"), ("globex_inc", "u2")]
+    callers = people * 6
 
     async def call(org: str, user: str) -> tuple[str, str, str]:
-        headers = product.headers(org, user)
-        async with httpx2.AsyncClient(headers=headers, timeout=30) as http:
+        own = headers[org] | {"X-User-Id": user}
+        async with httpx2.AsyncClient(headers=own, timeout=30) as http:
             transport = streamable_http_client(product.address("mcp", org), http_client=http)
             async with Client(transport, mode="2026-07-28") as client:
                 found = (await client.call_tool("whose", {})).structured_content

@@ -31,21 +31,21 @@ class Customer:
         return {"X-Org-Slug": self.slug, "X-API-Key": self.organization.api_key, "X-User-Id": "u1"}
 
 
-def customers() -> list[Customer]:
-    """The ten organisations; the providers take turns."""
+def customers(count: int = 10) -> list[Customer]:
+    """So many organisations; the providers take turns."""
     made = []
-    for number, provider in zip(range(10), itertools.cycle(PROVIDERS), strict=False):
+    for number, provider in zip(range(count), itertools.cycle(PROVIDERS), strict=False):
         slug = f"wire_{number}"
         organization = replace(ACME, slug=slug, company_name=f"Wire {number}", api_key=f"demo-{slug}-key")
         made.append(Customer(organization, provider, f"sk-planted-{provider}-{slug}-0123456789"))
     return made
 
 
-def bring_keys(cloud: Cloud) -> list[Customer]:
+def bring_keys(cloud: Cloud, count: int = 10) -> list[Customer]:
     """Write the organisations' profiles, API keys, encrypted provider keys and settings."""
     client = emulated_bigquery(cloud.environment)
     encrypt = emulated_kms(cloud.environment)
-    made = customers()
+    made = customers(count)
     warehouse.create(client, [customer.slug for customer in made])
     for customer in made:
         for table, rows in _rows(customer, encrypt).items():
