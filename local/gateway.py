@@ -21,8 +21,7 @@ class Gateway:
         self._apps: dict[str, ASGIApp] = {name: function_app(name) for name in names}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            raise NotImplementedError(f"the gateway serves http, not {scope['type']}")
+        assert scope["type"] == "http", "the gateway is started without a lifespan, and serves no web sockets"
         function = routes.function_at(scope["path"])
         if function is not None:
             await self._apps[function](scope, receive, send)
