@@ -13,10 +13,11 @@ from common.app import Services
 from common.errors import ProviderRateLimited, RateLimited
 from common.settings import InvalidSettings, load_settings
 from common.turn import SendRequest, open_turn
+from tests.fakes.clock import Clock
 from tests.fakes.scripted_model import ScriptedModel, say
 from tests.settings.conftest import Serving
 from tests.settings.organizations import Made
-from tests.settings.serving import Clock, Product, close
+from tests.settings.serving import Product, close
 
 FIRST = {"provider": "openai", "model": "gpt-4o", "key": "sk-limits-0123456789"}
 # Two days ago: what is written then is due for the record, which these tests share with others.

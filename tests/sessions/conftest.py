@@ -6,7 +6,6 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -20,25 +19,13 @@ from common.telemetry.log import Log
 from local.data.__main__ import emulated_bigquery
 from local.emulators.rpc import SeamsClient
 from tests.conftest import PROJECT, Cloud
+from tests.fakes.clock import Clock
 from tests.fakes.scripted_model import ScriptedModel, say
 from tests.sessions.front import Front
 from tests.sessions.processes import Nursery
 
 BASE = "/api/v1/chat/acme_inc"
 Row = dict[str, Any]
-
-
-class Clock:
-    """A clock that a test moves; it does not tick by itself."""
-
-    def __init__(self) -> None:
-        self.now = datetime.now(UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def forward(self, **by: float) -> None:
-        self.now += timedelta(**by)
 
 
 @dataclass

@@ -5,7 +5,6 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -19,18 +18,9 @@ from common.telemetry.log import Log
 from local.emulators.rpc import SeamsClient
 from local.gateway import function_app
 from tests.conftest import PROJECT, Cloud
+from tests.fakes.clock import Clock
 from tests.fakes.scripted_model import ScriptedModel
 from tests.settings.organizations import Made, Rows
-
-
-class Clock:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = datetime.now(UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
 
 
 @dataclass

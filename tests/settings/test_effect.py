@@ -7,9 +7,10 @@ import pytest
 
 from common import limits
 from common.agents.context import system_context
+from tests.fakes.clock import Clock
 from tests.settings.conftest import Serving
 from tests.settings.organizations import Made, Rows
-from tests.settings.serving import Clock, Product
+from tests.settings.serving import Product
 
 FIRST = {"provider": "openai", "model": "gpt-4o", "key": "sk-effect-0123456789"}
 PROFILE = {

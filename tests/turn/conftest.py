@@ -5,7 +5,6 @@ import io
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -19,20 +18,11 @@ from common.telemetry.log import Log
 from local.emulators.rpc import SeamsClient
 from local.gateway import function_app
 from tests.conftest import PROJECT, Cloud
+from tests.fakes.clock import Clock
 from tests.fakes.scripted_model import ScriptedModel
 
 ACME = {"X-Org-Slug": "acme_inc", "X-API-Key": "demo-acme-key", "X-User-Id": "u1"}
 GLOBEX = {"X-Org-Slug": "globex_inc", "X-API-Key": "demo-globex-key", "X-User-Id": "u1"}
-
-
-class Clock:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = datetime.now(UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
 
 
 @dataclass
