@@ -85,11 +85,6 @@ def quarter_of(day: date) -> Period:
     return Period(first, month_of(first + timedelta(days=70)).end)
 
 
-def year_of(day: date) -> Period:
-    """The whole calendar year that the day is in."""
-    return Period(date(day.year, 1, 1), date(day.year, 12, 31))
-
-
 def last_days(count: int, end: date) -> Period:
     """The ``count`` days that end with ``end``, which is included."""
     return Period(end - timedelta(days=count - 1), end)
