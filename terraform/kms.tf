@@ -1,0 +1,59 @@
+# The key that wraps the organisations' provider keys.
+
+locals {
+  provider_key_name = join("/", [
+    "projects", var.project_id, "locations", var.provider_key.location,
+    "keyRings", var.provider_key.keyring, "cryptoKeys", var.provider_key.key,
+  ])
+
+  key_grants = merge([
+    for name, function in local.functions : {
+      for role in function.key : "${name}/${role}" => { function = name, role = role }
+    }
+  ]...)
+}
+
+resource "google_kms_key_ring" "provider" {
+  count = var.provider_key.create ? 1 : 0
+
+  project  = var.project_id
+  location = var.provider_key.location
+  name     = var.provider_key.keyring
+
+  lifecycle {
+    prevent_destroy = true
+  }
+
+  depends_on = [google_project_service.service]
+}
+
+resource "google_kms_crypto_key" "provider" {
+  # checkov:skip=CKV_GCP_43:The variable refuses more than 90 days; checkov does not multiply.
+  count = var.provider_key.create ? 1 : 0
+
+  key_ring                   = google_kms_key_ring.provider[0].id
+  name                       = var.provider_key.key
+  purpose                    = "ENCRYPT_DECRYPT"
+  rotation_period            = "${var.key_rotation_days * 86400}s"
+  destroy_scheduled_duration = "2592000s"
+
+  version_template {
+    algorithm        = "GOOGLE_SYMMETRIC_ENCRYPTION"
+    protection_level = var.provider_key.protection
+  }
+
+  # Without it no organisation's key opens again.
+  lifecycle {
+    prevent_destroy = true
+  }
+}
+
+resource "google_kms_crypto_key_iam_member" "function" {
+  for_each = local.key_grants
+
+  crypto_key_id = local.provider_key_name
+  role          = each.value.role
+  member        = google_service_account.function[each.value.function].member
+
+  depends_on = [google_kms_crypto_key.provider]
+}

@@ -1,0 +1,234 @@
+# The table of contents: what each function is, what it may do, and where it is found.
+#
+# routes     the original paths, as common/web/routes.py has them; sync has none, only the scheduler calls it
+# timeouts   longer than what common/limits.py lets a request take
+# concurrency  not above the threads (limits.WAREHOUSE_THREADS) that a request may need
+# documents  role on the Firestore database
+# key        roles on the KMS key that wraps provider keys
+# shared     whether it reads the shared dataset; tenants: whether it reads the organisations' own
+# writes     tables of the shared dataset that it writes
+
+locals {
+  functions = {
+    send = {
+      entry_point     = "send"
+      description     = "Answers a question, as JSON or as server-sent events."
+      memory          = "1Gi"
+      cpu             = "1"
+      concurrency     = 32
+      min_instances   = var.min_instances
+      max_instances   = var.max_instances
+      timeout_seconds = var.streaming_timeout_seconds
+      env             = local.key_env
+      documents       = "roles/datastore.user"
+      key             = ["roles/cloudkms.cryptoKeyDecrypter"]
+      shared          = true
+      tenants         = true
+      writes          = local.alert_tables
+      routes = [
+        "/api/v1/chat/{org_slug}/send",
+        "/api/v1/chat/{org_slug}/stream",
+      ]
+    }
+    copilotkit = {
+      entry_point     = "copilotkit"
+      description     = "Answers an AG-UI run and CopilotKit's single endpoint."
+      memory          = "2Gi" # Bodies of up to 8 MiB each.
+      cpu             = "1"
+      concurrency     = 32
+      min_instances   = var.min_instances
+      max_instances   = var.max_instances
+      timeout_seconds = var.streaming_timeout_seconds
+      env             = local.key_env
+      documents       = "roles/datastore.user"
+      key             = ["roles/cloudkms.cryptoKeyDecrypter"]
+      shared          = true
+      tenants         = true
+      writes          = local.alert_tables
+      routes = [
+        "/api/v1/chat/{org_slug}/copilotkit",
+      ]
+    }
+    a2a = {
+      entry_point     = "a2a"
+      description     = "The agent card, and messages of other agents (A2A)."
+      memory          = "1Gi"
+      cpu             = "1"
+      concurrency     = 32
+      min_instances   = var.min_instances
+      max_instances   = var.max_instances
+      timeout_seconds = var.streaming_timeout_seconds
+      env             = local.key_env
+      documents       = "roles/datastore.user"
+      key             = ["roles/cloudkms.cryptoKeyDecrypter"]
+      shared          = true
+      tenants         = true
+      writes          = local.alert_tables
+      routes = [
+        "/.well-known/agent-card.json",
+        "/.well-known/agent.json",
+        "/api/v1/chat/{org_slug}/a2a/.well-known/agent-card.json",
+        "/api/v1/chat/{org_slug}/a2a/.well-known/agent.json",
+        "/api/v1/chat/{org_slug}/a2a",
+        "/a2a",
+      ]
+    }
+    mcp = {
+      entry_point     = "mcp"
+      description     = "The same tools over MCP; no model and no provider key."
+      memory          = "1Gi"
+      cpu             = "1"
+      concurrency     = 32
+      min_instances   = 0
+      max_instances   = var.max_instances
+      timeout_seconds = 120
+      env             = {}
+      documents       = "roles/datastore.user"
+      key             = []
+      shared          = true
+      tenants         = true
+      writes          = local.alert_tables
+      routes = [
+        "/api/v1/chat/{org_slug}/mcp",
+      ]
+    }
+    settings_status = {
+      entry_point     = "settings_status"
+      description     = "Whether the chat is set up, which models there are, and changing that."
+      memory          = "1Gi"
+      cpu             = "1"
+      concurrency     = 32
+      min_instances   = 0
+      max_instances   = var.max_instances
+      timeout_seconds = 300
+      env             = local.key_env
+      documents       = "roles/datastore.user"
+      # It puts keys in and never gets one out.
+      key     = ["roles/cloudkms.cryptoKeyEncrypter"]
+      shared  = true
+      tenants = false
+      writes  = ["org_chat_settings", "org_integration_credentials"]
+      routes = [
+        "/api/v1/chat/{org_slug}/settings/status",
+        "/api/v1/chat/{org_slug}/settings/models",
+        "/api/v1/chat/{org_slug}/settings",
+      ]
+    }
+    conversations = {
+      entry_point     = "conversations"
+      description     = "A person's conversations: list, rename, delete, export."
+      memory          = "512Mi"
+      cpu             = "1"
+      concurrency     = 32
+      min_instances   = 0
+      max_instances   = var.max_instances
+      timeout_seconds = 300
+      env             = {}
+      documents       = "roles/datastore.user"
+      key             = []
+      shared          = true
+      tenants         = false
+      writes          = []
+      routes = [
+        "/api/v1/chat/{org_slug}/conversations",
+        "/api/v1/chat/{org_slug}/conversations/{conversation_id}",
+        "/api/v1/chat/{org_slug}/conversations/{conversation_id}/rename",
+        "/api/v1/chat/{org_slug}/conversations/{conversation_id}/export",
+      ]
+    }
+    messages = {
+      entry_point     = "messages"
+      description     = "What was said: history, search, feedback."
+      memory          = "512Mi"
+      cpu             = "1"
+      concurrency     = 32
+      min_instances   = 0
+      max_instances   = var.max_instances
+      timeout_seconds = 60
+      env             = {}
+      documents       = "roles/datastore.user"
+      key             = []
+      shared          = true
+      tenants         = false
+      writes          = []
+      routes = [
+        "/api/v1/chat/{org_slug}/conversations/{conversation_id}/messages",
+        "/api/v1/chat/{org_slug}/messages/search",
+        "/api/v1/chat/{org_slug}/conversations/{conversation_id}/messages/{message_id}/feedback",
+      ]
+    }
+    sync = {
+      entry_point     = "sync"
+      description     = "Carries what was said from Firestore into BigQuery, and purges; called by the scheduler."
+      memory          = "512Mi"
+      cpu             = "1"
+      concurrency     = 4
+      min_instances   = 0
+      max_instances   = 2 # A lease lets one work at a time; the other says that it is busy.
+      timeout_seconds = 540
+      env             = {}
+      documents       = "roles/datastore.user"
+      key             = []
+      shared          = false
+      tenants         = false
+      writes = [
+        "org_chat_conversations",
+        "org_chat_messages",
+        "org_chat_tool_calls",
+        "org_chat_feedback",
+      ]
+      routes = []
+    }
+    health = {
+      entry_point     = "health"
+      description     = "Whether an instance lives, and whether questions can be asked."
+      memory          = "512Mi"
+      cpu             = "1"
+      concurrency     = 16
+      min_instances   = 0
+      max_instances   = 2
+      timeout_seconds = 30
+      env             = local.key_env
+      documents       = "roles/datastore.viewer"
+      key             = ["roles/cloudkms.viewer"]
+      shared          = false
+      tenants         = false
+      writes          = []
+      routes = [
+        "/health",
+        "/health/ready",
+      ]
+    }
+  }
+
+  # Cloud Functions, like service accounts, have hyphens in their names.
+  names = { for name in keys(local.functions) : name => "${var.name_prefix}-${replace(name, "_", "-")}" }
+
+  # What people call; sync and health are called by the scheduler, health by whoever watches as well.
+  served = [for name, function in local.functions : name if length(function.routes) > 0]
+
+  # The alert tools make, pause and acknowledge.
+  alert_tables = ["org_notification_rules", "org_alert_history"]
+
+  labels = merge(var.labels, { app = var.name_prefix, environment = var.environment })
+}
+
+# What the functions' environment says; every name is a field of Settings in common/settings.py.
+locals {
+  common_env = merge(
+    {
+      GCP_PROJECT_ID        = var.project_id
+      ENVIRONMENT           = var.environment
+      ORGANIZATIONS_DATASET = var.shared_dataset.id
+      BQ_LOCATION           = var.bigquery_location
+      FIRESTORE_DATABASE    = var.firestore.database
+      CORS_ORIGINS          = jsonencode(var.cors_origins)
+    },
+    var.tracing ? { TRACING = "cloud" } : {},
+    local.public_url == null ? {} : { PUBLIC_URL = local.public_url },
+    var.settings,
+  )
+  key_env = { KMS_KEY_NAME = local.provider_key_name }
+
+  public_url = var.load_balancer == "none" ? null : "https://${var.domain}"
+}

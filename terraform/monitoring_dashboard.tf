@@ -1,0 +1,97 @@
+# Two columns: what people notice, then what it rests on.
+
+locals {
+  charts = [
+    {
+      title = "Requests per second, by function"
+      unit  = "1/s"
+      query = "sum by (function) (rate(${local.metric.requests}{${local.from}}[5m]))"
+    },
+    {
+      title = "Share of failed requests, by function"
+      unit  = "1"
+      query = "sum by (function) (rate(${local.metric.requests}{${local.from},status=\"5\"}[5m])) / sum by (function) (rate(${local.metric.requests}{${local.from}}[5m]))"
+    },
+    {
+      title = "Time to the first token, 95th percentile, by provider"
+      unit  = "ms"
+      query = "histogram_quantile(0.95, sum by (le, provider) (rate(${local.metric.first_token_ms}_bucket{${local.from}}[10m])))"
+    },
+    {
+      title = "Time of a turn, 95th percentile, by provider"
+      unit  = "ms"
+      query = "histogram_quantile(0.95, sum by (le, provider) (rate(${local.metric.turn_ms}_bucket{${local.from}}[10m])))"
+    },
+    {
+      title = "Turns per minute, by how they ended"
+      unit  = "1/min"
+      query = "60 * sum by (finish) (rate(${local.metric.turns}{${local.from}}[5m]))"
+    },
+    {
+      title = "Estimated model cost per hour (USD), by provider"
+      unit  = "USD"
+      query = "sum by (provider) (increase(${local.metric.estimated_cost_usd}_sum{${local.from}}[1h]))"
+    },
+    {
+      title = "Bytes billed by BigQuery per hour"
+      unit  = "By"
+      query = "sum(increase(${local.metric.bytes_billed}_sum{${local.from}}[1h]))"
+    },
+    {
+      title = "Age of the oldest entry in the outbox"
+      unit  = "s"
+      query = "histogram_quantile(0.99, sum by (le) (rate(${local.metric.outbox_age_seconds}_bucket{${local.from}}[10m])))"
+    },
+    {
+      title = "Rows that BigQuery refused, by table"
+      unit  = "1"
+      query = "sum by (table) (increase(${local.metric.rejected_rows}{${local.from}}[10m]))"
+    },
+    {
+      title = "Failures of Cloud KMS, by function"
+      unit  = "1"
+      query = "sum by (function) (increase(${local.metric.key_failures}{${local.from}}[10m]))"
+    },
+    {
+      title = "Instances, by function"
+      unit  = "1"
+      query = "sum by (service_name) (run_googleapis_com:container_instance_count{${local.from},service_name=~\"${join("|", values(local.names))}\"})"
+    },
+    {
+      title = "Memory in use, 99th percentile, by function"
+      unit  = "10^2.%"
+      query = "histogram_quantile(0.99, sum by (le, service_name) (rate(run_googleapis_com:container_memory_utilizations_bucket{${local.from},service_name=~\"${join("|", values(local.names))}\"}[5m])))"
+    },
+  ]
+}
+
+resource "google_monitoring_dashboard" "chat" {
+  project = var.project_id
+
+  dashboard_json = jsonencode({
+    displayName = "${var.name_prefix} (${var.environment})"
+    labels      = { (var.name_prefix) = "" }
+    mosaicLayout = {
+      columns = 48
+      tiles = [
+        for index, chart in local.charts : {
+          xPos   = 24 * (index % 2)
+          yPos   = 16 * floor(index / 2)
+          width  = 24
+          height = 16
+          widget = {
+            title = chart.title
+            xyChart = {
+              dataSets = [{
+                plotType        = "LINE"
+                timeSeriesQuery = { prometheusQuery = chart.query, unitOverride = chart.unit }
+              }]
+            }
+          }
+        }
+      ]
+    }
+  })
+
+  depends_on = [google_project_service.service]
+}

@@ -1,0 +1,50 @@
+output "endpoints" {
+  description = "For callers that mint ID tokens, by original path: the address to call, and the audience that the token must name."
+  value = merge([
+    for name, function in local.functions : {
+      for path in function.routes : path => {
+        function = local.names[name]
+        url      = "${coalesce(local.public_url, local.urls[name])}${local.public_url == null ? "/" : path}"
+        audience = local.urls[name]
+      }
+    }
+  ]...)
+}
+
+output "urls" {
+  description = "Each function's own address, where it takes the organisation from X-Org-Slug; sync and health of the scheduler too."
+  value       = local.urls
+}
+
+output "service_accounts" {
+  description = "Whom each function acts as, who builds them, who calls sync and health."
+  value = merge(
+    { for name, account in google_service_account.function : name => account.email },
+    { build = google_service_account.build.email, scheduler = google_service_account.scheduler.email },
+  )
+}
+
+output "load_balancer" {
+  description = "What the domain's A record must say, and the record that proves the domain for its certificate."
+  value = var.load_balancer == "none" ? null : {
+    kind    = var.load_balancer
+    domain  = var.domain
+    address = google_compute_global_forwarding_rule.chat["this"].ip_address
+    record  = google_certificate_manager_dns_authorization.chat["this"].dns_resource_record[0]
+  }
+}
+
+output "provider_key" {
+  description = "The KMS key that wraps provider keys."
+  value       = local.provider_key_name
+}
+
+output "scheduler_jobs" {
+  description = "The scheduler's jobs; running health's is a smoke test from inside."
+  value       = { for name, job in google_cloud_scheduler_job.job : name => job.name }
+}
+
+output "region" {
+  description = "Where the functions and the scheduler's jobs are."
+  value       = var.region
+}

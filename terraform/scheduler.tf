@@ -1,0 +1,47 @@
+# Cloud Scheduler counts as internal for the run.app address of a function in its own project, so that ingress stays shut.
+
+locals {
+  scheduled = {
+    health = {
+      description = "Asks whether questions can be asked; what it measures is watched."
+      schedule    = "*/5 * * * *"
+      method      = "GET"
+      path        = "/ready"
+    }
+    sync = {
+      description = "Carries what was said into BigQuery."
+      schedule    = "* * * * *"
+      method      = "POST"
+      path        = "/"
+    }
+  }
+}
+
+resource "google_cloud_scheduler_job" "job" {
+  for_each = local.scheduled
+
+  project          = var.project_id
+  region           = var.region
+  name             = local.names[each.key]
+  description      = each.value.description
+  schedule         = each.value.schedule
+  time_zone        = "Etc/UTC"
+  attempt_deadline = "${local.functions[each.key].timeout_seconds}s"
+
+  # The next call comes by itself.
+  retry_config {
+    retry_count = 0
+  }
+
+  http_target {
+    http_method = each.value.method
+    uri         = "${local.urls[each.key]}${each.value.path}"
+
+    oidc_token {
+      service_account_email = google_service_account.scheduler.email
+      audience              = local.urls[each.key]
+    }
+  }
+
+  depends_on = [google_cloud_run_service_iam_member.scheduler]
+}

@@ -1,0 +1,150 @@
+# What can be switched on.
+
+mock_provider "google" {}
+mock_provider "archive" {}
+
+variables {
+  project_id = "my-project"
+  domain     = "chat.example.com"
+}
+
+run "keys_of_the_project_where_data_is" {
+  command = plan
+
+  variables {
+    cmek              = true
+    region            = "europe-west1"
+    bigquery_location = "EU"
+    firestore         = { location = "eur3" }
+  }
+
+  assert {
+    condition     = toset(keys(google_kms_crypto_key.data)) == toset(["europe", "europe-west1"])
+    error_message = "One key per location: BigQuery's EU and Firestore's eur3 are europe."
+  }
+
+  assert {
+    condition     = toset(keys(google_kms_crypto_key_iam_member.agent)) == toset(keys(local.agents))
+    error_message = "Each of Google's services that keeps data may use its key."
+  }
+}
+
+run "no_key_of_the_project_where_none_is_wanted" {
+  command = plan
+
+  assert {
+    condition     = length(google_kms_crypto_key.data) == 0 && length(google_kms_crypto_key_iam_member.agent) == 0
+    error_message = "Google's own keys are used."
+  }
+}
+
+run "spans_go_to_cloud_trace" {
+  command = plan
+
+  variables { tracing = true }
+
+  assert {
+    condition = alltrue([
+      for function in google_cloudfunctions2_function.function : function.service_config[0].environment_variables["TRACING"] == "cloud"
+    ])
+    error_message = "Every function is told to."
+  }
+
+  assert {
+    condition     = length(google_project_iam_member.spans) == 9
+    error_message = "Every function may write spans."
+  }
+}
+
+run "spans_go_to_one_place" {
+  command = plan
+
+  variables {
+    tracing  = true
+    settings = { OTEL_EXPORTER_OTLP_ENDPOINT = "https://collector.example.com" }
+  }
+
+  expect_failures = [var.tracing]
+}
+
+run "an_organisation_with_an_account_is_read_as_that_account" {
+  command = plan
+
+  variables {
+    settings        = { WAREHOUSE_IMPERSONATION = "chat-{org_slug}@my-project.iam.gserviceaccount.com" }
+    tenant_datasets = { acme_inc = {}, globex_inc = {} }
+    boundary = {
+      acme_inc = {
+        view_dataset    = "acme_inc_shared"
+        service_account = "chat-acme-inc@my-project.iam.gserviceaccount.com"
+        views           = { org_usage_quotas = { query = "SELECT 1" } }
+        authorized_on   = "organizations"
+        data_viewer_on  = ["acme_inc_prod", "acme_inc_shared"]
+      }
+    }
+  }
+
+  assert {
+    condition     = toset([for grant in google_bigquery_dataset_iam_member.tenant_reader : grant.dataset_id]) == toset(["globex_inc_prod"])
+    error_message = "The functions themselves read nothing of it."
+  }
+
+  assert {
+    condition     = toset([for grant in google_bigquery_dataset_iam_member.organization : grant.dataset_id]) == toset(["acme_inc_prod", "acme_inc_shared"])
+    error_message = "Its account reads its data and its views."
+  }
+
+  assert {
+    condition     = toset(keys(google_service_account_iam_member.impersonation)) == toset([for name in ["send", "copilotkit", "a2a", "mcp"] : "${name}/acme_inc"])
+    error_message = "Who runs tools may act as it, and nobody else."
+  }
+}
+
+run "an_account_without_its_pattern_serves_nobody" {
+  command = plan
+
+  variables {
+    boundary = {
+      acme_inc = {
+        view_dataset    = "acme_inc_shared"
+        service_account = "chat-acme-inc@my-project.iam.gserviceaccount.com"
+        views           = {}
+        authorized_on   = "organizations"
+        data_viewer_on  = []
+      }
+    }
+  }
+
+  expect_failures = [var.boundary]
+}
+
+run "a_tenant_dataset_is_made_with_its_tables" {
+  command = plan
+
+  variables {
+    tenant_datasets = { acme_inc = { create = true }, globex_inc = {} }
+  }
+
+  assert {
+    condition     = toset(keys(google_bigquery_table.tenant)) == toset(["acme_inc/cost_data_standard_1_3", "acme_inc/genai_usage_daily_unified"])
+    error_message = "The tables of the schema files, for the tenant that asks for it."
+  }
+}
+
+run "a_given_network_is_used" {
+  command = plan
+
+  variables {
+    network = { id = "projects/p/global/networks/n", subnetwork = "projects/p/regions/us-central1/subnetworks/s" }
+  }
+
+  assert {
+    condition     = length(google_compute_network.chat) == 0 && length(google_compute_subnetwork.proxies) == 0
+    error_message = "Nothing is made in it."
+  }
+
+  assert {
+    condition     = google_compute_global_forwarding_rule.chat["this"].network == "projects/p/global/networks/n"
+    error_message = "The load balancer is in it."
+  }
+}

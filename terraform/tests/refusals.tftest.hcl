@@ -1,0 +1,63 @@
+# What the variables refuse.
+
+mock_provider "google" {}
+mock_provider "archive" {}
+
+variables {
+  project_id = "my-project"
+  domain     = "chat.example.com"
+}
+
+run "everybody_is_no_invoker" {
+  command = plan
+  variables { invokers = ["allUsers"] }
+  expect_failures = [var.invokers]
+}
+
+run "anybody_with_an_account_is_no_invoker" {
+  command = plan
+  variables { invokers = ["allAuthenticatedUsers"] }
+  expect_failures = [var.invokers]
+}
+
+run "a_load_balancer_needs_a_domain" {
+  command = plan
+  variables { domain = null }
+  expect_failures = [var.domain]
+}
+
+run "a_laptop_is_not_deployed" {
+  command = plan
+  variables { environment = "local" }
+  expect_failures = [var.environment]
+}
+
+run "a_key_is_rotated_within_90_days" {
+  command = plan
+  variables { key_rotation_days = 91 }
+  expect_failures = [var.key_rotation_days]
+}
+
+run "a_turn_fits_into_a_request" {
+  command = plan
+  variables { streaming_timeout_seconds = 240 }
+  expect_failures = [var.streaming_timeout_seconds]
+}
+
+run "no_origin_is_a_wildcard" {
+  command = plan
+  variables { cors_origins = ["*"] }
+  expect_failures = [var.cors_origins]
+}
+
+run "authentication_cannot_be_switched_off" {
+  command = plan
+  variables { settings = { DISABLE_AUTH = "true" } }
+  expect_failures = [var.settings]
+}
+
+run "an_emulator_cannot_be_set" {
+  command = plan
+  variables { settings = { KMS_EMULATOR_HOST = "127.0.0.1:1" } }
+  expect_failures = [var.settings]
+}

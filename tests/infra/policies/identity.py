@@ -1,0 +1,154 @@
+"""Who each function is, what it may do, and who may call it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from common.web.routes import ROUTES
+from tests.infra.plan import Plan, Resource
+
+_PUBLIC = ("allUsers", "allAuthenticatedUsers")
+_USER, _VIEWER = "roles/datastore.user", "roles/datastore.viewer"
+_ENCRYPT, _DECRYPT = "roles/cloudkms.cryptoKeyEncrypter", "roles/cloudkms.cryptoKeyDecrypter"
+_READ, _WRITE, _ASK = "roles/bigquery.dataViewer", "roles/bigquery.dataEditor", "roles/bigquery.jobUser"
+_TOKEN = "roles/iam.serviceAccountTokenCreator"
+_CALL = "roles/run.invoker"
+_ALERTS = ("org_notification_rules", "org_alert_history")
+_SETTINGS = ("org_chat_settings", "org_integration_credentials")
+_RECORD = ("org_chat_conversations", "org_chat_messages", "org_chat_tool_calls", "org_chat_feedback")
+_AGENTS = ("send", "copilotkit", "a2a")
+# Whose tools read what organisations own.
+_TENANT_READERS = (*_AGENTS, "mcp")
+_SHARED_READERS = (*_TENANT_READERS, "settings_status", "conversations", "messages")
+_WRITES = {**dict.fromkeys(_TENANT_READERS, _ALERTS), "settings_status": _SETTINGS, "sync": _RECORD}
+_KEY = {
+    **dict.fromkeys(_AGENTS, (_DECRYPT,)),
+    # It puts keys in, and never gets one out.
+    "settings_status": (_ENCRYPT,),
+    "health": ("roles/cloudkms.viewer",),
+}
+# Spans, where tracing is switched on.
+_MAY = {("project", "roles/cloudtrace.agent")}
+Grant = tuple[str, str]
+
+
+def own_accounts(plan: Plan) -> Iterator[str]:
+    """Every function acts as an account of its own, and is built as one that is no function's."""
+    made = {each.values["email"] for each in plan.of("google_service_account")}
+    names = {each.values["name"] for each in plan.of("google_service_account")}
+    accounts = {name: each.block("service_config")["service_account_email"] for name, each in plan.functions.items()}
+    for name, account in accounts.items():
+        if account not in made:
+            yield f"{name} acts as {account}, which is not made here"
+        if list(accounts.values()).count(account) > 1:
+            yield f"{name} shares its account {account}"
+        builder = plan.functions[name].block("build_config")["service_account"]
+        if builder not in names:
+            yield f"{name} is built as {builder}, which is not made here"
+        elif str(builder).rpartition("/")[2] in accounts.values():
+            yield f"{name} is built as {builder}, which a function acts as"
+
+
+def no_public_members(plan: Plan) -> Iterator[str]:
+    """Nobody unknown is a member of anything."""
+    for each in plan.resources:
+        yield from (f"{each.address} names {public}" for public in _PUBLIC if public in _texts(each.values))
+
+
+def no_account_keys(plan: Plan) -> Iterator[str]:
+    """No key of a service account is made; keys are files that get lost."""
+    yield from (f"{each.address} makes a key" for each in plan.of("google_service_account_key"))
+
+
+def no_broad_grants(plan: Plan) -> Iterator[str]:
+    """No grant takes others' place, and none is of a basic or an administrator's role."""
+    for each in plan.resources:
+        if each.type.endswith(("_iam_policy", "_iam_binding")):
+            yield f"{each.address} takes the place of grants that others gave"
+        role = str(each.values.get("role", ""))
+        if role in ("roles/owner", "roles/editor", "roles/viewer") or "admin" in role.lower():
+            yield f"{each.address} grants {role}"
+
+
+def least_roles(plan: Plan) -> Iterator[str]:
+    """Each function has the roles that its code needs, where it needs them, and no other."""
+    shared = _shared_dataset(plan)
+    for name, function in plan.functions.items():
+        member = f"serviceAccount:{function.block('service_config')['service_account_email']}"
+        has = {_grant(each) for each in plan.resources if _is_grant(each) and each.values.get("member") == member}
+        needs = _needs(name, shared)
+        yield from (f"{name} lacks {role} on {place}" for place, role in sorted(needs - has))
+        for place, role in sorted(has - needs - _MAY):
+            if not (name in _TENANT_READERS and _reads_a_tenant(place, role)):
+                yield f"{name} has {role} on {place}"
+
+
+def invokers(plan: Plan) -> Iterator[str]:
+    """The scheduler calls sync and health; sync is called by nobody else, and every caller is an invoker only."""
+    scheduler = {
+        f"serviceAccount:{each.block('http_target', 'oidc_token').get('service_account_email')}"
+        for each in plan.of("google_cloud_scheduler_job")
+    }
+    callers: dict[str, set[str]] = {}
+    for each in plan.of("google_cloud_run_service_iam_member", "google_cloudfunctions2_function_iam_member"):
+        callers.setdefault(each.values.get("service") or each.values["cloud_function"], set()).add(
+            each.values["member"]
+        )
+        if each.values["role"] != _CALL:
+            yield f"{each.address} grants {each.values['role']}"
+    for name in ("sync", "health"):
+        if not scheduler <= callers.get(plan.functions[name].values["name"], set()):
+            yield f"the scheduler may not call {name}"
+    if callers.get(plan.functions["sync"].values["name"], set()) - scheduler:
+        yield "somebody other than the scheduler may call sync"
+
+
+def every_function_is_deployed(plan: Plan) -> Iterator[str]:
+    """What answers a route is deployed, and nothing else."""
+    yield from (
+        f"{name} is not deployed" for name in sorted({route.function for route in ROUTES} - set(plan.functions))
+    )
+    yield from (
+        f"{name} answers nothing" for name in sorted(set(plan.functions) - {route.function for route in ROUTES})
+    )
+
+
+def _needs(name: str, shared: str) -> set[Grant]:
+    needs = {("project", _ASK), ("project", _VIEWER if name == "health" else _USER)}
+    needs |= {("key", role) for role in _KEY.get(name, ())}
+    needs |= {(f"table {shared}.{table}", _WRITE) for table in _WRITES.get(name, ())}
+    return needs | ({(f"dataset {shared}", _READ)} if name in _SHARED_READERS else set())
+
+
+def _reads_a_tenant(place: str, role: str) -> bool:
+    return (role == _READ and place.startswith("dataset ") and place.endswith("_prod")) or (
+        role == _TOKEN and place.startswith("account ")
+    )
+
+
+def _is_grant(each: Resource) -> bool:
+    return each.type.endswith("_iam_member")
+
+
+def _grant(each: Resource) -> Grant:
+    values = each.values
+    if each.type == "google_bigquery_table_iam_member":
+        return f"table {values['dataset_id']}.{values['table_id']}", values["role"]
+    places = {
+        "google_project_iam_member": "project",
+        "google_kms_crypto_key_iam_member": "key",
+        "google_bigquery_dataset_iam_member": f"dataset {values.get('dataset_id')}",
+        "google_service_account_iam_member": f"account {values.get('service_account_id')}",
+    }
+    return places.get(each.type, each.address), values["role"]
+
+
+def _shared_dataset(plan: Plan) -> str:
+    return str(plan.functions["send"].block("service_config")["environment_variables"]["ORGANIZATIONS_DATASET"])
+
+
+def _texts(value: Any) -> set[str]:
+    if isinstance(value, dict):
+        return set().union(*map(_texts, value.values()))
+    if isinstance(value, list):
+        return set().union(*map(_texts, value))
+    return {value} if isinstance(value, str) else set()

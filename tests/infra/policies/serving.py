@@ -1,0 +1,123 @@
+"""How each function runs: who reaches it, for how long, how many at once, and with which settings."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from common import limits
+from common.settings import InvalidSettings, Settings, load_settings
+from tests.infra.plan import Plan
+
+_TURN = limits.TURN_SECONDS + limits.JOIN_SECONDS
+# The longest that a request may take, by the bounds of the code.
+_LONGEST = {
+    "send": _TURN,
+    "copilotkit": _TURN,
+    "a2a": _TURN,
+    "mcp": limits.TOOL_SECONDS + limits.LOOKUP_SECONDS,
+    "settings_status": limits.KEY_CHECK_SECONDS + limits.LOOKUP_SECONDS + limits.WAREHOUSE_CALL_SECONDS,
+    "conversations": limits.QUERY_SECONDS - 1,
+    "messages": limits.QUERY_SECONDS - 1,
+    "sync": limits.SYNC_SECONDS + limits.SYNC_STATEMENT_SECONDS,
+    "health": limits.READINESS_SECONDS,
+}
+_PLATFORM = 3600
+_NAMES = {
+    (field.alias or name).upper()
+    for name, field in Settings.model_fields.items()
+    if not name.endswith("_emulator_host")
+}
+
+
+def ingress(plan: Plan) -> Iterator[str]:
+    """Nothing from the internet reaches a function but through a load balancer."""
+    for name, each in plan.functions.items():
+        if each.block("service_config").get("ingress_settings") not in (
+            "ALLOW_INTERNAL_AND_GCLB",
+            "ALLOW_INTERNAL_ONLY",
+        ):
+            yield f"{name} is reached from anywhere"
+
+
+def timeouts(plan: Plan) -> Iterator[str]:
+    """The platform cuts no request that the code would still answer."""
+    for name, each in plan.functions.items():
+        seconds = each.block("service_config")["timeout_seconds"]
+        longest = _LONGEST.get(name, _TURN)
+        if not longest < seconds <= _PLATFORM:
+            yield f"{name} is cut after {seconds} s, and may take {longest} s"
+
+
+def concurrency(plan: Plan) -> Iterator[str]:
+    """An instance takes no more requests than it has threads for, and with a whole CPU where it takes several."""
+    for name, each in plan.functions.items():
+        config = each.block("service_config")
+        at_once = config["max_instance_request_concurrency"] or 1
+        if at_once > limits.WAREHOUSE_THREADS:
+            yield f"{name} takes {at_once} requests at once, and has {limits.WAREHOUSE_THREADS} threads"
+        if at_once > 1 and float(config["available_cpu"]) < 1:
+            yield f"{name} takes {at_once} requests at once with less than a CPU, which is refused"
+        if not (config["min_instance_count"] or 0) <= config["max_instance_count"]:
+            yield f"{name} has more instances at least than at most"
+
+
+def runtimes(plan: Plan) -> Iterator[str]:
+    """Each function is a Python that the product supports, and its entry point is in its own source."""
+    for name, each in plan.functions.items():
+        config = each.block("build_config")
+        if not re.fullmatch(r"python3(1[1-9])", config["runtime"] or ""):
+            yield f"{name} runs on {config['runtime']}"
+        stored = config["source"][0]["storage_source"][0]
+        sources = {
+            plan.folder / found.values["source"]
+            for found in plan.of("google_storage_bucket_object")
+            if (found.values["bucket"], found.values["name"]) == (stored["bucket"], stored["object"])
+        }
+        if sources != {plan.archive(each)}:
+            yield f"{name} is not built from its own archive"
+
+
+def settings(plan: Plan) -> Iterator[str]:
+    """What the environment of each function says is known to Settings, valid, and true of what is made."""
+    for name, each in plan.functions.items():
+        environment = each.block("service_config")["environment_variables"] or {}
+        yield from (f"{name}: {unknown} is no setting" for unknown in sorted(set(environment) - _NAMES))
+        with pytest.MonkeyPatch.context() as patch:
+            for variable in {*_NAMES, *map(str.upper, Settings.model_fields)}:
+                patch.delenv(variable, raising=False)
+            for variable, value in environment.items():
+                patch.setenv(variable, value)
+            try:
+                found = load_settings()
+            except InvalidSettings as invalid:
+                yield f"{name}: {invalid}"
+                continue
+        yield from (f"{name}: {problem}" for problem in _untrue(plan, name, found))
+
+
+def _untrue(plan: Plan, name: str, found: Settings) -> Iterator[str]:
+    if not found.environment.is_deployed:
+        yield f"ENVIRONMENT is {found.environment}, where a bypass is allowed"
+    if found.gcp_project_id != plan.functions[name].values["project"]:
+        yield f"GCP_PROJECT_ID is {found.gcp_project_id}"
+    granted = {
+        each.values["crypto_key_id"] for each in plan.of("google_kms_crypto_key_iam_member") if each.name == "function"
+    }
+    uses_key = any(each.key and each.key.split("/")[0] == name for each in plan.of("google_kms_crypto_key_iam_member"))
+    if uses_key and {found.kms_key_path} != granted:
+        yield f"the key is {found.kms_key_path}, and what is granted is on {sorted(granted)}"
+    databases = {each.values["name"] for each in plan.of("google_firestore_database")}
+    if databases and found.firestore_database not in databases:
+        yield f"FIRESTORE_DATABASE is {found.firestore_database}, which is not made"
+    datasets = {each.values["dataset_id"] for each in plan.of("google_bigquery_dataset")}
+    if found.organizations_dataset not in datasets:
+        yield f"ORGANIZATIONS_DATASET is {found.organizations_dataset}, which is not made"
+    hosts = {
+        host
+        for each in plan.of("google_compute_url_map")
+        for rule in each.values["host_rule"]
+        for host in rule["hosts"]
+    }
+    if hosts and found.public_url not in {f"https://{host}" for host in hosts}:
+        yield f"PUBLIC_URL is {found.public_url}, and the host is {sorted(hosts)}"
