@@ -8,18 +8,22 @@ import socket
 import threading
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import uvicorn
+from google.cloud import bigquery
 from rich.console import Console
 from rich.table import Table
 
 from local.data.__main__ import emulated_bigquery, emulated_kms
 from local.data.focus_file import FocusFileError
-from local.data.organizations import API_KEYS, DEMO
-from local.data.prepare import prepare
+from local.data.organizations import API_KEYS, DEMO, Organization, focus_organization
+from local.data.prepare import FOCUS_ORG, prepare
+from local.data.warehouse import COSTS, mark, tenant_dataset
 from local.draining import Draining
 from local.emulators.process import EmulatorProcess, EmulatorStartError
+from local.page import Page
 from local.running import announced
 
 PROJECT = "local-dev-project"
@@ -60,11 +64,13 @@ def run(args: argparse.Namespace) -> int:
                 os.environ.update(emulators.environment)
                 stack.enter_context(announced(args.state, emulators.environment))
             today = datetime.now(UTC).date()
-            prepare(emulated_bigquery(os.environ), emulated_kms(os.environ), today, args.focus, console)
+            warehouse = emulated_bigquery(os.environ)
+            prepare(warehouse, emulated_kms(os.environ), today, args.focus, console)
+            page = stack.enter_context(Page(_loaded(warehouse), partial(_say, console)))
             with console.status("Loading the demo model"):
                 loading.join()
             # Emulators that are somebody else's are drained by somebody else.
-            _serve(console, port, drained=emulators is not None)
+            _serve(console, port, page, drained=emulators is not None)
     except KeyboardInterrupt:
         console.print("Stopped.")
     except FocusFileError as error:
@@ -84,10 +90,10 @@ def _emulators(state: Path) -> AbstractContextManager[EmulatorProcess | None]:
     return EmulatorProcess(os.environ["GCP_PROJECT_ID"], directory)
 
 
-def _serve(console: Console, port: int, *, drained: bool) -> None:
+def _serve(console: Console, port: int, page: Page, *, drained: bool) -> None:
     from local.gateway import Gateway
 
-    draining = Draining(Gateway(), port)
+    draining = Draining(Gateway(page), port)
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -119,7 +125,9 @@ def _greet(console: Console, port: int) -> None:
         table.add_row(slug, key if slug in DEMO else f"{key}  (once a FOCUS file was loaded)")
     console.print(table)
     body = json.dumps({"message": "Top 3 services by cost last month"})
-    console.print('Ask with curl, or with make ask Q="…":', highlight=False)
+    console.print(
+        f'Open http://127.0.0.1:{port}/ in a browser; or ask with make ask Q="…", or with curl:', highlight=False
+    )
     console.print(
         f"  curl -s -X POST http://127.0.0.1:{port}/api/v1/chat/acme_inc/send "
         f"-H 'X-Org-Slug: acme_inc' -H 'X-API-Key: {API_KEYS['acme_inc']}' -H 'X-User-Id: u1' "
@@ -129,6 +137,16 @@ def _greet(console: Console, port: int) -> None:
         soft_wrap=True,
     )
     console.print("Ctrl-C stops everything.")
+
+
+def _loaded(client: bigquery.Client) -> tuple[Organization, ...]:
+    """The organisations that have data: the demo's, and focus_inc once a FOCUS file was loaded."""
+    focus_costs = f"{client.project}.{tenant_dataset(FOCUS_ORG)}.{COSTS}"
+    return (*DEMO.values(), *([focus_organization("USD")] if mark(client, focus_costs) else []))
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _taken(port: int) -> bool:

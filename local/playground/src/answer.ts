@@ -1,0 +1,190 @@
+// One answer on the page: who speaks, the work behind it, charts, text, and what can be done with it.
+import type { Interrupt } from "@ag-ui/client";
+import { button, el, iconButton } from "./dom";
+import { Feedback } from "./feedback";
+import { bytes, count, seconds } from "./format";
+import { Prose } from "./markdown";
+import { Work } from "./work";
+import type { ChartSpec, Opinion, StoredMessage, ToolResult } from "./contract";
+import type { Finished, RunListener } from "./thread";
+
+export interface AnswerActions {
+  retry(): void;
+  again(): void;
+  decide(interrupts: Interrupt[], approved: boolean): void;
+  rate(messageId: string, opinion: Opinion): Promise<void>;
+  titled(title: string): void;
+  /** Nothing more comes. */
+  ended(): void;
+}
+
+export class Answer implements RunListener {
+  readonly #agent = el("span", { class: "agent" });
+  readonly #doing = el("span", { class: "doing" }, "Thinking …");
+  readonly #work = el("div", { class: "works" });
+  readonly #charts = el("div", { class: "charts" });
+  readonly #prose = new Prose();
+  readonly #after = el("div", { class: "after" });
+  readonly element = el(
+    "article",
+    { class: "answer", "aria-label": "Answer", "aria-busy": "true" },
+    el("header", {}, this.#agent, this.#doing),
+    this.#work,
+    this.#charts,
+    this.#prose.element,
+    this.#after,
+  );
+  readonly #calls = new Map<string, Work>();
+  #bytes = 0;
+
+  constructor(readonly actions: AnswerActions) {}
+
+  /** Show an answer of the past. */
+  restore(message: StoredMessage): void {
+    const results = new Map(message.tool_results.map((each) => [each.id, each.result]));
+    this.agentChanged(message.agent_name ?? "");
+    for (const call of message.tool_calls) {
+      this.callStarted(call.id, call.name, call.arguments);
+      this.callFinished(call.id, results.get(call.id) ?? { error: { code: "", message: "Its result was not kept." } });
+    }
+    this.said(message.content);
+    if (message.status === "cancelled") {
+      this.stopped();
+      return;
+    }
+    const feedback = this.#end(message.message_id, {
+      modelId: message.model_id ?? "",
+      latencyMs: message.latency_ms ?? 0,
+      tokens: (message.usage?.input_tokens ?? 0) + (message.usage?.output_tokens ?? 0),
+    });
+    if (message.feedback) {
+      feedback.show(message.feedback.rating);
+    }
+  }
+
+  titled(title: string): void {
+    this.actions.titled(title);
+  }
+
+  agentChanged(name: string): void {
+    this.#agent.textContent = name;
+  }
+
+  said(text: string): void {
+    this.#doing.textContent = "";
+    this.#prose.add(text);
+  }
+
+  callStarted(id: string, name: string, args: string): void {
+    if (this.#calls.has(id)) {
+      return;
+    }
+    const work = new Work(name, args);
+    this.#calls.set(id, work);
+    this.#work.append(work.element);
+    this.#charts.append(work.charts);
+    this.#doing.textContent = `Asking ${name} …`;
+  }
+
+  callFinished(id: string, result: ToolResult): void {
+    this.#calls.get(id)?.finish(result);
+    this.#bytes += result.cached ? 0 : (result.bytes_processed ?? 0);
+    this.#doing.textContent = "Writing …";
+  }
+
+  charted(id: string, chart: ChartSpec): void {
+    this.#calls.get(id)?.draw(chart);
+  }
+
+  approvalNeeded(interrupts: Interrupt[]): void {
+    const calls = interrupts.map((each) => this.#calls.get(each.toolCallId ?? ""));
+    const decide = (approved: boolean) => {
+      card.remove();
+      calls.forEach((work) => work?.element.removeAttribute("open"));
+      this.element.setAttribute("aria-busy", "true");
+      this.#doing.textContent = approved ? "Doing it …" : "Leaving it …";
+      this.actions.decide(interrupts, approved);
+    };
+    const card = el(
+      "div",
+      { class: "approval", role: "group", "aria-label": "Approval" },
+      ...interrupts.map((each) => el("p", {}, each.message ?? "This changes what is stored. Allow it?")),
+      el(
+        "div",
+        { class: "row" },
+        button("Approve", () => decide(true), { class: "primary" }),
+        button("Deny", () => decide(false)),
+      ),
+    );
+    calls.forEach((work) => work?.element.setAttribute("open", ""));
+    this.#after.replaceChildren(card);
+    this.#settle();
+    card.querySelector("button")?.focus();
+  }
+
+  /** What waits for a decision waits no longer. */
+  leave(): void {
+    this.#after.querySelector(".approval")?.replaceWith(el("p", { class: "note" }, "Not approved: nothing was changed."));
+  }
+
+  finished(end: Finished): void {
+    this.agentChanged(end.agentName);
+    this.#end(end.messageId, end);
+  }
+
+  stopped(): void {
+    this.#after.replaceChildren(
+      el("p", { class: "note", role: "status" }, "Stopped. What was said so far is kept."),
+      el("div", { class: "row" }, button("Ask again", () => this.actions.again())),
+    );
+    this.#settle();
+  }
+
+  failed(message: string): void {
+    this.#after.replaceChildren(
+      el("p", { class: "problem", role: "alert" }, message),
+      el("div", { class: "row" }, button("Try again", () => this.#retry(), { class: "primary" })),
+    );
+    this.#settle();
+  }
+
+  dispose(): void {
+    this.#calls.forEach((work) => work.dispose());
+  }
+
+  #retry(): void {
+    this.dispose();
+    this.actions.retry();
+  }
+
+  #end(messageId: string, end: Pick<Finished, "modelId" | "latencyMs" | "tokens">): Feedback {
+    const feedback = new Feedback((opinion) => this.actions.rate(messageId, opinion));
+    const facts = [
+      end.modelId,
+      seconds(end.latencyMs),
+      this.#bytes ? `${bytes(this.#bytes)} read` : "",
+      end.tokens ? count(end.tokens, "token") : "",
+    ];
+    this.element.dataset["messageId"] = messageId;
+    this.#after.replaceChildren(
+      el(
+        "footer",
+        {},
+        el("span", { class: "facts" }, facts.filter(Boolean).join(" · ")),
+        iconButton("copy", "Copy answer", () => void navigator.clipboard.writeText(this.#prose.text)),
+        iconButton("again", "Ask again", () => this.actions.again()),
+        ...feedback.buttons,
+      ),
+      feedback.form,
+    );
+    this.#settle();
+    return feedback;
+  }
+
+  #settle(): void {
+    this.#doing.textContent = "";
+    this.#prose.flush();
+    this.element.setAttribute("aria-busy", "false");
+    this.actions.ended();
+  }
+}

@@ -1,0 +1,91 @@
+// The HTTP contract: everything but the run itself, which is AG-UI's (thread.ts).
+import type {
+  Conversation,
+  Hit,
+  Opinion,
+  Organization,
+  SettingsStatus,
+  StoredMessage,
+} from "./contract";
+
+/** An answer that is none: its message is a sentence for the person who asked. */
+export class ApiError extends Error {}
+
+const UNREACHABLE = "The product does not answer. Is make run still running?";
+
+/** One organisation's calls, as one person. A real frontend keeps the key on its own server. */
+export class Api {
+  readonly base: string;
+  readonly headers: Record<string, string>;
+
+  constructor(readonly organization: Organization) {
+    this.base = `/api/v1/chat/${organization.slug}`;
+    this.headers = {
+      "X-Org-Slug": organization.slug,
+      "X-API-Key": organization.key,
+      "X-User-Id": "playground",
+    };
+  }
+
+  async conversations(cursor?: string): Promise<{ conversations: Conversation[]; next_cursor?: string }> {
+    const query = cursor ? `&cursor=${encodeURIComponent(cursor)}` : "";
+    return this.#json("GET", `/conversations?limit=30${query}`);
+  }
+
+  async search(text: string): Promise<{ results: Hit[]; cut: boolean }> {
+    return this.#json("GET", `/messages/search?q=${encodeURIComponent(text)}`);
+  }
+
+  /** A conversation whole, with its title; a frontend that shows long ones page by page reads …/messages instead. */
+  async history(conversationId: string): Promise<{ conversation: Conversation; messages: StoredMessage[] }> {
+    return this.#json("GET", this.#at(conversationId, "/export"));
+  }
+
+  async export(conversationId: string): Promise<Blob> {
+    return (await this.#call("GET", this.#at(conversationId, "/export"))).blob();
+  }
+
+  async rename(conversationId: string, title: string): Promise<void> {
+    await this.#call("PATCH", this.#at(conversationId, "/rename"), { title });
+  }
+
+  async delete(conversationId: string): Promise<void> {
+    await this.#call("DELETE", this.#at(conversationId));
+  }
+
+  async giveFeedback(conversationId: string, messageId: string, opinion: Opinion): Promise<void> {
+    await this.#call("POST", this.#at(conversationId, `/messages/${messageId}/feedback`), opinion);
+  }
+
+  async status(): Promise<SettingsStatus> {
+    return this.#json("GET", "/settings/status");
+  }
+
+  #at(conversationId: string, rest = ""): string {
+    return `/conversations/${encodeURIComponent(conversationId)}${rest}`;
+  }
+
+  async #json<T>(method: string, path: string): Promise<T> {
+    return (await this.#call(method, path)).json() as Promise<T>;
+  }
+
+  async #call(method: string, path: string, body?: unknown): Promise<Response> {
+    const headers = { ...this.headers, ...(body ? { "Content-Type": "application/json" } : {}) };
+    const response = await fetch(this.base + path, { method, headers, body: body ? JSON.stringify(body) : null }).catch(
+      () => {
+        throw new ApiError(UNREACHABLE);
+      },
+    );
+    if (!response.ok) {
+      const said = (await response.json().catch(() => ({}))) as { detail?: string };
+      throw new ApiError(said.detail ?? UNREACHABLE);
+    }
+    return response;
+  }
+}
+
+/** The demo organisations and their keys, which only a page of one's own machine is told. */
+export async function organizations(): Promise<Organization[]> {
+  const response = await fetch("/playground/organizations");
+  return response.json() as Promise<Organization[]>;
+}

@@ -1,0 +1,73 @@
+// What the HTTP contract says, as far as this page reads it.
+
+export interface Organization {
+  slug: string;
+  name: string;
+  key: string;
+}
+
+export interface Conversation {
+  conversation_id: string;
+  title: string;
+  last_message_at: string;
+}
+
+export interface Hit {
+  message_id: string;
+  conversation_id: string;
+  role: "user" | "assistant";
+  snippet: string;
+}
+
+export type Rating = "up" | "down";
+
+export interface Opinion {
+  rating: Rating;
+  reason?: string;
+  comment?: string;
+}
+
+export interface ToolCall {
+  id: string;
+  name: string;
+  arguments: string;
+}
+
+export type Row = Record<string, unknown>;
+
+/** What a tool answered: its envelope, of which an error has nothing but the error. */
+export interface ToolResult {
+  rows?: Row[];
+  columns?: { name: string; type: string }[];
+  row_count?: number;
+  truncated?: boolean;
+  sql?: string;
+  parameters?: Record<string, unknown>;
+  bytes_processed?: number;
+  cached?: boolean;
+  duration_ms?: number;
+  chart?: ChartSpec;
+  error?: { code: string; message: string };
+}
+
+export type ChartSpec = Record<string, unknown>;
+
+export interface StoredMessage {
+  message_id: string;
+  role: "user" | "assistant";
+  content: string;
+  status: "complete" | "cancelled";
+  agent_name: string | null;
+  model_id: string | null;
+  latency_ms: number | null;
+  feedback: Opinion | null;
+  tool_calls: ToolCall[];
+  tool_results: { id: string; result: ToolResult }[];
+  usage: { input_tokens: number | null; output_tokens: number | null } | null;
+}
+
+export interface SettingsStatus {
+  configured: boolean;
+  provider?: string;
+  model_id?: string;
+}

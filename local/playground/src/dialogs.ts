@@ -1,0 +1,48 @@
+// Two questions that interrupt: another title, and whether to delete.
+import { button, el } from "./dom";
+
+/** Ask for a title; null when it was left as it is. */
+export function askForTitle(title: string): Promise<string | null> {
+  const input = el("input", { type: "text", value: title, maxlength: 100, required: true, id: "new-title" });
+  return asked(
+    "Rename conversation",
+    [el("label", { for: "new-title" }, "Title"), input],
+    "Rename",
+    () => input.value.trim() || null,
+  );
+}
+
+/** Ask whether to delete. */
+export async function askToDelete(title: string): Promise<boolean> {
+  const said = await asked("Delete conversation?", [el("p", {}, `“${title}” will be gone for good.`)], "Delete", () => "yes");
+  return said !== null;
+}
+
+function asked(title: string, body: Node[], action: string, read: () => string | null): Promise<string | null> {
+  return new Promise((resolve) => {
+    let answer: string | null = null;
+    const form = el(
+      "form",
+      { method: "dialog" },
+      el("h2", { id: "dialog-title" }, title),
+      ...body,
+      el(
+        "div",
+        { class: "row end" },
+        button("Cancel", () => dialog.close()),
+        el("button", { type: "submit", class: action === "Delete" ? "danger" : "primary" }, action),
+      ),
+    );
+    const dialog = el("dialog", { "aria-labelledby": "dialog-title" }, form);
+    form.addEventListener("submit", () => {
+      answer = read();
+    });
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(answer);
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+    dialog.querySelector("input")?.select();
+  });
+}

@@ -1,0 +1,209 @@
+// The page: which organisation, which conversation, and what is around them.
+import { Api, organizations } from "./api";
+import { Chat } from "./chat";
+import { Composer } from "./composer";
+import { askForTitle, askToDelete } from "./dialogs";
+import { button, el, icon, iconButton } from "./dom";
+import { Sidebar } from "./sidebar";
+import { themeToggle } from "./theme";
+import type { Organization } from "./contract";
+
+const TITLE = "Cloud-cost chat";
+
+class Page {
+  readonly #choice = el("select", { "aria-label": "Organisation" });
+  readonly #model = el("span", { class: "model" });
+  readonly #title = el("h1", {}, TITLE);
+  readonly #actions: HTMLElement;
+  readonly #problem = el("p", { class: "problem banner", role: "alert", hidden: true });
+  readonly #place = el("div", { class: "place" });
+  readonly #menu: HTMLButtonElement;
+  readonly #sidebar = new Sidebar((conversationId, messageId) => this.#open(conversationId, messageId));
+  readonly #composer = new Composer(
+    (question) => this.#chat?.ask(question),
+    () => this.#chat?.stop(),
+  );
+  #api: Api;
+  #chat: Chat | null = null;
+
+  constructor(readonly all: Organization[]) {
+    this.#api = new Api(all[0] as Organization);
+    this.#choice.append(...all.map((each) => el("option", { value: each.slug }, each.name)));
+    this.#choice.addEventListener("change", () => this.#go(this.#choice.value, ""));
+    this.#menu = iconButton("menu", "Conversations", () => this.#showSidebar(!this.#sidebarShown), {
+      class: "icon menu",
+      "aria-controls": "sidebar",
+      "aria-expanded": "false",
+    });
+    this.#actions = el(
+      "div",
+      { class: "row", hidden: true },
+      iconButton("edit", "Rename", () => void this.#rename()),
+      iconButton("download", "Export", () => void this.#export()),
+      iconButton("trash", "Delete", () => void this.#delete()),
+    );
+    const fresh = button("New question", () => this.#go(this.#api.organization.slug, ""), { class: "new" });
+    fresh.prepend(icon("plus"));
+    const brand = el("div", { class: "brand" }, el("strong", {}, TITLE), el("label", {}, el("span", {}, "Organisation"), this.#choice));
+    this.#sidebar.element.prepend(brand, fresh);
+    const header = el("header", { class: "top" }, this.#menu, this.#title, this.#actions, this.#model, themeToggle());
+    const skip = el("a", { class: "skip", href: "#main" }, "Skip to the conversation");
+    skip.addEventListener("click", (event) => {
+      event.preventDefault();
+      this.#composer.focus();
+    });
+    const main = el("main", { id: "main" }, this.#place, this.#composer.element);
+    document.body.replaceChildren(
+      skip,
+      this.#sidebar.element,
+      el("div", { class: "page" }, header, this.#problem, main),
+    );
+    main.addEventListener("click", () => this.#showSidebar(false));
+    window.addEventListener("hashchange", () => void this.#follow());
+  }
+
+  /** Show what the address says: #/organisation/conversation. */
+  async start(): Promise<void> {
+    await this.#follow();
+    this.#composer.focus();
+  }
+
+  async #follow(): Promise<void> {
+    const [, slug = "", conversationId = ""] = location.hash.split("/");
+    const organization = this.all.find((each) => each.slug === slug) ?? (this.all[0] as Organization);
+    if (organization !== this.#api.organization || !this.#chat) {
+      this.#api = new Api(organization);
+      this.#choice.value = organization.slug;
+      void this.#sidebar.use(this.#api);
+      void this.#showModel();
+    } else if (this.#chat.conversationId === conversationId) {
+      return;
+    }
+    await this.#show(conversationId);
+  }
+
+  async #show(conversationId: string): Promise<void> {
+    this.#chat?.close();
+    const chat = new Chat(this.#api, conversationId || crypto.randomUUID(), {
+      titled: (title) => {
+        this.#named(title);
+        if (!conversationId) {
+          // From now on there is something to come back to.
+          history.replaceState(null, "", `#/${this.#api.organization.slug}/${chat.conversationId}`);
+          this.#sidebar.mark(chat.conversationId);
+          void this.#sidebar.refresh();
+        }
+      },
+      busy: (busy) => {
+        this.#composer.busy = busy;
+      },
+    });
+    this.#chat = chat;
+    this.#composer.busy = false;
+    this.#place.replaceChildren(chat.element);
+    this.#sidebar.mark(conversationId);
+    this.#showSidebar(false);
+    this.#named("");
+    this.#say("");
+    if (!conversationId) {
+      chat.begin();
+      return;
+    }
+    await this.#attempt(() => chat.restore());
+  }
+
+  #open(conversationId: string, messageId?: string): void {
+    const show = () => messageId && this.#chat?.show(messageId);
+    if (this.#chat?.conversationId === conversationId) {
+      this.#showSidebar(false);
+      show();
+      return;
+    }
+    history.pushState(null, "", `#/${this.#api.organization.slug}/${conversationId}`);
+    void this.#show(conversationId).then(show);
+  }
+
+  #go(slug: string, conversationId: string): void {
+    history.pushState(null, "", `#/${slug}/${conversationId}`);
+    this.#chat?.close();
+    if (slug === this.#api.organization.slug) {
+      void this.#show(conversationId);
+    } else {
+      void this.#follow();
+    }
+    this.#composer.focus();
+  }
+
+  async #showModel(): Promise<void> {
+    const api = this.#api;
+    await this.#attempt(async () => {
+      const status = await api.status();
+      if (api === this.#api) {
+        this.#model.textContent = status.configured ? (status.model_id ?? "") : "";
+        this.#say(status.configured ? "" : "No chat model is set up for this organisation yet.");
+      }
+    });
+  }
+
+  async #rename(): Promise<void> {
+    const chat = this.#chat;
+    const title = await askForTitle(this.#title.textContent);
+    if (chat && title) {
+      await this.#attempt(async () => {
+        await this.#api.rename(chat.conversationId, title);
+        this.#named(title);
+        await this.#sidebar.refresh();
+      });
+    }
+  }
+
+  async #delete(): Promise<void> {
+    const chat = this.#chat;
+    if (chat && (await askToDelete(this.#title.textContent))) {
+      await this.#attempt(async () => {
+        await this.#api.delete(chat.conversationId);
+        this.#go(this.#api.organization.slug, "");
+        await this.#sidebar.refresh();
+      });
+    }
+  }
+
+  async #export(): Promise<void> {
+    const id = this.#chat?.conversationId ?? "";
+    await this.#attempt(async () => {
+      const url = URL.createObjectURL(await this.#api.export(id));
+      el("a", { href: url, download: `conversation-${id}.json` }).click();
+      URL.revokeObjectURL(url);
+    });
+  }
+
+  #named(title: string): void {
+    this.#title.textContent = title || "New question";
+    this.#actions.hidden = !title;
+    document.title = title ? `${title} · ${TITLE}` : TITLE;
+  }
+
+  get #sidebarShown(): boolean {
+    return document.body.classList.contains("sidebar-shown");
+  }
+
+  #showSidebar(shown: boolean): void {
+    document.body.classList.toggle("sidebar-shown", shown);
+    this.#menu.setAttribute("aria-expanded", String(shown));
+  }
+
+  #say(problem: string): void {
+    this.#problem.textContent = problem;
+    this.#problem.hidden = !problem;
+  }
+
+  async #attempt(action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
+    } catch (failure) {
+      this.#say((failure as Error).message);
+    }
+  }
+}
+
+void organizations().then((all) => new Page(all).start());

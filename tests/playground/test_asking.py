@@ -1,0 +1,147 @@
+"""Asking on the page: an answer as it is written, its work, its chart, and what can go wrong."""
+
+import asyncio
+import re
+
+import pytest
+from playwright.async_api import expect
+
+from common.errors import ProviderUnavailable
+from tests.fakes.scripted_model import ScriptedModel, say, transfer
+from tests.playground.conftest import HeldModel, Product, Serving, Visit, Visiting
+
+SPEND = "What did we spend per provider last month?"
+
+
+async def test_words_arrive_before_the_answer_is_complete(serving: Serving, visiting: Visiting) -> None:
+    model = HeldModel(transfer("CostAnalyst"), say("First second third."))
+    visit: Visit = await visiting(await serving(model))
+    await visit.ask("What now?")
+    prose = visit.answer.locator(".prose")
+    await expect(prose).to_have_text("First")
+    await expect(visit.answer).to_have_attribute("aria-busy", "true")
+    await expect(visit.answer.locator(".agent")).to_have_text("CostAnalyst")
+    assert model.open_streams == 1
+    model.let_go.set()
+    answer = await visit.answered()
+    await expect(prose).to_have_text("First second third.")
+    await expect(answer).to_have_attribute("aria-busy", "false")
+
+
+async def test_an_answer_shows_its_chart_and_its_work(serving: Serving, visiting: Visiting) -> None:
+    visit: Visit = await visiting(await serving())
+    await visit.ask(SPEND)
+    answer = await visit.answered()
+    bars = answer.locator("figure svg .mark-rect.role-mark path")
+    work = answer.locator("details.work")
+    await expect(work.locator("summary")).to_contain_text(re.compile(r"query_costs\d+ rows · .* read · \d"))
+    await expect(work.locator(".sql")).not_to_be_visible()
+    await work.locator("summary").click()
+    await expect(work.locator(".sql")).to_contain_text("FROM `local-dev-project.acme_inc_prod.cost_data_standard_1_3`")
+    await expect(work.locator("dl")).to_contain_text("group byprovider")
+    await expect(work.locator(".bound")).to_contain_text("@end_exclusive")
+    rows = await work.locator("tbody tr").count()
+    assert rows == 10, "the first ten"
+    await work.get_by_role("button", name=re.compile("Show .* more row")).click()
+    assert await work.locator("tbody tr").count() > rows
+    await expect(bars).to_have_count(11)
+    assert await work.locator("tbody tr").count() >= 11
+    await expect(answer.locator(".prose table tbody tr").first).to_contain_text("AWS")
+
+
+@pytest.mark.parametrize("by", ["button", "key"])
+async def test_a_running_answer_is_stopped(serving: Serving, visiting: Visiting, by: str) -> None:
+    model = HeldModel(transfer("CostAnalyst"), say("First second."), say("Going on."))
+    product: Product = await serving(model)
+    visit: Visit = await visiting(product)
+    await visit.ask("What now?")
+    await expect(visit.answer.locator(".prose")).to_have_text("First")
+    if by == "button":
+        await visit.page.get_by_role("button", name="Stop").click()
+    else:
+        await visit.question.press("Escape")
+    await expect(visit.answer.get_by_text("Stopped.")).to_be_visible()
+    async with asyncio.timeout(10):
+        while len(product.messages(visit.conversation_id)) < 2:  # noqa: ASYNC110  another process's state
+            await asyncio.sleep(0.02)
+    stored = product.messages(visit.conversation_id)[1]
+    assert (stored["status"], stored["content"].strip()) == ("cancelled", "First")
+    assert model.open_streams == 0
+    model.let_go.set()
+    await visit.answer.get_by_role("button", name="Ask again").click()
+    await visit.answered()
+    await expect(visit.answer.locator(".prose")).to_have_text("Going on.")
+
+
+async def test_a_providers_error_is_a_plain_sentence_and_a_retry_works(serving: Serving, visiting: Visiting) -> None:
+    product: Product = await serving(ScriptedModel([ProviderUnavailable(), transfer("CostAnalyst"), say("Here.")]))
+    visit: Visit = await visiting(product)
+    await visit.ask("What now?")
+    await expect(visit.answer.get_by_role("alert")).to_have_text(ProviderUnavailable.detail)
+    await visit.answer.get_by_role("button", name="Try again").click()
+    await visit.answered()
+    await expect(visit.answer.locator(".prose")).to_have_text("Here.")
+    await expect(visit.page.get_by_role("article", name="Answer")).to_have_count(1)
+    assert [message["role"] for message in product.messages(visit.conversation_id)] == ["user", "assistant"]
+
+
+async def test_another_organisation_has_other_figures(serving: Serving, visiting: Visiting) -> None:
+    visit: Visit = await visiting(await serving())
+    told = []
+    for name, currency in (("Acme Inc", "USD"), ("Globex Inc", "EUR")):
+        await visit.page.get_by_role("combobox", name="Organisation").select_option(name)
+        await expect(visit.page.get_by_role("heading", name=f"about {name}'s costs")).to_be_visible()
+        await visit.page.get_by_role("region", name="Suggested questions").get_by_role("button", name=SPEND).click()
+        answer = await visit.answered()
+        await expect(answer.locator(".prose")).to_contain_text(currency)
+        told.append(await answer.locator(".prose").inner_text())
+    assert told[0] != told[1]
+    assert "USD 9" not in told[1]
+
+
+@pytest.mark.parametrize(("decision", "outcome"), [("Approve", "AWS daily cost"), ("Deny", "not approved")])
+async def test_a_change_waits_for_approval(serving: Serving, visiting: Visiting, decision: str, outcome: str) -> None:
+    visit: Visit = await visiting(await serving())
+    await visit.ask("Alert me when AWS costs exceed 700 USD a day")
+    approval = visit.answer.get_by_role("group", name="Approval")
+    await expect(approval).to_contain_text("create_alert changes what is stored")
+    await expect(visit.answer.locator("details.work dl")).to_contain_text("threshold700")
+    await approval.get_by_role("button", name=decision).click()
+    answer = await visit.answered()
+    await expect(answer.locator(".prose")).to_contain_text(outcome)
+    await expect(answer.locator("details.work")).to_have_count(1)
+
+
+async def test_another_question_leaves_a_change_unmade(serving: Serving, visiting: Visiting) -> None:
+    visit: Visit = await visiting(await serving())
+    await visit.ask("Alert me when AWS costs exceed 800 USD a day")
+    await expect(visit.answer.get_by_role("group", name="Approval")).to_be_visible()
+    await visit.ask(SPEND)
+    await expect(visit.page.get_by_role("article", name="Answer")).to_have_count(2)
+    await expect((await visit.answered()).locator(".prose")).to_contain_text("billed cost")
+    await expect(visit.page.get_by_role("group", name="Approval")).to_have_count(0)
+    await expect(visit.page.get_by_text("Not approved: nothing was changed.")).to_be_visible()
+
+
+async def test_the_keyboard_is_enough(serving: Serving, visiting: Visiting) -> None:
+    model = ScriptedModel([transfer("CostAnalyst"), say("One."), say("Two.")])
+    visit: Visit = await visiting(await serving(model))
+    await visit.question.press_sequentially("first line")
+    await visit.question.press("Shift+Enter")
+    await visit.question.press_sequentially("second line")
+    await visit.question.press("Enter")
+    await visit.answered()
+    assert model.calls[0].messages[-1]["content"] == "first line\nsecond line"
+    await expect(visit.question).to_be_focused()
+    await visit.page.get_by_role("combobox", name="Organisation").focus()
+    await visit.page.keyboard.press("Shift+Tab")
+    await expect(visit.page.get_by_role("link", name="Skip to the conversation")).to_be_focused()
+    await visit.page.keyboard.press("Enter")
+    await expect(visit.question).to_be_focused()
+    await visit.ask("and then?")
+    await expect(visit.answer.locator(".prose")).to_have_text("Two.")
+    await visit.answered()
+    assert [message["content"] for message in model.calls[-1].messages if message["role"] == "user"] == [
+        "first line\nsecond line",
+        "and then?",
+    ]
