@@ -4,7 +4,7 @@ PORT ?= 8002
 ORG ?= acme_inc
 BIN := .venv/bin
 
-.PHONY: help run ask test check bench lock clean
+.PHONY: help run ask chat test check bench screenshot lock clean
 
 help: ## Say what can be run
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1	\2/' | expand -t 16
@@ -23,6 +23,9 @@ ask: .venv/.installed ## Ask one question: make ask Q="What did we spend per pro
 	@exec $(BIN)/python -m local ask --port $(PORT) --org $(ORG) -- "$$Q"
 ask: export Q := $(value Q)
 
+chat: .venv/.installed ## Hold a conversation in the terminal (ORG=acme_inc)
+	@exec $(BIN)/python -m local chat --port $(PORT) --org $(ORG)
+
 test: .venv/.installed ## Run all tests
 	$(BIN)/python -m pytest $(ARGS)
 
@@ -33,6 +36,9 @@ check: .venv/.installed ## Check format, lint and types
 
 bench: .venv/.installed ## Run the benchmarks and print their tables
 	$(BIN)/python -m tests.bench
+
+screenshot: .venv/.installed ## Make the README's picture of the page anew
+	SCREENSHOT=local/playground/screenshot.png $(BIN)/python -m pytest tests/playground -k pictured
 
 lock: .venv/.installed ## Compile the lock files from pyproject.toml
 	$(BIN)/uv pip compile --quiet --python-version 3.11 --custom-compile-command 'make lock' --no-emit-index-url \

@@ -8,6 +8,7 @@ import sys
 COMMANDS = {
     "run": ("local.serve", "serve every function, the emulators and demo data on one port"),
     "ask": ("local.ask", "ask one question, and see the answer with the SQL behind it"),
+    "chat": ("local.chat", "talk: a conversation with a history, commands, tables and charts"),
     "settings": ("local.settings", "show and change an organisation's chat settings and provider key"),
     "guard": ("local.guard", "say whether a query that a model wrote would be admitted, and why not"),
     "boundary": ("local.boundary", "print the views and grants that keep organisations apart below the guard"),

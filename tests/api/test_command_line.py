@@ -49,14 +49,33 @@ def test_ask_asks_as_the_organisation_it_is_told(product: Product) -> None:
 @pytest.mark.parametrize(("question", "arguments"), [("", ()), ("hello", ("--org", "nobody"))])
 def test_ask_says_what_is_missing(product: Product, question: str, arguments: tuple[str, ...]) -> None:
     result = ask(product, question, *arguments)
-    assert result.returncode == 2
-    assert result.stdout.strip()
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.strip()
 
 
 def test_ask_says_why_there_is_no_answer(product: Product) -> None:
     result = ask(product, "and only AWS?", "--conversation", "nope")
     assert result.returncode == 1
-    assert "no such conversation" in result.stdout
+    assert result.stdout.strip() == ""
+    assert "no such conversation" in result.stderr
+
+
+def test_lines_from_a_file_are_a_conversation(product: Product) -> None:
+    port = product.url.rsplit(":", 1)[1]
+    command = [sys.executable, "-m", "local", "chat", "--port", port, "--user", "script"]
+    lines = "What did we spend per provider last month?\nand only AWS?\n/list\n"
+    result = subprocess.run(command, cwd=ROOT, input=lines, capture_output=True, text=True, check=False, timeout=120)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "1*\tWhat did we spend per provider last month?\t4\t" in result.stdout
+    assert "\x1b" not in result.stdout
+
+
+def test_the_wrong_use_of_a_command_is_told_apart_from_a_failure(product: Product) -> None:
+    for arguments in (["ask"], ["chat", "--org", "nobody"], ["ask", "--nonsense", "hi"]):
+        command = [sys.executable, "-m", "local", *arguments]
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert result.stderr.strip()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from httpx_sse import EventSource
 
 from tests.api.conftest import Product
 from tests.conftest import PROJECT
+from tests.tools import drawn
 
 
 def events(product: Product, path: str, message: str, **headers: str) -> list[tuple[str, dict[str, Any]]]:
@@ -35,6 +36,7 @@ def test_an_answer_arrives_as_events(product: Product, path: str, headers: dict[
     assert [tool["status"] for tool in tools] == ["started", "finished"]
     assert "SELECT" in tools[1]["result"]["sql"]
     assert tools[1]["result"]["bytes_processed"] > 0
+    drawn.check(tools[1]["result"]["chart"])
     assert names.index("tool") < names.index("token")
     assert names.count("token") > 5
     done = found[-1][1]

@@ -1,0 +1,143 @@
+"""The product's HTTP contract as the terminal uses it, for one organisation and one person."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+from httpx_sse import EventSource, SSEError
+
+from local.data.organizations import API_KEYS
+
+# An answer may be silent for long, but the product sends a sign of life every 15 s.
+_TIMEOUT = httpx.Timeout(10, read=60)
+
+
+class RefusedError(Exception):
+    """The product said no; ``detail`` is its sentence, ``code`` its stable name."""
+
+    def __init__(self, detail: str, code: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.code = code
+
+
+class ConnectionLostError(Exception):
+    """Nobody answered, or the connection ended before the answer did; ``reached`` where there had been one."""
+
+    def __init__(self, detail: str, *, reached: bool) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.reached = reached
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One server-sent event of a turn."""
+
+    name: str
+    data: dict[str, Any]
+
+
+class Client:
+    """Calls as one organisation; every call raises RefusedError or ConnectionLostError."""
+
+    def __init__(self, url: str, org: str, user: str) -> None:
+        self.url = url
+        self.org = org
+        headers = {"X-Org-Slug": org, "X-API-Key": API_KEYS[org], "X-User-Id": user}
+        base = f"{url}/api/v1/chat/{org}"
+        # No proxy of the environment stands between two programs on one machine.
+        self._http = httpx.Client(base_url=base, headers=headers, timeout=_TIMEOUT, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the connection go."""
+        self._http.close()
+
+    def stream(self, body: dict[str, Any]) -> Iterator[Event]:
+        """Ask, and yield what happens until it is done; whoever stops reading cancels the turn."""
+        ended = False
+        with self._talking(), self._http.stream("POST", "/stream", json=body) as response:
+            _check(response)
+            for event in EventSource(response).iter_sse():
+                ended = event.event in ("done", "error")
+                yield Event(event.event, json.loads(event.data))
+                if ended:
+                    return
+        raise ConnectionLostError("The connection ended before the answer did.", reached=True)
+
+    def conversations(self, cursor: str | None = None) -> dict[str, Any]:
+        """One page of the person's conversations, newest first."""
+        return self._get("/conversations", limit=20, **({"cursor": cursor} if cursor else {}))
+
+    def rename(self, conversation_id: str, title: str) -> None:
+        """Give a conversation another title."""
+        with self._talking():
+            _check(self._http.patch(f"/conversations/{_segment(conversation_id)}/rename", json={"title": title}))
+
+    def search(self, text: str) -> dict[str, Any]:
+        """The messages that hold the text."""
+        return self._get("/messages/search", q=text)
+
+    def exported(self, conversation_id: str) -> dict[str, Any]:
+        """The whole conversation, with tool calls and their results."""
+        return self._get(f"/conversations/{_segment(conversation_id)}/export")
+
+    def export_to(self, conversation_id: str, path: Path) -> int:
+        """Write the conversation's export to a new file, and return its bytes. Raises FileExistsError."""
+        with (
+            self._talking(),
+            self._http.stream("GET", f"/conversations/{_segment(conversation_id)}/export") as response,
+        ):
+            _check(response)
+            with path.open("xb") as file:
+                return sum(file.write(piece) for piece in response.iter_bytes())
+
+    def _get(self, path: str, **query: Any) -> dict[str, Any]:
+        with self._talking():
+            response = self._http.get(path, params=query)
+            _check(response)
+            body: dict[str, Any] = response.json()
+            return body
+
+    @contextmanager
+    def _talking(self) -> Iterator[None]:
+        try:
+            yield
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise ConnectionLostError(
+                f"Nothing answers at {self.url}. Is make run still running?", reached=False
+            ) from error
+        except (httpx.TransportError, SSEError, ValueError) as error:
+            raise ConnectionLostError("The connection was lost.", reached=True) from error
+
+
+def _segment(conversation_id: str) -> str:
+    """An id as one segment of a path, whatever a person typed."""
+    return quote(conversation_id, safe="")
+
+
+def _check(response: httpx.Response) -> None:
+    if response.status_code == httpx.codes.OK:
+        return
+    response.read()
+    try:
+        body = response.json()
+        detail, code = str(body["detail"]), str(body["code"])
+    except (ValueError, KeyError, TypeError):
+        detail, code = f"The answer was HTTP {response.status_code}, without a reason.", "unknown"
+    again = response.headers.get("retry-after")
+    raise RefusedError(f"{detail} (in {again} s)" if again else detail, code)

@@ -1,0 +1,19 @@
+"""Nobody watches: the answer is wanted whole."""
+
+from local.terminal.answer import ToolCall
+
+
+class SilentView:
+    """Shows nothing."""
+
+    def agent(self, name: str) -> None: ...
+
+    def tool_started(self, call: ToolCall) -> None: ...
+
+    def tool_finished(self, call: ToolCall) -> None: ...
+
+    def text(self, piece: str) -> None: ...
+
+    def begin_again(self) -> None: ...
+
+    def note(self, sentence: str) -> None: ...

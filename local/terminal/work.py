@@ -1,0 +1,104 @@
+"""What an answer rests on, in words: what each tool call did, its period and filters, its SQL and the bytes it read."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from local.terminal.answer import Answer, ToolCall
+from local.terminal.neutral import neutral, neutral_line
+
+_MOST_CHARS = 60
+
+
+def described(call: ToolCall) -> str:
+    """What a call does, in one line: its name in words, and what it was asked for."""
+    asked = dict(call.arguments)
+    groups = [f"by {_short(asked.pop(name))}" for name in ("group_by", "dimension") if asked.get(name)]
+    words = [neutral_line(call.name).replace("_", " "), *groups]
+    days = [_short(asked.pop(name)) for name in ("start_date", "end_date") if asked.get(name)]
+    facts = [" to ".join(days)] if days else []
+    facts += [
+        f"{neutral_line(name).replace('_', ' ')} {_short(value)}" for name, value in asked.items() if value is not None
+    ]
+    return ", ".join((" ".join(words), *facts))
+
+
+def outcome(call: ToolCall) -> str:
+    """How a call ended, in one line."""
+    if call.error is not None:
+        return f"failed: {neutral_line(call.error)}"
+    result = call.result or {}
+    facts = []
+    if "row_count" in result:
+        facts.append(f"{result['row_count']} rows")
+    if result.get("cached"):
+        facts.append("kept from before, 0 bytes")
+    elif "bytes_processed" in result:
+        facts.append(size(result["bytes_processed"]))
+    if call.duration_ms is not None:
+        facts.append(f"{call.duration_ms / 1000:.2f} s")
+    return ", ".join(facts) or "done"
+
+
+def heading(call: ToolCall) -> str:
+    """The title above a call's query."""
+    if call.error is not None or call.result is None:
+        return f"{neutral_line(call.name)}: {neutral_line(call.error or 'no result is kept')}"
+    result = call.result
+    read = f"{result.get('row_count', 0)} rows, {result.get('bytes_processed', 0):,} bytes"
+    return f"{neutral_line(call.name)}: {read}{', kept from before' if result.get('cached') else ''}"
+
+
+def basis(call: ToolCall) -> Iterator[str]:
+    """The periods and filters of a call, a line each."""
+    summary = (call.result or {}).get("summary")
+    if not isinstance(summary, Mapping):
+        return
+    for name, value in summary.items():
+        if isinstance(value, Mapping) and {"start_date", "end_date"} <= value.keys() and name != "available":
+            yield f"{neutral_line(name)}: {neutral_line(value['start_date'])} to {neutral_line(value['end_date'])}"
+    filters = summary.get("filters")
+    if isinstance(filters, Mapping):
+        named = ", ".join(f"{neutral_line(name)} = {neutral_line(value)}" for name, value in filters.items())
+        yield f"filters: {named or 'none'}"
+
+
+def sql(call: ToolCall) -> str:
+    """The text of a call's query, empty where it has none."""
+    return neutral((call.result or {}).get("sql") or "")
+
+
+def parameters(call: ToolCall) -> Iterator[str]:
+    """The values bound to the query, a line each."""
+    bound = (call.result or {}).get("parameters")
+    if isinstance(bound, Mapping):
+        for name, value in bound.items():
+            yield f"@{neutral_line(name)} = {neutral_line(repr(value))}"
+
+
+def facts(answer: Answer) -> str:
+    """Who answered, with which model, in what time."""
+    finish = answer.finish
+    usage = finish.get("usage") or {}
+    tokens = (usage.get("input_tokens") or 0) + (usage.get("output_tokens") or 0)
+    known = [answer.agent_name, finish.get("model_id")]
+    if finish.get("latency_ms") is not None:
+        known.append(f"{finish['latency_ms'] / 1000:.2f} s")
+    if tokens:
+        known.append(f"{tokens:,} tokens")
+    known.append(finish.get("conversation_id"))
+    return " · ".join(neutral_line(fact) for fact in known if fact)
+
+
+def size(count: Any) -> str:
+    """Bytes in the largest unit that they fill."""
+    number = float(count or 0)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} TB"
+
+
+def _short(value: object) -> str:
+    line = neutral_line(value)
+    return line if len(line) <= _MOST_CHARS else f"{line[: _MOST_CHARS - 1]}…"
