@@ -1,7 +1,9 @@
 """The composition root: Settings to Services, built lazily, once per instance."""
 
+import asyncio
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -33,6 +35,7 @@ from common.warehouse.writer import RecordWriter
 
 if TYPE_CHECKING:
     from common.models.completion import Completion
+    from common.telemetry.tracing import Tracer
     from common.tools.registry import Registry
     from common.turn import Parts
 
@@ -53,7 +56,16 @@ class Services:
 
     @cached_property
     def log(self) -> Log:
-        return Log(self.settings.log_level)
+        return Log(self.settings.log_level, project_id=self.settings.gcp_project_id)
+
+    @cached_property
+    def tracer(self) -> "Tracer | None":
+        """Sends spans where the settings say so; without them its SDK is not even imported."""
+        if self.settings.traces_endpoint is None:
+            return None
+        from common.telemetry.otel import OtelTracer
+
+        return OtelTracer(self.settings, self.log)
 
     @cached_property
     def documents(self) -> Documents:
@@ -77,9 +89,9 @@ class Services:
 
     @cached_property
     def completion(self) -> "Completion":
-        from common.models.completion import LiteLlm
+        from common.models.completion import Providers
 
-        return self.model or LiteLlm({str(name): base for name, base in self.settings.model_api_bases.items()})
+        return self.model or Providers({str(name): base for name, base in self.settings.model_api_bases.items()})
 
     @cached_property
     def settings_view(self) -> SettingsView:
@@ -101,7 +113,7 @@ class Services:
     def readiness(self) -> Readiness:
         probes = {"firestore": self.documents.ping, "bigquery": self.warehouse.ping, "kms": self.provider_keys.ping}
         measures = {"outbox": OutboxState(self.documents, self.clock).measure}
-        return Readiness(self.settings, probes, measures)
+        return Readiness(self.settings, self.log, probes, measures)
 
     @cached_property
     def registry(self) -> "Registry":
@@ -153,6 +165,7 @@ class Services:
         from common.agents.loop import AgentLoop
         from common.agents.roster import load_roster
         from common.turn import Parts
+        from common.turn.admission import Admission
 
         return Parts(
             settings=self.settings,
@@ -165,10 +178,26 @@ class Services:
             finder=self.finder,
             record=self.record,
             registry=self.registry,
+            admission=Admission(self.settings.turns_per_org, self.settings.turns_per_instance),
             loop=AgentLoop(load_roster(), self.completion),
             log=self.log,
             clock=self.clock,
         )
+
+    @cached_property
+    def warming(self) -> "asyncio.Task[None] | None":
+        """What the first turn would otherwise wait for, under way in the background; None over a model of a test."""
+        return None if self.model is not None else asyncio.create_task(self._warm())
+
+    async def _warm(self) -> None:
+        from common.models.completion import Providers
+
+        # A failure is the first turn's to tell.
+        with suppress(Exception):
+            parts = self.turns
+            await asyncio.gather(parts.documents.ping(), parts.provider_keys.ping(), return_exceptions=True)
+            if isinstance(self.completion, Providers):
+                await self.completion.warm()
 
 
 _services: Services | None = None
@@ -180,6 +209,11 @@ def services() -> Services:
     if _services is None:
         _services = Services(load_settings())
     return _services
+
+
+def warm() -> None:
+    """Begin, once, to get ready for the first turn: a function that calls models says so with its first request."""
+    _ = services().warming
 
 
 def use(override: Services | None) -> None:

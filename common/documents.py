@@ -13,6 +13,7 @@ from google.cloud.firestore_v1.base_query import FieldFilter
 
 from common import limits
 from common.errors import DocumentsUnavailable
+from common.telemetry.tracing import span
 
 Data = dict[str, Any]
 
@@ -113,7 +114,7 @@ class Documents:
         """Read the documents at ``paths``, whole or only ``fields``, in one request; None where there is none."""
         found: dict[str, Document | None] = dict.fromkeys(paths)
         references = [self._client.document(path) for path in found]
-        async with _errors_mapped():
+        async with _asked("firestore.get_all", len(references)):
             async for snapshot in self._client.get_all(
                 references, field_paths=fields, retry=_RETRY, timeout=limits.DOCUMENTS_SECONDS
             ):
@@ -144,7 +145,7 @@ class Documents:
             query = query.start_after({sort.field: value for sort, value in zip(order, after, strict=True)})
         if fields is not None:
             query = query.select(fields)
-        async with _errors_mapped():
+        async with _asked("firestore.query"):
             stream = query.stream(retry=_RETRY, timeout=limits.DOCUMENTS_SECONDS)
             return [Document(found.reference.path, found.to_dict(), found.update_time) async for found in stream]
 
@@ -153,7 +154,7 @@ class Documents:
         query: Any = self._client.collection(collection)
         for condition in where:
             query = query.where(filter=FieldFilter(condition.field, condition.is_, condition.value))
-        async with _errors_mapped():
+        async with _asked("firestore.count"):
             answer = await query.count().get(retry=_RETRY, timeout=limits.DOCUMENTS_SECONDS)
         return int(answer[0][0].value)
 
@@ -175,7 +176,7 @@ class Documents:
                     batch.delete(reference, option=option)
                 case Count(by=by, data=data):
                     batch.set(reference, {**data, "total": firestore.Increment(by)}, merge=True)
-        async with _errors_mapped():
+        async with _asked("firestore.commit", len(writes)):
             results = await batch.commit(retry=_RETRY, timeout=limits.DOCUMENTS_SECONDS)
             for write, result in zip(writes, results, strict=True):
                 if isinstance(write, Count):
@@ -192,13 +193,15 @@ class Documents:
 
 
 @asynccontextmanager
-async def _errors_mapped() -> AsyncIterator[None]:
-    try:
-        yield
-    except (google.Conflict, google.FailedPrecondition, google.NotFound) as error:
-        raise DocumentConflict from error
-    except (google.GoogleAPIError, google.RetryError) as error:
-        raise DocumentsUnavailable from error
+async def _asked(name: str, documents: int | None = None) -> AsyncIterator[None]:
+    """One request to Firestore: its span, and its failures as ours."""
+    with span(name, documents=documents):
+        try:
+            yield
+        except (google.Conflict, google.FailedPrecondition, google.NotFound) as error:
+            raise DocumentConflict from error
+        except (google.GoogleAPIError, google.RetryError) as error:
+            raise DocumentsUnavailable from error
 
 
 def _document(path: str, snapshot: Any) -> Document | None:

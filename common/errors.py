@@ -17,6 +17,7 @@ ServiceError
 │   └── KeyInvalid 422 key_invalid
 │       └── KeyExpired 422 key_expired
 ├── RateLimited 429 rate_limited
+│   └── TooManyTurns 429 too_many_turns
 ├── Unavailable 503 unavailable
 │   ├── DocumentsUnavailable 503 session_store_unavailable
 │   ├── WarehouseUnavailable 503 warehouse_unavailable
@@ -137,6 +138,11 @@ class RateLimited(ServiceError):
     status = 429
     code = "rate_limited"
     detail = "Too many messages. Wait a little, then send again."
+
+
+class TooManyTurns(RateLimited):
+    code = "too_many_turns"
+    detail = "Too many questions are being answered at the moment. Wait a little, then send again."
 
 
 class Unavailable(ServiceError):

@@ -8,6 +8,7 @@ from typing import Any
 from common import limits
 from common.errors import ServiceError
 from common.settings import Settings
+from common.telemetry.log import Log
 
 Probe = Callable[[], Awaitable[None]]
 # What is worth knowing although questions can be asked without it: a status, and numbers.
@@ -29,9 +30,10 @@ class Readiness:
     """Probes the dependencies, and answers from the last report for some seconds, so that asking costs them nothing."""
 
     def __init__(
-        self, settings: Settings, probes: Mapping[str, Probe], measures: Mapping[str, Measure] | None = None
+        self, settings: Settings, log: Log, probes: Mapping[str, Probe], measures: Mapping[str, Measure] | None = None
     ) -> None:
         self._settings = settings
+        self._log = log
         self._probes = probes
         self._measures = measures or {}
         self._lock = asyncio.Lock()
@@ -43,37 +45,55 @@ class Readiness:
 
         What is only measured is shown beside them, and does not change the status.
         """
+        # Whoever asks while a measurement is under way waits for that one.
         async with self._lock:
             if self._report is None or time.monotonic() >= self._until:
-                checks, measured = await asyncio.gather(
-                    asyncio.gather(*(self._check(probe) for probe in self._probes.values())),
-                    asyncio.gather(*(self._measured(measure) for measure in self._measures.values())),
-                )
-                named = dict(zip(self._probes, checks, strict=True))
-                healthy = all(check["status"] == "ok" for check in checks)
-                self._report = {
-                    **liveness(self._settings),
-                    "status": "ok" if healthy else "unavailable",
-                    "checks": named | dict(zip(self._measures, measured, strict=True)),
-                }
+                self._report = await self._measure()
                 self._until = time.monotonic() + limits.READINESS_CACHE_SECONDS
             return self._report
 
-    async def _measured(self, measure: Measure) -> dict[str, Any]:
-        try:
-            async with asyncio.timeout(limits.READINESS_SECONDS):
-                return await measure()
-        except TimeoutError:
-            return {"status": "timeout"}
+    async def _measure(self) -> dict[str, Any]:
+        asked = {**{name: _passed(probe) for name, probe in self._probes.items()}, **self._measures}
+        found = await asyncio.gather(*(self._checked(name, measure) for name, measure in asked.items()))
+        checks = dict(zip(asked, found, strict=True))
+        healthy = all(checks[name]["status"] == "ok" for name in self._probes)
+        status = "ok" if healthy else "unavailable"
+        outbox = checks.get("outbox", {})
+        self._log.info(
+            "readiness.measured",
+            status=status,
+            outbox_age_seconds=outbox.get("oldest_seconds"),
+            outbox_rejected=outbox.get("rejected"),
+        )
+        return {**liveness(self._settings), "status": status, "checks": checks}
 
-    async def _check(self, probe: Probe) -> dict[str, Any]:
+    async def _checked(self, name: str, measure: Measure) -> dict[str, Any]:
+        """What one dependency answers within its own time, with the time it took; a failure is written down."""
         started = time.perf_counter()
-        status = "ok"
+        cause: BaseException | None = None
         try:
             async with asyncio.timeout(limits.READINESS_SECONDS):
-                await probe()
+                return {**await measure(), "latency_ms": _milliseconds_since(started)}
         except TimeoutError:
-            status = "timeout"
+            code = "timeout"
         except ServiceError as error:
-            status = error.code
-        return {"status": status, "latency_ms": round((time.perf_counter() - started) * 1000)}
+            code, cause = error.code, error.__cause__
+        except Exception as error:
+            # Credentials that are not there, for one: whatever it is, this instance cannot serve.
+            code, cause = "failed", error
+        took = _milliseconds_since(started)
+        error_class = type(cause).__name__ if cause else None
+        self._log.error("readiness.failed", dependency=name, code=code, duration_ms=took, error_class=error_class)
+        return {"status": code, "latency_ms": took}
+
+
+def _milliseconds_since(started: float) -> int:
+    return round((time.perf_counter() - started) * 1000)
+
+
+def _passed(probe: Probe) -> Measure:
+    async def measure() -> dict[str, Any]:
+        await probe()
+        return {"status": "ok"}
+
+    return measure

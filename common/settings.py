@@ -16,6 +16,7 @@ _ACCOUNT = "chat-{org_slug}@a-project.iam.gserviceaccount.com"
 _ACCOUNT_PATTERN = re.compile(r"[a-z0-9-]*\{org_(slug|hash)\}[a-z0-9-]*@[a-z0-9.:-]+\.gserviceaccount\.com")
 Provider = Literal["openai", "anthropic", "gemini", "deepseek"]
 ApiBase = Annotated[str, Field(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$")]
+CLOUD_TRACE = "https://telemetry.googleapis.com/v1/traces"
 _UNITS = {"B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3, "TB": 1024**4}
 
 
@@ -59,6 +60,8 @@ class Settings(BaseSettings):
     cache_ttl_seconds: int = Field(300, ge=0, le=86_400)
     user_messages_per_minute: int = Field(limits.MESSAGES_PER_MINUTE, ge=0, le=100_000)
     org_tokens_per_day: int | None = Field(None, gt=0)
+    turns_per_instance: int = Field(limits.TURNS_PER_INSTANCE, ge=1, le=1_000)
+    turns_per_org: int = Field(limits.TURNS_PER_ORG, ge=1, le=1_000)
     public_url: str | None = Field(None, pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")
     retention_deleted_days: int = Field(30, ge=0, le=3_650)
     retention_days: int | None = Field(None, ge=1, le=36_500)
@@ -69,6 +72,9 @@ class Settings(BaseSettings):
     bigquery_emulator_host: str | None = None
     kms_emulator_host: str | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    tracing: Literal["off", "cloud"] = "off"
+    otel_exporter_otlp_endpoint: str | None = Field(None, pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$")
+    trace_sample_ratio: float = Field(1.0, ge=0, le=1)
     service_version: str = Field("dev", alias="K_REVISION")
 
     @field_validator("cors_origins", mode="before")
@@ -122,6 +128,20 @@ class Settings(BaseSettings):
         if problems:
             raise ValueError(" ".join(problems))
         return self
+
+    @model_validator(mode="after")
+    def _send_spans_to_one_place(self) -> Self:
+        if self.tracing == "cloud" and self.otel_exporter_otlp_endpoint is not None:
+            raise ValueError("Set TRACING=cloud or OTEL_EXPORTER_OTLP_ENDPOINT, not both.")
+        return self
+
+    @property
+    def traces_endpoint(self) -> str | None:
+        """Where spans are sent, over OTLP; None where there are none."""
+        if self.tracing == "cloud":
+            return CLOUD_TRACE
+        base = self.otel_exporter_otlp_endpoint
+        return f"{base.rstrip('/')}/v1/traces" if base else None
 
     @property
     def kms_key_path(self) -> str:

@@ -2,7 +2,8 @@
 #
 # routes     the original paths, as common/web/routes.py has them; sync has none, only the scheduler calls it
 # timeouts   longer than what common/limits.py lets a request take
-# concurrency  not above the threads (limits.WAREHOUSE_THREADS) that a request may need
+# concurrency  for turns, what one instance runs (limits.TURNS_PER_INSTANCE) and some that wait; never above the threads
+#              (limits.WAREHOUSE_THREADS) that a request may need
 # documents  role on the Firestore database
 # key        roles on the KMS key that wraps provider keys
 # shared     whether it reads the shared dataset; tenants: whether it reads the organisations' own
@@ -15,7 +16,7 @@ locals {
       description     = "Answers a question, as JSON or as server-sent events."
       memory          = "1Gi"
       cpu             = "1"
-      concurrency     = 32
+      concurrency     = 128
       min_instances   = var.min_instances
       max_instances   = var.max_instances
       timeout_seconds = var.streaming_timeout_seconds
@@ -35,7 +36,7 @@ locals {
       description     = "Answers an AG-UI run and CopilotKit's single endpoint."
       memory          = "2Gi" # Bodies of up to 8 MiB each.
       cpu             = "1"
-      concurrency     = 32
+      concurrency     = 128
       min_instances   = var.min_instances
       max_instances   = var.max_instances
       timeout_seconds = var.streaming_timeout_seconds
@@ -54,7 +55,7 @@ locals {
       description     = "The agent card, and messages of other agents (A2A)."
       memory          = "1Gi"
       cpu             = "1"
-      concurrency     = 32
+      concurrency     = 128
       min_instances   = var.min_instances
       max_instances   = var.max_instances
       timeout_seconds = var.streaming_timeout_seconds

@@ -104,7 +104,8 @@ variable "settings" {
     condition = length(setsubtract(keys(var.settings), [
       "BQ_MAX_BYTES_GATE", "CACHE_TTL_SECONDS", "DEFAULT_MAX_HISTORY", "DEFAULT_MAX_TOKENS", "DEFAULT_TEMPERATURE",
       "LOG_LEVEL", "MODEL_API_BASES", "ORG_TOKENS_PER_DAY", "OTEL_EXPORTER_OTLP_ENDPOINT", "RETENTION_DAYS",
-      "RETENTION_DELETED_DAYS", "TRACE_SAMPLE_RATIO", "USER_MESSAGES_PER_MINUTE", "WAREHOUSE_IMPERSONATION",
+      "RETENTION_DELETED_DAYS", "TRACE_SAMPLE_RATIO", "TURNS_PER_INSTANCE", "TURNS_PER_ORG", "USER_MESSAGES_PER_MINUTE",
+      "WAREHOUSE_IMPERSONATION",
     ])) == 0
     error_message = "Only settings that README.md lists, and that no variable of its own stands for."
   }

@@ -9,6 +9,7 @@ from common import limits
 from common.access.directory import Directory, Entry, principal
 from common.errors import BadRequest, BadSlug, Forbidden, ScopeMissing, Unauthenticated
 from common.settings import Settings
+from common.telemetry.request import belongs_to
 from common.tenant import OrgSlug, Principal, Tenant, UserId, parse_org_slug
 
 WRITE_SETTINGS = "settings:write"
@@ -57,6 +58,7 @@ class Authenticator:
         tenant = self.tenant(claim)
         if self._bypass:
             entry = await self._directory.look_up(tenant, None, also)
+            belongs_to(tenant.org_slug)
             return Principal(tenant, UserId(claim.user_id or "local"), "bypass", frozenset({WRITE_SETTINGS})), entry
         if claim.api_key is None:
             raise Unauthenticated
@@ -65,6 +67,7 @@ class Authenticator:
             raise Unauthenticated
         if entry.key.org_slug != tenant.org_slug:
             raise Forbidden
+        belongs_to(tenant.org_slug)
         return principal(tenant, entry.key, claim.user_id), entry
 
     async def settings_writer(self, claim: Claim) -> Principal:

@@ -22,6 +22,7 @@ from common import limits
 from common.errors import KeyInvalid, KeyServiceUnavailable
 from common.secret import Secret
 from common.settings import Settings
+from common.telemetry.tracing import span
 from common.tenant import Tenant
 
 # Of these another try may get another answer; of a ciphertext that does not open (INVALID_ARGUMENT) none will.
@@ -65,10 +66,11 @@ class ProviderKeys:
             "additional_authenticated_data_crc32c": _crc32c(additional),
         }
         try:
-            async with asyncio.timeout(limits.KEY_SERVICE_SECONDS):
-                answer = await self._client.encrypt(
-                    request=request, retry=_RETRY, timeout=limits.KEY_SERVICE_ATTEMPT_SECONDS
-                )
+            with span("kms.encrypt"):
+                async with asyncio.timeout(limits.KEY_SERVICE_SECONDS):
+                    answer = await self._client.encrypt(
+                        request=request, retry=_RETRY, timeout=limits.KEY_SERVICE_ATTEMPT_SECONDS
+                    )
         except (google.GoogleAPIError, TimeoutError) as error:
             raise KeyServiceUnavailable from error
         arrived = answer.verified_plaintext_crc32c and answer.verified_additional_authenticated_data_crc32c
@@ -101,9 +103,10 @@ class ProviderKeys:
             "additional_authenticated_data_crc32c": _crc32c(additional),
         }
         try:
-            answer = await self._client.decrypt(
-                request=request, retry=_RETRY, timeout=limits.KEY_SERVICE_ATTEMPT_SECONDS
-            )
+            with span("kms.decrypt"):
+                answer = await self._client.decrypt(
+                    request=request, retry=_RETRY, timeout=limits.KEY_SERVICE_ATTEMPT_SECONDS
+                )
         except google.FailedPrecondition:
             raise KeyInvalid from None  # The version of the KMS key that it was written with is gone.
         except google.InvalidArgument:
@@ -117,7 +120,8 @@ class ProviderKeys:
     async def ping(self) -> None:
         """Look the key up, without using it. Raises KeyServiceUnavailable."""
         try:
-            await self._client.get_crypto_key(name=self._key_name, timeout=limits.KEY_SERVICE_SECONDS)
+            with span("kms.get_key"):
+                await self._client.get_crypto_key(name=self._key_name, timeout=limits.KEY_SERVICE_SECONDS)
         except google.GoogleAPIError as error:
             raise KeyServiceUnavailable from error
 

@@ -47,7 +47,8 @@ class SettingsStore:
     async def change(self, principal: Principal, change: SettingsChange) -> Organization:
         """Apply a change and return what serves from now on.
 
-        A key is stored only after its provider has answered to it, and a model only after it has answered to the key.
+        A key is stored only after its provider has answered to it with the chosen model. Stored keys are never opened
+        here: whoever may change settings can put keys in and get none out.
         Raises ScopeMissing, Unprocessable, KeyInvalid, SetupRequired or the ModelError family; then nothing is changed.
         """
         require_scope(principal, WRITE_SETTINGS)
@@ -135,21 +136,19 @@ class SettingsStore:
                 return credential_id, await self.provider_keys.encrypt(tenant, credential_id, key)
             finally:
                 key.drop()
-        if old is not None and same_provider(old.provider, model.provider):
-            if change.model is not None and change.model != old.model_id:
-                credential = credential_of(organization, self.clock())
-                await self._check_stored(tenant, credential.credential_id, credential.ciphertext, model)
-            return old.credential_id, None
+        kept = old if old is not None and same_provider(old.provider, model.provider) else None
+        same_model = kept is not None and change.model in (None, kept.model_id)
+        if not same_model and not catalog.lists(model.provider, model.model_id):
+            raise Unprocessable("model: it is not a listed one. Send the key with it, so that both can be checked.")
+        if kept is not None:
+            if change.model is not None:
+                credential_of(organization, self.clock())
+            return kept.credential_id, None
         rows = (await self._run(tenant, sql.KEYS_SQL, {"now": self.clock()})).rows
         found = next((row for row in rows if same_provider(row["provider"], model.provider)), None)
         if found is None:
             raise SetupRequired("No key of this provider is stored that could serve. Send one with the settings.")
-        await self._check_stored(tenant, found["credential_id"], found["encrypted_credential"], model)
         return found["credential_id"], None
-
-    async def _check_stored(self, tenant: Tenant, credential_id: str, ciphertext: bytes, model: Model) -> None:
-        async with self.provider_keys.opened(tenant, credential_id, ciphertext) as key:
-            await self.key_check.check(model, key)
 
     async def _run(self, tenant: Tenant, text: str, values: Mapping[str, Scalar | tuple[Scalar, ...]]) -> QueryResult:
         """Run one statement with those of the values that it names."""

@@ -4,8 +4,8 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +17,8 @@ from common.errors import ContextTooLong
 from common.models.catalog import Model
 from common.models.completion import Completion, Message, ModelCall, Reply, ToolCall, Usage
 from common.secret import Secret
+from common.telemetry import timing
+from common.telemetry.tracing import span
 from common.tools.registry import BoundTools, as_message
 
 _OUT_OF_STEPS = (
@@ -107,17 +109,20 @@ class AgentLoop:
             reply = Reply("")
             begun = False
             try:
-                async with aclosing(self._completion.stream(self._call(briefing, state, tools, last))) as pieces:
-                    async for piece in pieces:
-                        if isinstance(piece, Reply):
-                            reply = piece
-                            continue
-                        if not begun and state.text:
-                            state.text.append("\n\n")
-                            yield TextDelta("\n\n")
-                        begun = True
-                        state.text.append(piece)
-                        yield TextDelta(piece)
+                call = self._call(briefing, state, tools, last)
+                with _measured(call) as count:
+                    async with aclosing(self._completion.stream(call)) as pieces:
+                        async for piece in pieces:
+                            if isinstance(piece, Reply):
+                                reply = piece
+                                count(reply.usage)
+                                continue
+                            if not begun and state.text:
+                                state.text.append("\n\n")
+                                yield TextDelta("\n\n")
+                            begun = True
+                            state.text.append(piece)
+                            yield TextDelta(piece)
             except ContextTooLong:
                 if begun or state.history_cut or not state.history:
                     raise
@@ -191,7 +196,8 @@ class AgentLoop:
                 content = continuation.results.get(waiting.waiting_id) or as_message(_UNANSWERED)
             else:
                 refusal = None if waiting.waiting_id in continuation.approved else _NOT_APPROVED
-                finished = await self._finish(call, state.agent.name, tools, refusal)
+                with timing.of_this_turn().stage("tools"):
+                    finished = await self._finish(call, state.agent.name, tools, refusal)
                 yield replace(finished, call_id=waiting.waiting_id)
                 content = as_message(finished.result)
             state.exchange.append({"role": "tool", "tool_call_id": call.call_id, "content": content})
@@ -216,8 +222,9 @@ class AgentLoop:
             yield ToolStarted(call.call_id, state.agent.name, call.name, call.arguments)
             running.append(asyncio.create_task(self._finish(call, state.agent.name, tools, refusal)))
         try:
-            for finished in asyncio.as_completed(running):
-                yield await finished
+            with timing.of_this_turn().stage("tools"):
+                for finished in asyncio.as_completed(running):
+                    yield await finished
         finally:
             for task in running:
                 task.cancel()
@@ -231,16 +238,37 @@ class AgentLoop:
         self, call: ToolCall, agent_name: str, tools: BoundTools, refusal: dict[str, Any] | None
     ) -> ToolFinished:
         started = time.perf_counter()
-        result = refusal or await tools.call(call.name, call.arguments, agent_name=agent_name)
+        domain = tools.domain(call.name)
+        with span("tool.call", agent=agent_name, tool=call.name if domain != "unknown" else "unknown") as asked:
+            result = refusal or await tools.call(call.name, call.arguments, agent_name=agent_name)
+            asked.set(error_class=result["error"]["code"] if "error" in result else None)
         return ToolFinished(
             call_id=call.call_id,
             agent_name=agent_name,
             tool_name=call.name,
-            tool_domain=tools.domain(call.name),
+            tool_domain=domain,
             arguments=call.arguments,
             result=result,
             duration_ms=round((time.perf_counter() - started) * 1000),
         )
+
+
+@contextmanager
+def _measured(call: ModelCall) -> Iterator[Callable[[Usage], None]]:
+    """Time a model call for its turn and its trace; what it yields takes the tokens."""
+    measured = timing.of_this_turn()
+    measured.model_calls += 1
+    model = call.model
+    with (
+        measured.stage("model"),
+        span("model.call", leaf=True, provider=model.provider, model_id=model.model_id) as asked,
+    ):
+
+        def count(usage: Usage) -> None:
+            measured.used(usage.input_tokens, usage.output_tokens, usage.cached_tokens)
+            asked.set(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
+
+        yield count
 
 
 def _error(code: str, message: str) -> dict[str, Any]:

@@ -15,11 +15,15 @@ from common.errors import SetupRequired
 _NOT_SERVED = "The organisation's chat settings name a provider that is not served. Choose another one."
 
 OutputLimit = Literal["max_tokens", "max_completion_tokens"]
+Wire = Literal["openai", "litellm"]
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """How to call a model. Windows and outputs are tokens; ``max_temperature`` is None where one is refused."""
+    """How to call a model. Windows and outputs are tokens; ``max_temperature`` is None where one is refused.
+
+    Prices are US dollars for a million tokens; None where unknown.
+    """
 
     provider: str
     model_id: str
@@ -30,6 +34,21 @@ class Model:
     output_limit: OutputLimit
     reasoning: bool
     api_base: str | None
+    wire: Wire = "litellm"
+    cache_markers: bool = False
+    input_price: Decimal | None = None
+    output_price: Decimal | None = None
+
+    @property
+    def api_name(self) -> str:
+        """What the provider's API calls the model."""
+        return self.litellm_name.split("/", 1)[1]
+
+    def cost(self, input_tokens: int, output_tokens: int) -> Decimal | None:
+        """US dollars of so many tokens, none of them cached; None where a price is unknown."""
+        if self.input_price is None or self.output_price is None:
+            return None
+        return (self.input_price * input_tokens + self.output_price * output_tokens) / 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +87,8 @@ class _Provider(_Checked):
     api_base: str | None = Field(None, pattern=r"^https://[^/]+(/[^/]+)*$")
     aliases: tuple[str, ...] = ()
     local_only: bool = False
+    wire: Wire = "litellm"
+    cache_markers: bool = False
     max_temperature: float = Field(gt=0)
     defaults: _Traits
     models: Mapping[str, _Model]
@@ -118,7 +139,17 @@ def resolve(provider: str, model_id: str, *, deployed: bool) -> Model:
         output_limit=traits.output_limit,
         reasoning=traits.reasoning,
         api_base=entry.api_base,
+        wire=entry.wire,
+        cache_markers=entry.cache_markers,
+        input_price=found[1].input_price if found else None,
+        output_price=found[1].output_price if found else None,
     )
+
+
+def lists(provider: str, model_id: str) -> bool:
+    """Whether the catalogue names this model of a provider."""
+    key = canonical(provider)
+    return key is not None and _catalog().providers[key].find(model_id) is not None
 
 
 def models_of(provider: str, *, deployed: bool) -> tuple[Offer, ...]:

@@ -12,48 +12,61 @@ _DONE = b"[DONE]"
 class Frames:
     """Takes a stream's bytes as they come. litellm skips what it cannot read and makes up an end; this tells.
 
-    ``ended`` is set by the event that ends an answer, ``failure`` by one that is an error or no JSON.
+    ``ended`` is set by the event that ends an answer, ``done`` by the one after which OpenAI's format says nothing
+    more, ``failure`` by one that is an error or no JSON; ``sound`` is how many of the last bytes came before that one.
     """
 
     def __init__(self) -> None:
         self.ended = False
+        self.done = False
         self.failure: ServiceError | None = None
+        self.sound = 0
         self._rest = b""
         self._data: list[bytes] = []
 
-    def feed(self, part: bytes) -> None:
-        """Look at the next bytes."""
+    def feed(self, part: bytes) -> list[dict[str, Any]]:
+        """Look at the next bytes, and return the events that they complete; none after a failure."""
+        events: list[dict[str, Any]] = []
+        self.sound = len(part)
+        begun, at = 0, -len(self._rest)
         *lines, self._rest = (self._rest + part).split(b"\n")
         for line in lines:
+            at += len(line) + 1
             line = line.rstrip(b"\r")
             if line.startswith(b"data:"):
                 self._data.append(line[5:].strip())
-            elif not line and self._data:
-                self._event(b"\n".join(self._data))
+            elif not line:
+                if self._data and self.failure is None:
+                    event = self._event(b"\n".join(self._data))
+                    if self.failure is not None:
+                        self.sound = begun
+                    elif event is not None:
+                        events.append(event)
                 self._data.clear()
+                begun = at
+        return events
 
-    def finish(self) -> None:
+    def finish(self) -> list[dict[str, Any]]:
         """The stream is over: what is left of it is an event too, if it has come whole."""
-        if self._rest:
-            self.feed(b"\n")
-        if self._data:
-            self.feed(b"\n")
+        return self.feed(b"\n\n") if self._rest or self._data else []
 
-    def _event(self, data: bytes) -> None:
+    def _event(self, data: bytes) -> dict[str, Any] | None:
         if data == _DONE:
-            self.ended = True
-            return
+            self.ended = self.done = True
+            return None
         try:
             event: Any = json.loads(data)
         except ValueError:
-            self.failure = self.failure or ProviderUnavailable()
-            return
+            self.failure = ProviderUnavailable()
+            return None
         if not isinstance(event, dict):
-            self.failure = self.failure or ProviderUnavailable()
-        elif event.get("error"):
-            self.failure = self.failure or worded(json.dumps(event["error"]))
+            self.failure = ProviderUnavailable()
+            return None
+        if event.get("error"):
+            self.failure = worded(json.dumps(event["error"]))
         elif _ends(event):
             self.ended = True
+        return event
 
 
 def _ends(event: dict[str, Any]) -> bool:

@@ -1,10 +1,10 @@
-"""Adds the chunks of one stream up to a Reply."""
+"""Adds the deltas of one stream up to a Reply."""
 
 import uuid
 from dataclasses import dataclass
-from typing import Any
 
 from common.models.call import Reply, ToolCall, Usage
+from common.models.deltas import CallPiece, Delta
 
 
 @dataclass(slots=True)
@@ -17,7 +17,7 @@ class _Call:
 
 
 class Gathered:
-    """What the chunks of one stream add up to. ``begun`` is set by the first thing that the model itself said."""
+    """What the deltas of one stream add up to. ``begun`` is set by the first thing that the model itself said."""
 
     def __init__(self) -> None:
         self.begun = False
@@ -27,36 +27,32 @@ class Gathered:
         self._usage = Usage()
         self._finish_reason = ""
 
-    def add(self, chunk: Any) -> str:
-        """Take one chunk in and return the text it adds."""
-        if usage := getattr(chunk, "usage", None):
-            self._usage = Usage(usage.prompt_tokens or 0, usage.completion_tokens or 0)
-        if not chunk.choices:
-            return ""
-        choice = chunk.choices[0]
-        self._finish_reason = choice.finish_reason or self._finish_reason
-        delta = choice.delta
-        for piece in delta.tool_calls or ():
+    def add(self, delta: Delta) -> str:
+        """Take one delta in and return the text it adds."""
+        if delta.usage is not None:
+            self._usage = _newer(self._usage, delta.usage)
+        # litellm says a plain end too often: before the real one, or once more after it.
+        if delta.finish_reason and not (self._finish_reason and delta.finish_reason == "stop"):
+            self._finish_reason = delta.finish_reason
+        for piece in delta.calls:
             self._add_piece(piece)
-        text: str = delta.content or ""
-        # What a model thought (reasoning_content) is not part of what it says; it does show that it has begun.
-        if text or delta.tool_calls or getattr(delta, "reasoning_content", None):
+        # What a model thought is not part of what it says; it does show that it has begun.
+        if delta.text or delta.calls or delta.thinks:
             self.begun = True
-        if text:
-            self._text.append(text)
-        return text
+        if delta.text:
+            self._text.append(delta.text)
+        return delta.text
 
-    def _add_piece(self, piece: Any) -> None:
+    def _add_piece(self, piece: CallPiece) -> None:
         call = self._open.get(piece.index)
         # Some providers give every call of a step the same index; another id is another call.
-        if call is None or (piece.id and call.call_id and piece.id != call.call_id):
+        if call is None or (piece.call_id and call.call_id and piece.call_id != call.call_id):
             call = self._open[piece.index] = _Call()
             self._calls.append(call)
-        call.call_id = call.call_id or piece.id or ""
-        name = piece.function.name or ""
-        if name != call.name:
-            call.name += name
-        call.arguments += piece.function.arguments or ""
+        call.call_id = call.call_id or piece.call_id
+        if piece.name != call.name:
+            call.name += piece.name
+        call.arguments += piece.arguments
 
     @property
     def refused(self) -> bool:
@@ -70,4 +66,17 @@ class Gathered:
             for call in self._calls
             if call.name
         )
-        return Reply("".join(self._text), calls, self._usage, self._finish_reason or "stop")
+        finish_reason = self._finish_reason or "stop"
+        # Gemini stops where others say that they call tools.
+        if calls and finish_reason == "stop":
+            finish_reason = "tool_calls"
+        return Reply("".join(self._text), calls, self._usage, finish_reason)
+
+
+def _newer(known: Usage, told: Usage) -> Usage:
+    """What is told anew counts, and what it leaves out stays: Anthropic tells the input first and the output last."""
+    return Usage(
+        told.input_tokens or known.input_tokens,
+        told.output_tokens or known.output_tokens,
+        told.cached_tokens or known.cached_tokens,
+    )

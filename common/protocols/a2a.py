@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import AsyncGenerator
+from functools import partial
 from typing import Any, NoReturn
 
 from a2a.helpers import get_text_parts, new_text_message
@@ -18,7 +19,7 @@ from a2a.utils.errors import (
     TaskNotFoundError,
     UnsupportedOperationError,
 )
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Message as AsgiMessage
 
@@ -27,14 +28,16 @@ from common.agents.events import TurnFinished
 from common.errors import ServiceError
 from common.protocols.question import as_id, question
 from common.turn import Parts, open_turn
+from common.turn.admission import Gone
 from common.turn.offers import Offers
+from common.web.leaving import gone
 
 
 async def answer(parts: Parts, claim: Claim, request: Request, body: bytes) -> Response:
     """Answer one JSON-RPC request of an authenticated caller."""
     # The SDK logs what it cannot read with whatever the client sent.
     logging.getLogger("a2a").setLevel(logging.CRITICAL + 1)
-    dispatcher = JsonRpcDispatcher(_Handler(parts, claim), enable_v0_3_compat=True)
+    dispatcher = JsonRpcDispatcher(_Handler(parts, claim, partial(gone, request)), enable_v0_3_compat=True)
     return await dispatcher.handle_requests(_Replayed(request, body))
 
 
@@ -53,9 +56,10 @@ class _Replayed(Request):
 class _Handler(RequestHandler):
     """The methods of A2A for one caller. There are no tasks: every message is answered at once."""
 
-    def __init__(self, parts: Parts, claim: Claim) -> None:
+    def __init__(self, parts: Parts, claim: Claim, gone: Gone) -> None:
         self._parts = parts
         self._claim = claim
+        self._gone = gone
 
     async def on_message_send(self, params: SendMessageRequest, _: ServerCallContext) -> Message:
         try:
@@ -63,7 +67,11 @@ class _Handler(RequestHandler):
         except A2AError:
             raise
         except ServiceError as error:
+            if error.status >= 500:
+                self._parts.log.failure("request.failed", error)
             raise _translated(error) from None
+        except ClientDisconnect:
+            raise _translated(ServiceError()) from None
         except Exception as error:
             # The SDK would answer with the exception's text.
             self._parts.log.error("a2a.crashed", error_class=type(error).__name__)
@@ -82,7 +90,7 @@ class _Handler(RequestHandler):
             raise ContentTypeNotSupportedError("Send the question as a text part.")
         message_id = as_id(message.message_id) if message.message_id else None
         request = question("\n".join(texts), message.context_id or None, message_id)
-        turn = await open_turn(self._parts, self._claim, request, Offers(own_ids=True))
+        turn = await open_turn(self._parts, self._claim, request, Offers(own_ids=True), self._gone)
         return await turn.finished()
 
     async def on_get_task(self, *_: Any) -> NoReturn:

@@ -1,5 +1,6 @@
 """A turn as an AG-UI run, in the order that clients of 0.0.59 and of 1.0 enforce: what was opened is closed."""
 
+import json
 from typing import Any
 
 from ag_ui.core import (
@@ -18,7 +19,6 @@ from ag_ui.core import (
     StateSnapshotEvent,
     StepFinishedEvent,
     StepStartedEvent,
-    TextMessageContentEvent,
     TextMessageEndEvent,
     TextMessageStartEvent,
     TokenUsage,
@@ -46,9 +46,8 @@ from common.agents.events import (
 )
 from common.errors import ServiceError
 from common.sessions.records import Conversation
-from common.tools.registry import as_message
+from common.tools.registry import CHART, as_message
 
-CHART = "chart"
 _ENCODER = EventEncoder()
 
 
@@ -103,7 +102,7 @@ class RunEncoder:
             case AgentChanged(agent_name=name):
                 return _frames(*self._close_step(), *self._start_step(name))
             case TextDelta(text=text):
-                return _frames(*self._say(text))
+                return self._say(text)
             case ToolStarted():
                 return _frames(*self._close_message(), *self._start_call(event))
             case ToolFinished():
@@ -119,16 +118,16 @@ class RunEncoder:
             case TurnFailed(error=error):
                 return self.failed(error)
 
-    def _say(self, text: str) -> list[BaseEvent]:
+    def _say(self, text: str) -> bytes:
         if not text or (self._open_message is None and self._messages and not text.strip()):
-            return []
-        events: list[BaseEvent] = []
+            return b""
+        start = b""
         if self._open_message is None:
             # The first piece has the id of the answer that is stored; pieces after a tool call count on from it.
             self._open_message = f"{self._answer_id}.{self._messages}" if self._messages else self._answer_id
             self._messages += 1
-            events.append(TextMessageStartEvent(message_id=self._open_message, role="assistant"))
-        return [*events, TextMessageContentEvent(message_id=self._open_message, delta=text)]
+            start = _frames(TextMessageStartEvent(message_id=self._open_message, role="assistant"))
+        return start + _content(self._open_message, text)
 
     def _close_message(self) -> list[BaseEvent]:
         if self._open_message is None:
@@ -230,6 +229,12 @@ def _call(call_id: str, name: str, arguments: str) -> list[BaseEvent]:
 
 def _patch(path: str, value: object) -> StateDeltaEvent:
     return StateDeltaEvent(delta=[{"op": "replace", "path": path, "value": value}])
+
+
+def _content(message_id: str, text: str) -> bytes:
+    """The frame of a TextMessageContentEvent, of which there is one a token, without making one."""
+    said = {"type": "TEXT_MESSAGE_CONTENT", "messageId": message_id, "delta": text}
+    return f"data: {json.dumps(said, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()
 
 
 def _frames(*events: BaseEvent) -> bytes:

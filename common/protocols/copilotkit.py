@@ -16,6 +16,7 @@ from common.protocols import agui_input, agui_offers
 from common.protocols.agui import RunEncoder
 from common.sessions.records import Conversation
 from common.turn import Turn, open_turn
+from common.turn.admission import Gone
 from common.web.sse import EventStream
 
 # The client checks which runtime it talks to; this one's answers are those of that version.
@@ -34,8 +35,8 @@ _INFO: dict[str, Any] = {
 }
 
 
-async def answer(services: Services, claim: Claim, raw: bytes) -> Response:
-    """Answer one request. Raises a ServiceError as long as nothing was said."""
+async def answer(services: Services, claim: Claim, raw: bytes, gone: Gone) -> Response:
+    """Answer one request. Raises a ServiceError as long as nothing was said, or what ``gone`` raises while it waits."""
     asked = agui_input.read(raw)
     if asked.run is None:
         await services.authenticator.authenticate(claim)
@@ -43,22 +44,21 @@ async def answer(services: Services, claim: Claim, raw: bytes) -> Response:
         return JSONResponse(_INFO if asked.method == "info" else {"stopped": False})
     if asked.method == "agent/connect":
         return await _connect(services, claim, asked.run)
-    return await _run(services, claim, asked.run)
+    return await _run(services, claim, asked.run, gone)
 
 
-async def _run(services: Services, claim: Claim, run: RunAgentInput) -> Response:
+async def _run(services: Services, claim: Claim, run: RunAgentInput, gone: Gone) -> Response:
     taken = {TRANSFER, *(each.name for each in services.registry.tools)}
-    turn = await open_turn(services.turns, claim, agui_input.turn_request(run), agui_offers.offers(run, taken))
+    turn = await open_turn(services.turns, claim, agui_input.turn_request(run), agui_offers.offers(run, taken), gone)
     return EventStream(turn, _frames(services, turn, RunEncoder(run.thread_id, run.run_id)))
 
 
 async def _frames(services: Services, turn: Turn, encoder: RunEncoder) -> AsyncGenerator[bytes, None]:
     yield encoder.begin()
     try:
-        async with aclosing(turn.events(limits.HEARTBEAT_SECONDS)) as events:
-            async for event in events:
-                frames = encoder.frames(event)
-                if frames:
+        async with aclosing(turn.batches(limits.HEARTBEAT_SECONDS)) as batches:
+            async for batch in batches:
+                if frames := b"".join(map(encoder.frames, batch)):
                     yield frames
     except Exception as error:
         # The status is sent already; a stream that only breaks off looks to the client like a run that ended well.

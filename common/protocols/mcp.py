@@ -82,6 +82,8 @@ class _Session:
         try:
             result = await self._call(params.name, json.dumps(params.arguments or {}))
         except ServiceError as error:
+            if error.status >= 500:
+                self._services.log.failure("request.failed", error)
             raise MCPError(mcp.INTERNAL_ERROR, error.detail, {"code": error.code}) from None
         except MCPError:
             raise

@@ -15,11 +15,10 @@ from common.sessions.conversations import summary
 from common.sessions.finder import Finder, Found
 from common.sessions.paths import message_path, messages_path
 from common.sessions.record import Place, Record
-from common.sessions.records import Message, message_of
+from common.sessions.records import Message, bytes_of, message_of
 
 SCHEMA_VERSION = 1
 _START = (0, Place(datetime.fromisoformat("1970-01-01T00:00:00+00:00"), "-"))
-_SHOWN = tuple(name for name in Message.__dataclass_fields__ if name != "tool_results_json")
 
 Position = tuple[int, Place]
 
@@ -34,7 +33,10 @@ class Messages:
         self._clock = clock
 
     async def page(self, claim: Claim, conversation_id: str, limit: int, after: str | None) -> dict[str, Any]:
-        """One page of a conversation, oldest first, from one query where Firestore holds it all."""
+        """One page of a conversation, oldest first, from one query where Firestore holds it all.
+
+        It is shorter than ``limit`` where the messages and their tool results are long.
+        """
         found = await self._finder.find(claim, conversation_id)
         scope = ("messages", found.principal.org_slug, conversation_id)
         start = _START
@@ -43,7 +45,7 @@ class Messages:
             assert isinstance(sequence, int)
             assert isinstance(at, datetime)
             start = (sequence, Place(at, str(row_id)))
-        page = await self._read(found, start, limit, _SHOWN)
+        page = _within(await self._read(found, start, limit), limits.PAGE_BYTES)
         body: dict[str, Any] = {
             "org_slug": found.principal.org_slug,
             "conversation_id": conversation_id,
@@ -57,7 +59,7 @@ class Messages:
     async def export(self, claim: Claim, conversation_id: str) -> AsyncIterator[bytes]:
         """The whole conversation as JSON text, in pieces. What can be refused is refused before the first piece."""
         found = await self._finder.find(claim, conversation_id)
-        first = await self._read(found, _START, limits.EXPORT_PAGE, None)
+        first = await self._read(found, _START, limits.EXPORT_PAGE)
         return self._pieces(found, first)
 
     async def _pieces(self, found: Found, page: list[Message]) -> AsyncIterator[bytes]:
@@ -77,10 +79,10 @@ class Messages:
             last = page[-1]
             following = (last.sequence + 1, Place(last.created_at, last.message_id))
             done = following[0] >= found.conversation.message_count
-            page = [] if done else await self._read(found, following, limits.EXPORT_PAGE, None)
+            page = [] if done else await self._read(found, following, limits.EXPORT_PAGE)
         yield b"\n]}\n"
 
-    async def _read(self, found: Found, start: Position, limit: int, fields: tuple[str, ...] | None) -> list[Message]:
+    async def _read(self, found: Found, start: Position, limit: int) -> list[Message]:
         """The messages from a position on; those that Firestore lacks, which their numbers tell, from the record."""
         sequence, place = start
         tenant = found.principal.tenant
@@ -89,7 +91,6 @@ class Messages:
             messages_path(tenant, conversation.conversation_id),
             where=(Where("sequence", ">=", sequence),),
             order=(Sort("sequence"),),
-            fields=fields,
             limit=limit,
         )
         held = [message_of(document) for document in documents]
@@ -132,6 +133,16 @@ def _merged(held: list[Message], recorded: tuple[Message, ...], sequence: int) -
     ]
 
 
+def _within(messages: list[Message], most: int) -> list[Message]:
+    """The first messages, as many as fit into so many bytes, and at least one."""
+    total = 0
+    for count, message in enumerate(messages):
+        total += bytes_of(message)
+        if total > most and count:
+            return messages[:count]
+    return messages
+
+
 def shown(message: Message) -> dict[str, Any]:
     """What a history says of a message."""
     feedback = message.feedback
@@ -142,6 +153,7 @@ def shown(message: Message) -> dict[str, Any]:
         "status": message.status,
         "agent_name": message.agent_name,
         "tool_calls_json": message.tool_calls_json,
+        "tool_results_json": message.tool_results_json,
         "model_id": message.model_id,
         "input_tokens": message.input_tokens,
         "output_tokens": message.output_tokens,
@@ -155,7 +167,7 @@ def exported(message: Message) -> dict[str, Any]:
     """What an export says of a message: tool calls with their results as JSON, and usage apart."""
     plain = shown(message)
     usage = {name: plain.pop(name) for name in ("input_tokens", "output_tokens")}
-    del plain["tool_calls_json"]
+    del plain["tool_calls_json"], plain["tool_results_json"]
     return plain | {
         "tool_calls": _parsed(message.tool_calls_json),
         "tool_results": _parsed(message.tool_results_json),

@@ -12,7 +12,7 @@ from common import limits
 from common.agents.events import ToolFinished
 from common.documents import Data, Document
 from common.tenant import Tenant
-from common.tools.registry import as_message
+from common.tools.registry import as_stored
 
 Role = Literal["user", "assistant"]
 MessageStatus = Literal["complete", "cancelled"]
@@ -197,11 +197,11 @@ def message_in(row: Mapping[str, Any]) -> Message:
 
 def fitted(message: Message) -> Message:
     """The message as one document can hold it: shortened where it must be, from what matters least."""
-    if _bytes(message) > limits.MESSAGE_BYTES:
+    if bytes_of(message) > limits.MESSAGE_BYTES:
         message = replace(message, tool_results_json=None)
-    if _bytes(message) > limits.MESSAGE_BYTES:
+    if bytes_of(message) > limits.MESSAGE_BYTES:
         message = replace(message, tool_calls_json=None)
-    if _bytes(message) > limits.MESSAGE_BYTES:
+    if bytes_of(message) > limits.MESSAGE_BYTES:
         message = replace(message, content=cut(message.content, limits.MESSAGE_BYTES))
     return message
 
@@ -212,7 +212,8 @@ def cut(text: str, most: int) -> str:
     return text if len(encoded) <= most else f"{encoded[: most - 3].decode(errors='ignore')}…"
 
 
-def _bytes(message: Message) -> int:
+def bytes_of(message: Message) -> int:
+    """How long what was said, and what it took to say it, is together."""
     texts = (message.content, message.tool_calls_json, message.tool_results_json)
     return sum(len(text.encode()) for text in texts if text)
 
@@ -233,9 +234,7 @@ def tool_results_json(calls: Sequence[ToolFinished]) -> str | None:
     if not calls:
         return None
     share = limits.STORED_TOOL_RESULTS_CHARS // len(calls)
-    listed = ",".join(
-        f'{{"id":{json.dumps(call.call_id)},"result":{as_message(call.result, share)}}}' for call in calls
-    )
+    listed = ",".join(f'{{"id":{json.dumps(call.call_id)},"result":{as_stored(call.result, share)}}}' for call in calls)
     return f"[{listed}]"
 
 

@@ -12,6 +12,7 @@ from pydantic import Field
 from common import limits
 from common.tenant import Principal
 from common.tools import cost_sql, forecast, periods
+from common.tools.charts import costs as charts
 from common.tools.cost_sql import CostType, Dimension, Filters, GroupBy
 from common.tools.periods import EndDate, Period, PeriodType, StartDate
 from common.tools.registry import Tool, ToolContext, tool
@@ -257,8 +258,14 @@ async def top_cost_drivers(
 
 
 COST_TOOLS: tuple[Tool, ...] = tuple(
-    tool("costs", function)
-    for function in (query_costs, compare_periods, cost_breakdown, cost_forecast, top_cost_drivers)
+    tool("costs", function, draws=draws)
+    for function, draws in (
+        (query_costs, charts.costs),
+        (compare_periods, charts.changes),
+        (cost_breakdown, charts.breakdown),
+        (cost_forecast, charts.forecast),
+        (top_cost_drivers, charts.changes),
+    )
 )
 
 

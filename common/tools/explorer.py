@@ -12,6 +12,7 @@ from pydantic import Field
 from common import limits
 from common.tenant import Principal
 from common.tools import explorer_sql
+from common.tools.charts import queries as charts
 from common.tools.registry import Tool, ToolContext, tool
 from common.tools.result import ToolError, ToolResult, json_safe
 from common.warehouse import schema
@@ -111,7 +112,8 @@ async def run_read_query(principal: Principal, context: ToolContext, *, sql: Sql
 _TOO_LARGE = "No values: the table has no plain text columns, or is too large to look through."
 
 EXPLORER_TOOLS: tuple[Tool, ...] = tuple(
-    tool("explorer", function) for function in (list_org_tables, describe_table, run_read_query)
+    tool("explorer", function, draws=draws)
+    for function, draws in ((list_org_tables, None), (describe_table, None), (run_read_query, charts.query))
 )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -24,6 +25,8 @@ from common.tools.result import ToolError, ToolResult
 from common.warehouse.client import QueryRefused, QueryResult, Warehouse
 from common.warehouse.query import GuardedQuery
 
+CHART = "chart"
+Draw = Callable[[ToolResult], dict[str, Any] | None]
 _TENANT_NAMES = re.compile(r"org|tenant|dataset|project|user|principal", re.IGNORECASE)
 
 
@@ -50,7 +53,10 @@ class ToolContext:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A function with the schema of its arguments; ``writes`` where it changes what is stored."""
+    """A function with the schema of its arguments; ``writes`` where it changes what is stored.
+
+    ``draws`` makes a picture of an answer, or None where there is nothing to see.
+    """
 
     name: str
     domain: str
@@ -58,20 +64,26 @@ class Tool:
     arguments: type[BaseModel]
     function: Callable[..., Awaitable[ToolResult]]
     writes: bool = False
+    draws: Draw | None = None
 
     def schema(self) -> dict[str, Any]:
-        """The tool as a model API takes it."""
-        parameters = self.arguments.model_json_schema()
-        parameters.pop("title", None)
-        for argument in parameters.get("properties", {}).values():
-            argument.pop("title", None)
-        return {
-            "type": "function",
-            "function": {"name": self.name, "description": self.description, "parameters": parameters},
-        }
+        """The tool as a model API takes it; the same object every time, and nobody's to change."""
+        return _schema(self)
 
 
-def tool(domain: str, function: Callable[..., Awaitable[ToolResult]], *, writes: bool = False) -> Tool:
+@cache
+def _schema(tool: Tool) -> dict[str, Any]:
+    parameters = tool.arguments.model_json_schema()
+    parameters.pop("title", None)
+    for argument in parameters.get("properties", {}).values():
+        argument.pop("title", None)
+    function = {"name": tool.name, "description": tool.description, "parameters": parameters}
+    return {"type": "function", "function": function}
+
+
+def tool(
+    domain: str, function: Callable[..., Awaitable[ToolResult]], *, writes: bool = False, draws: Draw | None = None
+) -> Tool:
     """Make a Tool of a function. Raises ValueError for an argument that could name a tenant or has no type."""
     fields: dict[str, Any] = {}
     for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
@@ -82,7 +94,7 @@ def tool(domain: str, function: Callable[..., Awaitable[ToolResult]], *, writes:
         default = ... if parameter.default is inspect.Parameter.empty else parameter.default
         fields[name] = (parameter.annotation, default)
     arguments = create_model(function.__name__, __config__=ConfigDict(extra="forbid", frozen=True), **fields)
-    return Tool(function.__name__, domain, inspect.cleandoc(function.__doc__ or ""), arguments, function, writes)
+    return Tool(function.__name__, domain, inspect.cleandoc(function.__doc__ or ""), arguments, function, writes, draws)
 
 
 class Registry:
@@ -142,6 +154,9 @@ class BoundTools:
         async with self._writing if chosen.writes else nullcontext():
             result = await chosen.function(self._principal, context, **checked)
         envelope = result.envelope()
+        chart = chosen.draws(result) if chosen.draws else None
+        if chart is not None:
+            envelope[CHART] = chart
         envelope["duration_ms"] = round((time.perf_counter() - started) * 1000)
         return envelope
 
@@ -168,10 +183,19 @@ def _error(code: str, message: str) -> dict[str, Any]:
     return {"error": {"code": code, "message": message}}
 
 
-def as_message(result: Mapping[str, Any], max_chars: int = limits.TOOL_RESULT_CHARS) -> str:
-    """A tool result as JSON text; where it is too long, with rows left out from the end, and said so."""
+def as_stored(result: Mapping[str, Any], max_chars: int) -> str:
+    """A tool result as JSON text with its chart; where that is too long, as a message."""
     text = _compact(result)
-    shown = dict(result)
+    return text if len(text) <= max_chars else as_message(result, max_chars)
+
+
+def as_message(result: Mapping[str, Any], max_chars: int = limits.TOOL_RESULT_CHARS) -> str:
+    """A tool result as JSON text for a model, which pays for it and needs no chart.
+
+    Where it is too long, rows are left out from the end, and it says so.
+    """
+    shown = {name: value for name, value in result.items() if name != CHART}
+    text = _compact(shown)
     while len(text) > max_chars and shown.get("rows"):
         rows = shown["rows"]
         shown |= {"rows": rows[: len(rows) // 2], "truncated": True}

@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints
 from common import limits
 from common.tenant import Principal
 from common.tools import cost_sql, quotas, recorded, usage_sql
+from common.tools.charts import usage as charts
 from common.tools.periods import EndDate, Period, StartDate
 from common.tools.registry import Tool, ToolContext, tool
 from common.tools.result import ToolResult
@@ -216,7 +217,13 @@ async def pipeline_runs(
 
 
 USAGE_TOOLS: tuple[Tool, ...] = tuple(
-    tool("usage", function) for function in (genai_usage, quota_status, top_consumers, pipeline_runs)
+    tool("usage", function, draws=draws)
+    for function, draws in (
+        (genai_usage, charts.genai_usage),
+        (quota_status, charts.quotas),
+        (top_consumers, charts.top_consumers),
+        (pipeline_runs, None),
+    )
 )
 
 

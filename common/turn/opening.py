@@ -1,6 +1,6 @@
 """From a request to a turn under way: load, authorise, check, open the key."""
 
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -11,13 +11,17 @@ from common.access.rate_limits import Allowance
 from common.access.serving import credential_of, settings_of
 from common.agents.events import Event
 from common.documents import Document
-from common.errors import ConversationBusy, ConversationNotFound, Unprocessable
+from common.errors import ConversationBusy, ConversationNotFound, KeyServiceUnavailable, Unprocessable
 from common.models import catalog
+from common.secret import Secret
 from common.sessions import records
 from common.sessions.paths import conversation_path, message_path, pending_path
 from common.sessions.pending import pending_of
 from common.sessions.records import Conversation, Message
+from common.telemetry import timing
+from common.telemetry.timing import Timing
 from common.tenant import Principal, Tenant
+from common.turn.admission import Gone
 from common.turn.joining import join, replay
 from common.turn.offers import PLAIN, Offers
 from common.turn.request import SendRequest
@@ -25,16 +29,40 @@ from common.turn.running import Parts, Run, Setup
 from common.turn.turn import Turn
 
 
-async def open_turn(parts: Parts, claim: Claim, request: SendRequest, offers: Offers = PLAIN) -> Turn:
-    """Load, authorise and open the key, then start the turn. Raises a ServiceError while nothing is stored or said."""
+async def open_turn(
+    parts: Parts, claim: Claim, request: SendRequest, offers: Offers = PLAIN, gone: Gone | None = None
+) -> Turn:
+    """Load, authorise, find a place and open the key, then start the turn.
+
+    Raises a ServiceError while nothing is stored or said, or what ``gone`` raises while the turn waits for its place.
+    """
+    timed = timing.begin()
+    turn = await _open(parts, claim, request, offers, timed)
+    if turn is None:
+        with timed.stage("queue"):
+            place = await parts.admission.wait(parts.authenticator.tenant(claim).org_slug, gone)
+        # What was read before it waited may be old.
+        with ExitStack() as held:
+            held.callback(place.leave)
+            turn = await _open(parts, claim, request, offers, timed, held)
+    assert turn is not None
+    return turn
+
+
+async def _open(
+    parts: Parts, claim: Claim, request: SendRequest, offers: Offers, timed: Timing, held: ExitStack | None = None
+) -> Turn | None:
+    """The turn, which takes over the place that is ``held`` if it asks a model; None where it finds no place."""
     tenant = parts.authenticator.tenant(claim)
     paths = _paths(tenant, claim, request, offers)
     allowed = parts.rate_limits.of(tenant, claim, parts.clock())
-    principal, entry = await parts.authenticator.authenticate(claim, (*paths.values(), *allowed.paths))
+    with timed.stage("read"):
+        principal, entry = await parts.authenticator.authenticate(claim, (*paths.values(), *allowed.paths))
     if request.conversation_id is not None and not request.names_a_conversation:
         raise ConversationNotFound
     turn = Turn()
-    known = await _known(parts, principal, entry, paths, request, offers)
+    with timed.stage("read"):
+        known = await _known(parts, principal, entry, paths, request, offers)
     if known.answer is not None and known.conversation is not None:
         waiting = _waiting(known.answer, known.conversation, entry.documents.get(paths.get("pending", "")))
         replay(turn.emit, known.answer, known.conversation.conversation_id, waiting)
@@ -47,13 +75,30 @@ async def open_turn(parts: Parts, claim: Claim, request: SendRequest, offers: Of
             return turn
     setup = _set_up(parts, principal, entry, known, request, allowed)
     setup = _offered(setup, offers, entry.documents.get(paths.get("pending", "")))
-    credential = setup.credential
-    stack = AsyncExitStack()
-    key = await stack.enter_async_context(
-        parts.provider_keys.opened(tenant, credential.credential_id, credential.ciphertext)
-    )
-    turn.start(Run(parts, setup, turn.emit, joining).run(key, stack))
+    if held is None:
+        place = parts.admission.enter(tenant.org_slug)
+        if place is None:
+            return None
+        held = ExitStack()
+        held.callback(place.leave)
+    with held:
+        stack = AsyncExitStack()
+        with timed.stage("key"):
+            key = await _opened_key(parts, setup, stack)
+        turn.start(Run(parts, setup, turn.emit, joining, timed).run(key, stack), then=held.pop_all().close)
     return turn
+
+
+async def _opened_key(parts: Parts, setup: Setup, stack: AsyncExitStack) -> Secret:
+    """The provider key, for as long as the stack is open. Raises KeyInvalid or KeyServiceUnavailable."""
+    tenant, credential = setup.principal.tenant, setup.credential
+    try:
+        return await stack.enter_async_context(
+            parts.provider_keys.opened(tenant, credential.credential_id, credential.ciphertext)
+        )
+    except KeyServiceUnavailable as error:
+        parts.log.failure("key.failed", error, org=setup.principal.org_slug)
+        raise
 
 
 def _paths(tenant: Tenant, claim: Claim, request: SendRequest, offers: Offers) -> dict[str, str]:

@@ -30,9 +30,11 @@ from common.sessions.records import Conversation, Message
 from common.sessions.store import Answer, SessionStore
 from common.settings import Settings
 from common.telemetry.log import Log
+from common.telemetry.timing import Timing
+from common.telemetry.tracing import NO_SPAN, Span, span
 from common.tenant import Principal
 from common.tools.registry import BoundTools, Registry, ToolContext
-from common.tools.result import bytes_read
+from common.turn.admission import Admission
 from common.turn.offers import PLAIN, Offers
 from common.warehouse.client import Warehouse
 
@@ -51,6 +53,7 @@ class Parts:
     finder: Finder
     record: Record
     registry: Registry
+    admission: Admission
     loop: AgentLoop
     log: Log
     clock: Callable[[], datetime]
@@ -108,17 +111,31 @@ class Run:
     """One turn, to its end: whatever happens, the lease is given back and an end is emitted."""
 
     def __init__(
-        self, parts: Parts, setup: Setup, emit: Callable[[Event], None], join: Callable[[], Awaitable[None]] | None
+        self,
+        parts: Parts,
+        setup: Setup,
+        emit: Callable[[Event], None],
+        join: Callable[[], Awaitable[None]] | None,
+        timed: Timing,
     ) -> None:
         """``join`` waits for another attempt at the same message, where there may be one."""
         self._parts = parts
         self._setup = setup
         self._emit = emit
         self._join = join
+        self._timed = timed
+        self._span: Span = NO_SPAN
         self._progress = _Progress()
         self._started = time.perf_counter()
 
     async def run(self, key: Secret, stack: AsyncExitStack) -> None:
+        """Answer, store and say the end."""
+        model = self._setup.model
+        org = self._setup.principal.org_slug
+        with span("turn", org=org, provider=model.provider, model_id=model.model_id) as self._span:
+            await self._run(key, stack)
+
+    async def _run(self, key: Secret, stack: AsyncExitStack) -> None:
         beginning = asyncio.create_task(self._begin())
         try:
             async with stack:
@@ -144,9 +161,10 @@ class Run:
         """Store the question, while the model is already reading it."""
         setup = self._setup
         counted = setup.allowed.message()
-        begun = await self._parts.store.begin(
-            setup.principal, setup.conversation, setup.question, resumed=setup.resumed, also=counted
-        )
+        with self._timed.stage("question"):
+            begun = await self._parts.store.begin(
+                setup.principal, setup.conversation, setup.question, resumed=setup.resumed, also=counted
+            )
         try:
             setup.allowed.check_counted(counted)
         except RateLimited:
@@ -169,6 +187,8 @@ class Run:
             if isinstance(event, Answered):
                 return event
             self._progress.note(event)
+            if isinstance(event, TextDelta):
+                self._timed.said()
             self._emit(event)
         raise ServiceError
 
@@ -176,7 +196,8 @@ class Run:
         answer = self._answer(answered.agent_name, "".join(self._progress.text), answered.usage)
         spent = self._setup.allowed.tokens(answered.usage.total_tokens)
         also = [*spent, *self._waits(conversation, answered)]
-        await self._parts.store.finish(self._setup.principal, conversation, answer, also)
+        with self._timed.stage("answer"):
+            await self._parts.store.finish(self._setup.principal, conversation, answer, also)
         message = answer.message
         self._emit(
             TurnFinished(
@@ -190,7 +211,7 @@ class Run:
                 latency_ms=message.latency_ms or 0,
             )
         )
-        self._log("ok", answered)
+        self._log("ok")
 
     def _waits(self, conversation: Conversation, answered: Answered) -> list[Write]:
         """What the next request goes on from, if the loop paused."""
@@ -214,7 +235,8 @@ class Run:
             text = "".join(self._progress.text)
             if text:
                 answer = self._answer(self._progress.agent_name, text, Usage(), cancelled=True)
-                await self._parts.store.finish(self._setup.principal, conversation, answer)
+                with self._timed.stage("answer"):
+                    await self._parts.store.finish(self._setup.principal, conversation, answer)
             else:
                 await self._parts.store.abandon(self._setup.principal, conversation)
             self._log("cancelled")
@@ -284,8 +306,10 @@ class Run:
         context = ToolContext(self._parts.warehouse, labels, self._parts.clock(), scope=scope)
         return self._parts.registry.bind(setup.principal, context, names)
 
-    def _log(self, finish: str, answered: Answered | None = None) -> None:
-        setup = self._setup
+    def _log(self, finish: str) -> None:
+        setup, timed = self._setup, self._timed
+        self._span.set(finish=finish)
+        cost = setup.model.cost(timed.input_tokens or 0, timed.output_tokens or 0)
         self._parts.log.info(
             "turn.finished",
             org=setup.principal.org_slug,
@@ -295,10 +319,14 @@ class Run:
             provider=setup.model.provider,
             model_id=setup.model.model_id,
             finish=finish,
-            latency_ms=round((time.perf_counter() - self._started) * 1000),
+            latency_ms=timed.latency_ms,
+            **timed.milliseconds(),
             tool_calls=len(self._progress.tools),
-            bytes_processed=sum(bytes_read(call.result) for call in self._progress.tools),
-            model_calls=answered.model_calls if answered else None,
-            input_tokens=answered.usage.input_tokens if answered else None,
-            output_tokens=answered.usage.output_tokens if answered else None,
+            bytes_processed=timed.bytes_processed,
+            bytes_billed=timed.bytes_billed,
+            model_calls=timed.model_calls,
+            input_tokens=timed.input_tokens,
+            output_tokens=timed.output_tokens,
+            cached_tokens=timed.cached_tokens,
+            estimated_cost_usd=None if cost is None else float(round(cost, 6)),
         )

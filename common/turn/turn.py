@@ -1,7 +1,7 @@
 """A turn as its readers see it: events, then an end."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
 
 from common.agents.events import Event, Heartbeat, TurnFailed, TurnFinished
@@ -12,25 +12,30 @@ _running: set["asyncio.Task[None]"] = set()
 
 
 class Turn:
-    """A turn under way. It runs by itself; whoever reads ``events`` and stops reading cancels it."""
+    """A turn under way. It runs by itself; whoever reads ``batches`` and stops reading cancels it."""
 
     def __init__(self) -> None:
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
         self._left = False
 
-    async def events(self, heartbeat_seconds: float | None = None) -> AsyncGenerator[Event, None]:
-        """Yield what happens until TurnFinished or TurnFailed; a Heartbeat whenever nothing did for so long."""
+    async def batches(self, heartbeat_seconds: float | None = None) -> AsyncGenerator[list[Event], None]:
+        """Yield what happens until TurnFinished or TurnFailed, and together what is there together, in order.
+
+        A Heartbeat is yielded whenever nothing happened for so long.
+        """
         try:
             while True:
                 try:
                     async with asyncio.timeout(heartbeat_seconds):
-                        event = await self._queue.get()
+                        batch = [await self._queue.get()]
                 except TimeoutError:
-                    yield Heartbeat()
+                    yield [Heartbeat()]
                     continue
-                yield event
-                if isinstance(event, TurnFinished | TurnFailed):
+                while not self._queue.empty():
+                    batch.append(self._queue.get_nowait())
+                yield batch
+                if isinstance(batch[-1], TurnFinished | TurnFailed):
                     return
         finally:
             self.leave()
@@ -44,12 +49,13 @@ class Turn:
 
     async def finished(self) -> TurnFinished:
         """Wait for the end of the turn. Raises the ServiceError that it failed with."""
-        async with aclosing(self.events()) as events:
-            async for event in events:
-                if isinstance(event, TurnFinished):
-                    return event
-                if isinstance(event, TurnFailed):
-                    raise event.error
+        async with aclosing(self.batches()) as batches:
+            async for batch in batches:
+                end = batch[-1]
+                if isinstance(end, TurnFinished):
+                    return end
+                if isinstance(end, TurnFailed):
+                    raise end.error
         raise ServiceError
 
     async def ended(self) -> None:
@@ -61,8 +67,12 @@ class Turn:
         """Put an event before the reader."""
         self._queue.put_nowait(event)
 
-    def start(self, work: Coroutine[None, None, None]) -> None:
-        """Begin the work that emits, in a task of its own: a reader that leaves cannot cut its ending short."""
+    def start(self, work: Coroutine[None, None, None], then: Callable[[], None] = lambda: None) -> None:
+        """Begin the work that emits, in a task of its own: a reader that leaves cannot cut its ending short.
+
+        ``then`` is called when the work is over, however it ends.
+        """
         self._task = asyncio.create_task(work)
         _running.add(self._task)
         self._task.add_done_callback(_running.discard)
+        self._task.add_done_callback(lambda _: then())

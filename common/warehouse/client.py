@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 from google.api_core import exceptions as google
@@ -21,48 +22,26 @@ from requests.exceptions import RequestException
 from common import limits
 from common.errors import WarehouseUnavailable
 from common.settings import Settings
+from common.telemetry import timing
+from common.telemetry.tracing import span
 from common.tenant import Tenant
 from common.warehouse import gate, refusals
 from common.warehouse.authorized_views import redirected
 from common.warehouse.cache import Flights, ResultCache
 from common.warehouse.gate import DryRun
 from common.warehouse.impersonation import account_of, credentials_for
+from common.warehouse.order import Order
 from common.warehouse.query import GuardedQuery, Parameter
 from common.warehouse.result import Column, QueryRefused, QueryResult, TableColumn, TableInfo, within
 
 __all__ = ["Column", "QueryRefused", "QueryResult", "TableColumn", "TableInfo", "Warehouse"]
 
 _LABEL = re.compile(r"[^a-z0-9_-]")
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
 _NO_ANSWER = (google.GoogleAPIError, GoogleAuthError, RequestException, TimeoutError)
 # What the SDK raises for a reply that is not as BigQuery's replies are.
 _NO_SENSE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 Answer = TypeVar("Answer")
-
-
-class _Order:
-    """How long a piece of work may take, and whether anybody still waits for it."""
-
-    def __init__(self, seconds: float) -> None:
-        self._ends = time.monotonic() + seconds
-        self.dropped = threading.Event()
-
-    @property
-    def remaining(self) -> float:
-        return self._ends - time.monotonic()
-
-    def call_seconds(self) -> float:
-        """How long one HTTP call may take. Raises TimeoutError when there is no time left, or nobody waits."""
-        if self.dropped.is_set() or self.remaining <= 0:
-            raise TimeoutError
-        return min(self.remaining, limits.WAREHOUSE_CALL_SECONDS)
-
-    def call(self) -> dict[str, Any]:
-        """The time limits of one SDK call, in its words."""
-        seconds = self.call_seconds()
-        retry = bigquery.DEFAULT_RETRY.with_timeout(min(seconds, limits.WAREHOUSE_RETRY_SECONDS))
-        return {"timeout": seconds, "retry": retry}
 
 
 class Warehouse:
@@ -74,6 +53,8 @@ class Warehouse:
         self._threads = ThreadPoolExecutor(limits.WAREHOUSE_THREADS, thread_name_prefix="warehouse")
         # Lookups never wait behind tool queries.
         self._lookups = ThreadPoolExecutor(limits.LOOKUP_THREADS, thread_name_prefix="lookup")
+        # And what stops a query behind neither.
+        self._stops = ThreadPoolExecutor(limits.STOP_THREADS, thread_name_prefix="stop")
         self._clients = _Clients(settings)
         self._cache = ResultCache()
         self._flights = Flights()
@@ -104,30 +85,31 @@ class Warehouse:
 
         Raises WarehouseUnavailable for whatever goes wrong.
         """
-        order = _Order(seconds)
+        order = Order(seconds)
         try:
-            return await self._in_thread(self._lookups, order, lambda: self._look_up(query, labels, order))
+            with span("bigquery.look_up"):
+                return await self._in_thread(self._lookups, order, lambda: self._look_up(query, labels, order))
         except QueryRefused as refused:
             raise WarehouseUnavailable from refused
 
     async def tables(self, tenant: Tenant) -> tuple[str, ...]:
         """The names of the tables of the tenant's own dataset, at most ``limits.MAX_LISTED_TABLES`` and one."""
-        order = _Order(limits.LOOKUP_SECONDS)
+        order = Order(limits.LOOKUP_SECONDS)
         return await self._in_thread(self._threads, order, lambda: self._tables(tenant, order))
 
     async def table(self, tenant: Tenant, name: str) -> TableInfo | None:
         """What BigQuery knows of a table of the tenant's own dataset; None when there is no such table."""
-        order = _Order(limits.LOOKUP_SECONDS)
+        order = Order(limits.LOOKUP_SECONDS)
         return await self._in_thread(self._threads, order, lambda: self._table(tenant, name, order))
 
     async def ping(self) -> None:
         """Dry-run a constant, which reads and bills nothing. Raises WarehouseUnavailable."""
-        order = _Order(limits.READINESS_SECONDS)
+        order = Order(limits.READINESS_SECONDS)
         await self._in_thread(self._lookups, order, lambda: self._ping(order))
 
     def close(self) -> None:
         """Stop the threads and close the connections; the instance is not used afterwards."""
-        for threads in (self._threads, self._lookups):
+        for threads in (self._threads, self._lookups, self._stops):
             threads.shutdown(wait=False, cancel_futures=True)
         self._clients.close()
 
@@ -138,10 +120,14 @@ class Warehouse:
         return result
 
     async def _execute(self, query: GuardedQuery, labels: Mapping[str, str], seconds: float) -> QueryResult:
-        order = _Order(seconds)
-        return await self._in_thread(self._threads, order, lambda: self._run(query, labels, order))
+        order = Order(seconds)
+        with span("bigquery.query") as asked:
+            result = await self._in_thread(self._threads, order, lambda: self._run(query, labels, order))
+            asked.set(bytes_processed=result.bytes_processed, bytes_billed=result.bytes_billed, rows=len(result.rows))
+        timing.of_this_turn().read(result.bytes_processed, result.bytes_billed)
+        return result
 
-    async def _in_thread(self, threads: ThreadPoolExecutor, order: _Order, work: Callable[[], Answer]) -> Answer:
+    async def _in_thread(self, threads: ThreadPoolExecutor, order: Order, work: Callable[[], Answer]) -> Answer:
         """Do the work in a thread; whoever waits is answered in time, even where the thread hangs in a call."""
         try:
             async with asyncio.timeout(order.remaining + limits.WAREHOUSE_GRACE_SECONDS):
@@ -149,9 +135,10 @@ class Warehouse:
         except TimeoutError as error:
             raise WarehouseUnavailable from error
         finally:
-            order.dropped.set()
+            if (stop := order.drop()) is not None:
+                self._stops.submit(stop)
 
-    def _run(self, query: GuardedQuery, labels: Mapping[str, str], order: _Order) -> QueryResult:
+    def _run(self, query: GuardedQuery, labels: Mapping[str, str], order: Order) -> QueryResult:
         started = time.perf_counter()
         most = min(query.max_bytes or self._max_bytes, self._max_bytes)
         with _failures(lambda error: refusals.of_run(error, query, most)):
@@ -160,9 +147,10 @@ class Warehouse:
             job = self._start(client, sent, self._config(sent, labels, most, order), order)
             rows = self._wait(job, order)
             processed = job.total_bytes_processed or rows.total_bytes_processed
-            return _result(query, rows, job.job_id, processed, started, limits.MAX_RESULT_BYTES)
+            result = _result(query, rows, job.job_id, processed, started, limits.MAX_RESULT_BYTES)
+            return replace(result, bytes_billed=job.total_bytes_billed or 0)
 
-    def _check(self, client: bigquery.Client, query: GuardedQuery, most: int, order: _Order) -> None:
+    def _check(self, client: bigquery.Client, query: GuardedQuery, most: int, order: Order) -> None:
         """Dry-run the exact text. Of the product's own text, one that passed is taken as passed for this tenant."""
         remembered = (query.tenant, query.sql)
         if query.origin == "fixed" and query.max_bytes is None and remembered in self._dry_runs:
@@ -170,7 +158,7 @@ class Warehouse:
         config = bigquery.QueryJobConfig(dry_run=True, use_query_cache=False, use_legacy_sql=False)
         self._bind(config, query)
         with _failures(lambda error: refusals.of_dry_run(error, query, most)):
-            job = client.query(query.sql, job_config=config, location=self._location, job_retry=None, **order.call())
+            job = client.query(query.sql, job_config=config, location=self._location, job_retry=None, **_call(order))
             # The whole resource: the SDK's own properties leave out routines and accuracy.
             gate.check(query, DryRun.of(job._properties), most)
         if query.origin == "fixed":
@@ -179,7 +167,7 @@ class Warehouse:
                 self._dry_runs.popitem(last=False)
 
     def _config(
-        self, query: GuardedQuery, labels: Mapping[str, str], most: int, order: _Order
+        self, query: GuardedQuery, labels: Mapping[str, str], most: int, order: Order
     ) -> bigquery.QueryJobConfig:
         config = bigquery.QueryJobConfig(
             maximum_bytes_billed=most,
@@ -198,25 +186,28 @@ class Warehouse:
         config.query_parameters = [_parameter(name, parameter) for name, parameter in query.parameters.items()]
 
     def _start(
-        self, client: bigquery.Client, query: GuardedQuery, config: bigquery.QueryJobConfig, order: _Order
+        self, client: bigquery.Client, query: GuardedQuery, config: bigquery.QueryJobConfig, order: Order
     ) -> bigquery.QueryJob:
         """Create the job under an id of our own: a request sent twice is one job."""
         job_id = f"chat-{uuid.uuid4().hex}"
         try:
             return client.query(
-                query.sql, job_config=config, job_id=job_id, location=self._location, job_retry=None, **order.call()
+                query.sql, job_config=config, job_id=job_id, location=self._location, job_retry=None, **_call(order)
             )
         except google.Conflict:
-            return cast(bigquery.QueryJob, client.get_job(job_id, location=self._location, **order.call()))
+            return cast(bigquery.QueryJob, client.get_job(job_id, location=self._location, **_call(order)))
 
-    def _wait(self, job: bigquery.QueryJob, order: _Order) -> Any:
+    def _wait(self, job: bigquery.QueryJob, order: Order) -> Any:
         """The job's rows once it is done; a job that is out of time, or that nobody waits for, is cancelled."""
-        pause = _FIRST_PAUSE
         try:
-            while not job.done(**order.call()):
-                order.dropped.wait(min(pause, max(order.remaining, 0)))
-                pause = min(2 * pause, _LONGEST_PAUSE)
-            return job.result(max_results=limits.MAX_RESULT_ROWS, job_retry=None, **order.call())
+            order.begun(lambda: _cancel(job))
+            while True:
+                try:
+                    # BigQuery answers as soon as the job is done, or after some seconds.
+                    return job.result(max_results=limits.MAX_RESULT_ROWS, job_retry=None, **_call(order))
+                except TimeoutError as error:
+                    if order.remaining > 0 and isinstance(error.__cause__, RequestException):
+                        raise error.__cause__ from None
         except google.GoogleAPICallError:
             raise  # The job's own end.
         except TimeoutError as error:
@@ -225,11 +216,13 @@ class Warehouse:
         except _NO_ANSWER:
             _cancel(job)
             raise
+        finally:
+            order.ended()
 
-    def _look_up(self, query: GuardedQuery, labels: Mapping[str, str], order: _Order) -> QueryResult:
+    def _look_up(self, query: GuardedQuery, labels: Mapping[str, str], order: Order) -> QueryResult:
         started = time.perf_counter()
         with _failures(lambda error: refusals.of_run(error, query, self._max_bytes)):
-            call = order.call()
+            call = _call(order)
             rows = self._clients.own.query_and_wait(
                 query.sql,
                 job_config=self._config(query, labels, self._max_bytes, order),
@@ -242,28 +235,28 @@ class Warehouse:
             )
             return _result(query, rows, rows.job_id or rows.query_id, rows.total_bytes_processed, started)
 
-    def _tables(self, tenant: Tenant, order: _Order) -> tuple[str, ...]:
+    def _tables(self, tenant: Tenant, order: Order) -> tuple[str, ...]:
         with _failures(_unavailable):
             dataset = f"{tenant.project_id}.{tenant.dataset}"
             try:
                 listed = self._clients.tenants(tenant).list_tables(
-                    dataset, max_results=limits.MAX_LISTED_TABLES + 1, **order.call()
+                    dataset, max_results=limits.MAX_LISTED_TABLES + 1, **_call(order)
                 )
                 return tuple(sorted(table.table_id for table in listed))
             except google.NotFound:
                 return ()
 
-    def _table(self, tenant: Tenant, name: str, order: _Order) -> TableInfo | None:
+    def _table(self, tenant: Tenant, name: str, order: Order) -> TableInfo | None:
         with _failures(_unavailable):
             try:
-                return _info(self._clients.tenants(tenant).get_table(tenant.own_table(name).strip("`"), **order.call()))
+                return _info(self._clients.tenants(tenant).get_table(tenant.own_table(name).strip("`"), **_call(order)))
             except google.NotFound:
                 return None
 
-    def _ping(self, order: _Order) -> None:
+    def _ping(self, order: Order) -> None:
         with _failures(_unavailable):
             config = bigquery.QueryJobConfig(dry_run=True)
-            self._clients.own.query("SELECT 1", job_config=config, job_retry=None, **order.call())
+            self._clients.own.query("SELECT 1", job_config=config, job_retry=None, **_call(order))
 
 
 class _Clients:
@@ -325,6 +318,13 @@ def _failures(meaning: Callable[[google.GoogleAPICallError], Exception]) -> Iter
 
 def _unavailable(_: google.GoogleAPICallError) -> Exception:
     return WarehouseUnavailable()
+
+
+def _call(order: Order) -> dict[str, Any]:
+    """The time limits of one SDK call, in its words. Raises TimeoutError."""
+    seconds = order.call_seconds()
+    retry = bigquery.DEFAULT_RETRY.with_timeout(min(seconds, limits.WAREHOUSE_RETRY_SECONDS))
+    return {"timeout": seconds, "retry": retry}
 
 
 def _cancel(job: bigquery.QueryJob) -> None:

@@ -29,7 +29,8 @@ class QueryResult:
     """Rows as Python values (Decimal, aware datetime, date), and what it took to get them.
 
     ``affected_rows`` is the number of rows that a write changed; ``cached`` says that nothing
-    ran for this answer, and the bytes are those of when it did.
+    ran for this answer, and the bytes are those of when it did. ``bytes_billed`` is what BigQuery charges for: rounded
+    up, and nothing where it answered from its own cache.
     """
 
     columns: tuple[Column, ...]
@@ -41,6 +42,7 @@ class QueryResult:
     duration_ms: int
     affected_rows: int | None = None
     cached: bool = False
+    bytes_billed: int = 0
 
     @property
     def truncated(self) -> bool:

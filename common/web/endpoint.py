@@ -1,6 +1,5 @@
 """What every function does around its domain call: route, request id, CORS, errors as JSON, one log record."""
 
-import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -23,8 +22,10 @@ from common.errors import (
     Unavailable,
     Unprocessable,
 )
-from common.telemetry.log import request_context
+from common.telemetry import trace_context
+from common.telemetry.request import CurrentRequest
 from common.web import routes
+from common.web.recorded import Recorded, place_of
 from common.web.routes import Match
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -80,43 +81,33 @@ Handler = Callable[[Services, Call], Awaitable[Response]]
 
 async def serve(function: str, request: Request, handlers: Mapping[str, Handler]) -> Response:
     """Answer a request with the handler of its route; whatever fails becomes the status and code of errors.py."""
-    request_id = uuid.uuid4().hex
     found = services()
-    started = time.perf_counter()
-    token = request_context.set({"request_id": request_id, "function": function})
-    try:
-        response = await _answer(function, request, handlers, found, request_id)
-        for name, value in {**_cors(request, found.settings.cors_origins), "X-Request-Id": request_id}.items():
-            response.headers[name] = value
-        found.log.info(
-            "request.finished",
-            method=request.method[:16],
-            status=response.status_code,
-            duration_ms=round((time.perf_counter() - started) * 1000),
-        )
-        return response
-    finally:
-        request_context.reset(token)
+    current = CurrentRequest(uuid.uuid4().hex, function, trace_context.read(request.headers))
+    recorded = Recorded(current, found.log, found.tracer, request.method)
+    with recorded.active():
+        response = await _answer(request, handlers, found, recorded)
+    for name, value in {**_cors(request, found.settings.cors_origins), "X-Request-Id": current.request_id}.items():
+        response.headers[name] = value
+    return recorded.of(response)
 
 
-async def _answer(
-    function: str, request: Request, handlers: Mapping[str, Handler], found: Services, request_id: str
-) -> Response:
+async def _answer(request: Request, handlers: Mapping[str, Handler], found: Services, recorded: Recorded) -> Response:
+    request_id = recorded.request.request_id
     try:
         if request.method == "OPTIONS":
             return Response(status_code=204)
-        match = _route(function, request)
+        match = _route(recorded.request.function, request)
+        recorded.route = match.route
         return await handlers[match.route.name](found, Call(request, match, request_id))
     except ServiceError as error:
         if error.status >= 500:
-            cause = type(error.__cause__).__name__ if error.__cause__ else None
-            found.log.error("request.failed", code=error.code, error_class=cause)
+            found.log.failure("request.failed", error)
         return error_response(error, request_id)
     except ClientDisconnect:
         return Response(status_code=499)
     except Exception as error:
         # The text of an unexpected exception may hold anything; its class and place do not.
-        found.log.error("request.crashed", error_class=type(error).__name__, stage=_place(error))
+        found.log.error("request.crashed", error_class=type(error).__name__, stage=place_of(error))
         return error_response(ServiceError(), request_id)
 
 
@@ -167,11 +158,3 @@ def _sentences(error: ValidationError) -> str:
         name = ".".join(str(part) for part in problem["loc"])
         lines.append(f"{name}: {problem['msg']}." if name else f"{problem['msg']}.")
     return " ".join(lines[:8])
-
-
-def _place(error: BaseException) -> str:
-    """The file and line that raised, without any value."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace else "unknown"

@@ -1,4 +1,4 @@
-"""Server-sent events: one whole frame per yield, ``\\n`` line ends, and an error after the first byte as an event."""
+"""Server-sent events: whole frames per yield, ``\\n`` line ends, and an error after the first byte as an event."""
 
 import json
 from collections.abc import AsyncGenerator
@@ -44,7 +44,7 @@ class EventStream(StreamingResponse):
 
 def stream(turn: Turn) -> StreamingResponse:
     """The turn as an event stream."""
-    return EventStream(turn, _frames(turn.events(limits.HEARTBEAT_SECONDS)))
+    return EventStream(turn, _frames(turn.batches(limits.HEARTBEAT_SECONDS)))
 
 
 def done(event: TurnFinished) -> dict[str, Any]:
@@ -59,10 +59,10 @@ def done(event: TurnFinished) -> dict[str, Any]:
     }
 
 
-async def _frames(events: AsyncGenerator[Event, None]) -> AsyncGenerator[bytes, None]:
-    async with aclosing(events):
-        async for event in events:
-            yield _frame(event)
+async def _frames(batches: AsyncGenerator[list[Event], None]) -> AsyncGenerator[bytes, None]:
+    async with aclosing(batches):
+        async for batch in batches:
+            yield b"".join(map(_frame, batch))
 
 
 def _frame(event: Event) -> bytes:

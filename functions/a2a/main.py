@@ -34,4 +34,5 @@ async def _message(services: Services, call: Call) -> Response:
 @functions_framework.aio.http
 async def a2a(request: Request) -> Response:
     """The Cloud Function."""
+    app.warm()
     return await endpoint.serve("a2a", request, {"card": _card, "message": _message})

@@ -1,5 +1,7 @@
 """POST an AG-UI run, or a call of CopilotKit's single endpoint: the chat for a page that brings its own interface."""
 
+from functools import partial
+
 import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,15 +11,18 @@ from common.app import Services
 from common.protocols import copilotkit as protocol
 from common.web import endpoint
 from common.web.endpoint import Call
+from common.web.leaving import gone
 
 app.check_settings()
 
 
 async def _run(services: Services, call: Call) -> Response:
-    return await protocol.answer(services, call.claim, await call.raw(limits.MAX_RUN_BODY_BYTES))
+    raw = await call.raw(limits.MAX_RUN_BODY_BYTES)
+    return await protocol.answer(services, call.claim, raw, partial(gone, call.request))
 
 
 @functions_framework.aio.http
 async def copilotkit(request: Request) -> Response:
     """The Cloud Function."""
+    app.warm()
     return await endpoint.serve("copilotkit", request, {"run": _run})

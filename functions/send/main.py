@@ -1,14 +1,17 @@
 """POST a message and get the answer: as JSON (send), or as it is written (stream, server-sent events)."""
 
+from functools import partial
+
 import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from common import app
 from common.app import Services
-from common.turn import SendRequest, open_turn
+from common.turn import SendRequest, Turn, open_turn
 from common.web import endpoint, sse
 from common.web.endpoint import Call
+from common.web.leaving import gone
 
 app.check_settings()
 
@@ -16,17 +19,21 @@ app.check_settings()
 async def _send(services: Services, call: Call) -> Response:
     if call.wants_events:
         return await _stream(services, call)
-    turn = await open_turn(services.turns, call.claim, await call.body(SendRequest))
+    turn = await _open(services, call)
     finished = await turn.finished()
     return JSONResponse({**sse.done(finished), "response": finished.text})
 
 
 async def _stream(services: Services, call: Call) -> Response:
-    turn = await open_turn(services.turns, call.claim, await call.body(SendRequest))
-    return sse.stream(turn)
+    return sse.stream(await _open(services, call))
+
+
+async def _open(services: Services, call: Call) -> Turn:
+    return await open_turn(services.turns, call.claim, await call.body(SendRequest), gone=partial(gone, call.request))
 
 
 @functions_framework.aio.http
 async def send(request: Request) -> Response:
     """The Cloud Function."""
+    app.warm()
     return await endpoint.serve("send", request, {"send": _send, "stream": _stream})

@@ -1,32 +1,84 @@
-"""``make bench``: every benchmark, each printing a table of medians and ratios measured in this one run."""
+"""``make bench``: benchmarks, each a table of medians and ratios measured in this one run.
 
+``python -m tests.bench concurrency cold`` runs a choice, ``--quick`` repeats less, and ``python -m tests.bench table``
+prints the latest run as Markdown.
+"""
+
+import argparse
 import asyncio
 import os
+import signal
 import sys
-import tempfile
-from datetime import UTC, datetime
-from pathlib import Path
 
 from rich.console import Console
 
-from local.data.__main__ import emulated_bigquery, emulated_kms
-from local.data.prepare import prepare
-from local.emulators.process import EmulatorProcess
-from tests.bench import guard, stream, turn
+from tests.bench import (
+    cold,
+    concurrency,
+    fairness,
+    first_token,
+    guard,
+    history,
+    lists,
+    results,
+    stream,
+    sync,
+    tool_query,
+    turn,
+)
+from tests.bench.results import Results
+from tests.bench.stage import staged
 
-PROJECT = "local-dev-project"
+BENCHMARKS = {
+    "cold": cold.run,
+    "turn": turn.run,
+    "first_token": first_token.run,
+    "concurrency": concurrency.run,
+    "fairness": fairness.run,
+    "lists": lists.run,
+    "history": history.run,
+    "guard": guard.run,
+    "tool_query": tool_query.run,
+    "stream": stream.run,
+    "sync": sync.run,
+}
 
 
 def main() -> int:
-    console = Console()
-    with tempfile.TemporaryDirectory() as directory, EmulatorProcess(PROJECT, Path(directory)) as emulators:
-        os.environ.update(emulators.environment | {"GCP_PROJECT_ID": PROJECT, "ENVIRONMENT": "test"})
-        os.environ |= {"USER_MESSAGES_PER_MINUTE": "100000", "LOG_LEVEL": "ERROR"}  # counted, and never reached
-        today = datetime.now(UTC).date()
-        prepare(emulated_bigquery(os.environ), emulated_kms(os.environ), today, None, console)
-        asyncio.run(guard.run(console))
-        asyncio.run(turn.run(console))
-        asyncio.run(stream.run(console))
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument(
+        "names", nargs="*", metavar="benchmark", help=f"table, or any of {', '.join(BENCHMARKS)}; all without it"
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions")
+    arguments = parser.parse_args()
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    if arguments.names == ["table"]:
+        return _print_newest(console)
+    names = arguments.names or list(BENCHMARKS)
+    if unknown := [name for name in names if name not in BENCHMARKS]:
+        parser.error(f"no such benchmark: {', '.join(unknown)}")
+    found = Results.begun(quick=arguments.quick)
+    # A stop at any moment ends by the with statements, so that nothing that was started stays.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with staged(console, quick=arguments.quick) as stage:
+        # Some benchmarks run parts of the product in this process.
+        os.environ.update(stage.environment | {"LOG_LEVEL": "ERROR"})
+        for name in names:
+            console.rule(name)
+            asyncio.run(BENCHMARKS[name](console, stage, found))
+            file = found.save()  # What was measured stays, whatever becomes of the rest.
+    if found.verdicts:
+        found.judged().show(console)
+    console.print(f"Written to {file}", soft_wrap=True, highlight=False)
+    return 0
+
+
+def _print_newest(console: Console) -> int:
+    file = results.newest()
+    if file is None:
+        console.print("Nothing was measured here yet: make bench")
+        return 1
+    sys.stdout.write(results.load(file).markdown())
     return 0
 
 

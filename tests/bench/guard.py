@@ -8,7 +8,6 @@ from pathlib import Path
 
 import httpx
 from rich.console import Console
-from rich.table import Table
 
 from common import app
 from common.app import Services
@@ -16,6 +15,8 @@ from common.settings import load_settings
 from common.tenant import OrgSlug, Principal, Tenant, UserId
 from common.warehouse import guard
 from local.gateway import function_app
+from tests.bench.results import Results, Table, shown
+from tests.bench.stage import Stage
 
 CORPUS = Path(__file__).parents[1] / "guard" / "corpus.jsonl"
 PRINCIPAL = Principal(Tenant(OrgSlug("acme"), "acme-project", "organizations"), UserId("u1"), "key")
@@ -30,28 +31,27 @@ REQUESTS = 50
 ROUNDS = 100
 
 
-async def run(console: Console) -> None:
+async def run(console: Console, stage: Stage, results: Results) -> None:
     """Measure decisions, then 50 requests with and without hostile queries beside them, in this one run."""
-    _decisions(console)
-    await _fairness(console)
+    for table in (_decisions(), await _fairness(10 if stage.quick else ROUNDS)):
+        table.show(console)
+        results.add("guard", table)
     guard.close()
 
 
-def _decisions(console: Console) -> None:
-    table = Table(title="A decision, CPU ms in this process", title_justify="left")
-    for column in ("queries", "n", "p50", "p95", "max"):
-        table.add_column(column, justify="left" if column == "queries" else "right")
+def _decisions() -> Table:
     cases = [json.loads(line) for line in CORPUS.read_text("utf-8").splitlines()]
     _cost(cases[0]["sql"])
+    rows: list[tuple[str, ...]] = []
     for kind in ("allow", "deny"):
         chosen = [case["sql"] for case in cases if case["expect"].startswith(kind)]
         costs = sorted(_cost(sql) for sql in chosen)
         middle, high = statistics.median(costs), costs[int(len(costs) * 0.95)]
-        table.add_row(f"corpus, {kind}", str(len(costs)), f"{middle:.2f}", f"{high:.2f}", f"{costs[-1]:.2f}")
+        rows.append((f"corpus, {kind}", str(len(costs)), shown(middle), shown(high), shown(costs[-1])))
     for name, sql in BOMBS.items():
         cost = _cost(sql)
-        table.add_row(f"bomb: {name}", "1", f"{cost:.2f}", "", f"{cost:.2f}")
-    console.print(table)
+        rows.append((f"bomb: {name}", "1", shown(cost), "", shown(cost)))
+    return Table("A decision of the guard, CPU ms", ("queries", "n", "p50", "p95", "max"), tuple(rows))
 
 
 def _cost(sql: str) -> float:
@@ -63,35 +63,33 @@ def _cost(sql: str) -> float:
     return (time.process_time() - started) * 1000
 
 
-async def _fairness(console: Console) -> None:
+async def _fairness(rounds: int) -> Table:
     app.use(Services(load_settings()))
-    table = Table(title=f"{REQUESTS} requests at a time, ms", title_justify="left")
-    for column in ("beside", "p50", "p95", "x"):
-        table.add_column(column, justify="left" if column == "beside" else "right")
     transport = httpx.ASGITransport(function_app("health"))
     async with httpx.AsyncClient(transport=transport, base_url="http://function") as client:
         await _quietly("SELECT 1")
-        alone = await _burst(client)
+        alone = await _burst(client, rounds)
         hostile = asyncio.create_task(_keep_deciding())
-        beside = await _burst(client)
+        beside = await _burst(client, rounds)
         hostile.cancel()
         await asyncio.wait([hostile])
     app.use(None)
     base = alone[int(len(alone) * 0.95)]
+    rows = []
     for name, times in (("nothing", alone), ("hostile 16 kB queries", beside)):
         high = times[int(len(times) * 0.95)]
-        table.add_row(name, f"{statistics.median(times):.1f}", f"{high:.1f}", f"{high / base:.2f}")
-    console.print(table)
+        rows.append((name, shown(statistics.median(times)), shown(high), shown(high / base)))
+    return Table(f"{REQUESTS} requests at a time beside the guard, ms", ("beside", "p50", "p95", "x"), tuple(rows))
 
 
-async def _burst(client: httpx.AsyncClient) -> list[float]:
+async def _burst(client: httpx.AsyncClient, rounds: int) -> list[float]:
     async def one() -> float:
         started = time.perf_counter()
         (await client.get("/")).raise_for_status()
         return (time.perf_counter() - started) * 1000
 
     times: list[float] = []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         times += await asyncio.gather(*(one() for _ in range(REQUESTS)))
     return sorted(times)
 

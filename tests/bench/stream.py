@@ -13,7 +13,6 @@ from typing import Any
 import httpx
 import uvicorn
 from rich.console import Console
-from rich.table import Table
 
 from common import app
 from common.app import Services
@@ -21,6 +20,8 @@ from common.models.completion import ModelCall, Reply, Usage
 from common.settings import load_settings
 from common.telemetry.log import Log
 from local.gateway import Gateway
+from tests.bench.results import Results, Table, shown
+from tests.bench.stage import Stage
 
 HEADERS = {"X-Org-Slug": "acme_inc", "X-API-Key": "demo-acme-key", "X-User-Id": "bench"}
 TOKENS = 60
@@ -37,7 +38,7 @@ class TickingModel:
         yield Reply("", usage=Usage(1, TOKENS))
 
 
-async def run(console: Console) -> None:
+async def run(console: Console, _: Stage, results: Results) -> None:
     """Measure both encodings of the stream side by side and print one table."""
     services = Services(load_settings(), model=TickingModel())
     services.__dict__["log"] = Log("ERROR", io.StringIO())
@@ -52,14 +53,15 @@ async def run(console: Console) -> None:
     await services.documents.close()
     await services.provider_keys.close()
     services.warehouse.close()
-    table = Table(title=f"From the provider to the client, {TOKENS} tokens, one every 50 ms", title_justify="left")
-    for column in ("stream", "median ms", "95 % ms", "most ms"):
-        table.add_column(column, justify="left" if column == "stream" else "right")
+    rows = []
     for name, found in gaps.items():
         ordered = sorted(found)
         late = ordered[int(len(ordered) * 0.95)]
-        table.add_row(name, f"{statistics.median(ordered):.2f}", f"{late:.2f}", f"{ordered[-1]:.2f}")
-    console.print(table)
+        rows.append((name, shown(statistics.median(ordered)), shown(late), shown(ordered[-1])))
+    title = f"From the provider to the client, {TOKENS} tokens, one every 50 ms"
+    table = Table(title, ("stream", "median ms", "95 % ms", "most ms"), tuple(rows))
+    table.show(console)
+    results.add("stream", table)
 
 
 async def _gaps(client: httpx.AsyncClient, name: str, body: dict[str, Any]) -> list[float]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import httpx
 from rich.console import Console
-from rich.table import Table
 
 from common import app
 from common.app import Services
@@ -17,6 +16,8 @@ from common.settings import load_settings
 from common.telemetry.log import Log
 from local.emulators.rpc import SeamsClient
 from local.gateway import function_app
+from tests.bench.results import Results, Table, shown
+from tests.bench.stage import Stage
 from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
 
 HEADERS = {"X-Org-Slug": "acme_inc", "X-API-Key": "demo-acme-key", "X-User-Id": "bench"}
@@ -32,7 +33,7 @@ class Measured:
     requests: dict[str, float]
 
 
-async def run(console: Console) -> None:
+async def run(console: Console, stage: Stage, results: Results) -> None:
     """Measure the kinds of turn side by side and print one table."""
     model = ScriptedModel([say("hello")])
     services = Services(load_settings(), model=model)
@@ -72,38 +73,49 @@ async def run(console: Console) -> None:
             "known conversation": known,
             "new conversation, routed, one tool": with_tool,
         }
-        measured = {name: await _measure(kind, seams) for name, kind in kinds.items()}
+        turns = 10 if stage.quick else TURNS
+        measured = {name: await _measure(kind, services, seams, turns) for name, kind in kinds.items()}
     app.use(None)
     await services.documents.close()
     await services.provider_keys.close()
     services.warehouse.close()
-    _print(console, measured)
+    table = _table(measured, turns)
+    table.show(console)
+    results.add("turn", table)
 
 
-async def _measure(kind: Callable[[], Awaitable[None]], seams: list[SeamsClient]) -> Measured:
+def _queries(services: Services) -> Counter[str]:
+    """The queries that BigQuery was asked for so far, by kind."""
+    counts = httpx.get(f"{services.settings.bigquery_emulator_host}/emulator/state").json()["counts"]
+    return Counter({f"BigQuery {kind}": counts.get(kind, 0) for kind in ("query", "dry_run")})
+
+
+async def _measure(
+    kind: Callable[[], Awaitable[None]], services: Services, seams: list[SeamsClient], turns: int
+) -> Measured:
     await kind()
+    queries = _queries(services)
     for seam in seams:
         seam.reset()
     walls, cpus = [], []
-    for _ in range(TURNS):
+    for _ in range(turns):
         wall, cpu = time.perf_counter(), time.process_time()
         await kind()
         walls.append((time.perf_counter() - wall) * 1000)
         cpus.append((time.process_time() - cpu) * 1000)
-    calls: Counter[str] = Counter()
+    calls = _queries(services) - queries
     for seam in seams:
         calls += seam.calls()
     return Measured(
-        statistics.median(walls), statistics.median(cpus), {name: count / TURNS for name, count in calls.items()}
+        statistics.median(walls), statistics.median(cpus), {name: count / turns for name, count in calls.items()}
     )
 
 
-def _print(console: Console, measured: dict[str, Measured]) -> None:
+def _table(measured: dict[str, Measured], turns: int) -> Table:
     base = next(iter(measured.values())).wall_ms
-    table = Table(title=f"A turn without its model, median of {TURNS}", title_justify="left")
-    for column in ("kind", "wall ms", "x", "CPU ms", "requests per turn"):
-        table.add_column(column, justify="left" if column in ("kind", "requests per turn") else "right")
+    rows = []
     for name, row in measured.items():
         requests = ", ".join(f"{count:g} {method}" for method, count in sorted(row.requests.items()))
-        table.add_row(name, f"{row.wall_ms:.1f}", f"{row.wall_ms / base:.1f}", f"{row.cpu_ms:.1f}", requests or "none")
-    console.print(table)
+        rows.append((name, shown(row.wall_ms), shown(row.wall_ms / base), shown(row.cpu_ms), requests or "none"))
+    columns = ("kind", "wall ms", "x", "CPU ms", "requests per turn")
+    return Table(f"A turn without its model, median of {turns}", columns, tuple(rows))

@@ -73,14 +73,14 @@ class Product:
         conversation.delete()
 
     async def released(self, conversation_id: str) -> None:
-        """Wait, at most a second, until no turn holds the conversation any more."""
-        async with asyncio.timeout(1):
+        """Wait, at most some seconds, until no turn holds the conversation any more."""
+        async with asyncio.timeout(5):
             while self.conversation(conversation_id).get("lease") is not None:  # noqa: ASYNC110  in another process
                 await asyncio.sleep(0.01)
 
     async def turns_ended(self, count: int) -> None:
-        """Wait, at most a second, until so many turns are over and stored."""
-        async with asyncio.timeout(1):
+        """Wait, at most some seconds, until so many turns are over and stored."""
+        async with asyncio.timeout(5):
             while self.logs.getvalue().count('"turn.finished"') < count:  # noqa: ASYNC110  the log has no event
                 await asyncio.sleep(0.01)
 

@@ -18,6 +18,7 @@ from common.warehouse.client import QueryResult
 from tests.clients.conftest import Node, Product, Serving
 from tests.clients.runs import CLIENTS, posted, run, types
 from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
+from tests.tools import drawn
 
 SHOW_CHART = {
     "name": "showChart",
@@ -246,22 +247,18 @@ async def test_another_user_cannot_allow_a_change(serving: Serving) -> None:
 
 @pytest.mark.parametrize("client", CLIENTS)
 async def test_a_chart_of_a_tool_is_an_event_of_its_own(serving: Serving, node: Node, client: str) -> None:
-    class Charted(ToolResult):
-        def envelope(self) -> dict[str, Any]:
-            return {**ToolResult.envelope(self), "chart": {"mark": "bar"}}
-
-    async def charted(principal: Principal, context: ToolContext) -> ToolResult:
-        """Draw."""
-        return Charted(QueryResult((), (), 0, 0, "job", "SELECT 1", 1), (), {})
-
-    registry = writing([])
-    tools = [replace(tool("test", charted), name="query_costs"), *registry.tools]
-    script = [transfer("CostAnalyst"), call_tool("query_costs"), say("There.")]
-    product: Product = await serving(ScriptedModel(script), registry=Registry(tools[1:] + tools[:1]))
+    script = [transfer("CostAnalyst"), call_tool("query_costs", group_by="provider"), say("There.")]
+    product: Product = await serving(ScriptedModel(script))
     seen = await run(node, product, client, {"say": "Draw it"})
     (step,) = seen["steps"]
     assert step["error"] is None
-    started = next(event for event in step["events"] if event["type"] == "TOOL_CALL_START")
+    result = next(event for event in step["events"] if event["type"] == "TOOL_CALL_RESULT")
     custom = next(event for event in step["events"] if event["type"] == "CUSTOM")
     assert custom["name"] == "chart"
-    assert custom["value"] == {"toolCallId": started["toolCallId"], "chart": {"mark": "bar"}}
+    assert custom["value"].keys() == {"toolCallId", "chart"}
+    assert custom["value"]["toolCallId"] == result["toolCallId"]
+    drawn.check(custom["value"]["chart"])
+    assert drawn.marks(custom["value"]["chart"])["bar"] > 1
+    assert "chart" not in json.loads(result["content"])
+    (stored,) = json.loads(product.messages(seen["threadId"])[-1]["tool_results_json"])
+    assert stored["result"]["chart"] == custom["value"]["chart"]

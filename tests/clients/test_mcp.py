@@ -21,6 +21,7 @@ from common.warehouse.client import QueryResult
 from local.data.__main__ import emulated_bigquery
 from tests.clients.conftest import Product, Serving
 from tests.conftest import Cloud
+from tests.tools import drawn
 from tests.turn.providers import bring_keys
 
 MODES = ["auto", "legacy", "2026-07-28"]
@@ -57,7 +58,9 @@ async def test_a_client_lists_and_calls_the_tools_of_the_registry(serving: Servi
         result.structured_content.keys()
     )
     assert result.structured_content["rows"]
-    assert json.loads(result.content[0].text) == result.structured_content  # type: ignore[union-attr]
+    told = {name: value for name, value in result.structured_content.items() if name != "chart"}
+    assert json.loads(result.content[0].text) == told  # type: ignore[union-attr]
+    drawn.check(result.structured_content["chart"])
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -110,6 +113,7 @@ async def test_a_call_that_cannot_be_recorded_is_not_answered(serving: Serving) 
         with pytest.raises(MCPError, match="session store") as caught:
             await client.call_tool("query_costs", {})
     assert caught.value.data == {"code": "session_store_unavailable"}
+    assert product.logs.getvalue().count('"request.failed"') == 1
 
 
 async def test_thirty_interleaved_calls_of_three_tenants_stay_apart(serving: Serving, cloud: Cloud) -> None:

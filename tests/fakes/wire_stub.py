@@ -45,6 +45,7 @@ class Answer:
     calls: tuple[Call, ...] = ()
     reasoning: str = ""
     usage: tuple[int, int] | None = (7, 3)
+    usage_details: Body = field(default_factory=dict)
     finish: str = ""
     status: int = 200
     error: str = "refused"
@@ -52,6 +53,7 @@ class Answer:
     fault: str = ""  # stall | cut | end | malformed | error
     after: int | None = None
     hold: asyncio.Event | None = None  # nothing is answered before it is set
+    pace: asyncio.Semaphore | None = None  # every frame waits for it
 
 
 @dataclass(slots=True)
@@ -126,6 +128,8 @@ class WireStub:
         for number, frame in enumerate(frames):
             if answer.fault and number == fault_at:
                 break
+            if answer.pace is not None:
+                await answer.pace.acquire()
             await response.write(frame)
         received.answering.set()
         if answer.fault == "stall":
@@ -204,13 +208,14 @@ def openai(answer: Answer, body: Body) -> Iterator[bytes]:
     if answer.usage is not None:
         prompt, completion = answer.usage
         usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+        usage |= answer.usage_details
         yield _data(envelope | {"choices": [], "usage": usage})
     yield b"data: [DONE]\n\n"
 
 
 def anthropic(answer: Answer, body: Body) -> Iterator[bytes]:
     """Messages: a block for the text and one for each tool call, whose JSON comes in pieces."""
-    usage = {"input_tokens": answer.usage[0], "output_tokens": 1} if answer.usage else {}
+    usage = {"input_tokens": answer.usage[0], "output_tokens": 1, **answer.usage_details} if answer.usage else {}
     message = {"id": "m1", "type": "message", "role": "assistant", "content": [], "model": body["model"]}
     yield _event({"type": "message_start", "message": message | {"stop_reason": None, "usage": usage}})
     yield _event({"type": "ping"})
@@ -251,6 +256,7 @@ def gemini(answer: Answer, body: Body) -> Iterator[bytes]:
         total = prompt + completion
         frame["usageMetadata"] = {
             "promptTokenCount": prompt, "candidatesTokenCount": completion, "totalTokenCount": total,
+            **answer.usage_details,
         }  # fmt: skip
     yield _data(frame)
 

@@ -235,7 +235,7 @@ REFUSED_BY_POLICY = (
     Mistake(
         "an instance that takes too much",
         "locals.tf",
-        "concurrency = 32",
+        "concurrency = 128",
         "concurrency = 1000",
         "send takes 1000 requests at once",
         "concurrency",

@@ -1,12 +1,12 @@
 """The stub of the four providers, and the product's client of them, shared by the session."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from common.models.catalog import resolve
-from common.models.completion import LiteLlm, Message, ModelCall, Reply
+from common.models.completion import Message, ModelCall, Providers, Reply
 from common.secret import Secret
 from tests.fakes.wire_stub import MODELS, Script, WireStub, wire_stub
 
@@ -27,20 +27,23 @@ TOOL: Message = {
 def a_call(
     provider: str, model_id: str | None = None, *, key: str = "sk-test-0123456789", **changes: object
 ) -> ModelCall:
-    """A call of a provider's model."""
+    """A call of a provider's model; ``openai-litellm`` is OpenAI through litellm."""
+    provider, _, through = provider.partition("-")
     values: dict[str, object] = {
         "messages": QUESTION, "tools": [TOOL], "temperature": 0.7, "max_tokens": 100, **changes,
     }  # fmt: skip
     model = resolve(provider, model_id or MODELS[provider], deployed=True)
+    if through:
+        model = replace(model, wire="litellm")
     return ModelCall(model=model, key=Secret(key), **values)  # type: ignore[arg-type]
 
 
 @dataclass
 class Wire:
-    """The stub, and a LiteLlm that reaches it; the pauses it would have made are kept, not made."""
+    """The stub, and a Providers that reaches it; the pauses it would have made are kept, not made."""
 
     stub: WireStub
-    llm: LiteLlm
+    llm: Providers
     pauses: list[float] = field(default_factory=list)
 
     async def ask(self, call: ModelCall) -> tuple[list[str], Reply]:
@@ -68,7 +71,7 @@ async def session_wire() -> AsyncIterator[Wire]:
         async def pause(seconds: float) -> None:
             pauses.append(seconds)
 
-        llm = LiteLlm(stub.bases, pause=pause)
+        llm = Providers(stub.bases, pause=pause)
         await llm.load()
         yield Wire(stub, llm, pauses)
         await llm.close()

@@ -90,9 +90,9 @@ def test_the_settings_know_the_same_providers() -> None:
 
 @pytest.fixture(scope="module")
 async def litellm_table() -> dict[str, dict[str, Any]]:
-    from common.models.completion import LiteLlm
+    from common.models.completion import Providers
 
-    llm = LiteLlm()
+    llm = Providers()
     library = await llm.load()
     await llm.close()
     table: dict[str, dict[str, Any]] = library.litellm.model_cost

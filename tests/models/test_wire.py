@@ -5,6 +5,7 @@ import gc
 import json
 import logging
 import os
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -26,7 +27,7 @@ from common.errors import (
     ServiceError,
 )
 from common.models.catalog import models_of
-from common.models.completion import LiteLlm, Reply, ToolCall, Usage
+from common.models.completion import Providers, Reply, ToolCall, Usage
 from tests.fakes.wire_stub import KEY_HEADERS, MODELS, Answer, Call, faulty
 from tests.models.conftest import QUESTION, Wire, a_call
 
@@ -35,8 +36,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:Accessing the 'model_.*fields' a
 PROVIDERS = sorted(MODELS)
 THREE = Answer("one two three")
 # Frames of the stream before the first and the second word.
-FIRST = {"openai": 1, "anthropic": 3, "gemini": 0, "deepseek": 1}
-each_provider = pytest.mark.parametrize("provider", PROVIDERS)
+FIRST = {"openai": 1, "anthropic": 3, "gemini": 0, "deepseek": 1, "openai-litellm": 1, "deepseek-litellm": 1}
+each_provider = pytest.mark.parametrize("provider", sorted(FIRST))
 
 
 async def refused(wire: Wire, provider: str, **changes: Any) -> ServiceError:
@@ -47,10 +48,31 @@ async def refused(wire: Wire, provider: str, **changes: Any) -> ServiceError:
 
 @each_provider
 async def test_text_comes_piece_by_piece_and_the_reply_adds_it_up(wire: Wire, provider: str) -> None:
-    wire.play([THREE])
-    pieces, reply = await wire.ask(a_call(provider))
+    pace = asyncio.Semaphore(FIRST[provider] + 1)
+    wire.play([replace(THREE, pace=pace)])
+    *pieces, reply = [piece async for piece in paced(wire, provider, pace)]
     assert pieces == ["one ", "two ", "three"]
     assert reply == Reply("one two three", (), Usage(7, 3), "stop")
+
+
+async def paced(wire: Wire, provider: str, pace: asyncio.Semaphore) -> AsyncIterator[str | Reply]:
+    """What the model says; it says the next word when the one before has come, and its end after the third."""
+    words = 0
+    async for piece in wire.llm.stream(a_call(provider)):
+        yield piece
+        words += 1
+        for _ in range(1 if words < 3 else 20):
+            pace.release()
+
+
+@each_provider
+async def test_words_that_arrive_together_leave_together(wire: Wire, provider: str) -> None:
+    words = Answer(" ".join(f"word{number}" for number in range(200)))
+    wire.play([words])
+    pieces, reply = await wire.ask(a_call(provider))
+    assert "".join(pieces) == reply.text == words.text
+    if a_call(provider).model.wire == "openai":
+        assert len(pieces) < 100
 
 
 @each_provider
@@ -59,7 +81,7 @@ async def test_the_key_is_in_its_header_and_nowhere_else(wire: Wire, provider: s
     await wire.ask(a_call(provider, key="sk-only-here"))
     (request,) = wire.stub.received
     holders = {name for name, value in request.headers.items() if "sk-only-here" in value}
-    assert holders == {KEY_HEADERS[provider]}
+    assert holders == {KEY_HEADERS[request.provider]}
     assert "sk-only-here" not in request.path + json.dumps(dict(request.body))
     assert not [name for name, value in os.environ.items() if "sk-only-here" in value]
 
@@ -136,8 +158,10 @@ async def test_what_a_model_thinks_is_not_part_of_its_answer(wire: Wire, provide
 @each_provider
 async def test_a_stream_without_usage_is_an_answer(wire: Wire, provider: str) -> None:
     wire.play([Answer("42", usage=None)])
-    _, reply = await wire.ask(a_call(provider))
+    _, reply = await wire.ask(a_call(provider, messages=[{"role": "user", "content": "x" * 4000}]))
     assert reply.text == "42"
+    # Estimated, so that bounds on tokens hold.
+    assert reply.usage.input_tokens >= 1000
 
 
 @pytest.mark.parametrize(
@@ -362,7 +386,7 @@ async def test_a_provider_that_is_not_there_is_unavailable(wire: Wire, monkeypat
     async def pause(_: float) -> None:
         return None
 
-    llm = LiteLlm(dict.fromkeys(PROVIDERS, "http://127.0.0.1:9"), pause=pause)
+    llm = Providers(dict.fromkeys(PROVIDERS, "http://127.0.0.1:9"), pause=pause)
     try:
         for provider in PROVIDERS:
             with pytest.raises(ProviderUnavailable):
@@ -444,3 +468,60 @@ async def test_nothing_of_a_call_is_logged_or_printed_at_any_level(
     written = caplog.text + "".join(capfd.readouterr())
     assert "sk-planted" not in written
     assert "What did we spend?" not in written
+
+
+ANSWERS = [
+    Answer("42 dollars", reasoning="the user wants a number"),
+    Answer("Let me see.", tuple(Call("query_costs", json.dumps({"group_by": each}), f"id_{each}") for each in "abc")),
+    Answer(calls=(Call("query_costs", "{}", "call_1"),)),
+    Answer("cut short", finish="length"),
+]
+
+
+@pytest.mark.parametrize("answer", ANSWERS, ids=["text", "calls", "call alone", "length"])
+@pytest.mark.parametrize("provider", ["anthropic", "gemini", "openai-litellm", "deepseek-litellm"])
+async def test_the_providers_own_stream_says_what_litellms_wrapper_says(
+    wire: Wire, provider: str, answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if answer.finish:
+        answer = replace(answer, finish={"anthropic": "max_tokens", "gemini": "MAX_TOKENS"}.get(provider, "length"))
+    wire.play([answer])
+    beneath = await wire.ask(a_call(provider))
+    monkeypatch.setattr("common.models.litellm_wire._KNOWN_STREAMS", frozenset())
+    wrapped = await wire.ask(a_call(provider))
+    assert "".join(beneath[0]) == "".join(wrapped[0])
+    assert comparable(beneath[1]) == comparable(wrapped[1])
+
+
+@pytest.mark.parametrize("answer", ANSWERS, ids=["text", "calls", "call alone", "length"])
+@pytest.mark.parametrize("provider", ["openai", "deepseek"])
+async def test_a_provider_that_is_read_directly_says_what_it_says_through_litellm(
+    wire: Wire, provider: str, answer: Answer
+) -> None:
+    wire.play([answer])
+    _, direct = await wire.ask(a_call(provider))
+    _, through = await wire.ask(a_call(f"{provider}-litellm"))
+    assert comparable(direct) == comparable(through)
+
+
+def comparable(reply: Reply) -> Reply:
+    """The reply without ids, which are made anew where a provider says none."""
+    return replace(reply, tool_calls=tuple(replace(call, call_id="") for call in reply.tool_calls))
+
+
+@pytest.mark.parametrize(
+    ("provider", "model_id"),
+    [(name, offer.model_id) for name in ("openai", "deepseek") for offer in models_of(name, deployed=True)],
+)
+async def test_a_provider_that_is_read_directly_is_sent_what_litellm_sends(
+    wire: Wire, provider: str, model_id: str
+) -> None:
+    wire.play([THREE])
+    for way in (provider, f"{provider}-litellm"):
+        await wire.ask(a_call(way, model_id))
+    direct, through = (dict(request.body) for request in wire.stub.received)
+    if model_id in ("o3", "o3-mini", "o4-mini"):
+        # litellm says the system's words as the user's here; OpenAI takes them as what they are.
+        assert [message.pop("role") for message in through["messages"]] == ["user", "user"]
+        assert [message.pop("role") for message in direct["messages"]] == ["system", "user"]
+    assert direct == through

@@ -171,6 +171,42 @@ async def test_an_export_holds_tool_calls_and_usage(serving: Serving) -> None:
     assert answer["tool_results"][0]["result"]["rows"]
 
 
+async def test_a_chart_is_there_again_whenever_the_answer_is_read(serving: Serving) -> None:
+    steps = [transfer("CostAnalyst"), call_tool("query_costs", group_by="provider"), say("Here it is.")]
+    model = ScriptedModel(steps)
+    product = await serving(model)
+    conversation_id = (await product.send())["conversation_id"]
+    told = json.loads(str(model.calls[-1].messages[-1]["content"]))
+    assert told["rows"]
+    assert "chart" not in told
+    await product.synced()
+    charts = []
+    for _ in range(2):
+        (result,) = json.loads((await read(product, conversation_id, 50))[1]["tool_results_json"])
+        (same,) = (await exported(product, conversation_id))["messages"][1]["tool_results"]
+        assert result == same
+        assert {name: value for name, value in result["result"].items() if name != "chart"} == told
+        charts.append(result["result"]["chart"])
+        product.forget(conversation_id)
+    assert charts[0] == charts[1]
+    assert charts[0]["data"]["values"][0]["provider"] == told["rows"][0]["provider"]
+    (audited,) = product.record("org_chat_tool_calls", conversation_id)
+    assert "vega" not in json.dumps(audited, default=str)
+
+
+async def test_a_page_of_long_answers_is_shorter_and_none_is_lost(
+    product: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversation_id = await talked(product, 3)
+    whole = await read(product, conversation_id, 50)
+    first = len("question 0") + len("ok ")
+    for most, count in ((first, 2), (first - 1, 1), (1, 1)):
+        monkeypatch.setattr(limits, "PAGE_BYTES", most)
+        page = await product.get(f"/conversations/{conversation_id}/messages", limit=50)
+        assert len(page["messages"]) == count
+        assert await read(product, conversation_id, 50) == whole
+
+
 async def test_an_export_of_many_pages_holds_every_message_once(
     product: Product, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,7 +91,7 @@ WELL_WITHIN = [
     {"system_prompt_extra": LONGEST}, {"include_org_context": False}, {"enable_memory": True},
     {"key": "k" * limits.PROVIDER_KEY_MIN_CHARS}, {"key": "k" * limits.PROVIDER_KEY_MAX_CHARS},
     {"key": OTHER_KEY, "credential_name": "n" * limits.CREDENTIAL_NAME_CHARS},
-    {"model": "m" * limits.MODEL_ID_CHARS}, {"model_id": "gpt-4o-mini"},
+    {"key": OTHER_KEY, "model": "m" * limits.MODEL_ID_CHARS}, {"model_id": "gpt-4o-mini"},
 ]  # fmt: skip
 BEYOND = [
     {}, {"temperature": -0.01}, {"temperature": 2.01}, {"temperature": "1"}, {"temperature": True},
@@ -217,13 +217,26 @@ async def test_a_key_is_checked_with_the_chosen_model_for_a_few_tokens(product: 
     assert product.model.open_streams == 0
 
 
-async def test_a_model_is_taken_only_if_it_answers_to_the_stored_key(serving: Serving, made: Made) -> None:
+async def test_a_listed_model_is_taken_without_opening_the_stored_key(product: Product, made: Made) -> None:
+    await set_up(product, made)
+    product.kms.reset()
+    assert (await product.put(made, model="gpt-4o-mini")).json()["model_id"] == "gpt-4o-mini"
+    assert product.kms.calls() == {}
+    assert product.model.keys == [KEY]
+
+
+async def test_a_model_that_is_not_listed_is_taken_only_with_a_key_that_it_answers_to(
+    serving: Serving, made: Made
+) -> None:
     product: Product = await serving(ScriptedModel([say("OK"), ModelNotFound(), say("OK")]))
     await set_up(product, made)
-    assert (await product.put(made, model="gpt-5-imagined")).json()["code"] == "model_not_found"
+    alone = await product.put(made, model="gpt-5-imagined")
+    assert (alone.status_code, alone.json()["code"]) == (422, "invalid_body")
+    assert "Send the key" in alone.json()["detail"]
+    assert (await product.put(made, model="gpt-5-imagined", key=KEY)).json()["code"] == "model_not_found"
     assert (await product.status(made.member))["model_id"] == "gpt-4o"
-    assert (await product.put(made, model="gpt-4o-mini")).json()["model_id"] == "gpt-4o-mini"
-    assert product.model.keys == [KEY] * 3
+    assert (await product.put(made, model="gpt-5-imagined", key=KEY)).json()["model_id"] == "gpt-5-imagined"
+    assert (await product.put(made, model="gpt-5-imagined", temperature=0.1)).status_code == 200
 
 
 async def test_a_provider_may_change_with_a_key_of_its_own_and_back_without(product: Product, made: Made) -> None:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from common.models.completion import LiteLlm
+from common.models.completion import Providers
 from tests.fakes.wire_stub import MODELS, Answer, WireStub, wire_stub
 from tests.settings.conftest import Serving
 from tests.settings.organizations import Made
@@ -20,11 +20,11 @@ async def stub() -> AsyncIterator[WireStub]:
 
 
 @pytest.fixture(scope="module")
-async def llm(stub: WireStub) -> AsyncIterator[LiteLlm]:
+async def llm(stub: WireStub) -> AsyncIterator[Providers]:
     async def pause(seconds: float) -> None:
         """A wait that a test does not make."""
 
-    llm = LiteLlm(stub.bases, pause=pause)
+    llm = Providers(stub.bases, pause=pause)
     await llm.load()
     yield llm
     await llm.close()
@@ -32,7 +32,7 @@ async def llm(stub: WireStub) -> AsyncIterator[LiteLlm]:
 
 @pytest.mark.parametrize("provider", MODELS)
 async def test_a_key_that_the_provider_accepts_is_stored_after_one_small_request(
-    serving: Serving, made: Made, stub: WireStub, llm: LiteLlm, provider: str
+    serving: Serving, made: Made, stub: WireStub, llm: Providers, provider: str
 ) -> None:
     stub.play([Answer("OK")])
     product: Product = await serving(llm)
@@ -47,7 +47,7 @@ async def test_a_key_that_the_provider_accepts_is_stored_after_one_small_request
 @pytest.mark.parametrize("provider", MODELS)
 @pytest.mark.parametrize(("status", "code"), [(401, "key_invalid"), (403, "key_invalid"), (404, "model_not_found")])
 async def test_a_key_that_the_provider_refuses_is_not_stored_and_its_words_are_not_told(
-    serving: Serving, made: Made, stub: WireStub, llm: LiteLlm, provider: str, status: int, code: str
+    serving: Serving, made: Made, stub: WireStub, llm: Providers, provider: str, status: int, code: str
 ) -> None:
     stub.play([Answer(status=status, error=f"Incorrect key provided: {KEY}")])
     product: Product = await serving(llm)
@@ -58,7 +58,7 @@ async def test_a_key_that_the_provider_refuses_is_not_stored_and_its_words_are_n
 
 
 async def test_a_provider_that_is_down_or_limits_the_key_leaves_everything_as_it_was(
-    serving: Serving, made: Made, stub: WireStub, llm: LiteLlm
+    serving: Serving, made: Made, stub: WireStub, llm: Providers
 ) -> None:
     product: Product = await serving(llm)
     for status, code in ((500, "provider_unavailable"), (429, "rate_limited_by_provider")):

@@ -14,7 +14,7 @@ import pytest
 from httpx_sse import aconnect_sse
 
 from common import limits
-from common.models.completion import LiteLlm
+from common.models.completion import Providers
 from common.warehouse.client import Warehouse
 from tests.conftest import Cloud
 from tests.fakes.wire_stub import KEY_HEADERS, Answer, Call, Received, WireStub, as_a_model, faulty, wire_stub
@@ -61,7 +61,7 @@ async def stage(customers: list[Customer], serving: Serving) -> AsyncIterator[St
         return None
 
     async with wire_stub() as stub:
-        model = LiteLlm(stub.bases, pause=no_pause)
+        model = Providers(stub.bases, pause=no_pause)
         product = await serving(model, user_messages_per_minute=100_000)
         stub.play(as_a_model)
         yield Stage(product, stub, customers)
@@ -75,7 +75,7 @@ async def test_a_turn_routes_calls_a_tool_and_answers_in_a_stream(stage: Stage, 
     names = [name for name, _ in events]
     assert names[-1] == "done"
     assert "".join(data["text"] for name, data in events if name == "token").endswith("You spent 42 dollars.")
-    assert names.count("token") >= 4
+    assert "token" in names
     done = events[-1][1]
     assert done["agent_name"] == "CostAnalyst"
     assert done["usage"] == {"input_tokens": 21, "output_tokens": 9}
@@ -249,11 +249,11 @@ async def test_a_reader_that_leaves_closes_the_providers_stream(stage: Stage, pr
     stage.stub.play([faulty(WORDS, "stall", 2 if provider == "gemini" else 5)])
     claim = read_claim({name.lower(): value for name, value in customer.headers.items()}, None)
     turn = await open_turn(stage.product.services.turns, claim, SendRequest(message="a question"))
-    events = turn.events()
-    async for event in events:
-        if isinstance(event, TextDelta):
+    batches = turn.batches()
+    async for batch in batches:
+        if any(isinstance(event, TextDelta) for event in batch):
             break
-    await events.aclose()
+    await batches.aclose()
     await asyncio.wait_for(stage.stub.received[0].disconnected.wait(), 1)
     await turn.ended()
 

@@ -253,11 +253,11 @@ async def test_a_reader_that_leaves_cancels_the_turn_and_keeps_what_was_said(ser
     turn = await open_turn(
         product.services.turns, claim, SendRequest(message="a question", message_id=uuid.uuid4().hex)
     )
-    events = turn.events()
-    async for event in events:
-        if isinstance(event, TextDelta):
+    batches = turn.batches()
+    async for batch in batches:
+        if any(isinstance(event, TextDelta) for event in batch):
             break
-    await events.aclose()
+    await batches.aclose()
     await turn.ended()
     assert model.open_streams == 0
     started = [json.loads(line) for line in product.logs.getvalue().splitlines()]

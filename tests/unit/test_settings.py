@@ -139,3 +139,31 @@ def test_a_function_does_not_start_with_settings_that_are_not_allowed(function: 
     assert (
         result.stderr.splitlines()[-1] == "Value error, DISABLE_AUTH is honoured only in development, local and test."
     )
+
+
+def test_spans_go_nowhere_unless_asked_for_and_then_to_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().traces_endpoint is None
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318/")
+    assert load_settings().traces_endpoint == "http://127.0.0.1:4318/v1/traces"
+    monkeypatch.setenv("TRACING", "cloud")
+    with pytest.raises(InvalidSettings, match="not both"):
+        load_settings()
+    monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT")
+    assert load_settings().traces_endpoint == "https://telemetry.googleapis.com/v1/traces"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TRACING", "yes"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "127.0.0.1:4318"),
+        ("TRACE_SAMPLE_RATIO", "1.1"),
+        ("TRACE_SAMPLE_RATIO", "-0.1"),
+    ],
+)
+def test_a_setting_of_tracing_that_cannot_be_followed_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidSettings, match=name):
+        load_settings()

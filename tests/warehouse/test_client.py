@@ -196,6 +196,15 @@ async def test_a_query_that_takes_too_long_is_stopped(warehouse: Warehouse, emul
     assert time.monotonic() - started < 5
 
 
+async def test_a_write_says_how_many_rows_it_changed_however_long_it_took(
+    warehouse: Warehouse, emulator: BigQueryEmulator
+) -> None:
+    for seconds in (0.0, 0.3):
+        emulator.seams.delay("query", seconds)
+        changed = await warehouse.run(fixed(ACME, "UPDATE {own.costs} SET cost = cost + 1 WHERE TRUE"), labels=LABELS)
+        assert changed.affected_rows == 1
+
+
 async def test_slow_queries_neither_hold_up_lookups_nor_keep_their_threads(
     warehouse: Warehouse, emulator: BigQueryEmulator
 ) -> None:

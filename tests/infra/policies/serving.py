@@ -9,12 +9,11 @@ from common import limits
 from common.settings import InvalidSettings, Settings, load_settings
 from tests.infra.plan import Plan
 
+_TURNS = ("send", "copilotkit", "a2a")
 _TURN = limits.TURN_SECONDS + limits.JOIN_SECONDS
 # The longest that a request may take, by the bounds of the code.
 _LONGEST = {
-    "send": _TURN,
-    "copilotkit": _TURN,
-    "a2a": _TURN,
+    **dict.fromkeys(_TURNS, _TURN),
     "mcp": limits.TOOL_SECONDS + limits.LOOKUP_SECONDS,
     "settings_status": limits.KEY_CHECK_SECONDS + limits.LOOKUP_SECONDS + limits.WAREHOUSE_CALL_SECONDS,
     "conversations": limits.QUERY_SECONDS - 1,
@@ -56,6 +55,8 @@ def concurrency(plan: Plan) -> Iterator[str]:
         at_once = config["max_instance_request_concurrency"] or 1
         if at_once > limits.WAREHOUSE_THREADS:
             yield f"{name} takes {at_once} requests at once, and has {limits.WAREHOUSE_THREADS} threads"
+        if name in _TURNS and at_once <= limits.TURNS_PER_INSTANCE:
+            yield f"{name} takes {at_once} requests at once: none of them could wait for its turn"
         if at_once > 1 and float(config["available_cpu"]) < 1:
             yield f"{name} takes {at_once} requests at once with less than a CPU, which is refused"
         if not (config["min_instance_count"] or 0) <= config["max_instance_count"]:

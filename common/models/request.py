@@ -1,0 +1,55 @@
+"""A model call as a request body in OpenAI's shape, which litellm takes too."""
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from common.models.call import Message, ModelCall
+
+_MARK = {"type": "ephemeral"}
+
+
+def request_body(call: ModelCall) -> dict[str, Any]:
+    """The request; what stays the same between calls stands first, since providers cache the longest common prefix."""
+    model = call.model
+    body: dict[str, Any] = {"model": model.api_name}
+    if call.tools:
+        body["tools"] = list(call.tools)
+        if not call.may_call_tools:
+            # The tools stay: some providers refuse a history of tool calls without them.
+            body["tool_choice"] = "none"
+    if model.max_temperature is not None:
+        body["temperature"] = min(call.temperature, model.max_temperature)
+    body[model.output_limit] = min(call.max_tokens, model.max_output)
+    body |= {"stream": True, "stream_options": {"include_usage": True}}
+    body["messages"] = [_sendable(message) for message in call.messages]
+    return body
+
+
+def marked(messages: Sequence[Message]) -> list[Message]:
+    """The messages with marks of how far to cache: the system's, which tools stand before, and everything so far."""
+    last = len(messages) - 1
+    return [_marked(each) if each["role"] == "system" or at == last else each for at, each in enumerate(messages)]
+
+
+def _marked(message: Message) -> Message:
+    if message["role"] == "tool":
+        return {**message, "cache_control": _MARK}
+    return {**message, "content": [{"type": "text", "text": message["content"], "cache_control": _MARK}]}
+
+
+def _sendable(message: Message) -> Message:
+    """The message as every provider takes it: arguments that the model wrote wrongly are sent back as none."""
+    calls = message.get("tool_calls")
+    if not calls:
+        return message
+    return {**message, "tool_calls": [_sendable_call(call) for call in calls]}
+
+
+def _sendable_call(call: Mapping[str, Any]) -> Mapping[str, Any]:
+    function = call["function"]
+    with suppress(ValueError):
+        if isinstance(json.loads(function["arguments"]), dict):
+            return call
+    return {**call, "function": {**function, "arguments": "{}"}}

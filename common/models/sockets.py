@@ -1,0 +1,72 @@
+"""The sockets to the providers: one pool for all calls of an instance, kept open between calls."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+import httpx
+
+from common import limits
+
+_AWAY = {"content-encoding", "content-length", "transfer-encoding"}
+
+
+class Sockets:
+    """Nothing of a call stays in the pool: no header, no cookie, no proxy; a redirect is not followed."""
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+
+    async def post(self, url: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> aiohttp.ClientResponse:
+        """Post JSON, and return once the answer has begun. Raises aiohttp's ClientError."""
+        data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        return await self._open().post(url, headers=headers, data=data, allow_redirects=False)
+
+    async def pass_on(self, request: httpx.Request) -> aiohttp.ClientResponse:
+        """Send a request that was made for httpx."""
+        data = await request.aread()
+        headers = [(name, value) for name, value in request.headers.items() if name not in ("host", "content-length")]
+        return await self._open().request(
+            request.method, str(request.url), headers=headers, data=data or None, allow_redirects=False
+        )
+
+    async def close(self) -> None:
+        """Close every socket; the instance is not used afterwards."""
+        if self._session is not None:
+            await self._session.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        # Made by the first call: a session belongs to the event loop that it is made in.
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=limits.MODEL_CONNECTIONS, keepalive_timeout=limits.MODEL_IDLE_SECONDS
+                ),
+                # The waiting for tokens is bounded by whoever reads them.
+                timeout=aiohttp.ClientTimeout(total=None, connect=limits.MODEL_CONNECT_SECONDS),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+            )
+        return self._session
+
+
+def headers_of(response: aiohttp.ClientResponse) -> dict[str, str]:
+    """The headers of an answer as its body now is, decompressed, with their names in lower case."""
+    return {name.lower(): value for name, value in response.headers.items() if name.lower() not in _AWAY}
+
+
+def let_go(response: aiohttp.ClientResponse) -> None:
+    """Keep the socket for another call where the answer is over; close it where it is not, so that it stops costing."""
+    if response.content.at_eof():
+        response.release()
+    else:
+        response.close()
+
+
+async def read_refusal(response: aiohttp.ClientResponse) -> bytes:
+    """Why there is no answer, as far as reading it is bounded."""
+    body = b""
+    while len(body) < limits.MODEL_ERROR_BYTES and not response.content.at_eof():
+        body += await response.content.read(limits.MODEL_ERROR_BYTES)
+    return body

@@ -1,0 +1,135 @@
+"""A cold start, function by function: from the process's start to its first answer, and what memory it then holds."""
+
+import asyncio
+import json
+import statistics
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.bench.load import Caller, client
+from tests.bench.results import Results, Table, Verdict, shown
+from tests.bench.served import function, rival, served
+from tests.bench.stage import AT_ONCE, Stage, replayed
+
+WITHOUT_LITELLM = {"PYTHONPATH": str(Path(__file__).parent / "without_litellm")}
+# A request of each function that it answers with 200, at the root of its own URL; those with a turn come below.
+CALLS: dict[str, tuple[str, str, str | None]] = {
+    "health": ("GET", "/", None),
+    "settings_status": ("GET", "/", None),
+    "conversations": ("GET", "/", None),
+    "messages": ("GET", "/search?q=spend", None),
+    "sync": ("POST", "/", None),
+    "mcp": ("POST", "/", json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})),
+}
+TURNS: dict[str, tuple[str, str]] = {
+    "send": ("/stream", json.dumps({"message": "What did we spend?"})),
+    "copilotkit": (
+        "/",
+        json.dumps({"threadId": "cold", "runId": "1", "messages": [{"id": "1", "role": "user", "content": "Spend?"}]}),
+    ),
+    "a2a": (
+        "/a2a",
+        json.dumps(
+            {
+                "jsonrpc": "2.0",
+                "id": 1,
+                "method": "message/send",
+                "params": {
+                    "message": {
+                        "kind": "message", "role": "user", "messageId": "m1",
+                        "parts": [{"kind": "text", "text": "Spend?"}],
+                    }
+                },
+            }
+        ),
+    ),
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Start:
+    """Seconds from the process's start, and MiB, one of each per repetition."""
+
+    ready: list[float] = field(default_factory=list)
+    answered: list[float] = field(default_factory=list)
+    memory_ready: list[float] = field(default_factory=list)
+    memory: list[float] = field(default_factory=list)
+
+
+async def run(console: Console, stage: Stage, results: Results) -> None:
+    """Start every function some times, and print one table."""
+    stage.pace(AT_ONCE)
+    starts: dict[str, Start] = {}
+    for _ in range(1 if stage.quick else 3):
+        for name in (*TURNS, *CALLS):
+            await _start(stage, name, starts.setdefault(name, Start()))
+    bare = starts.setdefault("send without litellm", Start())
+    for _ in range(2 if stage.quick else 5):
+        await _ready(stage, starts["send"].ready, {})
+        await _ready(stage, bare.ready, WITHOUT_LITELLM)
+    await _plain(stage, starts.setdefault("litellm as usual", Start()))
+    table = Table(
+        f"Cold start, median of {len(starts['health'].ready)}",
+        ("function", "first answer s", "first 200 or turn s", "MiB at first answer", "MiB then"),
+        tuple(
+            (name, *(shown(_median(each)) for each in (one.ready, one.answered, one.memory_ready, one.memory)))
+            for name, one in starts.items()
+        ),
+        "First answer: OPTIONS; then send, copilotkit and a2a answer a turn over a model that answers at once.",
+    )
+    table.show(console)
+    reading = max(_median(starts[name].memory) for name in ("settings_status", "conversations", "messages"))
+    results.add(
+        "cold",
+        table,
+        verdicts=[
+            Verdict(
+                "Ready: send against send without litellm", _median(starts["send"].ready) / _median(bare.ready), 1.2
+            ),
+            Verdict("First turn of send on a cold instance", _median(starts["send"].answered), 3, "s"),
+            Verdict("Memory of a function that only reads", reading, 120, "MiB"),
+        ],
+    )
+
+
+async def _start(stage: Stage, name: str, start: Start) -> None:
+    caller = stage.callers[0]
+    with served(function(name), name, replayed(stage) if name in TURNS else stage.environment) as running:
+        start.ready.append(await asyncio.to_thread(running.ready))
+        start.memory_ready.append(running.memory())
+        method, path, body = ("POST", *TURNS[name]) if name in TURNS else CALLS[name]
+        await _answered(running.url + path, method, body, caller)
+        start.answered.append(time.perf_counter() - running.started)
+        start.memory.append(running.memory())
+
+
+async def _answered(url: str, method: str, body: str | None, caller: Caller) -> None:
+    headers = caller.headers | {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+    async with (
+        client() as session,
+        session.request(method, url, data=body, headers=headers) as response,
+    ):
+        text = await response.text()
+        assert response.status == 200, text
+        assert '"error"' not in text, text
+
+
+async def _ready(stage: Stage, seconds: list[float], more: dict[str, str]) -> None:
+    with served(function("send"), "send", {**replayed(stage), **more}) as running:
+        seconds.append(await asyncio.to_thread(running.ready))
+
+
+async def _plain(stage: Stage, start: Start) -> None:
+    with served(rival("plain"), "answer", stage.rival_environment()) as running:
+        start.ready.append(await asyncio.to_thread(running.ready))
+        start.memory_ready.append(running.memory())
+        await _answered(f"{running.url}/", "POST", "{}", stage.callers[0])
+        start.answered.append(time.perf_counter() - running.started)
+        start.memory.append(running.memory())
+
+
+def _median(values: list[float]) -> float:
+    return statistics.median(values) if values else float("nan")

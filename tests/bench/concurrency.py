@@ -1,0 +1,128 @@
+"""Many turns at once: how soon each begins, how many a second, and what one costs, beside litellm and the floor."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from tests.bench.load import Load, measure
+from tests.bench.results import Results, Table, Verdict, ratio, shown
+from tests.bench.served import Served, cpu_of, function, rival, served
+from tests.bench.stage import AT_ONCE, DATA_LATENCY, NO_DATA_LATENCY, PACED, Stage, replayed
+
+LEVELS = {False: (1, 10, 50, 100, 200, 400), True: (1, 50, 200)}
+QUICK_LEVELS = {False: (1, 50, 200), True: (1, 200)}
+PRODUCT, PLAIN, FLOOR = "product", "litellm as usual", "floor"
+# Above so many at once litellm as usual only queues: one measurement shows it.
+MOST_OF_PLAIN = 200
+# The bounds on turns at a time are out of the way: what is measured is what an instance can bear.
+UNBOUNDED = {"TURNS_PER_INSTANCE": "1000", "TURNS_PER_ORG": "1000"}
+COLUMNS = (
+    "at once", "who", "first token s", "x", "p95", "turn s", "p95 ", "turns/s", "x ", "CPU ms/turn", "MiB", "failed",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """What everyone did at each number of turns at once and held in MiB before; the provider's CPU ms a turn."""
+
+    loads: Mapping[int, Mapping[str, Load]]
+    idle: Mapping[str, float]
+    provider_ms: float
+
+
+async def run(console: Console, stage: Stage, results: Results) -> None:
+    """Measure all levels without and with data latencies, the three side by side at each level."""
+    for delayed in (False, True):
+        levels = (QUICK_LEVELS if stage.quick else LEVELS)[delayed]
+        contest = await _contest(stage, levels, DATA_LATENCY if delayed else NO_DATA_LATENCY)
+        table = _table(contest, delayed=delayed)
+        table.show(console)
+        results.add("concurrency", table, verdicts=_verdicts(contest, delayed=delayed))
+
+
+async def _contest(stage: Stage, levels: tuple[int, ...], data: dict[str, float]) -> Contest:
+    with ExitStack() as stack:
+        everyone = await _started(stack, stage, data)
+        idle = {name: one.memory() for name, one in everyone.items()}
+        stage.pace(PACED, data)
+        loads: dict[int, dict[str, Load]] = {level: {} for level in levels}
+        before = cpu_of(stage.far_side_pid)
+        for level, found in loads.items():
+            for name, one in everyone.items():
+                if name != PLAIN or level <= MOST_OF_PLAIN:
+                    found[name] = await measure(one, stage.callers, _turns_each(level, name, quick=stage.quick), level)
+        turns = sum(len(load.turns) for found in loads.values() for load in found.values())
+        return Contest(loads, idle, (cpu_of(stage.far_side_pid) - before) * 1000 / turns)
+
+
+async def _started(stack: ExitStack, stage: Stage, data: dict[str, float]) -> dict[str, Served]:
+    """The product and its rivals, each with some turns behind it."""
+    stage.pace(AT_ONCE)
+    product = stack.enter_context(served(function("send"), "send", replayed(stage) | UNBOUNDED))
+    product.ready()
+    await measure(product, stage.callers, 1, len(stage.callers))
+    await measure(product, stage.callers, 1, 1)  # What it asks is what the others will ask.
+    others = stage.rival_environment(data)
+    plain = stack.enter_context(served(rival("plain"), "answer", others))
+    floor = stack.enter_context(served(rival("floor"), "answer", others))
+    for one in (plain, floor):
+        one.ready()
+        await measure(one, stage.callers, 2, 10)
+    return {PRODUCT: product, PLAIN: plain, FLOOR: floor}
+
+
+def _turns_each(level: int, name: str, *, quick: bool) -> int:
+    if level == 1:
+        return 4 if quick else 10
+    if level >= 400 or (name == PLAIN and level >= 100):
+        return 2
+    return 2 if quick else 3
+
+
+def _table(contest: Contest, *, delayed: bool) -> Table:
+    rows = [("idle", name, *("",) * 8, shown(mib), "") for name, mib in contest.idle.items()]
+    for level, loads in contest.loads.items():
+        floor = loads[FLOOR]
+        for name, load in loads.items():
+            rows.append(
+                (
+                    str(level),
+                    name,
+                    shown(load.first()),
+                    shown(ratio(load.first(), floor.first())),
+                    shown(load.first(0.95)),
+                    shown(load.total()),
+                    shown(load.total(0.95)),
+                    shown(load.per_second),
+                    shown(ratio(load.per_second, floor.per_second)),
+                    shown(load.cpu_ms),
+                    shown(load.memory),
+                    str(load.failed),
+                )
+            )
+    data = "BigQuery 400 ms, dry run 300 ms, insert 100 ms, KMS 60 ms" if delayed else "no data latency"
+    title = f"Turns at once: 3 model calls, 300 ms to the first token, 20 ms a token, 60 tokens; {data}"
+    note = (
+        f"x: against the floor. The provider and BigQuery took {shown(contest.provider_ms)} ms of CPU a turn beside it."
+    )
+    return Table(title, COLUMNS, tuple(rows), note)
+
+
+def _verdicts(contest: Contest, *, delayed: bool) -> list[Verdict]:
+    alone, many = contest.loads[1], contest.loads[200]
+    product, floor = many[PRODUCT], many[FLOOR]
+    suffix = " with data latencies" if delayed else ""
+    rate = ratio(product.per_second, floor.per_second)
+    late = ratio(product.total(0.95), alone[PRODUCT].total())
+    found = [
+        Verdict(f"200 at once{suffix}: turns/s against the floor", rate, 0.65, "x", True),
+        Verdict(f"200 at once{suffix}: p95 against alone", late, 1.5),
+        Verdict(f"CPU per turn at 200{suffix}", product.cpu_ms, 20, "ms"),
+    ]
+    if delayed:
+        first = ratio(alone[PRODUCT].first(), alone[FLOOR].first())
+        return [Verdict("First token, one user, warm, data latencies, against the floor", first, 1.10), *found]
+    most = 1.1 * many[PLAIN].memory + 60
+    return [*found, Verdict("Memory with 200 in flight against 1.1x of litellm + 60 MiB", product.memory, most, "MiB")]

@@ -1,0 +1,129 @@
+"""Turns asked for over HTTP by many people at once, and how long each took to begin and to end."""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import aiohttp
+
+from tests.bench.served import Served
+
+# The starts of those who ask at once are spread over so many seconds: people do not press return together.
+_SPREAD = 2.0
+_SAMPLE_SECONDS = 0.25
+# Nobody begins another turn later than this, however slow the turns are.
+_MOST_SECONDS = 30.0
+_TOKEN, _DONE = b"event: token\n", b"event: done\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A person of an organisation, by the headers it sends."""
+
+    org_slug: str
+    api_key: str
+    user_id: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"X-Org-Slug": self.org_slug, "X-API-Key": self.api_key, "X-User-Id": self.user_id}
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """When a turn began, its seconds to the first token and to its end, and what it ended with if not well."""
+
+    began: float
+    first: float
+    total: float
+    failure: str | None = None
+
+
+@dataclass(slots=True)
+class Load:
+    """What a number of people at once saw, and what it cost the process that answered them."""
+
+    at_once: int
+    turns: list[Turn] = field(default_factory=list)
+    cpu_ms: float = 0.0
+    memory: float = 0.0
+
+    @property
+    def failed(self) -> int:
+        return sum(turn.failure is not None for turn in self.turns)
+
+    @property
+    def per_second(self) -> float:
+        """Turns a second with so many always under way: their number by how long one takes (Little's law)."""
+        taken = [turn.total for turn in self.turns if not turn.failure]
+        return self.at_once / statistics.fmean(taken) if taken else 0.0
+
+    def first(self, share: float = 0.5) -> float:
+        """Seconds to the first token, of this share of the turns."""
+        return quantile([turn.first for turn in self.turns if not turn.failure], share)
+
+    def total(self, share: float = 0.5) -> float:
+        """Seconds to the end, of this share of the turns."""
+        return quantile([turn.total for turn in self.turns if not turn.failure], share)
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The value below which this share of them is; NaN of none."""
+    if not values:
+        return float("nan")
+    ordered = sorted(values)
+    return statistics.median(ordered) if share == 0.5 else ordered[min(int(len(ordered) * share), len(ordered) - 1)]
+
+
+def client() -> aiohttp.ClientSession:
+    """Any number of connections, each for one request: one that was kept may be closed as it is used again."""
+    connector = aiohttp.TCPConnector(limit=0, force_close=True)
+    return aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=600))
+
+
+async def ask(session: aiohttp.ClientSession, url: str, caller: Caller, conversation_id: str | None = None) -> Turn:
+    """One turn as an event stream, read to its end."""
+    body = {"message": "What did we spend per provider?", "conversation_id": conversation_id}
+    if conversation_id is None:
+        del body["conversation_id"]
+    began = time.perf_counter()
+    first, tail = 0.0, b""
+    try:
+        async with session.post(f"{url}/stream", json=body, headers=caller.headers) as response:
+            if response.status != 200:
+                return Turn(began, 0.0, 0.0, f"{response.status} {(await response.text())[:200]}")
+            async for data in response.content.iter_any():
+                if not first and _TOKEN in tail + data:
+                    first = time.perf_counter() - began
+                tail = (tail + data)[-4000:]
+    except (aiohttp.ClientError, TimeoutError) as error:
+        return Turn(began, 0.0, 0.0, type(error).__name__)
+    return Turn(began, first, time.perf_counter() - began, None if _DONE in tail else tail.decode(errors="replace"))
+
+
+async def measure(served: Served, callers: Sequence[Caller], turns_each: int, at_once: int) -> Load:
+    """``at_once`` people each ask so often, one turn after the other, all of them at the same time."""
+    load = Load(at_once)
+    spread = _SPREAD if at_once > 1 else 0.0
+    async with client() as session:
+
+        async def person(number: int) -> None:
+            await asyncio.sleep(spread * number / at_once)
+            for _ in range(turns_each):
+                if time.perf_counter() > began + _MOST_SECONDS:
+                    break
+                load.turns.append(await ask(session, served.url, callers[number % len(callers)]))
+
+        async def watch() -> None:
+            while True:
+                load.memory = max(load.memory, await asyncio.to_thread(served.memory))
+                await asyncio.sleep(_SAMPLE_SECONDS)
+
+        cpu, began = served.cpu(), time.perf_counter()
+        watching = asyncio.create_task(watch())
+        await asyncio.gather(*(person(number) for number in range(at_once)))
+        watching.cancel()
+        load.cpu_ms = (served.cpu() - cpu) * 1000 / len(load.turns)
+    return load

@@ -1,0 +1,43 @@
+"""litellm as usual: the three model calls of a turn over its asynchronous stream; for data it only waits."""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import functions_framework.aio
+import litellm
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+
+_BASE = os.environ["BENCH_API_BASE"]
+_WAITS = {name: float(seconds) for name, seconds in json.loads(os.environ["BENCH_WAITS"]).items()}
+_ROUTE, _TOOL, _ANSWER = json.loads(Path(os.environ["BENCH_EXCHANGE"]).read_text())
+
+
+async def _call(body: dict[str, Any]) -> AsyncGenerator[str, None]:
+    request = body | {"model": f"openai/{body['model']}", "stream": True, "api_base": _BASE, "api_key": "sk-bench"}
+    async for chunk in await litellm.acompletion(**request):
+        if chunk.choices and (text := chunk.choices[0].delta.content):
+            yield text
+
+
+async def _turn() -> AsyncGenerator[bytes, None]:
+    await asyncio.sleep(_WAITS["kms"])
+    for body in (_ROUTE, _TOOL):
+        async for _ in _call(body):
+            pass
+    await asyncio.sleep(_WAITS["query"])
+    async for text in _call(_ANSWER):
+        yield f"event: token\ndata: {json.dumps({'text': text})}\n\n".encode()
+    await asyncio.sleep(_WAITS["insert"])
+    yield b"event: done\ndata: {}\n\n"
+
+
+@functions_framework.aio.http
+async def answer(request: Request) -> StreamingResponse:
+    """One turn as an event stream."""
+    await request.body()
+    return StreamingResponse(_turn(), media_type="text/event-stream")

@@ -1,0 +1,57 @@
+"""What a function imports while it serves: litellm in the background where models are called, and nowhere else."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Cloud
+
+ROOT = Path(__file__).parents[2]
+CALLERS = ("send", "copilotkit", "a2a")
+OTHERS = sorted({path.parent.name for path in (ROOT / "functions").glob("*/main.py")} - set(CALLERS))
+# Asks the functions once, without a turn, and says whether litellm comes in; where it is to come, it is waited for.
+SERVE = """
+import asyncio, sys, httpx
+from local.gateway import function_app
+
+async def main(wanted, *names):
+    for name in names:
+        transport = httpx.ASGITransport(function_app(name))
+        async with httpx.AsyncClient(transport=transport, base_url="http://function") as client:
+            assert (await client.options("/" + name)).status_code == 204
+    first = "litellm" in sys.modules
+    from common import app
+    if wanted == "yes":
+        await app.services().warming
+    print(first, "litellm" in sys.modules, "warming" in app.services().__dict__)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+def served(cloud: Cloud, *arguments: str) -> str:
+    environment = {**os.environ, **cloud.environment}
+    result = subprocess.run(
+        [sys.executable, "-c", SERVE, *arguments],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    # Behind what the functions log.
+    return result.stdout.splitlines()[-1]
+
+
+def test_a_function_that_calls_models_answers_first_and_then_imports_litellm(cloud: Cloud) -> None:
+    assert served(cloud, "yes", "send") == "False True True"
+
+
+@pytest.mark.parametrize("name", CALLERS)
+def test_every_function_that_calls_models_gets_ready_with_its_first_request(cloud: Cloud, name: str) -> None:
+    assert served(cloud, "no", name) == "False False True"
+
+
+def test_the_other_functions_serve_without_litellm(cloud: Cloud) -> None:
+    assert len(OTHERS) == 6
+    assert served(cloud, "no", *OTHERS) == "False False False"
