@@ -47,6 +47,7 @@ class Providers:
         self._sockets: Sockets | None = None
         self._direct: _Wire | None = None
         self._loading: asyncio.Future[Library] | None = None
+        self._streaming = 0
 
     def load(self) -> "asyncio.Future[Library]":
         """Begin to import litellm in a thread, once; the returned future is done when it is in."""
@@ -55,9 +56,14 @@ class Providers:
         return self._loading
 
     async def warm(self) -> None:
-        """Get ready for the first call: at once what is light, and litellm when what came first has had its way."""
+        """Get ready for the first call: at once what is light, and litellm when no model is listened to.
+
+        Its import would slow down what is under way; a call that needs litellm does not wait for this.
+        """
         await asyncio.to_thread(_import_direct)
         await asyncio.sleep(limits.MODEL_WARM_SECONDS)
+        while self._streaming:
+            await asyncio.sleep(limits.MODEL_WARM_SECONDS)
         await self.load()
 
     async def close(self) -> None:
@@ -69,7 +75,15 @@ class Providers:
         """Make the call; a limit or an outage is tried again as long as the model has not begun to answer."""
         if not _sendable_key(call.key.reveal()):
             raise KeyInvalid
-        wire = await self._wire(call)
+        self._streaming += 1
+        try:
+            async with aclosing(self._tried(await self._wire(call), call)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        finally:
+            self._streaming -= 1
+
+    async def _tried(self, wire: _Wire, call: ModelCall) -> AsyncGenerator[str | Reply, None]:
         api_base = self._api_bases.get(call.model.provider, call.model.api_base)
         deadline = asyncio.get_running_loop().time() + limits.MODEL_TOTAL_SECONDS
         attempt = 0

@@ -26,7 +26,7 @@ async def test_a_run_routes_calls_a_tool_and_streams_the_answer(serving: Serving
         "RUN_STARTED", "STATE_SNAPSHOT",
         "STEP_STARTED", "STATE_DELTA", "STEP_FINISHED",
         "STEP_STARTED", "STATE_DELTA",
-        "TOOL_CALL_START", "TOOL_CALL_ARGS", "TOOL_CALL_END", "TOOL_CALL_RESULT", "STATE_DELTA",
+        "TOOL_CALL_START", "TOOL_CALL_ARGS", "TOOL_CALL_END", "TOOL_CALL_RESULT", "CUSTOM", "STATE_DELTA",
         "TEXT_MESSAGE_START", "TEXT_MESSAGE_CONTENT", "TEXT_MESSAGE_END",
         "STEP_FINISHED", "STATE_DELTA", "RUN_FINISHED",
     ]  # fmt: skip
