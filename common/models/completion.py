@@ -48,6 +48,8 @@ class Providers:
         self._direct: _Wire | None = None
         self._loading: asyncio.Future[Library] | None = None
         self._streaming = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
 
     def load(self) -> "asyncio.Future[Library]":
         """Begin to import litellm in a thread, once; the returned future is done when it is in."""
@@ -62,8 +64,7 @@ class Providers:
         """
         await asyncio.to_thread(_import_direct)
         await asyncio.sleep(limits.MODEL_WARM_SECONDS)
-        while self._streaming:
-            await asyncio.sleep(limits.MODEL_WARM_SECONDS)
+        await self._quiet.wait()
         await self.load()
 
     async def close(self) -> None:
@@ -76,12 +77,15 @@ class Providers:
         if not _sendable_key(call.key.reveal()):
             raise KeyInvalid
         self._streaming += 1
+        self._quiet.clear()
         try:
             async with aclosing(self._tried(await self._wire(call), call)) as pieces:
                 async for piece in pieces:
                     yield piece
         finally:
             self._streaming -= 1
+            if not self._streaming:
+                self._quiet.set()
 
     async def _tried(self, wire: _Wire, call: ModelCall) -> AsyncGenerator[str | Reply, None]:
         api_base = self._api_bases.get(call.model.provider, call.model.api_base)

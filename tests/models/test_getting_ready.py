@@ -7,16 +7,24 @@ import pytest
 
 from common import limits
 from common.models.completion import Providers
+from common.models.litellm_wire import Library
 from tests.fakes.wire_stub import Answer
 from tests.models.conftest import Wire, a_call
 
 
-async def test_litellm_is_not_imported_while_a_model_is_listened_to(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_litellm_is_not_imported_while_a_model_is_listened_to(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(limits, "MODEL_WARM_SECONDS", 0)
     loaded = asyncio.Event()
     llm = Providers(wire.stub.bases)
     load = llm.load
-    monkeypatch.setattr(llm, "load", lambda: (loaded.set(), load())[1])
+
+    def noted() -> asyncio.Future[Library]:
+        loaded.set()
+        return load()
+
+    monkeypatch.setattr(llm, "load", noted)
     pace = asyncio.Semaphore(2)
     wire.play([Answer(text="one two three", pace=pace)])
     async with aclosing(llm.stream(a_call("openai"))) as pieces:
