@@ -21,7 +21,7 @@ from tests.fakes.wire_stub import Answer, WireStub, as_a_model, wire_stub
 from tests.turn.providers import Customer, bring_keys
 
 ROOT = Path(__file__).parents[2]
-PLANTED = "sk-planted-0123456789abcdef"
+PLANTED = "sk-strewn-0123456789abcdef"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
