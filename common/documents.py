@@ -1,14 +1,20 @@
-"""Firestore, the low-latency session store: the only importer of its SDK."""
+"""Firestore, the low-latency session store: the only importer of its SDK.
+
+A turn's documents are put into and read from the wire's own messages here: the SDK's wrappers around them cost several
+times as much as all else that is done with a document.
+"""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 from google.api_core import exceptions as google
+from google.api_core.datetime_helpers import DatetimeWithNanoseconds
 from google.api_core.retry_async import AsyncRetry
 from google.cloud import firestore
+from google.cloud.firestore_v1 import types
 from google.cloud.firestore_v1.base_query import FieldFilter
 
 from common import limits
@@ -109,17 +115,26 @@ class Documents:
 
     def __init__(self, project_id: str, database: str = "(default)") -> None:
         self._client = firestore.AsyncClient(project=project_id, database=database)
+        self._root = f"{self._client._database_string}/documents/"
 
     async def get_all(self, paths: Sequence[str], fields: Sequence[str] | None = None) -> dict[str, Document | None]:
         """Read the documents at ``paths``, whole or only ``fields``, in one request; None where there is none."""
         found: dict[str, Document | None] = dict.fromkeys(paths)
-        references = [self._client.document(path) for path in found]
-        async with _asked("firestore.get_all", len(references)):
-            async for snapshot in self._client.get_all(
-                references, field_paths=fields, retry=_RETRY, timeout=limits.DOCUMENTS_SECONDS
-            ):
-                path = snapshot.reference.path
-                found[path] = _document(path, snapshot)
+        request = types.BatchGetDocumentsRequest.pb()(
+            database=self._client._database_string, documents=[self._name(path) for path in found]
+        )
+        if fields is not None:
+            request.mask.field_paths.extend(fields)
+        async with _asked("firestore.get_all", len(found)):
+            answers = await self._client._firestore_api.batch_get_documents(
+                request=types.BatchGetDocumentsRequest.wrap(request), **self._call()
+            )
+            async for answer in answers:
+                read = answer._pb
+                if read.WhichOneof("result") == "found":
+                    path = read.found.name.removeprefix(self._root)
+                    data = {name: _decoded(value) for name, value in read.found.fields.items()}
+                    found[path] = Document(path, data, _moment(read.found.update_time))
         return found
 
     async def query(
@@ -160,28 +175,45 @@ class Documents:
 
     async def commit(self, writes: Sequence[Write]) -> list[datetime]:
         """Apply all writes or none, and return when each document was updated. Raises DocumentConflict."""
-        batch = self._client.batch()
+        request = types.CommitRequest.pb()(database=self._client._database_string)
         for write in writes:
-            reference = self._client.document(write.path)
-            match write:
-                case Put(data=data):
-                    batch.set(reference, data)
-                case Create(data=data):
-                    batch.create(reference, data)
-                case Patch(data=data, unchanged_since=since):
-                    option = self._client.write_option(last_update_time=since) if since else None
-                    batch.update(reference, data, option=option)
-                case Delete(unchanged_since=since):
-                    option = self._client.write_option(last_update_time=since) if since else None
-                    batch.delete(reference, option=option)
-                case Count(by=by, data=data):
-                    batch.set(reference, {**data, "total": firestore.Increment(by)}, merge=True)
+            self._add(request.writes.add(), write)
         async with _asked("firestore.commit", len(writes)):
-            results = await batch.commit(retry=_RETRY, timeout=limits.DOCUMENTS_SECONDS)
+            answer = await self._client._firestore_api.commit(request=types.CommitRequest.wrap(request), **self._call())
+            results = answer._pb.write_results
             for write, result in zip(writes, results, strict=True):
                 if isinstance(write, Count):
                     write.total = int(result.transform_results[0].integer_value)
-            return [_moment(result) for result in results]
+            return [_moment(result.update_time) for result in results]
+
+    def _add(self, into: Any, write: Write) -> None:
+        """Say a write in the wire's words."""
+        if isinstance(write, Delete):
+            into.delete = self._name(write.path)
+        else:
+            into.update.name = self._name(write.path)
+            for name, value in write.data.items():
+                _encode(value, into.update.fields[name])
+        match write:
+            case Create():
+                into.current_document.exists = False
+            case Patch(data=data, unchanged_since=since):
+                into.update_mask.field_paths.extend(data)
+                if since is None:
+                    into.current_document.exists = True
+                else:
+                    _set_moment(into.current_document.update_time, since)
+            case Delete(unchanged_since=since) if since is not None:
+                _set_moment(into.current_document.update_time, since)
+            case Count(by=by, data=data):
+                into.update_mask.field_paths.extend(data)
+                into.update_transforms.add(field_path="total").increment.integer_value = by
+
+    def _name(self, path: str) -> str:
+        return f"{self._root}{path}"
+
+    def _call(self) -> dict[str, Any]:
+        return {"metadata": self._client._rpc_metadata, "retry": _RETRY, "timeout": limits.DOCUMENTS_SECONDS}
 
     async def ping(self) -> None:
         """Read a document that need not exist. Raises DocumentsUnavailable."""
@@ -204,11 +236,57 @@ async def _asked(name: str, documents: int | None = None) -> AsyncIterator[None]
             raise DocumentsUnavailable from error
 
 
-def _document(path: str, snapshot: Any) -> Document | None:
-    return Document(path, snapshot.to_dict(), snapshot.update_time) if snapshot.exists else None
+def _encode(value: Any, into: Any) -> None:
+    """Put a value of a document into its message. Raises TypeError for what no document holds."""
+    match value:
+        case None:
+            into.null_value = 0
+        case bool():
+            into.boolean_value = value
+        case str():
+            into.string_value = value
+        case int():
+            into.integer_value = value
+        case float():
+            into.double_value = value
+        case datetime():
+            _set_moment(into.timestamp_value, value)
+        case bytes():
+            into.bytes_value = value
+        case dict():
+            into.map_value.SetInParent()
+            for name, each in value.items():
+                _encode(each, into.map_value.fields[name])
+        case list() | tuple():
+            into.array_value.SetInParent()
+            for each in value:
+                _encode(each, into.array_value.values.add())
+        case _:
+            raise TypeError(f"a document holds no {type(value).__name__}")
 
 
-def _moment(result: Any) -> datetime:
-    # A delete has no update time; nothing is based on it.
-    moment: datetime = result.update_time or datetime.fromtimestamp(0, UTC)
+def _decoded(value: Any) -> Any:
+    match value.WhichOneof("value_type"):
+        case "null_value" | None:
+            return None
+        case "timestamp_value":
+            return _moment(value.timestamp_value)
+        case "map_value":
+            return {name: _decoded(each) for name, each in value.map_value.fields.items()}
+        case "array_value":
+            return [_decoded(each) for each in value.array_value.values]
+        case kind:
+            return getattr(value, kind)
+
+
+def _set_moment(into: Any, moment: datetime) -> None:
+    if isinstance(moment, DatetimeWithNanoseconds):
+        into.CopyFrom(moment.timestamp_pb())
+    else:
+        into.FromDatetime(moment)
+
+
+def _moment(timestamp: Any) -> datetime:
+    """To the nanosecond: a precondition holds only for the very moment. A delete has none, and says 1970."""
+    moment: datetime = DatetimeWithNanoseconds.from_timestamp_pb(timestamp)
     return moment

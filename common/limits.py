@@ -56,7 +56,7 @@ RETENTION_ORGS_PER_SYNC = 5
 
 # Turns at a time on one instance, and how long one waits for its place
 TURNS_PER_INSTANCE = 100
-TURNS_PER_ORG = 40
+TURNS_PER_ORG = 20
 QUEUE_SECONDS = 15.0
 QUEUE_RETRY_SECONDS = 5
 

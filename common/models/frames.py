@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import orjson
+
 from common.errors import ProviderUnavailable, ServiceError
 from common.models.refusals import worded
 
@@ -55,7 +57,7 @@ class Frames:
             self.ended = self.done = True
             return None
         try:
-            event: Any = json.loads(data)
+            event = _read(data)
         except ValueError:
             self.failure = ProviderUnavailable()
             return None
@@ -67,6 +69,14 @@ class Frames:
         elif _ends(event):
             self.ended = True
         return event
+
+
+def _read(data: bytes) -> Any:
+    """An event's JSON. Half of a surrogate pair, which a token may end with, is read too. Raises ValueError."""
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return json.loads(data)
 
 
 def _ends(event: dict[str, Any]) -> bool:

@@ -1,11 +1,11 @@
 """The sockets to the providers: one pool for all calls of an instance, kept open between calls."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
 import httpx
+import orjson
 
 from common import limits
 
@@ -20,7 +20,7 @@ class Sockets:
 
     async def post(self, url: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> aiohttp.ClientResponse:
         """Post JSON, and return once the answer has begun. Raises aiohttp's ClientError."""
-        data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        data = orjson.dumps(body)
         return await self._open().post(url, headers=headers, data=data, allow_redirects=False)
 
     async def pass_on(self, request: httpx.Request) -> aiohttp.ClientResponse:
