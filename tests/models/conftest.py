@@ -2,13 +2,15 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
+from common.errors import ServiceError
 from common.models.catalog import resolve
 from common.models.completion import Message, ModelCall, Providers, Reply
 from common.secret import Secret
-from tests.fakes.wire_stub import MODELS, Script, WireStub, wire_stub
+from tests.fakes.wire_stub import MODELS, Answer, Script, WireStub, wire_stub
 
 QUESTION: list[Message] = [
     {"role": "system", "content": "Be brief."},
@@ -22,6 +24,12 @@ TOOL: Message = {
         "parameters": {"type": "object", "properties": {"group_by": {"type": "string"}}},
     },
 }
+
+PROVIDERS = sorted(MODELS)
+THREE = Answer("one two three")
+# Frames of the stream before the first and the second word.
+FIRST = {"openai": 1, "anthropic": 3, "gemini": 0, "deepseek": 1, "openai-litellm": 1, "deepseek-litellm": 1}
+each_provider = pytest.mark.parametrize("provider", sorted(FIRST))
 
 
 def a_call(
@@ -61,6 +69,12 @@ class Wire:
     def play(self, script: Script) -> None:
         self.stub.play(script)
         self.pauses.clear()
+
+
+async def refused(wire: Wire, provider: str, **changes: Any) -> ServiceError:
+    with pytest.raises(ServiceError) as caught:
+        await wire.ask(a_call(provider, **changes))
+    return caught.value
 
 
 @pytest.fixture(scope="session")
