@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 
 # Command: the module that has its add_arguments and run, and what it is for. Only the one asked for is imported.
@@ -27,7 +28,13 @@ def main(arguments: list[str] | None = None) -> int:
             chosen.add_arguments(command)
             command.set_defaults(run=chosen.run)
     options = parser.parse_args(given)
-    code: int = options.run(options)
+    try:
+        code: int = options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads this has seen enough; nothing more is written, not at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     return code
 
 
