@@ -6,7 +6,6 @@ import io
 import json
 import os
 import shutil
-import socket
 import subprocess
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from google.cloud import firestore
 
 from common import app
@@ -29,6 +27,7 @@ from local.emulators.rpc import SeamsClient
 from local.gateway import Gateway
 from tests.conftest import PROJECT, Cloud
 from tests.fakes.scripted_model import ScriptedModel, Step
+from tests.listening import listening
 
 
 @dataclass
@@ -138,7 +137,7 @@ async def _serving(cloud: Cloud, model: ScriptedModel, parts: Mapping[str, Any])
     seams = SeamsClient(cloud.environment["FIRESTORE_EMULATOR_HOST"])
     documents = firestore.Client(project=PROJECT)
     try:
-        async with _listening() as url:
+        async with listening(Gateway()) as url:
             yield Product(url, model, services, logs, documents, seams)
     finally:
         seams.reset()
@@ -148,24 +147,6 @@ async def _serving(cloud: Cloud, model: ScriptedModel, parts: Mapping[str, Any])
         await services.provider_keys.close()
         services.warehouse.close()
         documents.close()
-
-
-@asynccontextmanager
-async def _listening() -> AsyncIterator[str]:
-    """Every function behind uvicorn on a free port, in this event loop."""
-    config = uvicorn.Config(Gateway(), log_level="warning", lifespan="off", timeout_graceful_shutdown=5)
-    server = uvicorn.Server(config)
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        serving = asyncio.create_task(server.serve([listener]))
-        try:
-            async with asyncio.timeout(30):
-                while not server.started:  # noqa: ASYNC110  uvicorn offers no event for it
-                    await asyncio.sleep(0.01)
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            await serving
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ import io
 import os
 import re
 import shutil
-import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from google.cloud import firestore
 from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Request, async_playwright, expect
 
@@ -28,6 +26,7 @@ from local.demo_model.registration import register
 from local.gateway import Gateway
 from tests.conftest import PROJECT, Cloud
 from tests.fakes.scripted_model import ScriptedModel
+from tests.listening import listening
 
 FLAGS = [
     "--no-sandbox",
@@ -148,19 +147,8 @@ async def url(cloud: Cloud, sources: Path) -> AsyncIterator[str]:
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     register()
     page = playground.Page(tuple(DEMO.values()), print)
-    config = uvicorn.Config(Gateway(page), log_level="warning", lifespan="off", timeout_graceful_shutdown=5)
-    server = uvicorn.Server(config)
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        serving = asyncio.create_task(server.serve([listener]))
-        try:
-            async with asyncio.timeout(30):
-                while not server.started:  # noqa: ASYNC110  uvicorn offers no event for it
-                    await asyncio.sleep(0.01)
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            await serving
+    async with listening(Gateway(page)) as address:
+        yield address
 
 
 @pytest.fixture

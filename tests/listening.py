@@ -1,0 +1,28 @@
+"""An application behind a real server."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import uvicorn
+
+from local.gateway import Gateway
+
+
+@asynccontextmanager
+async def listening(gateway: Gateway) -> AsyncIterator[str]:
+    """The gateway behind uvicorn on a free port, in this event loop; its address."""
+    config = uvicorn.Config(gateway, log_level="warning", lifespan="off", timeout_graceful_shutdown=5)
+    server = uvicorn.Server(config)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        serving = asyncio.create_task(server.serve([listener]))
+        try:
+            async with asyncio.timeout(30):
+                while not server.started:  # noqa: ASYNC110  uvicorn offers no event for it
+                    await asyncio.sleep(0.01)
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await serving
