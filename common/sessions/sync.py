@@ -123,7 +123,7 @@ class Sync:
                 part = waiting.pop()
                 try:
                     await lease.renew()
-                    done.written += await self._writer.merge(tenant, part[0].table, [entry.row for entry in part])
+                    written = await self._writer.merge(tenant, part[0].table, [entry.row for entry in part])
                 except WarehouseUnavailable as error:
                     self._stop(done, error)
                 except QueryRefused as refused:
@@ -135,7 +135,10 @@ class Sync:
                     else:
                         waiting += [part[len(part) // 2 :], part[: len(part) // 2]]
                 else:
-                    done.settled += await self._settle(tenant, part)
+                    # Added only now: batches are written at the same time, and a sum begun before a wait loses theirs.
+                    done.written += written
+                    settled = await self._settle(tenant, part)
+                    done.settled += settled
                     done.orgs.add(tenant.org_slug)
 
     async def _settle(self, tenant: Tenant, entries: Sequence[Entry]) -> int:
