@@ -44,7 +44,7 @@ def say(text: str) -> Reply:
     return Reply(text, usage=Usage(10, 5))
 
 
-def call_tool(name: str, call_id: str = "call_1", **arguments: Any) -> Reply:
+def call_tool(name: str, call_id: str = "call_1", /, **arguments: Any) -> Reply:
     """An answer that asks for one tool call."""
     return Reply("", (ToolCall(call_id, name, json.dumps(arguments)),), Usage(10, 5), "tool_calls")
 
