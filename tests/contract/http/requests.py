@@ -1,0 +1,316 @@
+"""The requests of the recording, in the order they are sent, each with the scripted model's replies.
+
+``<<name>>`` stands for what an earlier answer held: see ``keep``.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tests.contract.http import bill
+from tests.fakes.scripted_model import call_tool, say, transfer
+
+BASE = f"/api/v1/chat/{bill.ORG}"
+DAY = 24 * 60
+ADMIN = {"X-Org-Slug": bill.ORG, "X-API-Key": bill.ADMIN_KEY, "X-User-Id": "ada"}
+MEMBER = ADMIN | {"X-API-Key": bill.MEMBER_KEY, "X-User-Id": "ben"}
+_CONVERSATION = {"conversation": r'"conversation_id":"([^"]+)"'}
+_ANSWER = {"answer": r'"message_id":"([^"]+)"'}
+_ALERT = "fixed_inc-pipeline-failed-20250615"
+_MCP = {"Accept": "application/json, text/event-stream"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request. ``function`` names the function it is sent to at its own URL; without, all are at their paths.
+
+    ``keep`` takes values out of the answer: a name, and a pattern with one group. So many ``minutes`` have passed
+    since the request before. ``beside`` sends it while the same request is being answered; ``expired`` names a kept
+    conversation that Firestore holds no longer. ``any_order`` says that the answer's JSON has its members in any order.
+    A model's reply that is a text is the code of the error it fails with.
+    """
+
+    name: str
+    method: str
+    path: str
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=lambda: ADMIN)
+    model: tuple[Any, ...] = ()
+    function: str | None = None
+    keep: Mapping[str, str] = field(default_factory=dict)
+    minutes: int = 1
+    beside: bool = False
+    expired: str | None = None
+    any_order: bool = False
+
+    @property
+    def content(self) -> str | None:
+        """The body as it is sent; a text goes as it is."""
+        return self.body if self.body is None or isinstance(self.body, str) else json.dumps(self.body)
+
+
+def _turn(name: str, agent: str, tool: str, /, **arguments: Any) -> Ask:
+    """A question in a conversation of its own that one tool of an agent answers."""
+    steps = (transfer(agent), call_tool(tool, **arguments), say("Here it is."))
+    return Ask(name, "POST", f"{BASE}/send", {"message": f"Please: {name}"}, model=steps)
+
+
+def _mcp(title: str, method: str, function: str | None = None, /, **params: Any) -> Ask:
+    body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+    return Ask(title, "POST", "/" if function else f"{BASE}/mcp", body, ADMIN | _MCP, function=function)
+
+
+def _a2a(name: str, method: str, message: Mapping[str, Any], version: str, *model: Any) -> Ask:
+    body = {"jsonrpc": "2.0", "id": "a", "method": method, "params": {"message": message}}
+    return Ask(name, "POST", f"{BASE}/a2a", body, ADMIN | {"A2A-Version": version}, model, any_order=True)
+
+
+def _agui(name: str, run_id: str, *model: Any, keep: Mapping[str, str] | None = None, **fields: Any) -> Ask:
+    body = {"threadId": "thread-1", "runId": run_id, "messages": [], "tools": [], "context": [], "state": {}, **fields}
+    return Ask(name, "POST", f"{BASE}/copilotkit", body, model=model, keep=keep or {})
+
+
+def _created(name: str) -> Any:
+    return call_tool("create_alert", name=name, threshold=5000, currency="USD", provider="AWS", severity="critical")
+
+
+SETTING_UP = (
+    Ask("live", "GET", "/health", headers={}),
+    Ask("ready", "GET", "/health/ready", headers={}),
+    Ask("live at its own address", "GET", "/", headers={}, function="health"),
+    Ask("status without settings", "GET", f"{BASE}/settings/status"),
+    Ask("send without settings", "POST", f"{BASE}/send", {"message": "Hello"}),
+    Ask("settings of a key that may not", "PUT", f"{BASE}/settings", {"model": "gpt-4o"}, MEMBER),
+    Ask("settings that say nothing", "PUT", f"{BASE}/settings", {}),
+    Ask(
+        "settings",
+        "PUT",
+        f"{BASE}/settings",
+        {"provider": "openai", "model": "gpt-4o", "key": "sk-recorded-0123456789", "credential_name": "Ours"},
+        model=(say("OK"),),
+    ),
+    Ask("settings of the answer's length", "PUT", "/settings", {"max_tokens": 900}, function="settings_status"),
+    Ask("status", "GET", "/status", headers=MEMBER, function="settings_status"),
+    Ask("models", "GET", f"{BASE}/settings/models?provider=openai"),
+    Ask("a turn of long ago", "POST", f"{BASE}/send", {"message": "Hello"}, model=(say("Hello."),)),
+    Ask("sync of long ago", "POST", "/sync", headers={}),
+)
+
+TURNS = (
+    Ask(
+        "send",
+        "POST",
+        f"{BASE}/send",
+        {"message": "What did we spend per provider in May?", "message_id": "question-1"},
+        model=(
+            transfer("CostAnalyst"),
+            call_tool("query_costs", start_date="2025-05-01", end_date="2025-05-31", group_by="provider"),
+            say("AWS was the dearest."),
+        ),
+        keep=_CONVERSATION | _ANSWER,
+        minutes=40 * DAY,
+    ),
+    Ask(
+        "the same message again",
+        "POST",
+        f"{BASE}/send",
+        {
+            "message": "What did we spend per provider in May?",
+            "message_id": "question-1",
+            "conversation_id": "<<conversation>>",
+        },
+    ),
+    Ask(
+        "stream",
+        "POST",
+        f"{BASE}/stream",
+        {"message": "And day by day?", "conversation_id": "<<conversation>>"},
+        model=(
+            call_tool("query_costs", start_date="2025-06-10", end_date="2025-06-17", group_by="day"),
+            say("It grows."),
+        ),
+    ),
+    Ask(
+        "send as events, from a page",
+        "POST",
+        "/send",
+        {"message": "Hello"},
+        ADMIN | {"Accept": "text/event-stream", "Origin": "http://localhost:3000"},
+        (say("Good morning."),),
+        "send",
+    ),
+    _turn("compare", "CostAnalyst", "compare_periods", period_type="MoM"),
+    replace(
+        _turn("break down", "CostAnalyst", "cost_breakdown", dimension="service"),
+        keep={"older": _CONVERSATION["conversation"]},
+    ),
+    _turn("forecast", "CostAnalyst", "cost_forecast", horizon_days=7),
+    _turn("drivers", "CostAnalyst", "top_cost_drivers", days=14),
+    _turn("arguments that are wrong", "CostAnalyst", "query_costs", group_by="planet"),
+    _turn("rules", "AlertManager", "list_alerts"),
+    _turn("alerts that fired", "AlertManager", "alert_history", start_date="2025-06-01", end_date="2025-06-17"),
+    _turn("acknowledge", "AlertManager", "acknowledge_alert", alert_history_id=_ALERT),
+    _turn(
+        "an alert for a team",
+        "AlertManager",
+        "create_alert",
+        name="Platform",
+        threshold=100,
+        currency="USD",
+        hierarchy_entity="Platform",
+    ),
+    _turn("tokens", "UsageAnalyst", "genai_usage", start_date="2025-06-01", end_date="2025-06-17"),
+    _turn("quotas", "UsageAnalyst", "quota_status"),
+    _turn("consumers", "UsageAnalyst", "top_consumers", dimension="service"),
+    _turn("runs", "UsageAnalyst", "pipeline_runs", provider="openai"),
+    _turn("tables", "Explorer", "list_org_tables"),
+    _turn("columns", "Explorer", "describe_table", table="genai_usage_daily_unified"),
+    _turn(
+        "free SQL",
+        "Explorer",
+        "run_read_query",
+        sql="SELECT ServiceName, SUM(BilledCost) AS cost FROM cost_data_standard_1_3 "
+        "WHERE ChargePeriodStart >= '2025-06-01' GROUP BY ServiceName ORDER BY cost DESC",
+    ),
+    _turn(
+        "SQL on another's table",
+        "Explorer",
+        "run_read_query",
+        sql="SELECT * FROM other_inc_prod.genai_usage_daily_unified",
+    ),
+    Ask("a provider that is down", "POST", f"{BASE}/send", {"message": "Hello"}, model=("provider_unavailable",)),
+    Ask("a stream that fails", "POST", f"{BASE}/stream", {"message": "Hello"}, model=("rate_limited_by_provider",)),
+)
+
+SESSIONS = (
+    Ask("conversations", "GET", f"{BASE}/conversations?limit=2", keep={"cursor": r'"next_cursor":"([^"]+)"'}),
+    Ask("conversations, page two", "GET", "/?limit=1&cursor=<<cursor>>", function="conversations"),
+    Ask("rename", "PATCH", f"{BASE}/conversations/<<conversation>>/rename", {"title": "Spend in May"}),
+    Ask("history", "GET", f"{BASE}/conversations/<<conversation>>/messages?limit=3"),
+    Ask("search", "GET", "/search?q=provider&limit=2", function="messages"),
+    Ask(
+        "feedback",
+        "POST",
+        f"{BASE}/conversations/<<conversation>>/messages/<<answer>>/feedback",
+        {"rating": "up", "reason": "exact", "comment": "Thank you."},
+    ),
+    Ask("export", "GET", f"{BASE}/conversations/<<conversation>>/export"),
+    Ask("history of somebody else", "GET", f"{BASE}/conversations/<<conversation>>/messages", headers=MEMBER),
+    Ask(
+        "409 while another message is answered",
+        "POST",
+        f"{BASE}/send",
+        {"message": "Are you there?", "conversation_id": "<<conversation>>"},
+        model=(say("I am."),),
+        beside=True,
+    ),
+    Ask("sync", "POST", "/sync", headers={}),
+    Ask("search in the record", "GET", f"{BASE}/messages/search?q=dearest"),
+    Ask("history from the record", "GET", f"{BASE}/conversations/<<older>>/messages", expired="older"),
+    Ask("export from the record", "GET", f"{BASE}/conversations/<<older>>/export"),
+    Ask(
+        "send that goes on from the record",
+        "POST",
+        f"{BASE}/send",
+        {"message": "And now?", "conversation_id": "<<older>>"},
+        model=(say("Still the same."),),
+    ),
+    Ask("delete", "DELETE", f"{BASE}/conversations/<<conversation>>"),
+    Ask("export of what is deleted", "GET", f"{BASE}/conversations/<<conversation>>/export"),
+    Ask("sync after the deletion", "POST", "/", headers={}, function="sync"),
+)
+
+_CHANGE = {"id": "1", "role": "user", "content": "Tell me when AWS passes 5000"}
+_PARTS_1 = {"messageId": "m-1", "contextId": "context-1", "role": "ROLE_USER", "parts": [{"text": "Spend in May?"}]}
+_PARTS_03 = {"messageId": "m-2", "role": "user", "kind": "message", "parts": [{"kind": "text", "text": "And June?"}]}
+
+PROTOCOLS = (
+    Ask("copilotkit's info", "POST", "/", {"method": "info"}, function="copilotkit"),
+    _agui(
+        "run that wants to change something",
+        "run-1",
+        transfer("AlertManager"),
+        _created("AWS over 5000"),
+        messages=[_CHANGE],
+        forwardedProps={"interrupts": True},
+        keep={"interrupt": r'"interrupts":\[\{"id":"([^"]+)"'},
+    ),
+    _agui(
+        "run whose change is allowed",
+        "run-2",
+        say("It is set up."),
+        messages=[_CHANGE],
+        forwardedProps={"interrupts": True},
+        resume=[{"interruptId": "<<interrupt>>", "status": "resolved", "payload": {"approved": True}}],
+    ),
+    _agui("run without a question", "run-3"),
+    Ask(
+        "thread as it is",
+        "POST",
+        f"{BASE}/copilotkit",
+        {
+            "method": "agent/connect",
+            "params": {"agentId": "default"},
+            "body": {
+                "threadId": "thread-1",
+                "runId": "run-4",
+                "messages": [],
+                "tools": [],
+                "context": [],
+                "state": {},
+                "forwardedProps": {},
+            },
+        },
+    ),
+    Ask("card", "GET", "/.well-known/agent-card.json", headers={}, any_order=True),
+    Ask("the organisation's card", "GET", f"{BASE}/a2a/.well-known/agent.json", headers={}, any_order=True),
+    _a2a("a2a 1.0", "SendMessage", _PARTS_1, "1.0", say("As you see.")),
+    _a2a("a2a 0.3", "message/send", _PARTS_03, "0.3", say("The same.")),
+    _a2a("a2a as events", "SendStreamingMessage", _PARTS_1 | {"messageId": "m-3"}, "1.0", say("Once more.")),
+    _a2a("a2a without a text", "SendMessage", {"messageId": "m-4", "role": "ROLE_USER", "parts": []}, "1.0"),
+    _mcp(
+        "mcp initialize",
+        "initialize",
+        protocolVersion="2025-06-18",
+        capabilities={},
+        clientInfo={"name": "recorded", "version": "1"},
+    ),
+    _mcp("mcp tools", "tools/list", "mcp"),
+    _mcp("mcp costs", "tools/call", name="query_costs", arguments={"group_by": "service", "limit": 2}),
+    _mcp("mcp alerts", "tools/call", name="list_alerts", arguments={"status": "active"}),
+    _mcp("mcp columns", "tools/call", name="describe_table", arguments={"table": "cost_data_standard_1_3"}),
+    _mcp("mcp tool that is not there", "tools/call", name="drop_everything", arguments={}),
+    _mcp("mcp prompts", "prompts/list"),
+    _mcp("mcp resources", "resources/list"),
+)
+
+_HELLO = {"message": "Hello"}
+_EVE = MEMBER | {"X-User-Id": "eve"}
+
+ERRORS = (
+    Ask("400 bad slug", "POST", "/api/v1/chat/No-Slug/send", _HELLO),
+    Ask("401 no key", "POST", f"{BASE}/send", _HELLO, {"X-Org-Slug": bill.ORG}),
+    Ask("401 unknown key", "GET", f"{BASE}/conversations", headers=ADMIN | {"X-API-Key": "fixed-unknown-key"}),
+    Ask("401 expired key", "GET", f"{BASE}/settings/status", headers=ADMIN | {"X-API-Key": bill.EXPIRED_KEY}),
+    Ask("403 key of another organisation", "POST", f"{BASE}/send", _HELLO, ADMIN | {"X-API-Key": bill.OTHER_KEY}),
+    Ask("403 page of another origin", "POST", f"{BASE}/mcp", {}, ADMIN | {"Origin": "https://other.example"}),
+    Ask("404 address", "GET", f"{BASE}/nothing"),
+    Ask("404 address of a function", "GET", "/nothing", function="send"),
+    Ask("404 conversation", "POST", f"{BASE}/send", _HELLO | {"conversation_id": "not-there"}),
+    Ask("405", "GET", f"{BASE}/send"),
+    Ask("405 of several", "POST", f"{BASE}/settings", {}),
+    Ask("413", "POST", f"{BASE}/send", json.dumps({"message": "x" * 262_144})),
+    Ask("422 no message", "POST", f"{BASE}/send", {"message": " "}),
+    Ask("422 no JSON", "POST", f"{BASE}/send", "{"),
+    Ask("422 feedback", "POST", f"{BASE}/conversations/a/messages/b/feedback", {"rating": "sideways"}),
+    Ask("within the limit of a minute", "POST", f"{BASE}/send", _HELLO, _EVE, (say("One."),)),
+    Ask("at the limit of a minute", "POST", f"{BASE}/send", _HELLO, _EVE, (say("Two."),), minutes=0),
+    Ask("429 past the limit of a minute", "POST", f"{BASE}/send", _HELLO, _EVE, minutes=0),
+    Ask("preflight", "OPTIONS", f"{BASE}/send", headers={"Origin": "http://localhost:3000"}),
+    Ask("settings taken away", "DELETE", f"{BASE}/settings"),
+    Ask("status after that", "GET", "/", function="settings_status"),
+    Ask("sync that purges what was deleted", "POST", "/sync", headers={}, minutes=31 * DAY),
+)
+
+REQUESTS: tuple[Ask, ...] = (*SETTING_UP, *TURNS, *SESSIONS, *PROTOCOLS, *ERRORS)

@@ -1,0 +1,77 @@
+"""Watches what the product sends to BigQuery and Firestore, at the clients' last step before the wire."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from unittest.mock import patch
+
+from google.cloud._http import JSONConnection
+from google.cloud.firestore_v1.services.firestore import FirestoreAsyncClient
+from google.protobuf.json_format import MessageToDict
+
+_KEPT = ("defaultDataset", "useQueryCache", "maximumBytesBilled", "writeDisposition", "destinationTable")
+
+
+@dataclass
+class Wire:
+    """What was sent since it was last taken: queries with their parameters' names and types, and commits."""
+
+    queries: list[dict[str, Any]] = field(default_factory=list)
+    commits: list[list[dict[str, Any]]] = field(default_factory=list)
+
+    def take(self) -> tuple[list[dict[str, Any]], list[list[dict[str, Any]]]]:
+        taken = self.queries, self.commits
+        self.queries, self.commits = [], []
+        return taken
+
+    def saw_request(self, method: str, path: str, data: Any) -> None:
+        """Keep a request to BigQuery that has a SQL text."""
+        if method != "POST" or not isinstance(data, Mapping):
+            return
+        asked = {**data, **data.get("configuration", {})}
+        query = {**asked, **asked.get("query", {})} if path.endswith("/jobs") else asked
+        if "query" not in query:
+            return
+        self.queries.append(
+            {
+                "sql": query["query"],
+                "parameters": sorted(_parameter(each) for each in query.get("queryParameters", ())),
+                "dry_run": bool(query.get("dryRun")),
+                "labels": query.get("labels", {}),
+                **{name: query[name] for name in _KEPT if name in query},
+            }
+        )
+
+    def saw_commit(self, request: Any) -> None:
+        """Keep a commit's writes: paths, fields, masks, preconditions and counted additions."""
+        message = MessageToDict(type(request).pb(request), preserving_proto_field_name=True)
+        self.commits.append(message.get("writes", []))
+
+
+def _parameter(sent: Mapping[str, Any]) -> str:
+    kind = sent["parameterType"]
+    if "arrayType" in kind:
+        return f"{sent['name']} ARRAY<{kind['arrayType']['type']}>"
+    return f"{sent['name']} {kind['type']}"
+
+
+@contextmanager
+def watching() -> Iterator[Wire]:
+    """Watch while the block lasts; whatever is watched is sent all the same."""
+    wire = Wire()
+    request, commit = JSONConnection.api_request, FirestoreAsyncClient.commit
+
+    def watched_request(self: Any, method: str, path: str, *args: Any, **options: Any) -> Any:
+        wire.saw_request(method, path, options.get("data"))
+        return request(self, method, path, *args, **options)
+
+    async def watched_commit(self: Any, request: Any = None, **options: Any) -> Any:
+        wire.saw_commit(request)
+        return await commit(self, request, **options)
+
+    with (
+        patch.object(JSONConnection, "api_request", watched_request),
+        patch.object(FirestoreAsyncClient, "commit", watched_commit),
+    ):
+        yield wire
