@@ -9,15 +9,13 @@ import argparse
 import asyncio
 from pathlib import Path
 
-from tests.contract.http.serving import as_text, play
+from tests.contract.http.serving import Entry, as_text, play
 
 RECORDING = Path(__file__).with_name("recording.json")
 
 
-async def _record(path: Path) -> int:
-    entries = [entry async for entry in play()]
-    path.write_text(as_text(entries), "utf-8")
-    return len(entries)
+async def _played() -> list[Entry]:
+    return [entry async for entry in play()]
 
 
 def main() -> None:
@@ -25,7 +23,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.contract.http.record", description=__doc__)
     parser.add_argument("--to", type=Path, default=RECORDING, metavar="FILE")
     path = parser.parse_args().to
-    print(f"{asyncio.run(_record(path))} exchanges in {path}")
+    entries = asyncio.run(_played())
+    path.write_text(as_text(entries), "utf-8")
+    print(f"{len(entries)} exchanges in {path}")
 
 
 if __name__ == "__main__":

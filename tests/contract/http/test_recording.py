@@ -3,7 +3,6 @@
 import difflib
 import json
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -20,9 +19,9 @@ Played = dict[str, Entry]
 
 
 @pytest.fixture(scope="module")
-async def played() -> AsyncIterator[Played]:
+async def played() -> Played:
     """Every exchange, played once for all tests."""
-    yield {entry["name"]: entry async for entry in serving.play()}
+    return {entry["name"]: entry async for entry in serving.play()}
 
 
 @pytest.mark.parametrize("name", [ask.name for ask in requests.REQUESTS])
