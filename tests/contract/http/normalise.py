@@ -54,7 +54,7 @@ class Normaliser:
         return sorted([self.value(value) for value in sorted(values, key=self.around)], key=_compact)
 
     def around(self, value: Any) -> str:
-        """What a value is without its ids."""
+        """Return the value's text without its ids."""
         return _ID.sub("id", self._timeless(_compact(value)))
 
     def _name(self, found: str) -> str:
@@ -79,7 +79,7 @@ def in_order(text: str) -> str:
 
 
 def _opened(cursor: str) -> str:
-    """What a cursor says, without the digest of what it is good for, which has ids in it."""
+    """Read a list's cursor, without its digest, which is made with ids."""
     said = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
     return "<" + re.sub(r'"[0-9a-f]{16}"', '"<digest>"', said) + ">"
 

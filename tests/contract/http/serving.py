@@ -167,7 +167,7 @@ async def _ended(resident: set["asyncio.Task[Any]"]) -> None:
 
 
 def _is_ours(task: "asyncio.Task[Any]") -> bool:
-    """Whether the product began it; a library's own watcher lasts as long as the loop."""
+    """Tell whether the product began the task; a library's own watcher lasts as long as the loop."""
     code = getattr(task.get_coro(), "cr_code", None)
     return code is not None and Path(code.co_filename).is_relative_to(ROOT / "common")
 

@@ -15,7 +15,7 @@ _KEPT = ("defaultDataset", "useQueryCache", "maximumBytesBilled", "writeDisposit
 
 @dataclass
 class Wire:
-    """What was sent since it was last taken: queries with their parameters' names and types, and commits."""
+    """The queries, with their parameters' names and types, and the commits since they were last taken."""
 
     queries: list[dict[str, Any]] = field(default_factory=list)
     commits: list[list[dict[str, Any]]] = field(default_factory=list)
