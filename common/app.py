@@ -7,34 +7,36 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common.access.authenticate import Authenticator
-from common.access.directory import Directory
-from common.access.key_check import KeyCheck
-from common.access.provider_key import ProviderKeys
-from common.access.rate_limits import RateLimits
-from common.access.settings_store import SettingsStore
-from common.access.settings_view import SettingsView
+from common.conversations.conversations import Conversations
+from common.conversations.feedback import Feedback
+from common.conversations.lookup import Finder
+from common.conversations.messages import Messages
+from common.conversations.search import Search
+from common.conversations.store import SessionStore
 from common.documents import Documents
-from common.readiness import Readiness
-from common.sessions.conversations import Conversations
-from common.sessions.feedback import Feedback
-from common.sessions.finder import Finder
-from common.sessions.messages import Messages
-from common.sessions.purge import Purge
-from common.sessions.record import Record
-from common.sessions.search import Search
-from common.sessions.state import OutboxState
-from common.sessions.store import SessionStore
-from common.sessions.sync import Sync
+from common.identity.authenticate import Authenticator
+from common.metering.rate_limits import RateLimits
+from common.organizations.directory import Directory
+from common.organizations.key_check import KeyCheck
+from common.organizations.provider_key import ProviderKeys
+from common.organizations.settings_store import SettingsStore
+from common.organizations.settings_view import SettingsView
+from common.record.backlog import OutboxState
+from common.record.purge import Purge
+from common.record.reader import Record
+from common.record.sync import Sync
+from common.record.writer import RecordWriter
 from common.settings import InvalidSettings, Settings, load_settings
 from common.telemetry.log import Log
+from common.telemetry.readiness import Readiness
 from common.warehouse.client import Warehouse
-from common.warehouse.writer import RecordWriter
 
 if TYPE_CHECKING:
     from common.models.completion import Completion
+    from common.skills.loading import Skills
     from common.telemetry.tracing import Tracer
     from common.tools.registry import Registry
     from common.turn import Parts
@@ -53,6 +55,7 @@ class Services:
     settings: Settings
     clock: Clock = utc_now
     model: "Completion | None" = None
+    more_skills: tuple[Path, ...] = ()
 
     @cached_property
     def log(self) -> Log:
@@ -116,14 +119,14 @@ class Services:
         return Readiness(self.settings, self.log, probes, measures)
 
     @cached_property
-    def registry(self) -> "Registry":
-        from common.tools.alerts import ALERT_TOOLS
-        from common.tools.costs import COST_TOOLS
-        from common.tools.explorer import EXPLORER_TOOLS
-        from common.tools.registry import Registry
-        from common.tools.usage import USAGE_TOOLS
+    def skills(self) -> "Skills":
+        from common.skills.loading import load_skills
 
-        return Registry((*COST_TOOLS, *ALERT_TOOLS, *USAGE_TOOLS, *EXPLORER_TOOLS))
+        return load_skills(*self.more_skills)
+
+    @cached_property
+    def registry(self) -> "Registry":
+        return self.skills.registry
 
     @cached_property
     def store(self) -> SessionStore:
@@ -163,7 +166,6 @@ class Services:
     def turns(self) -> "Parts":
         # Only the functions that answer questions import the agents, the tools and the models.
         from common.agents.loop import AgentLoop
-        from common.agents.roster import load_roster
         from common.turn import Parts
         from common.turn.admission import Admission
 
@@ -179,7 +181,8 @@ class Services:
             record=self.record,
             registry=self.registry,
             admission=Admission(self.settings.turns_per_org, self.settings.turns_per_instance),
-            loop=AgentLoop(load_roster(), self.completion),
+            roster=self.skills.roster,
+            loop=AgentLoop(self.completion),
             log=self.log,
             clock=self.clock,
         )

@@ -5,7 +5,7 @@ import sys
 
 from common.errors import ServiceError
 from common.tenant import Tenant, parse_org_slug
-from common.warehouse.authorized_views import boundary_json, boundary_sql
+from common.warehouse.isolation.authorized_views import boundary_json, boundary_sql
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

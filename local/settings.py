@@ -17,11 +17,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from common.access.authenticate import WRITE_SETTINGS
-from common.access.directory import Organization
-from common.access.settings_change import SettingsChange
 from common.app import Services
 from common.errors import ServiceError
+from common.identity.authenticate import WRITE_SETTINGS
+from common.organizations.directory import Organization
+from common.organizations.settings_change import SettingsChange
 from common.settings import InvalidSettings, load_settings
 from common.telemetry.log import Log
 from common.tenant import Principal, UserId, parse_org_slug

@@ -30,6 +30,7 @@ _OUT_OF_STEPS = (
 class Briefing:
     """What one run of the loop starts from."""
 
+    roster: Roster
     agent_name: str | None
     history: Sequence[Message]
     question: str
@@ -92,13 +93,12 @@ class _State:
 class AgentLoop:
     """Runs agents over a model. One instance serves all turns; nothing of a turn stays in it."""
 
-    def __init__(self, roster: Roster, completion: Completion) -> None:
-        self.roster = roster
+    def __init__(self, completion: Completion) -> None:
         self._completion = completion
 
     async def run(self, briefing: Briefing) -> AsyncGenerator[Event | Answered, None]:
         """Yield what happens, then Answered. Raises the ModelError family; a failing tool is an answer to the model."""
-        state = _State(self.roster.named(briefing.agent_name), briefing.history)
+        state = _State(briefing.roster.named(briefing.agent_name), briefing.history)
         deadline = time.monotonic() + limits.TURN_SECONDS
         if briefing.continuation is not None:
             async for finished in self._continue(briefing, briefing.continuation, state):
@@ -132,7 +132,7 @@ class AgentLoop:
             state.model_calls += 1
             if not reply.tool_calls or last:
                 break
-            target = self._transfer_target(reply, state)
+            target = _transfer_target(reply, state, briefing.roster)
             if target is not None:
                 state.agent = target
                 yield AgentChanged(target.name)
@@ -150,8 +150,8 @@ class AgentLoop:
     def _call(self, briefing: Briefing, state: _State, tools: BoundTools, last: bool) -> ModelCall:
         schemas = [tool.schema() for tool in tools.tools]
         schemas += [tool.schema() for tool in briefing.client_tools]
-        if self.roster.may_transfer(state.agent):
-            schemas.append(self.roster.transfer_schema(state.agent))
+        if briefing.roster.may_transfer(state.agent):
+            schemas.append(briefing.roster.transfer_schema(state.agent))
         # Stable parts first: providers cache the longest common prefix.
         messages: list[Message] = [
             {"role": "system", "content": f"{state.agent.prompt}\n\n{briefing.context}"},
@@ -168,20 +168,6 @@ class AgentLoop:
             temperature=briefing.temperature,
             max_tokens=briefing.max_tokens,
         )
-
-    def _transfer_target(self, reply: Reply, state: _State) -> Agent | None:
-        """The agent that the reply hands over to; None where it does not, or names nobody else."""
-        for call in reply.tool_calls:
-            if call.name != TRANSFER:
-                continue
-            try:
-                name = json.loads(call.arguments)["agent_name"]
-            except (ValueError, KeyError, TypeError):
-                continue
-            target = next((agent for agent in self.roster.specialists if agent.name == name), None)
-            if target is not None and target is not state.agent:
-                return target
-        return None
 
     async def _continue(
         self, briefing: Briefing, continuation: Continuation, state: _State
@@ -251,6 +237,21 @@ class AgentLoop:
             result=result,
             duration_ms=round((time.perf_counter() - started) * 1000),
         )
+
+
+def _transfer_target(reply: Reply, state: _State, roster: Roster) -> Agent | None:
+    """The agent that the reply hands over to; None where it does not, or names nobody else."""
+    for call in reply.tool_calls:
+        if call.name != TRANSFER:
+            continue
+        try:
+            name = json.loads(call.arguments)["agent_name"]
+        except (ValueError, KeyError, TypeError):
+            continue
+        target = next((agent for agent in roster.specialists if agent.name == name), None)
+        if target is not None and target is not state.agent:
+            return target
+    return None
 
 
 @contextmanager

@@ -1,15 +1,10 @@
-"""The agents, read from agents.yml and prompts/*.md."""
+"""The agents: who they are, which tools they have, and how one hands over to another."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import yaml
-
 TRANSFER = "transfer_to_agent"
-_FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,25 +15,36 @@ class Agent:
     description: str
     prompt: str
     tools: tuple[str, ...]
+    router: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """All agents; the first one routes."""
+    """The agents of one turn, by name. Exactly one of them routes."""
 
     agents: Mapping[str, Agent]
 
+    @classmethod
+    def of(cls, agents: Sequence[Agent]) -> "Roster":
+        """Make a roster. Raises ValueError unless names are unique and exactly one agent routes."""
+        named = {agent.name: agent for agent in agents}
+        if len(named) < len(agents):
+            raise ValueError("two agents have the same name")
+        if sum(agent.router for agent in agents) != 1:
+            raise ValueError("exactly one agent must have router: true")
+        return cls(named)
+
     @property
     def router(self) -> Agent:
-        return next(iter(self.agents.values()))
+        return next(agent for agent in self.agents.values() if agent.router)
 
     @property
     def specialists(self) -> tuple[Agent, ...]:
-        return tuple(self.agents.values())[1:]
+        return tuple(agent for agent in self.agents.values() if not agent.router)
 
     def named(self, name: str | None) -> Agent:
-        """The agent of that name, or the router where there is none."""
-        return self.agents.get(name or "", self.router)
+        """Return the agent of that name, or the router if there is none."""
+        return self.agents.get(name or "") or self.router
 
     def transfer_schema(self, current: Agent) -> dict[str, Any]:
         """The tool by which ``current`` hands the conversation to a specialist."""
@@ -60,19 +66,3 @@ class Roster:
 
     def may_transfer(self, current: Agent) -> bool:
         return any(agent is not current for agent in self.specialists)
-
-
-@cache
-def load_roster() -> Roster:
-    """Read the agents once per instance."""
-    entries = yaml.safe_load((_FOLDER / "agents.yml").read_text(encoding="utf-8"))["agents"]
-    agents = {
-        entry["name"]: Agent(
-            name=entry["name"],
-            description=entry["description"],
-            prompt=(_FOLDER / "prompts" / entry["prompt"]).read_text(encoding="utf-8").strip(),
-            tools=tuple(entry["tools"]),
-        )
-        for entry in entries
-    }
-    return Roster(agents)

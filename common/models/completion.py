@@ -12,12 +12,12 @@ from common import limits
 from common.errors import KeyInvalid, ServiceError
 from common.models.call import Completion, Message, ModelCall, Reply, ToolCall, Usage
 from common.models.catalog import canonical
-from common.models.gathering import Gathered
-from common.models.refusals import may_pass
+from common.models.provider_errors import may_pass
+from common.models.reply_builder import Gathered
 
 if TYPE_CHECKING:
-    from common.models.litellm_wire import Library
-    from common.models.sockets import Sockets
+    from common.models.http_pool import Sockets
+    from common.models.wires.litellm import Library
 
 __all__ = ["Completion", "Message", "ModelCall", "Providers", "Reply", "ToolCall", "Usage"]
 
@@ -111,17 +111,17 @@ class Providers:
         """Whoever speaks to the model's provider, imported now: most functions never call a model."""
         if call.model.wire == "openai":
             if self._direct is None:
-                from common.models.openai_wire import OpenAiWire
+                from common.models.wires.openai import OpenAiWire
 
                 self._direct = OpenAiWire(self._shared_sockets())
             return self._direct
         library = await asyncio.shield(self.load())
-        from common.models.litellm_wire import LiteLlmWire
+        from common.models.wires.litellm import LiteLlmWire
 
         return LiteLlmWire(library, self._shared_sockets())
 
     def _shared_sockets(self) -> "Sockets":
-        from common.models.sockets import Sockets
+        from common.models.http_pool import Sockets
 
         if self._sockets is None:
             self._sockets = Sockets()
@@ -129,11 +129,11 @@ class Providers:
 
 
 def _import_direct() -> None:
-    import common.models.openai_wire  # noqa: F401
+    pass
 
 
 def _import_litellm() -> "Library":
-    from common.models.litellm_wire import load_library
+    from common.models.wires.litellm import load_library
 
     return load_library()
 

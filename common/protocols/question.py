@@ -5,7 +5,7 @@ import uuid
 from pydantic import ValidationError
 
 from common.errors import Unprocessable
-from common.sessions import records
+from common.transcript import conversation as records
 from common.turn import SendRequest
 
 _NAMESPACE = uuid.UUID("0b2a1a3e-5f0f-4f0e-9a55-3a1a7c9e8d10")

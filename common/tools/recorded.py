@@ -5,8 +5,9 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+from common.skills.costs import sql as cost_sql
 from common.tenant import Principal
-from common.tools import cost_sql, periods
+from common.tools import periods
 from common.tools.periods import Period
 from common.tools.result import ToolError, ToolResult, json_safe
 from common.warehouse.query import Parameter

@@ -8,10 +8,10 @@ from common.agents.events import AgentChanged, Event, TextDelta, TurnFailed, Tur
 from common.documents import Document
 from common.errors import ConversationBusy, ServiceError
 from common.models.completion import Usage
-from common.sessions import records
-from common.sessions.paths import conversation_path, message_path
-from common.sessions.records import Message
 from common.tenant import Principal
+from common.transcript import conversation as records
+from common.transcript.conversation import Message
+from common.transcript.paths import conversation_path, message_path
 from common.turn.running import Parts
 
 

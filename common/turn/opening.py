@@ -5,25 +5,25 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from common.access.authenticate import Claim
-from common.access.directory import Entry, hash_api_key
-from common.access.rate_limits import Allowance
-from common.access.serving import credential_of, settings_of
 from common.agents.events import Event
+from common.conversations.paused_turn import pending_of
 from common.documents import Document
 from common.errors import ConversationBusy, ConversationNotFound, KeyServiceUnavailable, Unprocessable
+from common.identity.authenticate import Claim
+from common.metering.rate_limits import Allowance
 from common.models import catalog
+from common.organizations.directory import Entry, hash_api_key
+from common.organizations.serving import credential_of, settings_of
 from common.secret import Secret
-from common.sessions import records
-from common.sessions.paths import conversation_path, message_path, pending_path
-from common.sessions.pending import pending_of
-from common.sessions.records import Conversation, Message
 from common.telemetry import timing
 from common.telemetry.timing import Timing
 from common.tenant import Principal, Tenant
+from common.transcript import conversation as records
+from common.transcript.conversation import Conversation, Message
+from common.transcript.paths import conversation_path, message_path, pending_path
 from common.turn.admission import Gone
+from common.turn.client_features import PLAIN, Offers
 from common.turn.joining import join, replay
-from common.turn.offers import PLAIN, Offers
 from common.turn.request import SendRequest
 from common.turn.running import Parts, Run, Setup
 from common.turn.turn import Turn

@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from common import limits
-from common.sessions import records
+from common.transcript import conversation as records
 
 _ID = r"^[A-Za-z0-9_-]+$"
 

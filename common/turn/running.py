@@ -8,34 +8,35 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from common import limits
-from common.access.authenticate import Authenticator
-from common.access.directory import ChatSettings, Credential, Organization
-from common.access.provider_key import ProviderKeys
-from common.access.rate_limits import Allowance, RateLimits
 from common.agents.context import system_context
 from common.agents.events import AgentChanged, Event, TextDelta, ToolFinished, TurnFailed, TurnFinished, TurnStarted
 from common.agents.loop import AgentLoop, Answered, Briefing
 from common.agents.pausing import Continuation
+from common.agents.roster import Roster
+from common.conversations.lookup import Finder
+from common.conversations.paused_turn import Pending
+from common.conversations.store import Answer, SessionStore
 from common.documents import Documents, Write
 from common.errors import ConversationBusy, RateLimited, ServiceError
+from common.identity.authenticate import Authenticator
+from common.metering.rate_limits import Allowance, RateLimits
 from common.models.catalog import Model
 from common.models.completion import Usage
+from common.organizations.directory import ChatSettings, Credential, Organization
+from common.organizations.provider_key import ProviderKeys
+from common.record.reader import Record
 from common.secret import Secret
-from common.sessions import records
-from common.sessions.finder import Finder
-from common.sessions.history import for_model
-from common.sessions.pending import Pending
-from common.sessions.record import Record
-from common.sessions.records import Conversation, Message
-from common.sessions.store import Answer, SessionStore
 from common.settings import Settings
 from common.telemetry.log import Log
 from common.telemetry.timing import Timing
 from common.telemetry.tracing import NO_SPAN, Span, span
 from common.tenant import Principal
 from common.tools.registry import BoundTools, Registry, ToolContext
+from common.transcript import conversation as records
+from common.transcript.conversation import Conversation, Message
+from common.transcript.window import for_model
 from common.turn.admission import Admission
-from common.turn.offers import PLAIN, Offers
+from common.turn.client_features import PLAIN, Offers
 from common.warehouse.client import Warehouse
 
 
@@ -53,6 +54,7 @@ class Parts:
     finder: Finder
     record: Record
     registry: Registry
+    roster: Roster
     admission: Admission
     loop: AgentLoop
     log: Log
@@ -172,7 +174,7 @@ class Run:
             raise
         model = setup.model
         self._emit(TurnStarted(begun.conversation_id, setup.answer_id, model.provider, model.model_id, begun.title))
-        first = self._parts.loop.roster.named(begun.last_agent)
+        first = self._parts.roster.named(begun.last_agent)
         self._progress.agent_name = first.name
         self._emit(AgentChanged(first.name))
         return begun
@@ -280,6 +282,7 @@ class Run:
         profile = setup.organization.profile if settings.include_org_context else None
         today = self._parts.clock().date()
         return Briefing(
+            roster=self._parts.roster,
             agent_name=setup.conversation.last_agent,
             history=for_model(
                 recent,

@@ -25,12 +25,12 @@ from common.settings import Settings
 from common.telemetry import timing
 from common.telemetry.tracing import span
 from common.tenant import Tenant
-from common.warehouse import gate, refusals
-from common.warehouse.authorized_views import redirected
+from common.warehouse import bigquery_errors, dry_run
 from common.warehouse.cache import Flights, ResultCache
-from common.warehouse.gate import DryRun
-from common.warehouse.impersonation import account_of, credentials_for
-from common.warehouse.order import Order
+from common.warehouse.cancellation import Order
+from common.warehouse.dry_run import DryRun
+from common.warehouse.isolation.authorized_views import redirected
+from common.warehouse.isolation.impersonation import account_of, credentials_for
 from common.warehouse.query import GuardedQuery, Parameter
 from common.warehouse.result import Column, QueryRefused, QueryResult, TableColumn, TableInfo, within
 
@@ -141,7 +141,7 @@ class Warehouse:
     def _run(self, query: GuardedQuery, labels: Mapping[str, str], order: Order) -> QueryResult:
         started = time.perf_counter()
         most = min(query.max_bytes or self._max_bytes, self._max_bytes)
-        with _failures(lambda error: refusals.of_run(error, query, most)):
+        with _failures(lambda error: bigquery_errors.of_run(error, query, most)):
             client, sent = self._clients.of(query)
             self._check(client, sent, most, order)
             job = self._start(client, sent, self._config(sent, labels, most, order), order)
@@ -157,10 +157,10 @@ class Warehouse:
             return
         config = bigquery.QueryJobConfig(dry_run=True, use_query_cache=False, use_legacy_sql=False)
         self._bind(config, query)
-        with _failures(lambda error: refusals.of_dry_run(error, query, most)):
+        with _failures(lambda error: bigquery_errors.of_dry_run(error, query, most)):
             job = client.query(query.sql, job_config=config, location=self._location, job_retry=None, **_call(order))
             # The whole resource: the SDK's own properties leave out routines and accuracy.
-            gate.check(query, DryRun.of(job._properties), most)
+            dry_run.check(query, DryRun.of(job._properties), most)
         if query.origin == "fixed":
             self._dry_runs[remembered] = None
             while len(self._dry_runs) > limits.DRY_RUNS_REMEMBERED:
@@ -212,7 +212,7 @@ class Warehouse:
             raise  # The job's own end.
         except TimeoutError as error:
             _cancel(job)
-            raise refusals.out_of_time() from error
+            raise bigquery_errors.out_of_time() from error
         except _NO_ANSWER:
             _cancel(job)
             raise
@@ -221,7 +221,7 @@ class Warehouse:
 
     def _look_up(self, query: GuardedQuery, labels: Mapping[str, str], order: Order) -> QueryResult:
         started = time.perf_counter()
-        with _failures(lambda error: refusals.of_run(error, query, self._max_bytes)):
+        with _failures(lambda error: bigquery_errors.of_run(error, query, self._max_bytes)):
             call = _call(order)
             rows = self._clients.own.query_and_wait(
                 query.sql,

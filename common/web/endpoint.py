@@ -10,7 +10,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from common import limits
-from common.access.authenticate import Claim, read_claim
 from common.app import Services, services
 from common.errors import (
     KeyInvalid,
@@ -22,10 +21,11 @@ from common.errors import (
     Unavailable,
     Unprocessable,
 )
+from common.identity.authenticate import Claim, read_claim
 from common.telemetry import trace_context
 from common.telemetry.request import CurrentRequest
 from common.web import routes
-from common.web.recorded import Recorded, place_of
+from common.web.access_record import Recorded, place_of
 from common.web.routes import Match
 
 Body = TypeVar("Body", bound=BaseModel)

@@ -5,10 +5,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from common import app
-from common.agents.roster import load_roster
 from common.app import Services
-from common.protocols import a2a as protocol
-from common.protocols.a2a_card import base_url, card
+from common.protocols.a2a import endpoint as protocol
+from common.protocols.a2a.card import base_url, card
 from common.tenant import parse_org_slug
 from common.web import endpoint
 from common.web.endpoint import Call
@@ -21,7 +20,7 @@ async def _card(services: Services, call: Call) -> Response:
     path = f"/api/v1/chat/{parse_org_slug(slug)}/a2a" if slug else "/a2a"
     url = base_url(call.request, services.settings.public_url) + path
     tools = {each.name: each for each in services.registry.tools}
-    body = card(url, services.settings.service_version, load_roster(), tools)
+    body = card(url, services.settings.service_version, services.skills.roster, tools)
     return JSONResponse(body, headers={"Cache-Control": "private, max-age=300"})
 
 

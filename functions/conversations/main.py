@@ -6,7 +6,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from common import app
 from common.app import Services
-from common.sessions.conversations import Rename
+from common.conversations.conversations import Rename
 from common.web import endpoint, paging
 from common.web.endpoint import Call
 

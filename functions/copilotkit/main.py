@@ -8,10 +8,10 @@ from starlette.responses import Response
 
 from common import app, limits
 from common.app import Services
-from common.protocols import copilotkit as protocol
+from common.protocols.agui import endpoint as protocol
 from common.web import endpoint
+from common.web.disconnect import gone
 from common.web.endpoint import Call
-from common.web.leaving import gone
 
 app.check_settings()
 

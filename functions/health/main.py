@@ -6,7 +6,7 @@ from starlette.responses import JSONResponse, Response
 
 from common import app
 from common.app import Services
-from common.readiness import liveness
+from common.telemetry.readiness import liveness
 from common.web import endpoint
 from common.web.endpoint import Call
 

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from common import app
 from common.app import Services
-from common.protocols import mcp as protocol
+from common.protocols.mcp import server as protocol
 from common.web import endpoint
 from common.web.endpoint import Call
 

@@ -10,8 +10,8 @@ from common import app
 from common.app import Services
 from common.turn import SendRequest, Turn, open_turn
 from common.web import endpoint, sse
+from common.web.disconnect import gone
 from common.web.endpoint import Call
-from common.web.leaving import gone
 
 app.check_settings()
 

@@ -5,8 +5,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from common import app
-from common.access.settings_change import SettingsChange
 from common.app import Services
+from common.organizations.settings_change import SettingsChange
 from common.web import endpoint
 from common.web.endpoint import Call
 

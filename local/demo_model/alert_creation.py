@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from common import limits
-from common.tools.currencies import CURRENCIES
+from common.focus.currencies import CURRENCIES
 from local.demo_model import vocabulary as words
 from local.demo_model.dates import normalised
 from local.demo_model.formatting import both

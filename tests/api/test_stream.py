@@ -10,7 +10,7 @@ from httpx_sse import EventSource
 
 from tests.api.conftest import Product
 from tests.conftest import PROJECT
-from tests.tools import drawn
+from tests.skills import drawn
 
 
 def events(product: Product, path: str, message: str, **headers: str) -> list[tuple[str, dict[str, Any]]]:

@@ -18,7 +18,7 @@ from local.gateway import function_app
 from tests.bench.results import Results, Table, shown
 from tests.bench.stage import Stage
 
-CORPUS = Path(__file__).parents[1] / "guard" / "corpus.jsonl"
+CORPUS = Path(__file__).parents[1] / "warehouse" / "guard" / "corpus.jsonl"
 PRINCIPAL = Principal(Tenant(OrgSlug("acme"), "acme-project", "organizations"), UserId("u1"), "key")
 BOMBS = {
     "nested STRUCT": f"SELECT {'STRUCT(' * 22}1{')' * 22}",

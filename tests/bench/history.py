@@ -8,10 +8,10 @@ from typing import Any
 
 from rich.console import Console
 
-from common.sessions.history import with_message
-from common.sessions.paths import conversation_path, message_path
-from common.sessions.records import Conversation
 from common.tenant import Tenant
+from common.transcript.conversation import Conversation
+from common.transcript.paths import conversation_path, message_path
+from common.transcript.window import with_message
 from tests.bench.load import Caller, ask, client
 from tests.bench.results import Results, Table, Verdict, shown
 from tests.bench.seeding import BEGAN, Stored, message, seeded, tenant_of

@@ -9,10 +9,10 @@ from typing import Any
 
 from google.cloud.firestore_v1.types import document
 
-from common.sessions import outbox
-from common.sessions.paths import conversation_path, message_path
-from common.sessions.records import Conversation, Message, Role
+from common.record import outbox
 from common.tenant import OrgSlug, Tenant
+from common.transcript.conversation import Conversation, Message, Role
+from common.transcript.paths import conversation_path, message_path
 from local.emulators.process import EmulatorProcess
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)

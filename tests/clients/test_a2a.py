@@ -58,7 +58,7 @@ async def test_the_card_is_resolved_from_both_well_known_paths(serving: Serving,
         ("1.0", f"{product.url}/a2a"), ("0.3", f"{product.url}/a2a"),
     }  # fmt: skip
     assert {each.url for each in own.supported_interfaces} == {product.address("a2a")}
-    roster = product.services.turns.loop.roster
+    roster = product.services.skills.roster
     assert [skill.id for skill in card.skills] == [agent.name for agent in roster.specialists]
     assert card.security_schemes["X-API-Key"].api_key_security_scheme.name == "X-API-Key"
     assert card.capabilities.streaming

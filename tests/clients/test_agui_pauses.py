@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from common import limits
-from common.agents.roster import load_roster
 from common.models.completion import Reply, ToolCall, Usage
+from common.skills.loading import load_skills
 from common.tenant import Principal
 from common.tools.registry import Registry, ToolContext, tool
 from common.tools.result import ToolResult
@@ -18,7 +18,7 @@ from common.warehouse.client import QueryResult
 from tests.clients.conftest import Node, Product, Serving
 from tests.clients.runs import CLIENTS, posted, run, types
 from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
-from tests.tools import drawn
+from tests.skills import drawn
 
 SHOW_CHART = {
     "name": "showChart",
@@ -107,7 +107,7 @@ def writing(made: list[tuple[str, str]]) -> Registry:
         """Read something."""
         return ToolResult(QueryResult((), (), 0, 0, "job", "SELECT 1", 1), (), {})
 
-    names = {name for agent in load_roster().agents.values() for name in agent.tools} - {"cost_forecast"}
+    names = {name for agent in load_skills().roster.agents.values() for name in agent.tools} - {"cost_forecast"}
     reading = [replace(tool("test", read_it), name=name) for name in sorted(names)]
     return Registry([tool("test", cost_forecast, writes=True), *reading])
 

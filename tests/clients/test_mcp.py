@@ -21,7 +21,7 @@ from common.warehouse.client import QueryResult
 from local.data.__main__ import emulated_bigquery
 from tests.clients.conftest import Product, Serving
 from tests.conftest import Cloud
-from tests.tools import drawn
+from tests.skills import drawn
 from tests.turn.providers import bring_keys
 
 MODES = ["auto", "legacy", "2026-07-28"]

@@ -14,7 +14,7 @@ from tests.clients.conftest import HeldModel, Product, Serving
 from tests.clients.cutting import cutting
 from tests.clients.terminal import CONTROL_C, CONTROL_D, Terminal, output_of, piped, terminal
 from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
-from tests.unit.local.terminal.test_neutral import HOSTILE
+from tests.local.terminal.test_neutral import HOSTILE
 
 COSTS = {"group_by": "provider", "start_date": "2026-01-01", "end_date": "2026-01-31"}
 

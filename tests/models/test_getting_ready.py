@@ -7,7 +7,7 @@ import pytest
 
 from common import limits
 from common.models.completion import Providers
-from common.models.litellm_wire import Library
+from common.models.wires.litellm import Library
 from tests.fakes.wire_stub import Answer
 from tests.models.conftest import Wire, a_call
 

@@ -270,7 +270,7 @@ async def test_the_providers_own_stream_says_what_litellms_wrapper_says(
         answer = replace(answer, finish={"anthropic": "max_tokens", "gemini": "MAX_TOKENS"}.get(provider, "length"))
     wire.play([answer])
     beneath = await wire.ask(a_call(provider))
-    monkeypatch.setattr("common.models.litellm_wire._KNOWN_STREAMS", frozenset())
+    monkeypatch.setattr("common.models.wires.litellm._KNOWN_STREAMS", frozenset())
     wrapped = await wire.ask(a_call(provider))
     assert "".join(beneath[0]) == "".join(wrapped[0])
     assert comparable(beneath[1]) == comparable(wrapped[1])

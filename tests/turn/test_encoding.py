@@ -9,7 +9,7 @@ from ag_ui.encoder import EventEncoder
 
 from common.agents.events import AgentChanged, TextDelta, TurnFailed, TurnStarted
 from common.errors import ServiceError
-from common.protocols.agui import RunEncoder
+from common.protocols.agui.encoder import RunEncoder
 from common.turn import Turn
 from common.web import sse
 

@@ -9,8 +9,8 @@ import pytest
 from google.cloud import bigquery
 
 from common.models.completion import ModelCall, Reply, ToolCall, Usage
-from common.tools.costs import COST_TOOLS
-from common.tools.explorer import EXPLORER_TOOLS
+from common.skills.costs.tools import TOOLS as COST_TOOLS
+from common.skills.explorer.tools import TOOLS as EXPLORER_TOOLS
 from local.data.__main__ import emulated_bigquery
 from tests.conftest import Cloud
 from tests.fakes.scripted_model import ScriptedModel, Step, call_tool, say, transfer

@@ -241,8 +241,8 @@ def all_documents(stage: Stage, customer: Customer) -> list[Any]:
 
 @each_provider
 async def test_a_reader_that_leaves_closes_the_providers_stream(stage: Stage, provider: str) -> None:
-    from common.access.authenticate import read_claim
     from common.agents.events import TextDelta
+    from common.identity.authenticate import read_claim
     from common.turn import SendRequest, open_turn
 
     customer = stage.of(provider)

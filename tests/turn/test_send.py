@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from common import limits
-from common.access.directory import hash_api_key
 from common.errors import (
     ContentRefused,
     ContextTooLong,
@@ -20,6 +19,7 @@ from common.errors import (
     ProviderUnavailable,
     ServiceError,
 )
+from common.organizations.directory import hash_api_key
 from common.secret import SecretDropped
 from local.data.access import provider_key
 from local.data.organizations import DEMO
@@ -232,8 +232,8 @@ async def test_a_lease_that_ran_out_does_not_block_for_ever(serving: Serving) ->
 
 
 async def test_a_reader_that_leaves_cancels_the_turn_and_keeps_what_was_said(serving: Serving) -> None:
-    from common.access.authenticate import read_claim
     from common.agents.events import TextDelta
+    from common.identity.authenticate import read_claim
     from common.turn import SendRequest, open_turn
 
     holding = asyncio.Event()

@@ -16,13 +16,14 @@ from common import limits
 from common.errors import WarehouseUnavailable
 from common.settings import InvalidSettings, Settings, load_settings
 from common.tenant import OrgSlug, Tenant
-from common.warehouse import authorized_views, schema
-from common.warehouse.authorized_views import boundary, redirected, view_sql
-from common.warehouse.catalog import shared_tables
+from common.warehouse import schema
 from common.warehouse.client import Warehouse
 from common.warehouse.guard import decide
-from common.warehouse.impersonation import account_of, credentials_for
+from common.warehouse.isolation import authorized_views
+from common.warehouse.isolation.authorized_views import boundary, redirected, view_sql
+from common.warehouse.isolation.impersonation import account_of, credentials_for
 from common.warehouse.query import admitted, fixed
+from common.warehouse.readable_tables import shared_tables
 from local import boundary as command
 from local.data.warehouse import create
 from local.emulators.bigquery import BigQueryEmulator

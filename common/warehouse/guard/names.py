@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from common.tenant import Tenant
-from common.warehouse import catalog
-from common.warehouse.catalog import SharedTable
+from common.warehouse import readable_tables
 from common.warehouse.guard.denial import Denied
 from common.warehouse.guard.rules import Rules
+from common.warehouse.readable_tables import SharedTable
 
 _TABLE = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?")
 _ALIAS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -57,7 +57,7 @@ def real_table(parts: list[str], tenant: Tenant, rules: Rules) -> RealTable:
 
 
 def _shared(name: str, rules: Rules) -> SharedTable | None:
-    readable = catalog.shared_tables()
+    readable = readable_tables.shared_tables()
     if name not in readable and rules.only_listed_tables:
         if "*" in name:
             raise Denied("wildcard", "Wildcards are allowed in your own dataset only.")

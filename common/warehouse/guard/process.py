@@ -9,7 +9,7 @@ import sys
 import time
 from typing import Any, Self
 
-from common.warehouse.guard import frames
+from common.warehouse.guard import pipe
 
 _BOOT = "import sys; sys.path[:] = sys.argv[1:]; from common.warehouse.guard.worker import serve; serve()"
 
@@ -52,16 +52,16 @@ class Worker:
     def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
         """Send a request and return the answer; TimeoutError when the time is over, WorkerGoneError when it died."""
         deadline = time.monotonic() + seconds
-        self._write(frames.encode(request), deadline)
+        self._write(pipe.encode(request), deadline)
         return self._read(deadline)
 
     def close(self) -> None:
         """Kill the process and wait for its end."""
         self._process.kill()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
                 with contextlib.suppress(OSError):
-                    pipe.close()
+                    stream.close()
         self._process.wait()
 
     def __enter__(self) -> Self:
@@ -82,7 +82,7 @@ class Worker:
                 raise WorkerGoneError from error
 
     def _read(self, deadline: float) -> dict[str, Any]:
-        size = int.from_bytes(self._exactly(frames.HEADER, deadline), "big")
+        size = int.from_bytes(self._exactly(pipe.HEADER, deadline), "big")
         try:
             answer = json.loads(self._exactly(size, deadline))
         except ValueError as error:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from common.tenant import Tenant
-from common.warehouse.catalog import FilterValue, SharedTable
 from common.warehouse.guard.denial import Denied
 from common.warehouse.guard.names import RealTable, path_parts
 from common.warehouse.guard.resolve import Reference
 from common.warehouse.guard.rules import Rules
+from common.warehouse.readable_tables import FilterValue, SharedTable
 
 
 def rewrite(tree: exp.Query, references: Sequence[Reference], tenant: Tenant, user_id: str, rules: Rules) -> exp.Query:

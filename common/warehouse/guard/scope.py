@@ -6,8 +6,8 @@ from typing import Literal
 
 from sqlglot import exp
 
-from common.warehouse.catalog import SharedTable
 from common.warehouse.guard.denial import Denied
+from common.warehouse.readable_tables import SharedTable
 
 SourceKind = Literal["own", "shared", "cte", "derived", "array"]
 

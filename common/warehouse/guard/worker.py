@@ -6,7 +6,7 @@ import sys
 from typing import Any, BinaryIO
 
 from common.tenant import Tenant, parse_org_slug
-from common.warehouse.guard import frames, selftest
+from common.warehouse.guard import pipe, selftest
 from common.warehouse.guard.decision import decide
 from common.warehouse.guard.denial import Denied
 
@@ -25,13 +25,13 @@ def serve() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     os.nice(_NICENESS)
     _warm()
-    frames.write(answers, {"ready": selftest.problem() is None})
+    pipe.write(answers, {"ready": selftest.problem() is None})
     _answer_all(requests, answers)
 
 
 def _answer_all(requests: BinaryIO, answers: BinaryIO) -> None:
-    while (request := frames.read(requests)) is not None:
-        frames.write(answers, answer(request))
+    while (request := pipe.read(requests)) is not None:
+        pipe.write(answers, answer(request))
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from common.conversations.store import Answer, SessionStore
 from common.documents import Create, Delete, Document, DocumentConflict, Documents, Patch, Put, Sort, Where
 from common.errors import ConversationBusy, ConversationNotFound
-from common.sessions.paths import conversation_path, messages_path, purge_path
-from common.sessions.records import Conversation, Message, conversation_of, message_of
-from common.sessions.store import Answer, SessionStore
 from common.tenant import OrgSlug, Principal, Tenant, UserId
+from common.transcript.conversation import Conversation, Message, conversation_of, message_of
+from common.transcript.paths import conversation_path, messages_path, purge_path
 from tests.contract.firestore.conftest import PROJECT
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -1,0 +1,65 @@
+"""What a user thinks of an answer."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from common import limits
+from common.conversations.lookup import Finder
+from common.documents import DocumentConflict, Documents, Patch
+from common.errors import NotFound
+from common.identity.authenticate import Claim
+from common.record import outbox
+from common.record.reader import Record
+from common.transcript import conversation as records
+from common.transcript.paths import message_path
+
+_MISSING = "There is no such answer in this conversation."
+
+
+class Opinion(BaseModel):
+    """The body of a feedback."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    rating: Literal["up", "down"]
+    reason: str | None = Field(None, max_length=limits.FEEDBACK_REASON_CHARS)
+    comment: str | None = Field(None, max_length=limits.FEEDBACK_COMMENT_CHARS)
+
+
+class Feedback:
+    """Stores one opinion per user and answer; the last one counts."""
+
+    def __init__(self, finder: Finder, documents: Documents, record: Record, clock: Callable[[], datetime]) -> None:
+        self._finder = finder
+        self._documents = documents
+        self._record = record
+        self._clock = clock
+
+    async def give(self, claim: Claim, conversation_id: str, message_id: str, opinion: Opinion) -> dict[str, Any]:
+        """Store an opinion of an answer of the caller's own conversation. Raises NotFound for anything else."""
+        if not records.is_id(message_id):
+            await self._finder.find(claim, conversation_id)
+            raise NotFound(_MISSING)
+        found = await self._finder.find(claim, conversation_id, ("messages", message_id))
+        tenant = found.principal.tenant
+        path = message_path(tenant, conversation_id, message_id)
+        held = found.documents[path]
+        message = records.message_of(held) if held else await self._record.message(tenant, conversation_id, message_id)
+        if message is None or message.role != "assistant":
+            raise NotFound(_MISSING)
+        said = {**opinion.model_dump(), "updated_at": self._clock()}
+        entry = outbox.feedback_entry(found.principal, conversation_id, message_id, said)
+        try:
+            await self._documents.commit([entry, *([Patch(path, {"feedback": said})] if held else [])])
+        except DocumentConflict:
+            # The message expired from Firestore in this moment; the record has it.
+            await self._documents.commit([entry])
+        return {
+            "status": "stored",
+            "conversation_id": conversation_id,
+            "message_id": message_id,
+            **opinion.model_dump(),
+        }

@@ -1,0 +1,179 @@
+"""The messages of a conversation, in pages and as an export."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from common import limits
+from common.conversations import cursor
+from common.conversations.conversations import summary
+from common.conversations.lookup import Finder, Found
+from common.documents import Create, DocumentConflict, Documents, Sort, Where
+from common.errors import DocumentsUnavailable
+from common.identity.authenticate import Claim
+from common.record.reader import Place, Record
+from common.transcript.conversation import Message, bytes_of, message_of
+from common.transcript.paths import message_path, messages_path
+
+SCHEMA_VERSION = 1
+_START = (0, Place(datetime.fromisoformat("1970-01-01T00:00:00+00:00"), "-"))
+
+Position = tuple[int, Place]
+
+
+class Messages:
+    """Reads one caller's conversations, oldest message first."""
+
+    def __init__(self, finder: Finder, documents: Documents, record: Record, clock: Callable[[], datetime]) -> None:
+        self._finder = finder
+        self._documents = documents
+        self._record = record
+        self._clock = clock
+
+    async def page(self, claim: Claim, conversation_id: str, limit: int, after: str | None) -> dict[str, Any]:
+        """One page of a conversation, oldest first, from one query where Firestore holds it all.
+
+        It is shorter than ``limit`` where the messages and their tool results are long.
+        """
+        found = await self._finder.find(claim, conversation_id)
+        scope = ("messages", found.principal.org_slug, conversation_id)
+        start = _START
+        if after:
+            sequence, at, row_id = cursor.decode(scope, after, (int, datetime, str))
+            assert isinstance(sequence, int)
+            assert isinstance(at, datetime)
+            start = (sequence, Place(at, str(row_id)))
+        page = _within(await self._read(found, start, limit), limits.PAGE_BYTES)
+        body: dict[str, Any] = {
+            "org_slug": found.principal.org_slug,
+            "conversation_id": conversation_id,
+            "messages": [shown(message) for message in page],
+        }
+        if page and page[-1].sequence + 1 < found.conversation.message_count:
+            last = page[-1]
+            body["next_cursor"] = cursor.encode(scope, (last.sequence + 1, last.created_at, last.message_id))
+        return body
+
+    async def export(self, claim: Claim, conversation_id: str) -> AsyncIterator[bytes]:
+        """The whole conversation as JSON text, in pieces. What can be refused is refused before the first piece."""
+        found = await self._finder.find(claim, conversation_id)
+        first = await self._read(found, _START, limits.EXPORT_PAGE)
+        return self._pieces(found, first)
+
+    async def _pieces(self, found: Found, page: list[Message]) -> AsyncIterator[bytes]:
+        head = {
+            "schema_version": SCHEMA_VERSION,
+            "exported_at": self._clock().isoformat(),
+            "org_slug": found.principal.org_slug,
+            "user_id": found.principal.user_id,
+            "conversation": summary(found.conversation),
+        }
+        yield f'{json.dumps(head, ensure_ascii=False)[:-1]}, "messages": ['.encode()
+        separator = ""
+        while page:
+            for message in page:
+                yield f"{separator}\n{json.dumps(exported(message), ensure_ascii=False)}".encode()
+                separator = ","
+            last = page[-1]
+            following = (last.sequence + 1, Place(last.created_at, last.message_id))
+            done = following[0] >= found.conversation.message_count
+            page = [] if done else await self._read(found, following, limits.EXPORT_PAGE)
+        yield b"\n]}\n"
+
+    async def _read(self, found: Found, start: Position, limit: int) -> list[Message]:
+        """The messages from a position on; those that Firestore lacks, which their numbers tell, from the record."""
+        sequence, place = start
+        tenant = found.principal.tenant
+        conversation = found.conversation
+        documents = await self._documents.query(
+            messages_path(tenant, conversation.conversation_id),
+            where=(Where("sequence", ">=", sequence),),
+            order=(Sort("sequence"),),
+            limit=limit,
+        )
+        held = [message_of(document) for document in documents]
+        expected = range(sequence, min(sequence + limit, conversation.message_count))
+        if [message.sequence for message in held[: len(expected)]] == list(expected):
+            return held
+        recorded = await self._record.messages(tenant, conversation.conversation_id, place, limit)
+        merged = _merged(held, recorded, sequence)[:limit]
+        await self._keep(found, [message for message in merged if message not in held])
+        return merged
+
+    async def _keep(self, found: Found, messages: list[Message]) -> None:
+        """Warm Firestore with what the record has; that it cannot be is no reason not to answer."""
+        expire_at = self._clock() + timedelta(days=limits.HOT_DAYS)
+        tenant, conversation_id = found.principal.tenant, found.conversation.conversation_id
+        try:
+            for start in range(0, len(messages), limits.MAX_WRITES_PER_COMMIT):
+                part = messages[start : start + limits.MAX_WRITES_PER_COMMIT]
+                await self._documents.commit(
+                    [
+                        Create(
+                            message_path(tenant, conversation_id, message.message_id),
+                            message.document() | {"expire_at": expire_at},
+                        )
+                        for message in part
+                    ]
+                )
+        except (DocumentConflict, DocumentsUnavailable):
+            return
+
+
+def _merged(held: list[Message], recorded: tuple[Message, ...], sequence: int) -> list[Message]:
+    """All of both, in the order they were said; what Firestore holds counts, and the others get its numbers."""
+    by_id = {message.message_id: message for message in recorded} | {message.message_id: message for message in held}
+    ordered = sorted(by_id.values(), key=lambda message: (message.created_at, message.message_id))
+    known = {message.message_id for message in held}
+    return [
+        message if message.message_id in known else replace(message, sequence=sequence + index)
+        for index, message in enumerate(ordered)
+    ]
+
+
+def _within(messages: list[Message], most: int) -> list[Message]:
+    """The first messages, as many as fit into so many bytes, and at least one."""
+    total = 0
+    for count, message in enumerate(messages):
+        total += bytes_of(message)
+        if total > most and count:
+            return messages[:count]
+    return messages
+
+
+def shown(message: Message) -> dict[str, Any]:
+    """What a history says of a message."""
+    feedback = message.feedback
+    return {
+        "message_id": message.message_id,
+        "role": message.role,
+        "content": message.content,
+        "status": message.status,
+        "agent_name": message.agent_name,
+        "tool_calls_json": message.tool_calls_json,
+        "tool_results_json": message.tool_results_json,
+        "model_id": message.model_id,
+        "input_tokens": message.input_tokens,
+        "output_tokens": message.output_tokens,
+        "latency_ms": message.latency_ms,
+        "feedback": {name: feedback[name] for name in ("rating", "reason", "comment")} if feedback else None,
+        "created_at": message.created_at.isoformat(),
+    }
+
+
+def exported(message: Message) -> dict[str, Any]:
+    """What an export says of a message: tool calls with their results as JSON, and usage apart."""
+    plain = shown(message)
+    usage = {name: plain.pop(name) for name in ("input_tokens", "output_tokens")}
+    del plain["tool_calls_json"], plain["tool_results_json"]
+    return plain | {
+        "tool_calls": _parsed(message.tool_calls_json),
+        "tool_results": _parsed(message.tool_results_json),
+        "usage": usage if message.role == "assistant" else None,
+    }
+
+
+def _parsed(text: str | None) -> Any:
+    return json.loads(text) if text else []

@@ -1,0 +1,83 @@
+"""From the headers of a request to a Principal, or a refusal."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from common import limits
+from common.errors import BadRequest, BadSlug, Forbidden, ScopeMissing, Unauthenticated
+from common.organizations.directory import Directory, Entry, principal
+from common.settings import Settings
+from common.telemetry.request import belongs_to
+from common.tenant import OrgSlug, Principal, Tenant, UserId, parse_org_slug
+
+WRITE_SETTINGS = "settings:write"
+
+_USER_ID = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who a request says it is; nothing of it is proven."""
+
+    org_slug: OrgSlug
+    api_key: str | None
+    user_id: str | None
+
+
+def read_claim(headers: Mapping[str, str], path_slug: str | None) -> Claim:
+    """Read the claim without I/O. Raises BadSlug unless every place that names the organisation names the same one."""
+    header_slug = headers.get("x-org-slug")
+    text = path_slug or header_slug
+    if not text or (path_slug and header_slug and path_slug != header_slug):
+        raise BadSlug
+    user_id = headers.get("x-user-id") or None
+    if user_id is not None and (len(user_id) > limits.MAX_USER_ID_CHARS or not _USER_ID.fullmatch(user_id)):
+        raise BadRequest(f"X-User-Id must be 1 to {limits.MAX_USER_ID_CHARS} printable ASCII characters.")
+    if user_id is not None and user_id.startswith("key:"):
+        raise BadRequest("X-User-Id must not start with 'key:', which names API keys.")
+    api_key = headers.get("x-api-key") or None
+    return Claim(
+        parse_org_slug(text), api_key if api_key and len(api_key) <= limits.MAX_API_KEY_CHARS else None, user_id
+    )
+
+
+class Authenticator:
+    """Proves a claim: the key is known, active, unexpired and of the organisation that the request names."""
+
+    def __init__(self, settings: Settings, directory: Directory) -> None:
+        self._bypass = settings.disable_auth
+        self._directory = directory
+
+    def tenant(self, claim: Claim) -> Tenant:
+        return self._directory.tenant(claim.org_slug)
+
+    async def authenticate(self, claim: Claim, also: tuple[str, ...] = ()) -> tuple[Principal, Entry]:
+        """Return the caller, and what the same lookup found. Raises Unauthenticated or Forbidden."""
+        tenant = self.tenant(claim)
+        if self._bypass:
+            entry = await self._directory.look_up(tenant, None, also)
+            belongs_to(tenant.org_slug)
+            return Principal(tenant, UserId(claim.user_id or "local"), "bypass", frozenset({WRITE_SETTINGS})), entry
+        if claim.api_key is None:
+            raise Unauthenticated
+        entry = await self._directory.look_up(tenant, claim.api_key, also)
+        if entry.key is None or not entry.key.serves(datetime.now(UTC)):
+            raise Unauthenticated
+        if entry.key.org_slug != tenant.org_slug:
+            raise Forbidden
+        belongs_to(tenant.org_slug)
+        return principal(tenant, entry.key, claim.user_id), entry
+
+    async def settings_writer(self, claim: Claim) -> Principal:
+        """Return the caller, who may change settings. Raises Unauthenticated, Forbidden or ScopeMissing."""
+        caller, _ = await self.authenticate(claim)
+        require_scope(caller, WRITE_SETTINGS)
+        return caller
+
+
+def require_scope(principal: Principal, scope: str) -> None:
+    """Raise ScopeMissing unless the caller's key has the scope."""
+    if scope not in principal.scopes:
+        raise ScopeMissing(f"This API key may not do that. Use one whose scopes include {scope}.")

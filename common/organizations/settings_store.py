@@ -1,0 +1,179 @@
+"""Changes an organisation's chat settings and provider key: in BigQuery first, at once in every instance after.
+
+The order of the statements is what makes a crash harmless: a new credential serves nobody until the settings name it,
+one statement puts the new settings in place of the old, and only then is the old credential retired.
+"""
+
+import re
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from common.errors import NotFound, ServiceError, SetupRequired, Unprocessable, WarehouseUnavailable
+from common.identity.authenticate import WRITE_SETTINGS, require_scope
+from common.models import catalog
+from common.models.catalog import Model
+from common.organizations import settings_sql as sql
+from common.organizations.directory import ChatSettings, Directory, Organization
+from common.organizations.key_check import KeyCheck
+from common.organizations.provider_key import ProviderKeys
+from common.organizations.serving import credential_of, same_provider
+from common.organizations.settings_change import SettingsChange
+from common.secret import Secret
+from common.settings import Settings
+from common.telemetry.log import Log
+from common.tenant import Principal, Tenant
+from common.warehouse.client import QueryRefused, QueryResult, Warehouse
+from common.warehouse.query import Parameter, Scalar, fixed
+
+_DECLARED = re.compile(r"@(\w+)")
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsStore:
+    """The only writer of org_chat_settings and of the chat's rows of org_integration_credentials."""
+
+    settings: Settings
+    directory: Directory
+    warehouse: Warehouse
+    provider_keys: ProviderKeys
+    key_check: KeyCheck
+    log: Log
+    clock: Callable[[], datetime]
+
+    async def change(self, principal: Principal, change: SettingsChange) -> Organization:
+        """Apply a change and return what serves from now on.
+
+        A key is stored only after its provider has answered to it with the chosen model. Stored keys are never opened
+        here: whoever may change settings can put keys in and get none out.
+        Raises ScopeMissing, Unprocessable, KeyInvalid, SetupRequired or the ModelError family; then nothing is changed.
+        """
+        require_scope(principal, WRITE_SETTINGS)
+        tenant = principal.tenant
+        organization = await self._organization(tenant)
+        model = self._model(organization.settings, change)
+        values = self._values(organization.settings, change, model) | {"user_id": principal.user_id}
+        credential_id, ciphertext = await self._credential(tenant, organization, change, model)
+        values |= {"credential_id": credential_id, "setting_id": str(uuid.uuid4()), "now": self.clock()}
+        async with self._forgotten_on_failure(tenant):
+            if ciphertext is not None:
+                name = change.credential_name or f"{model.provider} key"
+                await self._run(
+                    tenant, sql.ADD_CREDENTIAL_SQL, {**values, "ciphertext": ciphertext, "credential_name": name}
+                )
+            await self._run(tenant, sql.REPLACE_SETTINGS_SQL, values)
+        self._audit("settings.changed", principal, values, ",".join(change.changed))
+        served = await self.directory.renew(tenant)
+        old = organization.settings
+        names = {
+            model.provider,
+            *([old.provider.lower()] if old and same_provider(old.provider, model.provider) else ()),
+        }
+        await self._run(tenant, sql.RETIRE_OF_PROVIDER_SQL, {**values, "providers": tuple(names)})
+        if served is None:
+            raise NotFound
+        return served
+
+    async def delete(self, principal: Principal) -> None:
+        """End the organisation's chat: no settings and no key of the chat are active afterwards. May be repeated."""
+        require_scope(principal, WRITE_SETTINGS)
+        tenant = principal.tenant
+        values: dict[str, Scalar] = {"user_id": principal.user_id, "now": self.clock()}
+        async with self._forgotten_on_failure(tenant):
+            await self._run(tenant, sql.END_SETTINGS_SQL, values)
+        self._audit("settings.deleted", principal, values, "")
+        await self.directory.renew(tenant)
+        await self._run(tenant, sql.RETIRE_ALL_SQL, values)
+
+    async def _organization(self, tenant: Tenant) -> Organization:
+        organization = await self.directory.renew(tenant)
+        if organization is None:
+            raise NotFound("There is no such organisation.")
+        return organization
+
+    def _model(self, old: ChatSettings | None, change: SettingsChange) -> Model:
+        """The model that the settings will name."""
+        provider = change.provider or (old.provider if old else None)
+        kept = old.model_id if old and provider and same_provider(provider, old.provider) else None
+        model_id = change.model or kept
+        if provider is None or model_id is None:
+            raise Unprocessable("Choose a provider and one of its models: provider and model are both needed here.")
+        try:
+            return catalog.resolve(provider, model_id, deployed=self.settings.environment.is_deployed)
+        except SetupRequired:
+            raise Unprocessable("provider: this provider is not served here. Choose another one.") from None
+
+    def _values(self, old: ChatSettings | None, change: SettingsChange, model: Model) -> dict[str, Any]:
+        """The row that the settings will be: what was given, else what was there, else the default."""
+        values: dict[str, Any] = {
+            "temperature": self.settings.default_temperature,
+            "max_tokens": self.settings.default_max_tokens,
+            "include_org_context": True,
+            "enable_memory": True,
+            "max_history_messages": self.settings.default_max_history,
+            "system_prompt_extra": None,
+        }
+        for name in values:
+            if name in change.model_fields_set:
+                values[name] = getattr(change, name)
+            elif old is not None:
+                values[name] = getattr(old, name)
+        return {**values, "provider": model.provider, "model_id": model.model_id}
+
+    async def _credential(
+        self, tenant: Tenant, organization: Organization, change: SettingsChange, model: Model
+    ) -> tuple[str, bytes | None]:
+        """The credential that the settings will name; with its ciphertext where it is new."""
+        old = organization.settings
+        if change.key is not None:
+            key = Secret(change.key.get_secret_value())
+            try:
+                await self.key_check.check(model, key)
+                credential_id = str(uuid.uuid4())
+                return credential_id, await self.provider_keys.encrypt(tenant, credential_id, key)
+            finally:
+                key.drop()
+        kept = old if old is not None and same_provider(old.provider, model.provider) else None
+        same_model = kept is not None and change.model in (None, kept.model_id)
+        if not same_model and not catalog.lists(model.provider, model.model_id):
+            raise Unprocessable("model: it is not a listed one. Send the key with it, so that both can be checked.")
+        if kept is not None:
+            if change.model is not None:
+                credential_of(organization, self.clock())
+            return kept.credential_id, None
+        rows = (await self._run(tenant, sql.KEYS_SQL, {"now": self.clock()})).rows
+        found = next((row for row in rows if same_provider(row["provider"], model.provider)), None)
+        if found is None:
+            raise SetupRequired("No key of this provider is stored that could serve. Send one with the settings.")
+        return found["credential_id"], None
+
+    async def _run(self, tenant: Tenant, text: str, values: Mapping[str, Scalar | tuple[Scalar, ...]]) -> QueryResult:
+        """Run one statement with those of the values that it names."""
+        names = set(_DECLARED.findall(text)) - {"org_slug"}
+        query = fixed(tenant, text, {name: Parameter(sql.TYPES[name], values[name]) for name in names})
+        labels = {"org": tenant.org_slug, "purpose": "settings"}
+        if not query.writes:
+            return await self.warehouse.look_up(query, labels=labels)
+        try:
+            return await self.warehouse.run(query, labels=labels)
+        except QueryRefused as refused:
+            raise WarehouseUnavailable from refused
+
+    @asynccontextmanager
+    async def _forgotten_on_failure(self, tenant: Tenant) -> AsyncIterator[None]:
+        """Where it is not known whether a statement took effect, nobody serves from an old copy."""
+        try:
+            yield
+        except BaseException:
+            with suppress(ServiceError):
+                await self.directory.forget(tenant)
+            raise
+
+    def _audit(self, event: str, principal: Principal, values: Mapping[str, Any], changed: str) -> None:
+        told = {
+            name: values[name] for name in ("provider", "model_id", "credential_id", "setting_id") if name in values
+        }
+        self.log.info(event, org=principal.org_slug, user_id=principal.user_id, changed=changed, **told)

@@ -1,0 +1,147 @@
+"""A2A: one message in, one message out, by the names of 1.0 and 0.3. The context is the conversation."""
+
+import logging
+from collections.abc import AsyncGenerator
+from functools import partial
+from typing import Any, NoReturn
+
+from a2a.helpers import get_text_parts, new_text_message
+from a2a.server.context import ServerCallContext
+from a2a.server.request_handlers.request_handler import RequestHandler
+from a2a.server.routes.jsonrpc_dispatcher import JsonRpcDispatcher
+from a2a.types import Message, SendMessageRequest
+from a2a.utils.errors import (
+    A2AError,
+    ContentTypeNotSupportedError,
+    InternalError,
+    InvalidParamsError,
+    PushNotificationNotSupportedError,
+    TaskNotFoundError,
+    UnsupportedOperationError,
+)
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Message as AsgiMessage
+
+from common.agents.events import TurnFinished
+from common.errors import ServiceError
+from common.identity.authenticate import Claim
+from common.protocols.question import as_id, question
+from common.turn import Parts, open_turn
+from common.turn.admission import Gone
+from common.turn.client_features import Offers
+from common.web.disconnect import gone
+
+
+async def answer(parts: Parts, claim: Claim, request: Request, body: bytes) -> Response:
+    """Answer one JSON-RPC request of an authenticated caller."""
+    # The SDK logs what it cannot read with whatever the client sent.
+    logging.getLogger("a2a").setLevel(logging.CRITICAL + 1)
+    dispatcher = JsonRpcDispatcher(_Handler(parts, claim, partial(gone, request)), enable_v0_3_compat=True)
+    return await dispatcher.handle_requests(_Replayed(request, body))
+
+
+class _Replayed(Request):
+    """A request whose body was already read, and measured."""
+
+    def __init__(self, request: Request, body: bytes) -> None:
+        self._parts = [{"type": "http.request", "body": body, "more_body": False}]
+        super().__init__(request.scope, self._next)
+        self._rest = request.receive
+
+    async def _next(self) -> AsgiMessage:
+        return self._parts.pop() if self._parts else await self._rest()
+
+
+class _Handler(RequestHandler):
+    """The methods of A2A for one caller. There are no tasks: every message is answered at once."""
+
+    def __init__(self, parts: Parts, claim: Claim, gone: Gone) -> None:
+        self._parts = parts
+        self._claim = claim
+        self._gone = gone
+
+    async def on_message_send(self, params: SendMessageRequest, _: ServerCallContext) -> Message:
+        try:
+            return _said(await self._answered(params.message))
+        except A2AError:
+            raise
+        except ServiceError as error:
+            if error.status >= 500:
+                self._parts.log.failure("request.failed", error)
+            raise _translated(error) from None
+        except ClientDisconnect:
+            raise _translated(ServiceError()) from None
+        except Exception as error:
+            # The SDK would answer with the exception's text.
+            self._parts.log.error("a2a.crashed", error_class=type(error).__name__)
+            raise _translated(ServiceError()) from None
+
+    async def on_message_send_stream(
+        self, params: SendMessageRequest, context: ServerCallContext
+    ) -> AsyncGenerator[Message, None]:
+        yield await self.on_message_send(params, context)
+
+    async def _answered(self, message: Message) -> TurnFinished:
+        if message.task_id:
+            raise TaskNotFoundError("There are no tasks. Leave taskId out; contextId continues a conversation.")
+        texts = get_text_parts(message.parts)
+        if not texts:
+            raise ContentTypeNotSupportedError("Send the question as a text part.")
+        message_id = as_id(message.message_id) if message.message_id else None
+        request = question("\n".join(texts), message.context_id or None, message_id)
+        turn = await open_turn(self._parts, self._claim, request, Offers(own_ids=True), self._gone)
+        return await turn.finished()
+
+    async def on_get_task(self, *_: Any) -> NoReturn:
+        raise TaskNotFoundError
+
+    async def on_cancel_task(self, *_: Any) -> NoReturn:
+        raise TaskNotFoundError
+
+    async def on_list_tasks(self, *_: Any) -> NoReturn:
+        raise UnsupportedOperationError
+
+    async def on_subscribe_to_task(self, *_: Any) -> AsyncGenerator[Message, None]:
+        raise TaskNotFoundError
+        yield
+
+    async def on_create_task_push_notification_config(self, *_: Any) -> NoReturn:
+        raise PushNotificationNotSupportedError
+
+    async def on_get_task_push_notification_config(self, *_: Any) -> NoReturn:
+        raise PushNotificationNotSupportedError
+
+    async def on_list_task_push_notification_configs(self, *_: Any) -> NoReturn:
+        raise PushNotificationNotSupportedError
+
+    async def on_delete_task_push_notification_config(self, *_: Any) -> NoReturn:
+        raise PushNotificationNotSupportedError
+
+    async def on_get_extended_agent_card(self, *_: Any) -> NoReturn:
+        raise UnsupportedOperationError
+
+
+def _said(finished: TurnFinished) -> Message:
+    message = new_text_message(finished.text, context_id=finished.conversation_id)
+    message.message_id = finished.message_id
+    message.metadata.update(
+        {
+            "agent_name": finished.agent_name,
+            "model_id": finished.model_id,
+            "latency_ms": finished.latency_ms,
+            "usage": {
+                "input_tokens": finished.usage.input_tokens,
+                "output_tokens": finished.usage.output_tokens,
+            },
+        }
+    )
+    return message
+
+
+def _translated(error: ServiceError) -> A2AError:
+    kind = InvalidParamsError if 400 <= error.status < 500 else InternalError
+    data = {"code": error.code}
+    if error.retry_after is not None:
+        data["retry_after"] = str(error.retry_after)
+    return kind(error.detail, data)

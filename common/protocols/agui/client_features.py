@@ -1,0 +1,70 @@
+"""What an AG-UI client offers beside its question: tools of its own, approvals, and replies to a run that paused."""
+
+import json
+import re
+from collections.abc import Collection
+from typing import Any
+
+from ag_ui.core import ResumeEntry, RunAgentInput, Tool, ToolMessage, UserMessage
+
+from common import limits
+from common.agents.pausing import ClientTool
+from common.errors import Unprocessable
+from common.protocols.agui.input import text_of
+from common.turn.client_features import Offers, Reply
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NO_ARGUMENTS: dict[str, Any] = {"type": "object", "properties": {}}
+
+
+def offers(run: RunAgentInput, taken: Collection[str]) -> Offers:
+    """Read them from the run; ``taken`` are the names of our own tools. Raises Unprocessable."""
+    return Offers(own_ids=True, tools=_tools(run, taken), approves=_approves(run), reply=_reply(run))
+
+
+def _tools(run: RunAgentInput, taken: Collection[str]) -> tuple[ClientTool, ...]:
+    tools = run.tools or []
+    names = [each.name for each in tools]
+    if len(tools) > limits.MAX_CLIENT_TOOLS or len(set(names)) < len(names):
+        raise Unprocessable(f"Offer at most {limits.MAX_CLIENT_TOOLS} tools, each name once.")
+    return tuple(_tool(each, taken) for each in tools)
+
+
+def _tool(offered: Tool, taken: Collection[str]) -> ClientTool:
+    if _NAME.fullmatch(offered.name) is None or offered.name in taken:
+        raise Unprocessable(f"The tool name {offered.name[:64]!r} is not allowed or is taken.")
+    parameters = offered.parameters or _NO_ARGUMENTS
+    if not isinstance(parameters, dict) or parameters.get("type", "object") != "object":
+        raise Unprocessable(f"The parameters of the tool {offered.name} are not the JSON schema of an object.")
+    if len(offered.description) + len(json.dumps(parameters)) > limits.CLIENT_TOOL_CHARS:
+        raise Unprocessable(f"The tool {offered.name} is described in too many characters.")
+    return ClientTool(offered.name, offered.description, {**_NO_ARGUMENTS, **parameters})
+
+
+def _approves(run: RunAgentInput) -> bool:
+    """Whether the client understands interrupts: it says so itself, or speaks a version that has them."""
+    forwarded = run.forwarded_props if isinstance(run.forwarded_props, dict) else {}
+    said = forwarded.get("interrupts")
+    return said if isinstance(said, bool) else run.protocol_version is not None
+
+
+def _reply(run: RunAgentInput) -> Reply | None:
+    """What the run says to the one before; None for one that asks a question."""
+    results: dict[str, str] = {}
+    for message in reversed(run.messages):
+        if isinstance(message, UserMessage):
+            break
+        if isinstance(message, ToolMessage):
+            text = f"error: {message.error}" if message.error else text_of(message.content)
+            results[message.tool_call_id] = text[: limits.CLIENT_RESULT_CHARS]
+    answers_a_call = bool(run.messages) and isinstance(run.messages[-1], ToolMessage)
+    if not run.resume and not answers_a_call:
+        return None
+    return Reply(results, frozenset(each.interrupt_id for each in run.resume or () if _allowed(each)))
+
+
+def _allowed(answer: ResumeEntry) -> bool:
+    """Only a plain yes is one."""
+    payload = answer.payload
+    approved = payload.get("approved") if isinstance(payload, dict) else payload
+    return answer.status == "resolved" and approved is True

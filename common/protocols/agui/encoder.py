@@ -1,0 +1,241 @@
+"""A turn as an AG-UI run, in the order that clients of 0.0.59 and of 1.0 enforce: what was opened is closed."""
+
+import json
+from typing import Any
+
+from ag_ui.core import (
+    PROTOCOL_VERSION,
+    AssistantMessage,
+    BaseEvent,
+    CustomEvent,
+    Interrupt,
+    MessagesSnapshotEvent,
+    RunErrorEvent,
+    RunFinishedEvent,
+    RunFinishedInterruptOutcome,
+    RunFinishedSuccessOutcome,
+    RunStartedEvent,
+    StateDeltaEvent,
+    StateSnapshotEvent,
+    StepFinishedEvent,
+    StepStartedEvent,
+    TextMessageEndEvent,
+    TextMessageStartEvent,
+    TokenUsage,
+    ToolCallArgsEvent,
+    ToolCallEndEvent,
+    ToolCallResultEvent,
+    ToolCallStartEvent,
+    UserMessage,
+)
+from ag_ui.encoder import EventEncoder
+
+from common import limits
+from common.agents.events import (
+    AgentChanged,
+    ApprovalNeeded,
+    ClientToolCalled,
+    Event,
+    Heartbeat,
+    TextDelta,
+    ToolFinished,
+    ToolStarted,
+    TurnFailed,
+    TurnFinished,
+    TurnStarted,
+)
+from common.errors import ServiceError
+from common.tools.registry import CHART, as_message
+from common.transcript.conversation import Conversation
+
+_ENCODER = EventEncoder()
+
+
+class RunEncoder:
+    """Translates the events of one turn. It keeps what is open, and decides nothing."""
+
+    def __init__(self, thread_id: str, run_id: str) -> None:
+        self._thread_id = thread_id
+        self._run_id = run_id
+        self._answer_id = run_id
+        self._messages = 0
+        self._open_message: str | None = None
+        self._open_step: str | None = None
+        self._calls: dict[str, str] = {}
+        self._call_count = 0
+        self._interrupts: list[Interrupt] = []
+        self._bytes_processed = 0
+
+    def begin(self) -> bytes:
+        """The first frame of the run."""
+        return _frames(
+            RunStartedEvent(thread_id=self._thread_id, run_id=self._run_id, protocol_version=PROTOCOL_VERSION)
+        )
+
+    def restored(self, conversation: Conversation | None) -> bytes:
+        """What a conversation holds so far, and the end of the run."""
+        events: list[BaseEvent] = []
+        if conversation is not None:
+            kinds = {"user": UserMessage, "assistant": AssistantMessage}
+            messages = [
+                kinds[entry["role"]](id=entry["message_id"], content=entry["content"]) for entry in conversation.recent
+            ]
+            state = _state(conversation.conversation_id, conversation.title, conversation.model_id)
+            events = [
+                StateSnapshotEvent(snapshot=state | {"agent_name": conversation.last_agent or ""}),
+                MessagesSnapshotEvent(messages=messages),
+            ]
+        return _frames(*events, RunFinishedEvent(thread_id=self._thread_id, run_id=self._run_id))
+
+    def failed(self, error: ServiceError) -> bytes:
+        """The last frame of a run that went wrong."""
+        return _frames(RunErrorEvent(message=error.detail, code=error.code))
+
+    def frames(self, event: Event) -> bytes:
+        """The frames of one event; none where it says nothing new."""
+        match event:
+            case Heartbeat():
+                return b": keep-alive\n\n"
+            case TurnStarted():
+                self._answer_id = event.message_id
+                return _frames(StateSnapshotEvent(snapshot=_state(event.conversation_id, event.title, event.model_id)))
+            case AgentChanged(agent_name=name):
+                return _frames(*self._close_step(), *self._start_step(name))
+            case TextDelta(text=text):
+                return self._say(text)
+            case ToolStarted():
+                return _frames(*self._close_message(), *self._start_call(event))
+            case ToolFinished():
+                return _frames(*self._finish_call(event))
+            case ClientToolCalled():
+                # Left without a result, which is how the client knows that the call is its own.
+                return _frames(*self._close_message(), *_call(event.call_id, event.tool_name, event.arguments))
+            case ApprovalNeeded():
+                self._interrupts.append(_interrupt(event))
+                return _frames(*self._close_message(), *_call(event.call_id, event.tool_name, event.arguments))
+            case TurnFinished():
+                return _frames(*self._close_step(), *self._finish(event))
+            case TurnFailed(error=error):
+                return self.failed(error)
+
+    def _say(self, text: str) -> bytes:
+        if not text or (self._open_message is None and self._messages and not text.strip()):
+            return b""
+        start = b""
+        if self._open_message is None:
+            # The first piece has the id of the answer that is stored; pieces after a tool call count on from it.
+            self._open_message = f"{self._answer_id}.{self._messages}" if self._messages else self._answer_id
+            self._messages += 1
+            start = _frames(TextMessageStartEvent(message_id=self._open_message, role="assistant"))
+        return start + _content(self._open_message, text)
+
+    def _close_message(self) -> list[BaseEvent]:
+        if self._open_message is None:
+            return []
+        closed, self._open_message = self._open_message, None
+        return [TextMessageEndEvent(message_id=closed)]
+
+    def _start_step(self, name: str) -> list[BaseEvent]:
+        self._open_step = name
+        return [StepStartedEvent(step_name=name), _patch("/agent_name", name)]
+
+    def _close_step(self) -> list[BaseEvent]:
+        events = self._close_message()
+        if self._open_step is not None:
+            events.append(StepFinishedEvent(step_name=self._open_step))
+            self._open_step = None
+        return events
+
+    def _start_call(self, event: ToolStarted) -> list[BaseEvent]:
+        # A provider may use an id again in a later step; a thread may not.
+        call_id = f"{self._answer_id}.call-{self._call_count}"
+        self._call_count += 1
+        self._calls[event.call_id] = call_id
+        return _call(call_id, event.tool_name, event.arguments)
+
+    def _finish_call(self, event: ToolFinished) -> list[BaseEvent]:
+        # One that was allowed after a pause was started in the run before, under its own id.
+        call_id = self._calls.get(event.call_id, event.call_id)
+        content = as_message(event.result, limits.RUN_RESULT_CHARS)
+        events: list[BaseEvent] = [
+            ToolCallResultEvent(message_id=f"{call_id}.result", tool_call_id=call_id, content=content, role="tool")
+        ]
+        if CHART in event.result:
+            events.append(CustomEvent(name=CHART, value={"toolCallId": call_id, "chart": event.result[CHART]}))
+        processed = event.result.get("bytes_processed")
+        if processed:
+            self._bytes_processed += processed
+            events.append(_patch("/bytes_processed", self._bytes_processed))
+        return events
+
+    def _finish(self, event: TurnFinished) -> list[BaseEvent]:
+        tokens = {"input": event.usage.input_tokens, "output": event.usage.output_tokens}
+        usage = TokenUsage(
+            provider=event.provider,
+            model=event.model_id,
+            input_tokens=event.usage.input_tokens,
+            output_tokens=event.usage.output_tokens,
+        )
+        return [
+            _patch("/tokens", tokens),
+            RunFinishedEvent(
+                thread_id=self._thread_id,
+                run_id=self._run_id,
+                outcome=self._outcome(),
+                usage=[usage],
+                result={"message_id": event.message_id, "agent_name": event.agent_name, "latency_ms": event.latency_ms},
+            ),
+        ]
+
+    def _outcome(self) -> RunFinishedSuccessOutcome | RunFinishedInterruptOutcome:
+        if self._interrupts:
+            return RunFinishedInterruptOutcome(interrupts=self._interrupts)
+        # Without the ids of pending calls, which clients of 0.0.59 reject; they are in the stream.
+        return RunFinishedSuccessOutcome()
+
+
+def _interrupt(event: ApprovalNeeded) -> Interrupt:
+    return Interrupt(
+        id=event.call_id,
+        reason="tool_call",
+        message=f"{event.tool_name} changes what is stored. Allow it?",
+        tool_call_id=event.call_id,
+        response_schema={
+            "type": "object",
+            "properties": {"approved": {"type": "boolean"}},
+            "required": ["approved"],
+        },
+    )
+
+
+def _state(conversation_id: str, title: str, model_id: str) -> dict[str, Any]:
+    return {
+        "conversation_id": conversation_id,
+        "title": title,
+        "agent_name": "",
+        "model_id": model_id,
+        "tokens": {"input": 0, "output": 0},
+        "bytes_processed": 0,
+    }
+
+
+def _call(call_id: str, name: str, arguments: str) -> list[BaseEvent]:
+    return [
+        ToolCallStartEvent(tool_call_id=call_id, tool_call_name=name),
+        ToolCallArgsEvent(tool_call_id=call_id, delta=arguments or "{}"),
+        ToolCallEndEvent(tool_call_id=call_id),
+    ]
+
+
+def _patch(path: str, value: object) -> StateDeltaEvent:
+    return StateDeltaEvent(delta=[{"op": "replace", "path": path, "value": value}])
+
+
+def _content(message_id: str, text: str) -> bytes:
+    """The frame of a TextMessageContentEvent, of which there is one a token, without making one."""
+    said = {"type": "TEXT_MESSAGE_CONTENT", "messageId": message_id, "delta": text}
+    return f"data: {json.dumps(said, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()
+
+
+def _frames(*events: BaseEvent) -> bytes:
+    return "".join(_ENCODER.encode(event) for event in events).encode()

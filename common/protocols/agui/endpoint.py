@@ -1,0 +1,82 @@
+"""The answers to an AG-UI client: a run as it happens, and the calls that CopilotKit wraps around runs."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from ag_ui.core import RunAgentInput
+from starlette.responses import JSONResponse, Response
+
+from common import limits
+from common.agents.roster import TRANSFER
+from common.app import Services
+from common.errors import ConversationNotFound, ServiceError
+from common.identity.authenticate import Claim
+from common.protocols.agui import client_features
+from common.protocols.agui import input as agui_input
+from common.protocols.agui.encoder import RunEncoder
+from common.transcript.conversation import Conversation
+from common.turn import Turn, open_turn
+from common.turn.admission import Gone
+from common.web.sse import EventStream
+
+# The client checks which runtime it talks to; this one's answers are those of that version.
+_RUNTIME_VERSION = "1.75.0"
+_INFO: dict[str, Any] = {
+    "version": _RUNTIME_VERSION,
+    "agents": {
+        agui_input.AGENT_ID: {
+            "name": agui_input.AGENT_ID,
+            "description": "Answers questions about an organisation's cloud, GenAI and SaaS costs.",
+            "className": "HttpAgent",
+        }
+    },
+    "audioFileTranscriptionEnabled": False,
+    "mode": "sse",
+}
+
+
+async def answer(services: Services, claim: Claim, raw: bytes, gone: Gone) -> Response:
+    """Answer one request. Raises a ServiceError as long as nothing was said, or what ``gone`` raises while it waits."""
+    asked = agui_input.read(raw)
+    if asked.run is None:
+        await services.authenticator.authenticate(claim)
+        # A run stops when its client closes the connection; another instance could not stop it.
+        return JSONResponse(_INFO if asked.method == "info" else {"stopped": False})
+    if asked.method == "agent/connect":
+        return await _connect(services, claim, asked.run)
+    return await _run(services, claim, asked.run, gone)
+
+
+async def _run(services: Services, claim: Claim, run: RunAgentInput, gone: Gone) -> Response:
+    taken = {TRANSFER, *(each.name for each in services.registry.tools)}
+    turn = await open_turn(
+        services.turns, claim, agui_input.turn_request(run), client_features.offers(run, taken), gone
+    )
+    return EventStream(turn, _frames(services, turn, RunEncoder(run.thread_id, run.run_id)))
+
+
+async def _frames(services: Services, turn: Turn, encoder: RunEncoder) -> AsyncGenerator[bytes, None]:
+    yield encoder.begin()
+    try:
+        async with aclosing(turn.batches(limits.HEARTBEAT_SECONDS)) as batches:
+            async for batch in batches:
+                if frames := b"".join(map(encoder.frames, batch)):
+                    yield frames
+    except Exception as error:
+        # The status is sent already; a stream that only breaks off looks to the client like a run that ended well.
+        services.log.error("run.crashed", error_class=type(error).__name__)
+        yield encoder.failed(ServiceError())
+
+
+async def _connect(services: Services, claim: Claim, run: RunAgentInput) -> Response:
+    """What the thread holds so far; nothing for a thread that is not the caller's, as for one that is new."""
+    encoder = RunEncoder(run.thread_id, run.run_id)
+    conversation: Conversation | None
+    try:
+        conversation = (await services.finder.find(claim, run.thread_id)).conversation
+        if not conversation.window_held:
+            conversation = await services.record.with_window(services.authenticator.tenant(claim), conversation)
+    except ConversationNotFound:
+        conversation = None
+    return Response(encoder.begin() + encoder.restored(conversation), media_type="text/event-stream")

@@ -1,0 +1,168 @@
+"""The tools of the registry over the Model Context Protocol: streamable HTTP, one request at a time, nothing kept."""
+
+import json
+import logging
+import time
+from typing import Any
+
+from mcp import MCPError
+from mcp import types as mcp
+from mcp.server import Server, ServerRequestContext
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message as AsgiMessage
+
+from common import limits
+from common.agents.events import ToolFinished
+from common.app import Services
+from common.errors import OriginRefused, ServiceError
+from common.protocols.mcp import prompts, resources
+from common.record.tool_calls import record_call
+from common.tenant import Principal
+from common.tools.registry import BoundTools, Tool, ToolContext, as_message
+
+AGENT = "mcp"
+_NAME = "cloudcost-chat"
+_INSTRUCTIONS = (
+    "Answers about the cloud, GenAI and SaaS costs of one organisation, which the request's X-API-Key belongs to. "
+    "Dates are inclusive days in UTC. Amounts of different currencies are never added together."
+)
+_Context = ServerRequestContext[Any, Any]
+_Page = mcp.PaginatedRequestParams | None
+
+
+def check_origin(origin: str | None, allowed: tuple[str, ...]) -> None:
+    """Raise OriginRefused for a browser's page that is not allowed: it may have been bound to this address."""
+    if origin is not None and origin not in allowed and "*" not in allowed:
+        raise OriginRefused
+
+
+async def answer(services: Services, principal: Principal, request: Request, request_id: str) -> Response:
+    """Answer one MCP request for an authenticated caller, and for nobody else."""
+    # The SDK logs what it cannot handle with whatever the client sent.
+    logging.getLogger("mcp").setLevel(logging.CRITICAL)
+    manager = StreamableHTTPSessionManager(
+        app=_Session(services, principal, request_id).server(),
+        stateless=True,
+        json_response=True,
+        max_request_body_size=limits.MAX_BODY_BYTES,
+    )
+    written = _Written()
+    async with manager.run():
+        await manager.handle_request(request.scope, request.receive, written)
+    return written.response()
+
+
+class _Session:
+    """What one request may see and call; it is made for its caller and ends with the request."""
+
+    def __init__(self, services: Services, principal: Principal, request_id: str) -> None:
+        self._services = services
+        self._principal = principal
+        self._request_id = request_id
+
+    def server(self) -> Server[Any]:
+        return Server(
+            _NAME,
+            version=self._services.settings.service_version,
+            instructions=_INSTRUCTIONS,
+            on_list_tools=self._list_tools,
+            on_call_tool=self._call_tool,
+            on_list_prompts=self._list_prompts,
+            on_get_prompt=self._get_prompt,
+            on_list_resources=self._list_resources,
+            on_read_resource=self._read_resource,
+        )
+
+    async def _list_tools(self, _context: _Context, _page: _Page) -> mcp.ListToolsResult:
+        return mcp.ListToolsResult(tools=[_described(each) for each in self._services.registry.tools])
+
+    async def _call_tool(self, _context: _Context, params: mcp.CallToolRequestParams) -> mcp.CallToolResult:
+        try:
+            result = await self._call(params.name, json.dumps(params.arguments or {}))
+        except ServiceError as error:
+            if error.status >= 500:
+                self._services.log.failure("request.failed", error)
+            raise MCPError(mcp.INTERNAL_ERROR, error.detail, {"code": error.code}) from None
+        except MCPError:
+            raise
+        except Exception as error:
+            # The SDK would answer with the exception's text.
+            self._services.log.error("mcp.crashed", error_class=type(error).__name__, tool=params.name[:64])
+            raise MCPError(mcp.INTERNAL_ERROR, ServiceError.detail) from None
+        text = mcp.TextContent(type="text", text=as_message(result))
+        return mcp.CallToolResult(content=[text], structured_content=result, is_error="error" in result)
+
+    async def _call(self, name: str, arguments: str) -> dict[str, Any]:
+        """Run a tool and put the call on the record. Raises MCPError for a tool that there is not."""
+        tools = self._tools()
+        if name not in {each.name for each in tools.tools}:
+            raise MCPError(mcp.INVALID_PARAMS, f"There is no tool {name[:64]!r}.")
+        started = time.perf_counter()
+        result = await tools.call(name, arguments, agent_name=AGENT)
+        call = ToolFinished(
+            call_id=self._request_id,
+            agent_name=AGENT,
+            tool_name=name,
+            tool_domain=tools.domain(name),
+            arguments=arguments,
+            result=result,
+            duration_ms=round((time.perf_counter() - started) * 1000),
+        )
+        now = self._services.clock()
+        await record_call(self._services.documents, self._principal, f"mcp:{self._request_id}", call, now)
+        return result
+
+    def _tools(self) -> BoundTools:
+        services = self._services
+        labels = {"org": self._principal.org_slug, "conversation": AGENT}
+        context = ToolContext(services.warehouse, labels, services.clock(), scope=self._request_id)
+        return services.registry.bind(self._principal, context, [each.name for each in services.registry.tools])
+
+    async def _list_prompts(self, _context: _Context, _page: _Page) -> mcp.ListPromptsResult:
+        return mcp.ListPromptsResult(prompts=prompts.listed())
+
+    async def _get_prompt(self, _context: _Context, params: mcp.GetPromptRequestParams) -> mcp.GetPromptResult:
+        return prompts.filled(params.name, params.arguments or {})
+
+    async def _list_resources(self, _context: _Context, _page: _Page) -> mcp.ListResourcesResult:
+        return mcp.ListResourcesResult(resources=resources.listed())
+
+    async def _read_resource(self, _context: _Context, params: mcp.ReadResourceRequestParams) -> mcp.ReadResourceResult:
+        return resources.read(params.uri)
+
+
+class _Written:
+    """Takes what the SDK writes, so that it can be answered, logged and given headers like any other response."""
+
+    def __init__(self) -> None:
+        self._status = 500
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._body = bytearray()
+
+    async def __call__(self, message: AsgiMessage) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            self._headers = list(message["headers"])
+        elif message["type"] == "http.response.body":
+            self._body += message.get("body", b"")
+
+    def response(self) -> Response:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self._headers}
+        return Response(bytes(self._body), self._status, headers)
+
+
+def _described(tool: Tool) -> mcp.Tool:
+    return mcp.Tool(
+        name=tool.name,
+        title=tool.name.replace("_", " ").capitalize(),
+        description=tool.description,
+        input_schema=tool.schema()["function"]["parameters"],
+        annotations=mcp.ToolAnnotations(
+            read_only_hint=not tool.writes,
+            destructive_hint=tool.writes,
+            idempotent_hint=not tool.writes,
+            open_world_hint=False,
+        ),
+    )

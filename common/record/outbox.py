@@ -1,0 +1,137 @@
+"""The outbox: what the record still lacks, as documents written in the same commit as what they say."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from common import limits
+from common.agents.events import ToolFinished
+from common.documents import Data, Document, Put, Write
+from common.tenant import Principal, Tenant
+from common.tools.result import bytes_read
+from common.transcript.conversation import Conversation, Message
+from common.transcript.paths import OUTBOX
+
+Table = Literal["org_chat_conversations", "org_chat_messages", "org_chat_tool_calls", "org_chat_feedback"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row on its way to the record; ``version`` is when its document last changed."""
+
+    path: str
+    table: Table
+    row: Data
+    org_slug: str
+    conversation_id: str
+    row_id: str
+    attempts: int
+    version: datetime
+
+
+def entry_of(document: Document) -> Entry:
+    """Read an entry back from its document."""
+    data = document.data
+    return Entry(
+        path=document.path,
+        table=data["table"],
+        row=data["row"],
+        org_slug=data["org_slug"],
+        conversation_id=data["row"]["conversation_id"],
+        row_id=data["row_id"],
+        attempts=data["attempts"],
+        version=document.updated_at,
+    )
+
+
+def conversation_entry(tenant: Tenant, conversation: Conversation, now: datetime) -> Write:
+    """The conversation's newest state; it takes the place of an older one."""
+    return _entry("org_chat_conversations", conversation.conversation_id, conversation.row(tenant), now)
+
+
+def message_entries(tenant: Tenant, conversation: Conversation, message: Message, now: datetime) -> list[Write]:
+    """A new message, and the conversation that it changed."""
+    return [
+        conversation_entry(tenant, conversation, now),
+        _entry("org_chat_messages", message.message_id, message.row(tenant, conversation.conversation_id), now),
+    ]
+
+
+def tool_call_entries(
+    tenant: Tenant, conversation: Conversation, message: Message, tools: Sequence[ToolFinished]
+) -> list[Write]:
+    """The audit of the calls behind an answer."""
+    rows = tool_call_rows(tenant, conversation.conversation_id, message, tools)
+    return [_entry("org_chat_tool_calls", row["tool_call_id"], row, message.created_at) for row in rows]
+
+
+def lone_call_entry(tenant: Tenant, conversation_id: str, message: Message, call: ToolFinished) -> Write:
+    """The audit of a call that was made outside of any conversation."""
+    (row,) = tool_call_rows(tenant, conversation_id, message, [call])
+    return _entry("org_chat_tool_calls", row["tool_call_id"], row, message.created_at)
+
+
+def feedback_entry(principal: Principal, conversation_id: str, message_id: str, feedback: Mapping[str, Any]) -> Write:
+    """What its user thinks of an answer; it takes the place of an older opinion."""
+    at: datetime = feedback["updated_at"]
+    row = {
+        "message_id": message_id,
+        "conversation_id": conversation_id,
+        "org_slug": principal.org_slug,
+        "user_id": principal.user_id,
+        "rating": feedback["rating"],
+        "reason": feedback["reason"],
+        "comment": feedback["comment"],
+        "created_at": at.isoformat(),
+        "updated_at": at.isoformat(),
+    }
+    return _entry("org_chat_feedback", message_id, row, at)
+
+
+def tool_call_rows(tenant: Tenant, conversation_id: str, message: Message, tools: Sequence[ToolFinished]) -> list[Data]:
+    """The rows of org_chat_tool_calls for one answer, one per call."""
+    rows = []
+    for index, call in enumerate(tools):
+        error = call.result.get("error")
+        rows.append(
+            {
+                "tool_call_id": f"{message.message_id}.{index}",
+                "message_id": message.message_id,
+                "conversation_id": conversation_id,
+                "org_slug": tenant.org_slug,
+                "agent_name": call.agent_name,
+                "tool_name": call.tool_name[: limits.MAX_ID_CHARS],
+                "tool_domain": call.tool_domain,
+                "input_params": call.arguments[: limits.AUDIT_RESULT_CHARS],
+                "output_result": None if error else _capped(call.result.get("summary")),
+                "bytes_processed": bytes_read(call.result),
+                "duration_ms": call.duration_ms,
+                "status": "error" if error else "success",
+                "error_message": f"{error['code']}: {error['message']}" if error else None,
+                "created_at": message.created_at.isoformat(),
+            }
+        )
+    return rows
+
+
+def _capped(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)[: limits.AUDIT_RESULT_CHARS]
+
+
+def _entry(table: Table, row_id: str, row: Data, now: datetime) -> Put:
+    # A message id is the client's to choose: only with its organisation and conversation is it unique.
+    entry_id = ":".join((row["org_slug"], table, row["conversation_id"], row_id))
+    data = {
+        "table": table,
+        "row_id": row_id,
+        "row": row,
+        "org_slug": row["org_slug"],
+        "conversation_id": row["conversation_id"],
+        "created_at": now,
+        "attempts": 0,
+        "next_try_at": now,
+        "error_class": None,
+    }
+    return Put(f"{OUTBOX}/{entry_id}", data)

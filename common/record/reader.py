@@ -1,0 +1,179 @@
+"""Reading the record: what of conversations and messages Firestore no longer holds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from common import limits
+from common.tenant import Principal, Tenant
+from common.transcript.conversation import Conversation, Message, conversation_in, message_in
+from common.transcript.window import with_message
+from common.warehouse.client import Warehouse
+from common.warehouse.query import Parameter, fixed
+
+CONVERSATION_SQL = """
+SELECT conversation_id, user_id, title, provider, model_id, status, message_count, created_at, updated_at,
+  last_message_at
+FROM {shared.org_chat_conversations}
+WHERE org_slug = @org_slug AND user_id = @user_id AND conversation_id = @conversation_id
+LIMIT 1
+"""
+HELD_SQL = """
+SELECT conversation_id
+FROM {shared.org_chat_conversations}
+WHERE org_slug = @org_slug AND conversation_id = @conversation_id
+LIMIT 1
+"""
+CONVERSATIONS_SQL = """
+SELECT conversation_id, user_id, title, provider, model_id, status, message_count, created_at, updated_at,
+  COALESCE(last_message_at, created_at) AS last_message_at
+FROM {shared.org_chat_conversations}
+WHERE org_slug = @org_slug AND user_id = @user_id AND status = 'active'
+  AND (@before IS NULL OR COALESCE(last_message_at, created_at) < @before
+    OR (COALESCE(last_message_at, created_at) = @before AND conversation_id < @before_id))
+ORDER BY last_message_at DESC, conversation_id DESC
+LIMIT @most
+"""
+MESSAGES_SQL = """
+SELECT m.message_id, m.role, m.content, m.agent_name, m.tool_calls_json, m.tool_results_json, m.model_id,
+  m.input_tokens, m.output_tokens, m.latency_ms, m.created_at, f.rating, f.reason, f.comment,
+  f.updated_at AS feedback_at
+FROM {shared.org_chat_messages} AS m
+LEFT JOIN {shared.org_chat_feedback} AS f
+  ON f.org_slug = m.org_slug AND f.conversation_id = m.conversation_id AND f.message_id = m.message_id
+WHERE m.org_slug = @org_slug AND m.conversation_id = @conversation_id
+  AND (@after IS NULL OR m.created_at > @after OR (m.created_at = @after AND m.message_id > @after_id))
+ORDER BY m.created_at, m.message_id
+LIMIT @most
+"""
+WINDOW_SQL = """
+SELECT message_id, role, content, agent_name, created_at
+FROM {shared.org_chat_messages}
+WHERE org_slug = @org_slug AND conversation_id = @conversation_id
+ORDER BY created_at DESC, message_id DESC
+LIMIT @most
+"""
+NAMED_SQL = """
+SELECT message_id, role, content, agent_name, tool_calls_json, tool_results_json, model_id, input_tokens,
+  output_tokens, latency_ms, created_at
+FROM {shared.org_chat_messages}
+WHERE org_slug = @org_slug AND conversation_id = @conversation_id AND message_id IN UNNEST(@message_ids)
+LIMIT 10
+"""
+SEARCH_SQL = """
+SELECT m.message_id, m.conversation_id, m.role, m.content, m.created_at
+FROM {shared.org_chat_messages} AS m
+JOIN {shared.org_chat_conversations} AS c
+  ON c.org_slug = m.org_slug AND c.conversation_id = m.conversation_id
+WHERE m.org_slug = @org_slug AND c.user_id = @user_id AND c.status = 'active'
+  AND STRPOS(LOWER(m.content), LOWER(@text)) > 0
+ORDER BY m.created_at DESC, m.message_id DESC
+LIMIT @most
+"""
+IDLE_SQL = """
+SELECT conversation_id
+FROM {shared.org_chat_conversations}
+WHERE org_slug = @org_slug AND COALESCE(last_message_at, created_at) < @before
+ORDER BY conversation_id
+LIMIT @most
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in an ordered list: the time and the id of the row before it."""
+
+    at: datetime
+    row_id: str
+
+
+class Record:
+    """Reads one user's conversations, or one conversation's messages. Raises WarehouseUnavailable."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+
+    async def conversation(self, principal: Principal, conversation_id: str) -> Conversation | None:
+        """The caller's own conversation, without its window, whatever its status; None where there is none."""
+        given = {"user_id": _text(principal.user_id), "conversation_id": _text(conversation_id)}
+        rows = await self._read(principal.tenant, CONVERSATION_SQL, given)
+        return conversation_in(rows[0]) if rows else None
+
+    async def holds(self, tenant: Tenant, conversation_id: str) -> bool:
+        """Whether the id is somebody's conversation in the organisation, whatever its status."""
+        return bool(await self._read(tenant, HELD_SQL, {"conversation_id": _text(conversation_id)}))
+
+    async def conversations(self, principal: Principal, before: Place | None, most: int) -> list[Conversation]:
+        """The caller's active conversations from a place on, newest first, without their windows."""
+        given = {
+            "user_id": _text(principal.user_id),
+            "before": Parameter("TIMESTAMP", before.at if before else None),
+            "before_id": _text(before.row_id if before else ""),
+            "most": Parameter("INT64", most),
+        }
+        return [conversation_in(row) for row in await self._read(principal.tenant, CONVERSATIONS_SQL, given)]
+
+    async def messages(
+        self, tenant: Tenant, conversation_id: str, after: Place | None, most: int
+    ) -> tuple[Message, ...]:
+        """The messages of a conversation from a place on, oldest first; their sequence is not known here."""
+        given = {
+            "conversation_id": _text(conversation_id),
+            "after": Parameter("TIMESTAMP", after.at if after else None),
+            "after_id": _text(after.row_id if after else ""),
+            "most": Parameter("INT64", most),
+        }
+        return tuple(_message(row) for row in await self._read(tenant, MESSAGES_SQL, given))
+
+    async def message(self, tenant: Tenant, conversation_id: str, message_id: str) -> Message | None:
+        """One message; None where there is none."""
+        return (await self.named(tenant, conversation_id, message_id)).get(message_id)
+
+    async def named(self, tenant: Tenant, conversation_id: str, *message_ids: str) -> dict[str, Message]:
+        """The messages of these ids, as far as there are any."""
+        given = {"conversation_id": _text(conversation_id), "message_ids": Parameter("STRING", message_ids)}
+        rows = await self._read(tenant, NAMED_SQL, given)
+        return {row["message_id"]: message_in(row) for row in rows}
+
+    async def with_window(self, tenant: Tenant, conversation: Conversation) -> Conversation:
+        """The conversation with its recent window and its last agent."""
+        given = {
+            "conversation_id": _text(conversation.conversation_id),
+            "most": Parameter("INT64", limits.RECENT_WINDOW_MESSAGES),
+        }
+        rows = await self._read(tenant, WINDOW_SQL, given)
+        recent = conversation.recent
+        for row in reversed(rows):
+            recent = with_message(recent, message_in(row))
+        last_agent = next((row["agent_name"] for row in rows if row["agent_name"]), None)
+        return replace(conversation, recent=recent, last_agent=last_agent, window_held=True)
+
+    async def search(self, principal: Principal, text: str, most: int) -> tuple[Mapping[str, Any], ...]:
+        """The newest messages of the caller's active conversations that hold the text, in any case."""
+        given = {
+            "user_id": _text(principal.user_id),
+            "text": _text(text),
+            "most": Parameter("INT64", most),
+        }
+        return await self._read(principal.tenant, SEARCH_SQL, given)
+
+    async def idle(self, tenant: Tenant, before: datetime, most: int) -> list[str]:
+        """The ids of an organisation's conversations in which nothing was said since ``before``."""
+        given = {"before": Parameter("TIMESTAMP", before), "most": Parameter("INT64", most)}
+        return [row["conversation_id"] for row in await self._read(tenant, IDLE_SQL, given)]
+
+    async def _read(self, tenant: Tenant, sql: str, given: Mapping[str, Parameter]) -> tuple[dict[str, Any], ...]:
+        labels = {"org": tenant.org_slug, "purpose": "sessions"}
+        return (await self._warehouse.look_up(fixed(tenant, sql, given), labels=labels)).rows
+
+
+def _text(value: str) -> Parameter:
+    return Parameter("STRING", value)
+
+
+def _message(row: Mapping[str, Any]) -> Message:
+    feedback = None
+    if row["rating"] is not None:
+        feedback = {name: row[name] for name in ("rating", "reason", "comment")} | {"updated_at": row["feedback_at"]}
+    return replace(message_in(row), feedback=feedback)

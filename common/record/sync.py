@@ -1,0 +1,227 @@
+"""From the outbox to the record: every row once, whatever stops half-way and however often it is done."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+from common import limits
+from common.documents import Delete, DocumentConflict, Documents, Patch, Put, Sort, Where, Write
+from common.errors import WarehouseUnavailable
+from common.organizations.directory import Directory
+from common.record.outbox import Entry, entry_of
+from common.record.purge import Purge
+from common.record.sync_lease import SyncLease
+from common.record.writer import RecordWriter
+from common.telemetry.log import Log
+from common.tenant import OrgSlug, Tenant
+from common.transcript.paths import OUTBOX, SYNCED_ORGS, conversation_path, message_path
+from common.warehouse.client import QueryRefused
+from common.warehouse.result import size_of
+
+# What a batch is refused for although no row of it is at fault.
+_NOT_THE_ROW = {"table_not_found", "access_denied", "timeout", "bytes_over_limit"}
+
+_NEVER = datetime.fromtimestamp(0, UTC)
+
+
+@dataclass(slots=True)
+class _Round:
+    """What one call has done; ``stopped`` is why it ended before the outbox was empty."""
+
+    written: int = 0
+    settled: int = 0
+    rejected: int = 0
+    refusals: int = 0
+    stopped: str | None = None
+    orgs: set[str] = field(default_factory=set)
+
+
+class Sync:
+    """Drains the outbox, a bounded part of it per call.
+
+    An entry is removed only after the record has its row, and only if it did not change meanwhile. Rows are merged by
+    their ids, so a row that was written before a crash is not written again.
+    """
+
+    def __init__(
+        self,
+        documents: Documents,
+        directory: Directory,
+        writer: RecordWriter,
+        purge: Purge,
+        log: Log,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._documents = documents
+        self._directory = directory
+        self._writer = writer
+        self._purge = purge
+        self._log = log
+        self._clock = clock
+        self._noted: set[str] = set()
+
+    async def run(self) -> dict[str, Any]:
+        """Write what is due, then purge what is due; say what was done and how many entries remain."""
+        lease = SyncLease(self._documents, self._clock)
+        if not await lease.take():
+            return {"status": "busy", "remaining": await self._documents.count(OUTBOX)}
+        done = _Round()
+        purged = 0
+        try:
+            await self._drain(lease, done)
+            if done.stopped is None:
+                purged = await self._purge.run(lease)
+        except WarehouseUnavailable as error:
+            self._stop(done, error)
+        # A statement that was not answered may still be running: then the lease runs out by itself, after it.
+        if done.stopped is None:
+            await lease.give_back()
+        return {
+            "status": done.stopped or "ok",
+            "written": done.written,
+            "rejected": done.rejected,
+            "purged": purged,
+            "remaining": await self._documents.count(OUTBOX),
+        }
+
+    async def _drain(self, lease: SyncLease, done: _Round) -> None:
+        until = time.monotonic() + limits.SYNC_SECONDS
+        while done.stopped is None and time.monotonic() < until:
+            entries = await self._due()
+            before = done.settled + done.rejected
+            await lease.renew()
+            gate = asyncio.Semaphore(limits.SYNC_AT_ONCE)
+            writing = (self._write(gate, lease, batch, done) for batch in _batches(entries))
+            # All of them end before the lease is given back, whatever one of them raises.
+            for ended in await asyncio.gather(*writing, return_exceptions=True):
+                if ended is not None:
+                    raise ended
+            await self._note_orgs(done)
+            if len(entries) < limits.SYNC_READ or done.settled + done.rejected == before:
+                return
+
+    async def _due(self) -> list[Entry]:
+        soon = self._clock() + timedelta(seconds=limits.CLOCK_SKEW_SECONDS)
+        documents = await self._documents.query(
+            OUTBOX,
+            where=(Where("next_try_at", "<=", soon),),
+            order=(Sort("next_try_at"),),
+            limit=limits.SYNC_READ,
+        )
+        return [entry_of(document) for document in documents]
+
+    async def _write(self, gate: asyncio.Semaphore, lease: SyncLease, batch: list[Entry], done: _Round) -> None:
+        """Merge a batch of one table and organisation; halve what BigQuery refuses until the row is found."""
+        async with gate:
+            tenant = self._directory.tenant(OrgSlug(batch[0].org_slug))
+            waiting = [batch]
+            while waiting and done.stopped is None:
+                part = waiting.pop()
+                try:
+                    await lease.renew()
+                    written = await self._writer.merge(tenant, part[0].table, [entry.row for entry in part])
+                except WarehouseUnavailable as error:
+                    self._stop(done, error)
+                except QueryRefused as refused:
+                    done.refusals += 1
+                    if refused.code in _NOT_THE_ROW or done.refusals > limits.SYNC_REFUSALS:
+                        self._stop(done, refused, refused.code)
+                    elif len(part) == 1:
+                        await self._reject(part[0], refused, done)
+                    else:
+                        waiting += [part[len(part) // 2 :], part[: len(part) // 2]]
+                else:
+                    # Added only now: batches are written at the same time, and a sum begun before a wait loses theirs.
+                    done.written += written
+                    settled = await self._settle(tenant, part)
+                    done.settled += settled
+                    done.orgs.add(tenant.org_slug)
+
+    async def _settle(self, tenant: Tenant, entries: Sequence[Entry]) -> int:
+        """Remove what is written and let its documents expire; what changed meanwhile stays."""
+        expire_at = self._clock() + timedelta(days=limits.HOT_DAYS)
+        try:
+            await self._documents.commit([write for entry in entries for write in _settling(tenant, entry, expire_at)])
+            return len(entries)
+        except DocumentConflict:
+            return sum([await self._settle_one(tenant, entry, expire_at) for entry in entries])
+
+    async def _settle_one(self, tenant: Tenant, entry: Entry, expire_at: datetime) -> bool:
+        # The document may be gone, by a purge or by its expiry: then only the entry is removed.
+        for writes in (_settling(tenant, entry, expire_at), [Delete(entry.path, entry.version)]):
+            try:
+                await self._documents.commit(writes)
+                return True
+            except DocumentConflict:
+                continue
+        return False
+
+    async def _reject(self, entry: Entry, refused: QueryRefused, done: _Round) -> None:
+        """Keep the entry, with what is known of its failure, for a later try."""
+        done.rejected += 1
+        wait = min(limits.SYNC_FIRST_RETRY_SECONDS * 2**entry.attempts, limits.SYNC_LAST_RETRY_SECONDS)
+        failure = {
+            "attempts": entry.attempts + 1,
+            "next_try_at": self._clock() + timedelta(seconds=wait),
+            "error_class": refused.code,
+        }
+        self._log.error(
+            "sync.rejected",
+            org=entry.org_slug,
+            conversation_id=entry.conversation_id,
+            message_id=entry.row_id,
+            stage=entry.table,
+            error_class=refused.code,
+        )
+        try:
+            await self._documents.commit([Patch(entry.path, failure, entry.version)])
+        except DocumentConflict:
+            return  # A newer state took its place, and is tried at once.
+
+    async def _note_orgs(self, done: _Round) -> None:
+        """Remember who has a record: retention looks at these organisations."""
+        new = done.orgs - self._noted
+        if new:
+            there = await self._documents.get_all([f"{SYNCED_ORGS}/{org}" for org in new])
+            writes: list[Write] = [
+                Put(path, {"org_slug": path.rsplit("/", 1)[1], "checked_at": _NEVER})
+                for path, document in there.items()
+                if document is None
+            ]
+            if writes:
+                await self._documents.commit(writes)
+            self._noted |= new
+
+    def _stop(self, done: _Round, error: Exception, code: str = WarehouseUnavailable.code) -> None:
+        if done.stopped is None:
+            self._log.error("sync.stopped", error_class=type(error.__cause__ or error).__name__, code=code)
+        done.stopped = code
+
+
+def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """Entries of one organisation and table together, so many as one statement takes."""
+    ordered = sorted(entries, key=lambda entry: (entry.org_slug, entry.table))
+    for _, group in groupby(ordered, key=lambda entry: (entry.org_slug, entry.table)):
+        batch, size = list[Entry](), 0
+        for entry in group:
+            weight = size_of(entry.row)
+            if batch and (len(batch) >= limits.SYNC_BATCH_ROWS or size + weight > limits.SYNC_BATCH_BYTES):
+                yield batch
+                batch, size = [], 0
+            batch.append(entry)
+            size += weight
+        yield batch
+
+
+def _settling(tenant: Tenant, entry: Entry, expire_at: datetime) -> list[Write]:
+    writes: list[Write] = [Delete(entry.path, entry.version)]
+    if entry.table == "org_chat_conversations":
+        # Whatever changes a conversation also changes its entry: this commit fails as a whole then.
+        writes.append(Patch(conversation_path(tenant, entry.conversation_id), {"expire_at": expire_at}))
+    elif entry.table == "org_chat_messages":
+        writes.append(Patch(message_path(tenant, entry.conversation_id, entry.row_id), {"expire_at": expire_at}))
+    return writes

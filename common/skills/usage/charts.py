@@ -1,0 +1,59 @@
+"""What the rows of the usage tools look like."""
+
+from common.charts import drawings
+from common.charts.values import Heading, Label, Measure, Spec, Time, largest
+from common.skills.costs.charts import about, of_one_currency, total
+from common.skills.usage.sql import TIMES
+from common.tools.result import ToolResult
+
+_TOKENS = (
+    Measure("total_tokens", "Tokens"),
+    Measure("input_tokens", "Input"),
+    Measure("output_tokens", "Output"),
+    Measure("cached_tokens", "Cached"),
+    Measure("requests", "Requests"),
+)
+
+
+def genai_usage(result: ToolResult) -> Spec | None:
+    """Tokens as time goes on, or of those that use most and of the rest. Tokens have no currency."""
+    by = str(result.summary["group_by"])
+    # A group that is billed in several currencies has its tokens in one row alone.
+    rows = [row for row in result.rows if row["total_tokens"] is not None]
+    if by in TIMES:
+        cut = ("Later days are cut off",) if result.truncated else ()
+        time = Time(by, by.capitalize(), "month" if by == "month" else "day")
+        return drawings.line(Heading(f"GenAI tokens per {by}", (*about(result.summary), *cut)), rows, time, *_TOKENS)
+    ordered = sorted(rows, key=lambda row: row["total_tokens"], reverse=True)
+    shown = largest(ordered, by, "total_tokens", result.summary["usage"]["total_tokens"])
+    return drawings.bars(
+        Heading(f"GenAI tokens by {by}", about(result.summary)), shown, Label(by, by.capitalize()), *_TOKENS
+    )
+
+
+def top_consumers(result: ToolResult) -> Spec | None:
+    """What cost most, and the rest."""
+    by = str(result.summary["dimension"])
+    rows, currency, notes = of_one_currency(result.rows)
+    shown = largest(rows, by, "billed_cost", total(result, currency, "billed_cost"))
+    return drawings.bars(
+        Heading(f"Billed cost by {by}", (*about(result.summary), *notes)),
+        shown,
+        Label(by, by.capitalize()),
+        Measure("billed_cost", "Billed cost", currency),
+        Measure("total_tokens", "GenAI tokens"),
+        Measure("requests", "GenAI requests"),
+    )
+
+
+def quotas(result: ToolResult) -> Spec | None:
+    """How much of each quota that has a limit is used."""
+    rows = [row for row in result.rows if row["percent"] is not None]
+    return drawings.bars(
+        Heading("Pipeline quotas used", (f"As of {result.summary['as_of']:%Y-%m-%d %H:%M} UTC",) if rows else ()),
+        rows,
+        Label("quota", "Quota"),
+        Measure("percent", "Used", "%", whole=100),
+        Measure("used", "Runs"),
+        Measure("limit", "Limit"),
+    )

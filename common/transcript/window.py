@@ -1,0 +1,60 @@
+"""The window of a conversation: what is kept beside it, and what a model sees of it."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from common import limits
+from common.documents import Data
+from common.transcript.conversation import Message, cut
+
+_LONGEST = limits.RECENT_WINDOW_BYTES // 12
+
+
+def with_message(recent: Sequence[Data], message: Message) -> tuple[Data, ...]:
+    """The recent window with one more message, and without the oldest ones that no longer fit."""
+    entry: Data = {
+        "message_id": message.message_id,
+        "role": message.role,
+        "content": _kept(message.content),
+        "created_at": message.created_at.isoformat(),
+    }
+    window = [*recent, entry][-limits.RECENT_WINDOW_MESSAGES :]
+    while len(window) > 1 and sum(_size(item) for item in window) > limits.RECENT_WINDOW_BYTES:
+        window.pop(0)
+    return tuple(window)
+
+
+def for_model(recent: Sequence[Data], *, max_messages: int, context_window: int, reserved: int) -> list[dict[str, Any]]:
+    """The newest messages that fit, oldest first, beginning with the user's.
+
+    ``context_window`` and ``reserved`` (prompt, tools and answer) are tokens, estimated at limits.CHARS_PER_TOKEN.
+    """
+    room = max(0, context_window - reserved) * limits.CHARS_PER_TOKEN
+    kept: list[dict[str, Any]] = []
+    for entry in reversed(recent[-max_messages:] if max_messages else ()):
+        # A turn that waited for its client may have said nothing; providers refuse an empty message.
+        if not entry["content"]:
+            continue
+        room -= len(entry["content"])
+        if room < 0:
+            break
+        kept.append({"role": entry["role"], "content": entry["content"]})
+    kept.reverse()
+    while kept and kept[0]["role"] != "user":
+        kept.pop(0)
+    return kept
+
+
+def _kept(content: str) -> str:
+    """The text; of one of extreme length only the beginning, and only here, where a model reads it."""
+    return content if _bytes(content) <= limits.RECENT_WINDOW_BYTES // 2 else cut(content, _LONGEST)
+
+
+def _size(entry: Data) -> int:
+    return _bytes(entry["content"]) + 200
+
+
+def _bytes(text: str) -> int:
+    # The window is kept as JSON, in which a control character takes six bytes.
+    return len(json.dumps(text, ensure_ascii=False).encode())

@@ -1,0 +1,72 @@
+"""What BigQuery's errors mean to a caller. A run-time error's text may hold other rows' values: it goes nowhere."""
+
+import re
+
+from google.api_core import exceptions as google
+
+from common import limits
+from common.errors import WarehouseUnavailable
+from common.warehouse.dry_run import over_limit
+from common.warehouse.query import GuardedQuery
+from common.warehouse.result import QueryRefused
+
+_REQUIRED = re.compile(r"(\d+) or higher required")
+_OUT_OF_TIME = {"stopped", "timeout"}
+_PASSING = {
+    "backendError",
+    "internalError",
+    "quotaExceeded",
+    "rateLimitExceeded",
+    "jobBackendError",
+    "jobInternalError",
+}
+
+_FAILED = "The warehouse could not run this query. Simplify it, or query a shorter range."
+
+
+def of_run(error: google.GoogleAPICallError, query: GuardedQuery, max_bytes: int) -> Exception:
+    """What to raise for a query that failed while it ran: one sentence per kind, whatever BigQuery says."""
+    reasons = _reasons(error)
+    if "bytesBilledLimitExceeded" in reasons:
+        required = _REQUIRED.search(str(error))
+        return over_limit(query, max_bytes, int(required[1]) if required else None)
+    if reasons & _OUT_OF_TIME:
+        return out_of_time()
+    if reasons & _PASSING:
+        return WarehouseUnavailable()
+    if isinstance(error, google.NotFound):
+        return QueryRefused("table_not_found", "The organisation has no such table yet: no data has been loaded.")
+    if isinstance(error, google.Forbidden):
+        return QueryRefused(
+            "access_denied", "The warehouse does not let this assistant read that. An operator must grant access."
+        )
+    if isinstance(error, google.BadRequest):
+        return QueryRefused("query_failed", _FAILED)
+    return WarehouseUnavailable()
+
+
+def of_dry_run(error: google.GoogleAPICallError, query: GuardedQuery, max_bytes: int) -> Exception:
+    """What to raise for a query whose dry run failed: of a model's own text BigQuery's words, for it to correct."""
+    meant = of_run(error, query, max_bytes)
+    if query.origin == "admitted" and isinstance(meant, QueryRefused):
+        if meant.code == "query_failed":
+            return QueryRefused("invalid_query", f"The query is not valid: {_one_line(error.message)}")
+        if meant.code == "table_not_found":
+            return QueryRefused("table_not_found", _one_line(error.message))
+    return meant
+
+
+def out_of_time() -> QueryRefused:
+    """The refusal of a query that took too long."""
+    return QueryRefused("timeout", "The query took too long and was stopped. Narrow the dates or the filters.")
+
+
+def _reasons(error: google.GoogleAPICallError) -> set[str]:
+    return {str(entry.get("reason")) for entry in error.errors or () if isinstance(entry, dict)}
+
+
+def _one_line(text: str | None) -> str:
+    """BigQuery's sentence, without the address that the SDK puts before it and the job that it puts after."""
+    sentence = re.sub(r"^(GET|POST) \S+: ", "", (text or "").strip()).split("\n")[0]
+    shown = " ".join(sentence.split())
+    return shown if len(shown) <= limits.DRY_RUN_ERROR_CHARS else f"{shown[: limits.DRY_RUN_ERROR_CHARS - 1]}…"

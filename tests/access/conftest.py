@@ -1,5 +1,0 @@
-"""The fixtures of tests.settings serve these tests too."""
-
-from tests.settings.conftest import made, product, rows, serving
-
-__all__ = ["made", "product", "rows", "serving"]

@@ -1,0 +1,77 @@
+"""The functions of sessions in processes that a test may kill.
+
+This process has imported everything and serves nothing. For each line ``PORT LATER`` on its standard input it forks one
+that serves on the port, with a clock so many seconds ahead, and writes that one's process id: a start takes no time.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime, timedelta
+
+import uvicorn
+
+from common import app
+from common.app import Services
+from common.models.completion import ModelCall, Reply, Usage
+from common.settings import load_settings
+from tests.conversations.front import Front
+
+
+class Echo:
+    """Answers ``echo: <question>`` word by word; a question that begins with ``hold`` is never answered whole."""
+
+    def __init__(self) -> None:
+        self.open_streams = 0
+
+    async def stream(self, call: ModelCall) -> AsyncGenerator[str | Reply, None]:
+        question = str(call.messages[-1]["content"])
+        self.open_streams += 1
+        sys.stderr.write("model.asked\n")
+        sys.stderr.flush()
+        try:
+            yield "echo: "
+            if question.startswith("hold"):
+                await asyncio.Event().wait()
+            yield question
+            yield Reply(f"echo: {question}", usage=Usage(10, 5))
+        finally:
+            self.open_streams -= 1
+            sys.stderr.write("model.closed\n")
+            sys.stderr.flush()
+
+
+def serve(port: int, later: float) -> None:
+    """Serve until killed."""
+    offset = timedelta(seconds=later)
+    app.use(Services(load_settings(), lambda: datetime.now(UTC) + offset, Echo()))
+    config = uvicorn.Config(Front(), host="127.0.0.1", port=port, log_level="warning", lifespan="off")
+    uvicorn.Server(config).run()
+
+
+def main() -> None:
+    """Fork on demand until the standard input ends; then nothing that was forked stays."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    children = []
+    for line in sys.stdin:
+        port, later = line.split()
+        child = os.fork()
+        if child == 0:
+            os.close(0)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            serve(int(port), float(later))
+            os._exit(0)
+        children.append(child)
+        sys.stdout.write(f"{child}\n")
+        sys.stdout.flush()
+    for child in children:
+        try:
+            os.kill(child, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import pytest
+
+from common.skills.explorer.tools import TOOLS as EXPLORER_TOOLS
+from local.demo_model import MODEL, PROVIDER, register
+from tests.local.demo_model.offered import COST_TOOLS, Message, called, conversation, envelope
+
+TODAY = date(2026, 11, 20)
+
+
+@pytest.fixture(scope="module")
+def litellm() -> Iterator[Any]:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+        environment.setenv("LITELLM_MODE", "PRODUCTION")
+        import litellm
+
+        before = litellm.custom_provider_map
+        register()
+        yield litellm
+        litellm.custom_provider_map = before
+
+
+@dataclass
+class Streamed:
+    """What the chunks of one stream add up to."""
+
+    pieces: list[str] = field(default_factory=list)
+    calls: dict[int, dict[str, str]] = field(default_factory=dict)
+    argument_pieces: int = 0
+    usage: Any = None
+    finish_reason: str | None = None
+
+
+async def stream(litellm: Any, messages: list[Message], tools: list[dict[str, Any]] | None) -> Streamed:
+    chunks = await litellm.acompletion(
+        model=MODEL,
+        messages=messages,
+        tools=tools,
+        stream=True,
+        stream_options={"include_usage": True},
+        api_key="sk-demo",
+        temperature=0.7,
+        max_tokens=4096,
+        _skip_mcp_handler=True,
+    )
+    streamed = Streamed()
+    async for chunk in chunks:
+        streamed.usage = getattr(chunk, "usage", None) or streamed.usage
+        for choice in chunk.choices:
+            streamed.finish_reason = choice.finish_reason or streamed.finish_reason
+            if choice.delta.content:
+                streamed.pieces.append(choice.delta.content)
+            for piece in choice.delta.tool_calls or ():
+                call = streamed.calls.setdefault(piece.index, {"id": "", "name": "", "arguments": ""})
+                call["id"] = call["id"] or piece.id or ""
+                call["name"] += piece.function.name or ""
+                call["arguments"] += piece.function.arguments or ""
+                streamed.argument_pieces += bool(piece.function.arguments)
+    return streamed
+
+
+async def test_sql_streams_whole_with_its_lines_and_quotes(litellm: Any) -> None:
+    sql = "SELECT ServiceName,\n  'it''s \"quoted\" — ü' AS x -- a comment\nFROM cost_data_standard_1_3"
+    tools = [tool.schema() for tool in EXPLORER_TOOLS]
+    streamed = await stream(litellm, conversation(f"Please run\n```sql\n{sql}\n```", TODAY), tools)
+    (call,) = streamed.calls.values()
+    assert (call["name"], json.loads(call["arguments"])) == ("run_read_query", {"sql": sql})
+
+
+async def test_tool_calls_stream_in_pieces_that_make_whole_json(litellm: Any) -> None:
+    question = "How much did we spend last month and what is the forecast for next month?"
+    streamed = await stream(litellm, conversation(question, TODAY), COST_TOOLS)
+    named = [(call["name"], json.loads(call["arguments"])) for _, call in sorted(streamed.calls.items())]
+    assert named == [
+        ("query_costs", {"start_date": "2026-10-01", "end_date": "2026-10-31", "group_by": "provider"}),
+        ("cost_forecast", {"horizon_days": 30}),
+    ]
+    assert len({call["id"] for call in streamed.calls.values()}) == 2
+    assert streamed.argument_pieces > len(streamed.calls)
+    assert streamed.finish_reason == "tool_calls"
+    assert not streamed.pieces
+
+
+async def test_an_answer_streams_word_by_word_and_ends_with_its_usage(litellm: Any) -> None:
+    row = {"team": "Web", "billed_cost": 1.5, "effective_cost": 1.0, "line_items": 2, "currency": "USD"}
+    messages = conversation("spend by team last month", TODAY)
+    messages += called("query_costs", {"group_by": "team"}, envelope([row], {"group_by": "team"}))
+    streamed = await stream(litellm, messages, COST_TOOLS)
+    text = "".join(streamed.pieces)
+    assert "| Web | USD 1.50 | USD 1.00 | 2 |\n\n" in text
+    assert len(streamed.pieces) == len(text.split())
+    assert streamed.finish_reason == "stop"
+    assert streamed.usage.completion_tokens == len(text.split())
+    assert streamed.usage.prompt_tokens > 0
+    assert streamed.usage.total_tokens == streamed.usage.prompt_tokens + streamed.usage.completion_tokens
+
+
+async def test_a_stream_says_what_the_whole_answer_says(litellm: Any) -> None:
+    messages = conversation("hello", TODAY)
+    whole = await litellm.acompletion(model=MODEL, messages=messages, tools=COST_TOOLS, _skip_mcp_handler=True)
+    streamed = await stream(litellm, messages, COST_TOOLS)
+    assert whole.choices[0].message.content == "".join(streamed.pieces)
+    assert whole.choices[0].finish_reason == "stop"
+    assert whole.usage.completion_tokens == streamed.usage.completion_tokens
+
+
+async def test_tool_calls_come_whole_too(litellm: Any) -> None:
+    messages = conversation("spend by team last month", TODAY)
+    whole = await litellm.acompletion(model=MODEL, messages=messages, tools=COST_TOOLS, _skip_mcp_handler=True)
+    (call,) = whole.choices[0].message.tool_calls
+    assert whole.choices[0].finish_reason == "tool_calls"
+    assert call.function.name == "query_costs"
+    assert json.loads(call.function.arguments)["group_by"] == "team"
+
+
+async def test_concurrent_calls_do_not_mix(litellm: Any) -> None:
+    years = range(2015, 2026)
+    asked = [stream(litellm, conversation(f"spend by team in {year}", TODAY), COST_TOOLS) for year in years]
+    for year, streamed in zip(years, await asyncio.gather(*asked), strict=True):
+        assert json.loads(streamed.calls[0]["arguments"])["start_date"] == f"{year}-01-01"
+
+
+async def test_no_tool_is_called_when_none_is_offered(litellm: Any) -> None:
+    streamed = await stream(litellm, conversation("spend by team last month", TODAY), None)
+    assert not streamed.calls
+    assert streamed.finish_reason == "stop"
+
+
+async def test_no_tool_is_called_when_calling_is_forbidden(litellm: Any) -> None:
+    messages = conversation("spend by team last month", TODAY)
+    request = {"model": MODEL, "messages": messages, "tools": COST_TOOLS, "_skip_mcp_handler": True}
+    assert (await litellm.acompletion(**request)).choices[0].message.tool_calls
+    forbidden = await litellm.acompletion(**request, tool_choice="none")
+    assert not forbidden.choices[0].message.tool_calls
+    assert forbidden.choices[0].message.content
+
+
+async def test_a_pace_waits_before_every_piece(litellm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from local.demo_model.provider import DemoModel
+
+    waits: list[float] = []
+    pause = asyncio.sleep
+
+    async def wait(seconds: float) -> None:
+        waits.append(seconds)
+        await pause(0)
+
+    monkeypatch.setattr("local.demo_model.provider.asyncio.sleep", wait)
+    request = {"messages": conversation("hello", TODAY), "optional_params": {}}
+    pieces = [chunk async for chunk in DemoModel(pace=0.25).astreaming(**request)]
+    assert waits == [0.25] * len(pieces)
+
+
+def test_registering_twice_leaves_one_entry_and_the_others(litellm: Any) -> None:
+    other = {"provider": "other", "custom_handler": litellm.CustomLLM()}
+    litellm.custom_provider_map = [other]
+    register()
+    register()
+    assert litellm.custom_provider_map[0] is other
+    assert [entry["provider"] for entry in litellm.custom_provider_map] == ["other", PROVIDER]
+
+
+def test_importing_the_package_does_not_import_litellm() -> None:
+    code = "import sys, local.demo_model; sys.exit('litellm' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

@@ -1,0 +1,132 @@
+"""``python -m local settings``: what an operator sees and changes without the API."""
+
+import argparse
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import settings as command
+from local.__main__ import main
+from local.running import NotRunningError, announced, environment_of
+from tests.conftest import Cloud
+from tests.organizations.organizations import Made
+
+ROOT = Path(__file__).parents[2]
+KEY = "sk-operator-0123456789"
+FIRST = ("--provider", "demo", "--model", "analyst-1", "--temperature", "0.3", "--no-enable-memory", "--key-stdin")
+
+
+class Terminal:
+    """Runs the command as an operator would, in this process, and keeps everything it wrote."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str]) -> None:
+        self._patch = patch
+        self._capture = capture
+        self.errors = ""
+        self.written = ""
+
+    def run(self, *arguments: str, typed: str = "") -> int:
+        self._patch.setattr(sys, "stdin", io.StringIO(typed))
+        code = main(["settings", *arguments])
+        told = self._capture.readouterr()
+        self.errors = told.err
+        self.written += told.out + told.err
+        self.body: dict[str, Any] = json.loads(told.out) if told.out else {}
+        return code
+
+
+@pytest.fixture
+def terminal(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:
+    return Terminal(monkeypatch, capsys)
+
+
+def test_the_first_settings_are_made_from_a_shell_with_the_key_on_standard_input(cloud: Cloud, made: Made) -> None:
+    arguments = [sys.executable, "-m", "local", "settings", "set", "--org", made.slug, *FIRST]
+    done = subprocess.run(
+        arguments, cwd=ROOT, input=f"{KEY}\n", capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    body = json.loads(done.stdout)
+    assert (body["status"], body["provider"], body["settings"]["temperature"]) == ("ready", "demo", 0.3)
+    assert body["settings"]["enable_memory"] is False
+    (credential,) = made.credentials()
+    assert credential["created_by_user_id"].startswith("operator:")
+    assert KEY not in done.stdout + done.stderr
+
+
+def test_settings_are_shown_made_rotated_and_deleted(terminal: Terminal, made: Made) -> None:
+    org = ("--org", made.slug)
+    assert terminal.run("show", *org) == 0
+    assert terminal.body["status"] == "setup_required"
+    assert terminal.run("set", *org, *FIRST, typed=KEY) == 0
+    assert terminal.run("rotate", *org, "--key-stdin", "--credential-name", "Second", typed=f"{KEY}-2\n") == 0
+    assert (terminal.body["credential_name"], terminal.body["settings"]["temperature"]) == ("Second", 0.3)
+    audit = [json.loads(line) for line in terminal.errors.splitlines() if line.startswith("{")]
+    assert [record["changed"] for record in audit if record["message"] == "settings.changed"] == ["credential_name,key"]
+    assert len(made.settings()) == len(made.credentials()) == 1
+    assert terminal.run("set", *org, "--system-prompt-extra", "Be brief.", "--enable-memory") == 0
+    assert terminal.body["settings"]["system_prompt_extra"] == "Be brief."
+    assert terminal.run("set", *org, "--system-prompt-extra", "") == 0
+    assert terminal.body["settings"]["system_prompt_extra"] is None
+    assert terminal.run("delete", *org) == 0
+    assert terminal.body["status"] == "setup_required"
+    assert made.settings() == made.credentials() == []
+    assert KEY not in terminal.written
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--temperature", "3"), "temperature"),
+        ((), "name at least one setting"),
+        (("--max-tokens", "0"), "max_tokens"),
+        (("--key-stdin",), "key"),
+    ],
+)
+def test_what_is_out_of_bounds_is_said(terminal: Terminal, made: Made, arguments: tuple[str, ...], said: str) -> None:
+    assert terminal.run("set", "--org", made.slug, *arguments) == 2
+    assert said in terminal.errors
+
+
+def test_what_is_refused_is_said_with_its_code(terminal: Terminal, made: Made) -> None:
+    assert terminal.run("set", "--org", made.slug, "--provider", "demo", "--model", "analyst-1") == 1
+    assert "(setup_required)" in terminal.errors
+    assert terminal.run("show", "--org", "Not A Slug") == 1
+    assert "(bad_org_slug)" in terminal.errors
+
+
+def test_a_real_project_never_takes_an_emulator(
+    terminal: Terminal, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GCP_PROJECT_ID", "set back after this test")
+    monkeypatch.setenv("ENVIRONMENT", "production")
+    assert terminal.run("show", "--org", made.slug, "--project", "a-real-project") == 2
+    assert "BIGQUERY_EMULATOR_HOST must not be set" in terminal.errors
+
+
+def test_the_running_product_is_found_and_only_while_it_runs(tmp_path: Path) -> None:
+    with announced(tmp_path, {"A": "1"}):
+        assert environment_of(tmp_path) == {"A": "1"}
+        told = json.loads((tmp_path / "running.json").read_text())
+        assert told["pid"] == os.getpid()
+    with pytest.raises(NotRunningError):
+        environment_of(tmp_path)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    (tmp_path / "running.json").write_text(json.dumps(told | {"pid": ended.pid}))
+    with pytest.raises(NotRunningError, match="make run"):
+        environment_of(tmp_path)
+
+
+def test_a_key_is_not_an_argument(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    with pytest.raises(SystemExit):
+        parser.parse_args(["set", "--org", "acme_inc", "--key", KEY])
+    assert "--key" in capsys.readouterr().err

@@ -1,0 +1,52 @@
+"""The SQL of the record, as Google's own analyzer reads it."""
+
+import re
+
+import pytest
+
+from common.record import reader as record
+from common.record.writer import MERGES, PURGE_ORDER, PURGE_SQL, RecordTable, merge_sql
+from common.tenant import OrgSlug, Tenant
+from common.warehouse.query import Parameter, fixed
+from tests.googlesql import analyze
+
+TENANT = Tenant(OrgSlug("acme_inc"), "local-dev-project", "organizations")
+TYPES = {
+    "user_id": "STRING", "conversation_id": "STRING", "before": "TIMESTAMP", "before_id": "STRING",
+    "after": "TIMESTAMP", "after_id": "STRING", "most": "INT64", "text": "STRING",
+}  # fmt: skip
+LISTS = {"message_ids", "conversation_ids", "rows"}
+READS = {name: value for name, value in vars(record).items() if name.endswith("_SQL") and isinstance(value, str)}
+
+
+def checked(text: str) -> None:
+    names = {word for word in re.findall(r"@(\w+)", text) if word != "org_slug"}
+    given = {
+        name: Parameter("STRING", ()) if name in LISTS else Parameter(TYPES.get(name, "TIMESTAMP"), None)  # type: ignore[arg-type]
+        for name in names
+    }
+    query = fixed(TENANT, text, given)
+    types = {
+        name: f"ARRAY<{parameter.type}>" if isinstance(parameter.value, tuple) else parameter.type
+        for name, parameter in query.parameters.items()
+    }
+    analyze(query.sql, types)
+
+
+def test_there_are_reads_to_check() -> None:
+    assert len(READS) >= 7
+
+
+@pytest.mark.parametrize("name", READS)
+def test_what_is_read_of_the_record_is_googlesql(name: str) -> None:
+    checked(READS[name])
+
+
+@pytest.mark.parametrize("table", MERGES)
+def test_what_is_merged_into_the_record_is_googlesql(table: RecordTable) -> None:
+    checked(merge_sql(table))
+
+
+@pytest.mark.parametrize("table", PURGE_ORDER)
+def test_what_is_purged_from_the_record_is_googlesql(table: RecordTable) -> None:
+    checked(PURGE_SQL.format(table=table))

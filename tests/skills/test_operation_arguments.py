@@ -1,0 +1,99 @@
+"""Arguments of the alert and usage tools that are not what they should be: corrected before anything is run."""
+
+import json
+from typing import Any
+
+import pytest
+
+from common.skills.alerts.tools import TOOLS as ALERT_TOOLS
+from common.skills.usage.tools import TOOLS as USAGE_TOOLS
+from common.tenant import OrgSlug, Principal, Tenant, UserId
+from common.tools.registry import Registry, ToolContext
+from tests.skills.conftest import NOON, PROJECT, CountingWarehouse
+
+MONTHLY = {"name": "Monthly budget", "threshold": 5000, "currency": "USD"}
+REGISTRY = Registry((*ALERT_TOOLS, *USAGE_TOOLS))
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "said"),
+    [
+        ("list_alerts", {"status": "on"}, "status: Input should be 'active', 'paused' or 'disabled'"),
+        ("list_alerts", {"status": 1}, "status: "),
+        ("list_alerts", {"limit": 0}, "limit: Input should be greater than or equal to 1"),
+        ("list_alerts", {"limit": 101}, "limit: Input should be less than or equal to 100"),
+        ("list_alerts", {"limit": "all"}, "limit: Input should be a valid integer"),
+        ("create_alert", {}, "threshold: Field required"),
+        ("create_alert", MONTHLY | {"name": "  "}, "name: String should have at least 1 character"),
+        ("create_alert", MONTHLY | {"name": "x" * 101}, "name: String should have at most 100 characters"),
+        ("create_alert", MONTHLY | {"name": 7}, "name: Input should be a valid string"),
+        ("create_alert", MONTHLY | {"threshold": 0}, "threshold: Input should be greater than 0"),
+        ("create_alert", MONTHLY | {"threshold": -1}, "threshold: Input should be greater than 0"),
+        ("create_alert", MONTHLY | {"threshold": "5000"}, "threshold: Value error, give a number"),
+        ("create_alert", MONTHLY | {"threshold": True}, "threshold: Value error, give a number"),
+        ("create_alert", MONTHLY | {"threshold": [5]}, "threshold: Value error, give a number"),
+        ("create_alert", MONTHLY | {"threshold": float("nan")}, "threshold: "),
+        ("create_alert", MONTHLY | {"threshold": float("inf")}, "threshold: "),
+        ("create_alert", MONTHLY | {"threshold": 10**12}, "threshold: Decimal input should have no more than"),
+        ("create_alert", MONTHLY | {"threshold": 0.0001}, "threshold: Decimal input should have no more than"),
+        ("create_alert", MONTHLY | {"currency": "XYZ"}, "currency: Value error, give an ISO 4217 currency code"),
+        ("create_alert", MONTHLY | {"currency": "dollars"}, "currency: String should have at most 3 characters"),
+        ("create_alert", MONTHLY | {"currency": 840}, "currency: Input should be a valid string"),
+        ("create_alert", MONTHLY | {"severity": "high"}, "severity: Input should be 'info', 'warning' or 'critical'"),
+        ("create_alert", MONTHLY | {"provider": ""}, "provider: "),
+        ("create_alert", MONTHLY | {"provider": "x" * 101}, "provider: "),
+        ("create_alert", MONTHLY | {"provider": ["AWS"]}, "provider: "),
+        ("create_alert", MONTHLY | {"hierarchy_entity": " "}, "hierarchy_entity: "),
+        ("create_alert", MONTHLY | {"hierarchy_entity": {}}, "hierarchy_entity: "),
+        ("create_alert", MONTHLY | {"period": "yearly"}, "period: Input should be 'daily', 'weekly' or 'monthly'"),
+        ("create_alert", MONTHLY | {"org_slug": "globex_inc"}, "org_slug: Extra inputs are not permitted"),
+        ("create_alert", MONTHLY | {"created_by": "boss"}, "created_by: Extra inputs are not permitted"),
+        ("alert_history", {"limit": 0}, "limit: Input should be greater than or equal to 1"),
+        ("alert_history", {"limit": 101}, "limit: Input should be less than or equal to 100"),
+        ("alert_history", {"severity": "low"}, "severity: Input should be 'info', 'warning' or 'critical'"),
+        ("alert_history", {"start_date": "yesterday"}, "start_date: "),
+        ("alert_history", {"end_date": 20260301}, "end_date: "),
+        ("acknowledge_alert", {}, "alert_history_id: Field required"),
+        ("acknowledge_alert", {"alert_history_id": " "}, "alert_history_id: "),
+        ("acknowledge_alert", {"alert_history_id": "x" * 201}, "alert_history_id: "),
+        ("acknowledge_alert", {"alert_history_id": 12}, "alert_history_id: Input should be a valid string"),
+        ("acknowledge_alert", {"alert_history_id": "a", "user_id": "boss"}, "user_id: Extra inputs are not permitted"),
+        ("genai_usage", {"group_by": "service"}, "group_by: Input should be 'model', 'provider'"),
+        ("genai_usage", {"group_by": 3}, "group_by: "),
+        ("genai_usage", {"provider": ""}, "provider: "),
+        ("genai_usage", {"provider": "x" * 101}, "provider: "),
+        ("genai_usage", {"model": ""}, "model: "),
+        ("genai_usage", {"model": "x" * 201}, "model: "),
+        ("genai_usage", {"model": ["gpt-5"]}, "model: Input should be a valid string"),
+        ("genai_usage", {"start_date": "March"}, "start_date: "),
+        ("genai_usage", {"end_date": 20260301}, "end_date: "),
+        ("genai_usage", {"limit": 5}, "limit: Extra inputs are not permitted"),
+        ("quota_status", {"org_slug": "globex_inc"}, "org_slug: Extra inputs are not permitted"),
+        ("top_consumers", {}, "dimension: Field required"),
+        (
+            "top_consumers",
+            {"dimension": "region"},
+            "dimension: Input should be 'model', 'service', 'provider' or 'team'",
+        ),
+        ("top_consumers", {"dimension": "team", "limit": 0}, "limit: Input should be greater than or equal to 1"),
+        ("top_consumers", {"dimension": "team", "limit": 21}, "limit: Input should be less than or equal to 20"),
+        ("top_consumers", {"dimension": "team", "limit": "few"}, "limit: Input should be a valid integer"),
+        ("top_consumers", {"dimension": "team", "start_date": []}, "start_date: "),
+        ("pipeline_runs", {"limit": 0}, "limit: Input should be greater than or equal to 1"),
+        ("pipeline_runs", {"limit": 51}, "limit: Input should be less than or equal to 50"),
+        ("pipeline_runs", {"status": "FAILED"}, "status: Input should be 'pending', 'running'"),
+        ("pipeline_runs", {"provider": 5}, "provider: Input should be a valid string"),
+        ("pipeline_runs", {"provider": "x" * 101}, "provider: "),
+        ("pipeline_runs", {"dataset": "globex_inc_prod"}, "dataset: Extra inputs are not permitted"),
+    ],
+)
+async def test_wrong_arguments_are_corrected_and_nothing_is_run(
+    counting: CountingWarehouse, name: str, arguments: dict[str, Any], said: str
+) -> None:
+    principal = Principal(Tenant(OrgSlug("acme_inc"), PROJECT, "organizations"), UserId("u1"), "key-1")
+    tools = REGISTRY.bind(principal, ToolContext(counting, {}, NOON, "wrong"), [name])
+    counting.ran.clear()
+    answer = await tools.call(name, json.dumps(arguments), agent_name="Tester")
+    assert answer["error"]["code"] == "invalid_arguments"
+    assert said in answer["error"]["message"]
+    assert counting.ran == []

@@ -1,0 +1,117 @@
+"""The arrows between the parts, read from the imports themselves."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DEPLOYED = sorted([*(ROOT / "common").rglob("*.py"), *(ROOT / "functions").rglob("*.py")])
+SDKS = {
+    "google.cloud.bigquery": "common/warehouse/client.py",
+    "google.cloud.firestore": "common/documents.py",
+    "google.cloud.kms_v1": "common/organizations/provider_key.py",
+    "opentelemetry": "common/telemetry/otel.py",
+    "litellm": "common/models/wires/litellm.py",
+}
+# Top to bottom. A folder or file of common/ imports only what stands on a line below its own.
+LAYERS = [
+    {"app"},
+    {"protocols"},
+    {"web"},
+    {"turn"},
+    {"skills", "conversations", "metering"},
+    {"record"},
+    {"transcript"},
+    {"agents", "identity", "charts"},
+    {"tools", "organizations"},
+    {"documents", "warehouse"},
+    {"telemetry"},
+    {"models", "settings", "tenant"},
+    {"focus", "limits", "errors", "secret"},
+]
+
+
+def imports_of(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def starts_with(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
+
+
+@pytest.mark.parametrize(("sdk", "owner"), SDKS.items())
+def test_one_module_imports_each_sdk(sdk: str, owner: str) -> None:
+    importers = {
+        str(path.relative_to(ROOT)) for path in DEPLOYED if any(starts_with(name, sdk) for name in imports_of(path))
+    }
+    assert importers == {owner}
+
+
+@pytest.mark.parametrize("path", DEPLOYED, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_deployed_reaches_for_what_is_only_local(path: Path) -> None:
+    forbidden = {
+        name for name in imports_of(path) for local in ("local", "duckdb", "tests") if starts_with(name, local)
+    }
+    assert not forbidden
+
+
+def layer(module: str) -> int:
+    part = module.split(".")[1]
+    return next(index for index, names in enumerate(LAYERS) if part in names)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "common").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_arrows_run_one_way(path: Path) -> None:
+    module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    if module == "common":
+        return
+    imported = {name for name in imports_of(path) if name.startswith("common.") and name.count(".") >= 1}
+    part = module.split(".")[1]
+    wrong = {name for name in imported if name.split(".")[1] != part and layer(name) <= layer(module)}
+    assert not wrong
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "functions").glob("*/main.py")), ids=lambda path: path.parent.name)
+def test_a_function_is_thin(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 40
+    assert "environ" not in text
+    assert "try:" not in text
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "functions").glob("*/main.py")), ids=lambda path: path.parent.name)
+def test_importing_a_function_imports_neither_litellm_nor_anything_local(path: Path) -> None:
+    # Every function, send too: litellm is imported by the first model call, never at start.
+    code = (
+        "import runpy, sys; runpy.run_path(sys.argv[1]); "
+        "unwanted = ('litellm', 'opentelemetry.sdk', 'duckdb', 'local', 'sqlglot', 'zetasql'); "
+        "print([m for m in unwanted if m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(path)], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert result.stdout.strip() == "[]", result.stderr
+
+
+def test_only_settings_reads_the_environment() -> None:
+    readers = {
+        str(path.relative_to(ROOT))
+        for path in DEPLOYED
+        if "os.environ" in path.read_text(encoding="utf-8") or "getenv" in path.read_text(encoding="utf-8")
+    }
+    # litellm_wire.py only sets defaults that litellm reads while it is imported.
+    assert readers == {"common/models/wires/litellm.py"}
+
+
+@pytest.mark.parametrize("path", DEPLOYED, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_does_one_thing(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
