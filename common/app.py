@@ -36,6 +36,7 @@ from common.warehouse.client import Warehouse
 
 if TYPE_CHECKING:
     from common.models.completion import Completion
+    from common.protocols.mcp.server import ToolServices
     from common.skills.loading import Skills
     from common.telemetry.tracing import Tracer
     from common.tools.registry import Registry
@@ -183,6 +184,19 @@ class Services:
             admission=Admission(self.settings.turns_per_org, self.settings.turns_per_instance),
             roster=self.skills.roster,
             loop=AgentLoop(self.completion),
+            log=self.log,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def mcp(self) -> "ToolServices":
+        from common.protocols.mcp.server import ToolServices
+
+        return ToolServices(
+            version=self.settings.service_version,
+            registry=self.registry,
+            warehouse=self.warehouse,
+            documents=self.documents,
             log=self.log,
             clock=self.clock,
         )

@@ -2,12 +2,15 @@
 
 import re
 from dataclasses import dataclass
-from typing import NewType
+from typing import Literal, NewType
 
-from common.errors import BadSlug
+from common.errors import BadSlug, ScopeMissing
 
 OrgSlug = NewType("OrgSlug", str)
 UserId = NewType("UserId", str)
+Permission = Literal["settings:write"]
+
+WRITE_SETTINGS: Permission = "settings:write"
 
 _SLUG = re.compile(r"[a-z0-9_]{3,50}")
 
@@ -53,3 +56,8 @@ class Principal:
     @property
     def org_slug(self) -> OrgSlug:
         return self.tenant.org_slug
+
+    def require(self, permission: Permission) -> None:
+        """Raise ScopeMissing unless the caller's key has the permission among its scopes."""
+        if permission not in self.scopes:
+            raise ScopeMissing(f"This API key may not do that. Use one whose scopes include {permission}.")

@@ -19,12 +19,11 @@ from pydantic import ValidationError
 
 from common.app import Services
 from common.errors import ServiceError
-from common.identity.authenticate import WRITE_SETTINGS
 from common.organizations.directory import Organization
 from common.organizations.settings_change import SettingsChange
 from common.settings import InvalidSettings, load_settings
 from common.telemetry.log import Log
-from common.tenant import Principal, UserId, parse_org_slug
+from common.tenant import WRITE_SETTINGS, Principal, UserId, parse_org_slug
 from local.running import NotRunningError, environment_of
 
 _HOSTS = ("BIGQUERY_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST", "KMS_EMULATOR_HOST")

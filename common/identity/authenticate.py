@@ -6,27 +6,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from common import limits
-from common.errors import BadRequest, BadSlug, Forbidden, ScopeMissing, Unauthenticated
+from common.errors import BadRequest, BadSlug, Forbidden, Unauthenticated
 from common.organizations.directory import Directory, Entry, principal
 from common.settings import Settings
 from common.telemetry.request import belongs_to
-from common.tenant import OrgSlug, Principal, Tenant, UserId, parse_org_slug
-
-WRITE_SETTINGS = "settings:write"
+from common.tenant import WRITE_SETTINGS, OrgSlug, Permission, Principal, Tenant, UserId, parse_org_slug
 
 _USER_ID = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Who a request says it is; nothing of it is proven."""
+    """The credentials of a request, not proven yet, and the permission that its route needs."""
 
     org_slug: OrgSlug
     api_key: str | None
     user_id: str | None
+    needs: Permission | None = None
 
 
-def read_claim(headers: Mapping[str, str], path_slug: str | None) -> Claim:
+def read_claim(headers: Mapping[str, str], path_slug: str | None, needs: Permission | None = None) -> Claim:
     """Read the claim without I/O. Raises BadSlug unless every place that names the organisation names the same one."""
     header_slug = headers.get("x-org-slug")
     text = path_slug or header_slug
@@ -38,9 +37,9 @@ def read_claim(headers: Mapping[str, str], path_slug: str | None) -> Claim:
     if user_id is not None and user_id.startswith("key:"):
         raise BadRequest("X-User-Id must not start with 'key:', which names API keys.")
     api_key = headers.get("x-api-key") or None
-    return Claim(
-        parse_org_slug(text), api_key if api_key and len(api_key) <= limits.MAX_API_KEY_CHARS else None, user_id
-    )
+    if api_key and len(api_key) > limits.MAX_API_KEY_CHARS:
+        api_key = None
+    return Claim(parse_org_slug(text), api_key, user_id, needs)
 
 
 class Authenticator:
@@ -54,7 +53,7 @@ class Authenticator:
         return self._directory.tenant(claim.org_slug)
 
     async def authenticate(self, claim: Claim, also: tuple[str, ...] = ()) -> tuple[Principal, Entry]:
-        """Return the caller, and what the same lookup found. Raises Unauthenticated or Forbidden."""
+        """Return the caller, and what the same lookup found. Raises Unauthenticated, Forbidden or ScopeMissing."""
         tenant = self.tenant(claim)
         if self._bypass:
             entry = await self._directory.look_up(tenant, None, also)
@@ -68,16 +67,7 @@ class Authenticator:
         if entry.key.org_slug != tenant.org_slug:
             raise Forbidden
         belongs_to(tenant.org_slug)
-        return principal(tenant, entry.key, claim.user_id), entry
-
-    async def settings_writer(self, claim: Claim) -> Principal:
-        """Return the caller, who may change settings. Raises Unauthenticated, Forbidden or ScopeMissing."""
-        caller, _ = await self.authenticate(claim)
-        require_scope(caller, WRITE_SETTINGS)
-        return caller
-
-
-def require_scope(principal: Principal, scope: str) -> None:
-    """Raise ScopeMissing unless the caller's key has the scope."""
-    if scope not in principal.scopes:
-        raise ScopeMissing(f"This API key may not do that. Use one whose scopes include {scope}.")
+        caller = principal(tenant, entry.key, claim.user_id)
+        if claim.needs is not None:
+            caller.require(claim.needs)
+        return caller, entry

@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import Any
 
 from common.errors import NotFound, ServiceError, SetupRequired, Unprocessable, WarehouseUnavailable
-from common.identity.authenticate import WRITE_SETTINGS, require_scope
 from common.models import catalog
 from common.models.catalog import Model
 from common.organizations import settings_sql as sql
@@ -49,9 +48,8 @@ class SettingsStore:
 
         A key is stored only after its provider has answered to it with the chosen model. Stored keys are never opened
         here: whoever may change settings can put keys in and get none out.
-        Raises ScopeMissing, Unprocessable, KeyInvalid, SetupRequired or the ModelError family; then nothing is changed.
+        Raises Unprocessable, KeyInvalid, SetupRequired or the ModelError family; then nothing is changed.
         """
-        require_scope(principal, WRITE_SETTINGS)
         tenant = principal.tenant
         organization = await self._organization(tenant)
         model = self._model(organization.settings, change)
@@ -79,7 +77,6 @@ class SettingsStore:
 
     async def delete(self, principal: Principal) -> None:
         """End the organisation's chat: no settings and no key of the chat are active afterwards. May be repeated."""
-        require_scope(principal, WRITE_SETTINGS)
         tenant = principal.tenant
         values: dict[str, Scalar] = {"user_id": principal.user_id, "now": self.clock()}
         async with self._forgotten_on_failure(tenant):

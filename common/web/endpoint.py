@@ -3,14 +3,13 @@
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from common import limits
-from common.app import Services, services
 from common.errors import (
     KeyInvalid,
     MethodNotAllowed,
@@ -22,8 +21,11 @@ from common.errors import (
     Unprocessable,
 )
 from common.identity.authenticate import Claim, read_claim
+from common.settings import Settings
 from common.telemetry import trace_context
+from common.telemetry.log import Log
 from common.telemetry.request import CurrentRequest
+from common.telemetry.tracing import Tracer
 from common.web import routes
 from common.web.access_record import Recorded, place_of
 from common.web.routes import Match
@@ -47,8 +49,8 @@ class Call:
 
     @property
     def claim(self) -> Claim:
-        """Who the request says it is. Raises BadSlug."""
-        return read_claim(self.request.headers, self.match.values.get("org_slug"))
+        """The caller's unproven credentials, with the permission that the route needs. Raises BadSlug."""
+        return read_claim(self.request.headers, self.match.values.get("org_slug"), self.match.route.needs)
 
     async def raw(self, most: int = limits.MAX_BODY_BYTES) -> bytes:
         """The body as it came. Raises TooLarge."""
@@ -76,12 +78,23 @@ class Call:
         return "text/event-stream" in self.request.headers.get("accept", "")
 
 
-Handler = Callable[[Services, Call], Awaitable[Response]]
+class Serving(Protocol):
+    """The part of the composition root that every request needs."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def log(self) -> Log: ...
+    @property
+    def tracer(self) -> Tracer | None: ...
 
 
-async def serve(function: str, request: Request, handlers: Mapping[str, Handler]) -> Response:
+S = TypeVar("S", bound=Serving)
+Handler = Callable[[S, Call], Awaitable[Response]]
+
+
+async def serve(found: S, function: str, request: Request, handlers: Mapping[str, Handler[S]]) -> Response:
     """Answer a request with the handler of its route; whatever fails becomes the status and code of errors.py."""
-    found = services()
     current = CurrentRequest(uuid.uuid4().hex, function, trace_context.read(request.headers))
     recorded = Recorded(current, found.log, found.tracer, request.method)
     with recorded.active():
@@ -91,7 +104,7 @@ async def serve(function: str, request: Request, handlers: Mapping[str, Handler]
     return recorded.of(response)
 
 
-async def _answer(request: Request, handlers: Mapping[str, Handler], found: Services, recorded: Recorded) -> Response:
+async def _answer(request: Request, handlers: Mapping[str, Handler[S]], found: S, recorded: Recorded) -> Response:
     request_id = recorded.request.request_id
     try:
         if request.method == "OPTIONS":

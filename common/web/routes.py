@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
+from common.tenant import WRITE_SETTINGS, Permission
+
 BASE = "/api/v1/chat/{org_slug}"
 _ID = "{conversation_id}"
 _FEEDBACK = f"/conversations/{_ID}/messages/{{message_id}}/feedback"
@@ -11,13 +13,17 @@ _FEEDBACK = f"/conversations/{_ID}/messages/{{message_id}}/feedback"
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One address. ``path`` is the original one; a function also answers to ``short`` at its own URL."""
+    """One address. ``path`` is the original one; a function also answers to ``short`` at its own URL.
+
+    ``needs`` is the permission without which the caller is refused.
+    """
 
     function: str
     name: str
     method: str
     path: str
     short: tuple[str, ...]
+    needs: Permission | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +47,8 @@ ROUTES = (
     Route("mcp", "message", "POST", f"{BASE}/mcp", ("/", "/mcp")),
     Route("settings_status", "status", "GET", f"{BASE}/settings/status", ("/", "/status")),
     Route("settings_status", "models", "GET", f"{BASE}/settings/models", ("/models",)),
-    Route("settings_status", "change", "PUT", f"{BASE}/settings", ("/", "/settings")),
-    Route("settings_status", "delete", "DELETE", f"{BASE}/settings", ("/", "/settings")),
+    Route("settings_status", "change", "PUT", f"{BASE}/settings", ("/", "/settings"), WRITE_SETTINGS),
+    Route("settings_status", "delete", "DELETE", f"{BASE}/settings", ("/", "/settings"), WRITE_SETTINGS),
     Route("conversations", "list", "GET", f"{BASE}/conversations", ("/", "/conversations")),
     Route("conversations", "delete", "DELETE", f"{BASE}/conversations/{_ID}", (f"/conversations/{_ID}",)),
     Route("conversations", "rename", "PATCH", f"{BASE}/conversations/{_ID}/rename", (f"/conversations/{_ID}/rename",)),

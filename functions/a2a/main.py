@@ -34,4 +34,4 @@ async def _message(services: Services, call: Call) -> Response:
 async def a2a(request: Request) -> Response:
     """The Cloud Function."""
     app.warm()
-    return await endpoint.serve("a2a", request, {"card": _card, "message": _message})
+    return await endpoint.serve(app.services(), "a2a", request, {"card": _card, "message": _message})

@@ -36,4 +36,4 @@ async def _export(services: Services, call: Call) -> Response:
 async def conversations(request: Request) -> Response:
     """The Cloud Function."""
     handlers = {"list": _list, "rename": _rename, "delete": _delete, "export": _export}
-    return await endpoint.serve("conversations", request, handlers)
+    return await endpoint.serve(app.services(), "conversations", request, handlers)

@@ -18,11 +18,11 @@ app.check_settings()
 
 async def _run(services: Services, call: Call) -> Response:
     raw = await call.raw(limits.MAX_RUN_BODY_BYTES)
-    return await protocol.answer(services, call.claim, raw, partial(gone, call.request))
+    return await protocol.answer(services.turns, call.claim, raw, partial(gone, call.request))
 
 
 @functions_framework.aio.http
 async def copilotkit(request: Request) -> Response:
     """The Cloud Function."""
     app.warm()
-    return await endpoint.serve("copilotkit", request, {"run": _run})
+    return await endpoint.serve(app.services(), "copilotkit", request, {"run": _run})

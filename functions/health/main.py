@@ -25,4 +25,4 @@ async def _ready(services: Services, _: Call) -> Response:
 @functions_framework.aio.http
 async def health(request: Request) -> Response:
     """The Cloud Function."""
-    return await endpoint.serve("health", request, {"live": _live, "ready": _ready})
+    return await endpoint.serve(app.services(), "health", request, {"live": _live, "ready": _ready})

@@ -16,10 +16,10 @@ app.check_settings()
 async def _message(services: Services, call: Call) -> Response:
     protocol.check_origin(call.request.headers.get("origin"), services.settings.cors_origins)
     principal, _ = await services.authenticator.authenticate(call.claim)
-    return await protocol.answer(services, principal, call.request, call.request_id)
+    return await protocol.answer(services.mcp, principal, call.request, call.request_id)
 
 
 @functions_framework.aio.http
 async def mcp(request: Request) -> Response:
     """The Cloud Function."""
-    return await endpoint.serve("mcp", request, {"message": _message})
+    return await endpoint.serve(app.services(), "mcp", request, {"message": _message})

@@ -33,4 +33,4 @@ async def _feedback(services: Services, call: Call) -> Response:
 async def messages(request: Request) -> Response:
     """The Cloud Function."""
     handlers = {"history": _history, "search": _search, "feedback": _feedback}
-    return await endpoint.serve("messages", request, handlers)
+    return await endpoint.serve(app.services(), "messages", request, handlers)

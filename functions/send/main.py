@@ -36,4 +36,4 @@ async def _open(services: Services, call: Call) -> Turn:
 async def send(request: Request) -> Response:
     """The Cloud Function."""
     app.warm()
-    return await endpoint.serve("send", request, {"send": _send, "stream": _stream})
+    return await endpoint.serve(app.services(), "send", request, {"send": _send, "stream": _stream})

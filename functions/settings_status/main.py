@@ -24,12 +24,14 @@ async def _models(services: Services, call: Call) -> Response:
 
 
 async def _change(services: Services, call: Call) -> Response:
-    store, writer = services.settings_store, await services.authenticator.settings_writer(call.claim)
-    return JSONResponse(services.settings_view.whole(await store.change(writer, await call.body(SettingsChange))))
+    writer, _ = await services.authenticator.authenticate(call.claim)
+    changed = await services.settings_store.change(writer, await call.body(SettingsChange))
+    return JSONResponse(services.settings_view.whole(changed))
 
 
 async def _delete(services: Services, call: Call) -> Response:
-    await services.settings_store.delete(await services.authenticator.settings_writer(call.claim))
+    writer, _ = await services.authenticator.authenticate(call.claim)
+    await services.settings_store.delete(writer)
     return JSONResponse({"status": "deleted"})
 
 
@@ -37,4 +39,4 @@ async def _delete(services: Services, call: Call) -> Response:
 async def settings_status(request: Request) -> Response:
     """The Cloud Function."""
     handlers = {"status": _status, "models": _models, "change": _change, "delete": _delete}
-    return await endpoint.serve("settings_status", request, handlers)
+    return await endpoint.serve(app.services(), "settings_status", request, handlers)

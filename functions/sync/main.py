@@ -19,4 +19,4 @@ async def _sync(services: Services, _: Call) -> Response:
 @functions_framework.aio.http
 async def sync(request: Request) -> Response:
     """The Cloud Function."""
-    return await endpoint.serve("sync", request, {"sync": _sync})
+    return await endpoint.serve(app.services(), "sync", request, {"sync": _sync})

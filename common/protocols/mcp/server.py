@@ -3,6 +3,9 @@
 import json
 import logging
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from mcp import MCPError
@@ -15,12 +18,14 @@ from starlette.types import Message as AsgiMessage
 
 from common import limits
 from common.agents.events import ToolFinished
-from common.app import Services
+from common.documents import Documents
 from common.errors import OriginRefused, ServiceError
 from common.protocols.mcp import prompts, resources
 from common.record.tool_calls import record_call
+from common.telemetry.log import Log
 from common.tenant import Principal
-from common.tools.registry import BoundTools, Tool, ToolContext, as_message
+from common.tools.registry import BoundTools, Registry, Tool, ToolContext, as_message
+from common.warehouse.client import Warehouse
 
 AGENT = "mcp"
 _NAME = "cloudcost-chat"
@@ -32,13 +37,25 @@ _Context = ServerRequestContext[Any, Any]
 _Page = mcp.PaginatedRequestParams | None
 
 
+@dataclass(frozen=True, slots=True)
+class ToolServices:
+    """The parts of the product that an MCP request works with."""
+
+    version: str
+    registry: Registry
+    warehouse: Warehouse
+    documents: Documents
+    log: Log
+    clock: Callable[[], datetime]
+
+
 def check_origin(origin: str | None, allowed: tuple[str, ...]) -> None:
     """Raise OriginRefused for a browser's page that is not allowed: it may have been bound to this address."""
     if origin is not None and origin not in allowed and "*" not in allowed:
         raise OriginRefused
 
 
-async def answer(services: Services, principal: Principal, request: Request, request_id: str) -> Response:
+async def answer(services: ToolServices, principal: Principal, request: Request, request_id: str) -> Response:
     """Answer one MCP request for an authenticated caller, and for nobody else."""
     # The SDK logs what it cannot handle with whatever the client sent.
     logging.getLogger("mcp").setLevel(logging.CRITICAL)
@@ -57,7 +74,7 @@ async def answer(services: Services, principal: Principal, request: Request, req
 class _Session:
     """What one request may see and call; it is made for its caller and ends with the request."""
 
-    def __init__(self, services: Services, principal: Principal, request_id: str) -> None:
+    def __init__(self, services: ToolServices, principal: Principal, request_id: str) -> None:
         self._services = services
         self._principal = principal
         self._request_id = request_id
@@ -65,7 +82,7 @@ class _Session:
     def server(self) -> Server[Any]:
         return Server(
             _NAME,
-            version=self._services.settings.service_version,
+            version=self._services.version,
             instructions=_INSTRUCTIONS,
             on_list_tools=self._list_tools,
             on_call_tool=self._call_tool,
