@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from common.protocols.mcp.server import ToolServices
     from common.skills.loading import Skills
     from common.telemetry.tracing import Tracer
+    from common.tools.context import Resources
     from common.tools.registry import Registry
     from common.turn import Parts
 
@@ -130,6 +131,11 @@ class Services:
         return self.skills.registry
 
     @cached_property
+    def tool_resources(self) -> "Resources":
+        """The services that tools may ask for, by the names of their contexts' fields."""
+        return {"warehouse": self.warehouse}
+
+    @cached_property
     def store(self) -> SessionStore:
         return SessionStore(self.documents)
 
@@ -175,12 +181,12 @@ class Services:
             authenticator=self.authenticator,
             provider_keys=self.provider_keys,
             rate_limits=RateLimits(self.settings),
-            warehouse=self.warehouse,
             store=self.store,
             documents=self.documents,
             finder=self.finder,
             record=self.record,
             registry=self.registry,
+            tool_resources=self.tool_resources,
             admission=Admission(self.settings.turns_per_org, self.settings.turns_per_instance),
             roster=self.skills.roster,
             loop=AgentLoop(self.completion),
@@ -195,7 +201,7 @@ class Services:
         return ToolServices(
             version=self.settings.service_version,
             registry=self.registry,
-            warehouse=self.warehouse,
+            tool_resources=self.tool_resources,
             documents=self.documents,
             log=self.log,
             clock=self.clock,

@@ -19,7 +19,8 @@ from common.models.completion import Completion, Message, ModelCall, Reply, Tool
 from common.secret import Secret
 from common.telemetry import timing
 from common.telemetry.tracing import span
-from common.tools.registry import BoundTools, as_message
+from common.tools.registry import BoundTools
+from common.tools.result import as_message
 
 _OUT_OF_STEPS = (
     "I could not finish this within the limits of one answer. Ask for less at a time, or narrow the question."

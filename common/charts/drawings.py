@@ -27,7 +27,7 @@ from common.charts.encodings import (
     written,
 )
 from common.charts.values import REST, Heading, Label, Measure, Row, Spec, Time, drawable
-from common.tools.result import json_safe
+from common.warehouse.json_values import json_safe
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 _LINE_HEIGHT = 220

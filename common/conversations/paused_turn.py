@@ -11,7 +11,7 @@ from common.agents.pausing import Paused, Waiting
 from common.documents import Data, Document, Put, Write
 from common.models.completion import Message, ToolCall
 from common.tenant import Tenant
-from common.tools.registry import as_message
+from common.tools.result import as_message
 from common.transcript.paths import pending_path
 
 
@@ -29,7 +29,7 @@ class Pending:
     paused: Paused
 
     @property
-    def scope(self) -> str:
+    def idempotency_key(self) -> str:
         """Names what goes on from here: the same write twice, in whatever attempt, is one write."""
         return f"{self.answer_ids[-1]}.next"
 

@@ -31,7 +31,7 @@ class Search:
 
         ``cut`` says that there may be more: the limit was reached, or the record did not answer.
         """
-        principal, _ = await self._authenticator.authenticate(claim)
+        principal = await self._authenticator.principal(claim)
         if len(text) > limits.SEARCH_CHARS:
             raise BadRequest(f"q may have at most {limits.SEARCH_CHARS} characters.")
         if not text.strip():

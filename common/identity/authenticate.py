@@ -52,6 +52,10 @@ class Authenticator:
     def tenant(self, claim: Claim) -> Tenant:
         return self._directory.tenant(claim.org_slug)
 
+    async def principal(self, claim: Claim) -> Principal:
+        """Return the caller. Raises Unauthenticated, Forbidden or ScopeMissing."""
+        return (await self.authenticate(claim))[0]
+
     async def authenticate(self, claim: Claim, also: tuple[str, ...] = ()) -> tuple[Principal, Entry]:
         """Return the caller, and what the same lookup found. Raises Unauthenticated, Forbidden or ScopeMissing."""
         tenant = self.tenant(claim)

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from common import limits
 from common.tools.result import ToolError
+from common.warehouse.query import Parameter
 
 PeriodType = Literal["MTD", "MoM", "QoQ", "YoY"]
 
@@ -30,6 +31,7 @@ EndDate = Annotated[
 ]
 
 DEFAULT_DAYS = 30
+_NOTHING_YET = "nothing is recorded yet. Give an earlier day."
 _FIRST_YEAR, _LAST_YEAR = 1970, 2999
 
 
@@ -53,6 +55,13 @@ class Period:
     def end_exclusive(self) -> datetime:
         """The first instant after the period: the upper bound of a half-open range."""
         return _midnight(self.end + timedelta(days=1))
+
+    def bounds(self, prefix: str = "") -> dict[str, Parameter]:
+        """The half-open bounds of the period as @start and @end_exclusive, after a prefix."""
+        return {
+            f"{prefix}start": Parameter("TIMESTAMP", self.start_instant),
+            f"{prefix}end_exclusive": Parameter("TIMESTAMP", self.end_exclusive),
+        }
 
     def as_dict(self) -> Mapping[str, date]:
         return {"start_date": self.start, "end_date": self.end}
@@ -110,10 +119,11 @@ def month_to_date(today: date) -> Period:
     return Period(month_of(today).start, today)
 
 
-def requested(start: date | None, end: date | None, today: date) -> Period:
-    """The period that a caller asked for; the last 30 days, today included, where nothing was said.
+def requested(start: date | None, end: date | None, today: date, *, ahead: str = _NOTHING_YET) -> Period:
+    """The period that a caller asked for; the last 30 days, today included, by default.
 
-    Only a start: until today. Only an end: the 30 days up to it. Raises ToolError("invalid_range").
+    Only a start: until today. Only an end: the 30 days up to it. Raises ToolError("invalid_range"), which for a start
+    after today says what else there is for days ``ahead``.
     """
     for name, day in (("start_date", start), ("end_date", end)):
         if day is not None and not _FIRST_YEAR < day.year <= _LAST_YEAR:
@@ -123,8 +133,7 @@ def requested(start: date | None, end: date | None, today: date) -> Period:
     if start is not None and end is None and start > today:
         raise ToolError(
             "invalid_range",
-            f"start_date {start} is after today, {today}: there are no costs yet. "
-            "Give an earlier start_date, or use cost_forecast for the future.",
+            f"start_date {start} is after today, {today}: {ahead}",
         )
     last = end or today
     period = Period(start, last) if start is not None else last_days(DEFAULT_DAYS, last)
@@ -176,3 +185,8 @@ def _month_to_date(today: date) -> Comparison:
             f"the month before is shorter, so it is compared whole."
         )
     return Comparison(current, previous, f"{basis} Today is not over yet.")
+
+
+def format_days(first: date | None, last: date | None) -> Mapping[str, date] | None:
+    """The days from first to last as a summary shows them. Returns None if there are none."""
+    return Period(first, last).as_dict() if first is not None and last is not None else None

@@ -6,13 +6,11 @@ it is the caller's to set, checked by pydantic before anything runs. No argument
 
 import asyncio
 import inspect
-import json
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from datetime import date, datetime
 from functools import cache
 from typing import Any
 
@@ -21,34 +19,17 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from common import limits
 from common.errors import ServiceError
 from common.tenant import Principal
-from common.tools.result import ToolError, ToolResult
-from common.warehouse.client import QueryRefused, QueryResult, Warehouse
-from common.warehouse.query import GuardedQuery
+from common.tools.context import Resources, ToolContext, make_context
+from common.tools.result import CHART, ToolError, ToolResult, error_envelope
+from common.warehouse.client import QueryRefused
 
-CHART = "chart"
 Draw = Callable[[ToolResult], dict[str, Any] | None]
-_TENANT_NAMES = re.compile(r"org|tenant|dataset|project|user|principal", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class ToolContext:
-    """What a tool works with: the warehouse under this call's labels, and the moment in UTC.
-
-    ``scope`` names the answer the call is part of: the same write twice within one scope is one write.
-    """
-
-    warehouse: Warehouse
-    labels: Mapping[str, str]
-    now: datetime
-    scope: str
-
-    @property
-    def today(self) -> date:
-        return self.now.date()
-
-    async def run(self, query: GuardedQuery) -> QueryResult:
-        """Run a query of this tool call."""
-        return await self.warehouse.run(query, labels=self.labels)
+_WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+")
+# An argument with one of these words could name a tenant …
+_TENANT_WORDS = frozenset({"org", "orgs", "organization", "organisation", "tenant", "dataset", "principal"})
+# … and one that ends with one of these, before an "id" too. `project_name` and `user_message` name something else.
+_TENANT_ENDINGS = frozenset({"project", "projects", "user", "users"})
+_SUFFIXES = frozenset({"id", "ids", "slug", "slugs"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +46,7 @@ class Tool:
     function: Callable[..., Awaitable[ToolResult]]
     writes: bool = False
     draws: Draw | None = None
+    context: type[ToolContext] = ToolContext
 
     def schema(self) -> dict[str, Any]:
         """The tool as a model API takes it; the same object every time, and nobody's to change."""
@@ -86,15 +68,28 @@ def tool(
 ) -> Tool:
     """Make a Tool of a function. Raises ValueError for an argument that could name a tenant or has no type."""
     fields: dict[str, Any] = {}
+    context: type[ToolContext] = ToolContext
     for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+            if inspect.isclass(parameter.annotation) and issubclass(parameter.annotation, ToolContext):
+                context = parameter.annotation
             continue
-        if _TENANT_NAMES.search(name) or parameter.annotation is inspect.Parameter.empty:
+        if _may_name_a_tenant(name) or parameter.annotation is inspect.Parameter.empty:
             raise ValueError(f"{function.__name__}: the argument {name} is not for a caller to set")
         default = ... if parameter.default is inspect.Parameter.empty else parameter.default
         fields[name] = (parameter.annotation, default)
     arguments = create_model(function.__name__, __config__=ConfigDict(extra="forbid", frozen=True), **fields)
-    return Tool(function.__name__, domain, inspect.cleandoc(function.__doc__ or ""), arguments, function, writes, draws)
+    description = inspect.cleandoc(function.__doc__ or "")
+    return Tool(function.__name__, domain, description, arguments, function, writes, draws, context)
+
+
+def _may_name_a_tenant(argument: str) -> bool:
+    words = [word.lower() for word in _WORD.findall(argument)]
+    if _TENANT_WORDS & set(words):
+        return True
+    while words and words[-1] in _SUFFIXES:
+        words.pop()
+    return not words or words[-1] in _TENANT_ENDINGS
 
 
 class Registry:
@@ -107,18 +102,18 @@ class Registry:
     def tools(self) -> tuple[Tool, ...]:
         return tuple(self._tools.values())
 
-    def bind(self, principal: Principal, context: ToolContext, names: Sequence[str]) -> "BoundTools":
-        """The tools of these names, for this caller. Raises KeyError for a name that no tool has."""
-        return BoundTools([self._tools[name] for name in names], principal, context)
+    def bind(self, principal: Principal, call: ToolContext, names: Sequence[str], resources: Resources) -> "BoundTools":
+        """The tools of these names, for this caller. Raises KeyError for a name or a resource that there is not."""
+        return BoundTools([self._tools[name] for name in names], principal, call, resources)
 
 
 class BoundTools:
     """Tools bound to one caller. A call never raises: it answers with an envelope or ``{"error": …}``."""
 
-    def __init__(self, tools: Sequence[Tool], principal: Principal, context: ToolContext) -> None:
+    def __init__(self, tools: Sequence[Tool], principal: Principal, call: ToolContext, resources: Resources) -> None:
         self._tools = {each.name: each for each in tools}
         self._principal = principal
-        self._context = context
+        self._contexts = {each.name: make_context(each.context, call, resources) for each in tools}
         self._writing = asyncio.Lock()
 
     @property
@@ -134,13 +129,13 @@ class BoundTools:
             async with asyncio.timeout(limits.TOOL_SECONDS):
                 return await self._call(name, arguments, agent_name)
         except ToolError as error:
-            return _error(error.code, error.message)
+            return error_envelope(error.code, error.message)
         except QueryRefused as refused:
-            return _error(refused.code, refused.detail)
+            return error_envelope(refused.code, refused.detail)
         except TimeoutError:
-            return _error("timeout", f"The query took more than {limits.TOOL_SECONDS:.0f} s. Narrow the dates.")
+            return error_envelope("timeout", self._contexts[name].on_timeout)
         except ServiceError as error:
-            return _error(error.code, error.detail)
+            return error_envelope(error.code, error.detail)
 
     async def _call(self, name: str, arguments: str, agent_name: str) -> dict[str, Any]:
         chosen = self._tools.get(name)
@@ -148,8 +143,8 @@ class BoundTools:
             raise ToolError("unknown_tool", f"There is no tool {name[:64]!r}. Use one of: {', '.join(self._tools)}.")
         checked = _checked(chosen, arguments)
         started = time.perf_counter()
-        labels = {**self._context.labels, "agent": agent_name, "tool": name}
-        context = replace(self._context, labels=labels)
+        context = self._contexts[name]
+        context = replace(context, labels={**context.labels, "agent": agent_name, "tool": name})
         # One after the other: two MERGEs that only insert do not see each other's row.
         async with self._writing if chosen.writes else nullcontext():
             result = await chosen.function(self._principal, context, **checked)
@@ -177,33 +172,3 @@ def _correction(error: ValidationError) -> str:
         name = ".".join(str(part) for part in problem["loc"]) or "arguments"
         lines.append(f"{name}: {problem['msg']}")
     return "Correct the arguments. " + "; ".join(lines[:8])
-
-
-def _error(code: str, message: str) -> dict[str, Any]:
-    return {"error": {"code": code, "message": message}}
-
-
-def as_stored(result: Mapping[str, Any], max_chars: int) -> str:
-    """A tool result as JSON text with its chart; where that is too long, as a message."""
-    text = _compact(result)
-    return text if len(text) <= max_chars else as_message(result, max_chars)
-
-
-def as_message(result: Mapping[str, Any], max_chars: int = limits.TOOL_RESULT_CHARS) -> str:
-    """A tool result as JSON text for a model, which pays for it and needs no chart.
-
-    Where it is too long, rows are left out from the end, and it says so.
-    """
-    shown = {name: value for name, value in result.items() if name != CHART}
-    text = _compact(shown)
-    while len(text) > max_chars and shown.get("rows"):
-        rows = shown["rows"]
-        shown |= {"rows": rows[: len(rows) // 2], "truncated": True}
-        text = _compact(shown)
-    if len(text) > max_chars:
-        text = _compact(_error("result_too_large", "The result is too large to show. Ask for less."))
-    return text
-
-
-def _compact(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,12 +1,20 @@
-"""The envelope that every tool answers with: rows, what they mean, and the query behind them."""
+"""The envelope that every tool answers with: rows, their meaning, and the source behind them."""
 
+import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from common.warehouse.client import QueryResult
+from common import limits
+from common.tenant import Principal
+from common.warehouse.json_values import json_safe
+from common.warehouse.query import Parameter
+from common.warehouse.result import QueryResult
+
+CHART = "chart"
+_TYPES = {bool: "BOOLEAN", int: "INTEGER", float: "FLOAT", Decimal: "NUMERIC", date: "DATE", datetime: "TIMESTAMP"}
 
 
 class ToolError(Exception):
@@ -19,10 +27,29 @@ class ToolError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class ToolResult:
-    """Rows with their columns, a summary with totals and periods, and the query that produced them."""
+class Document:
+    """A document as the source of an answer: its title, and the place to find it again."""
 
-    query: QueryResult
+    title: str
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call to another service as the source of an answer."""
+
+    service: str
+    duration_ms: int
+
+
+Source = QueryResult | Document | Call | None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """Rows with their columns, a summary with totals and periods, and the source that they came from."""
+
+    source: Source
     rows: tuple[Mapping[str, Any], ...]
     summary: Mapping[str, Any]
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -30,7 +57,8 @@ class ToolResult:
 
     def envelope(self) -> dict[str, Any]:
         """The result as JSON-safe values: decimals as numbers, dates and times in ISO 8601."""
-        types = {column.name: column.type for column in self.query.columns}
+        known = self.source.columns if isinstance(self.source, QueryResult) else ()
+        types = {column.name: column.type for column in known}
         names = list(self.rows[0]) if self.rows else []
         envelope = {
             "rows": self.rows,
@@ -38,41 +66,88 @@ class ToolResult:
             "row_count": len(self.rows),
             "truncated": self.truncated,
             "summary": self.summary,
-            "sql": self.query.sql,
-            "parameters": self.parameters,
-            "bytes_processed": self.query.bytes_processed,
-            "cached": self.query.cached,
-            "job_id": self.query.job_id,
-            "duration_ms": self.query.duration_ms,
+            **_describe(self.source, self.parameters),
         }
         safe = json_safe(envelope)
         assert isinstance(safe, dict)
         return safe
 
 
+def _describe(source: Source, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    match source:
+        case QueryResult():
+            return {
+                "sql": source.sql,
+                "parameters": parameters,
+                "bytes_processed": source.bytes_processed,
+                "cached": source.cached,
+                "job_id": source.job_id,
+                "duration_ms": source.duration_ms,
+            }
+        case Document():
+            return {"document": {"title": source.title, "location": source.location}, "parameters": parameters}
+        case Call():
+            return {"service": source.service, "parameters": parameters, "duration_ms": source.duration_ms}
+        case None:
+            return {"parameters": parameters}
+
+
+def of_shared_tables(
+    principal: Principal,
+    found: QueryResult,
+    rows: tuple[Mapping[str, Any], ...],
+    summary: Mapping[str, Any],
+    parameters: Mapping[str, Parameter],
+    *,
+    truncated: bool = False,
+) -> ToolResult:
+    """Make the answer of a query of shared tables: with the @org_slug that it binds, and without its bytes."""
+    bound = {"org_slug": principal.org_slug, **format_parameters(parameters)}
+    # The size of a table with the rows of all organisations is nobody's to know.
+    return ToolResult(replace(found, bytes_processed=0), rows, summary, bound, truncated)
+
+
+def format_parameters(parameters: Mapping[str, Parameter]) -> dict[str, Any]:
+    """The bound values as JSON holds them."""
+    return {name: json_safe(parameter.value) for name, parameter in parameters.items()}
+
+
 def bytes_read(envelope: Mapping[str, Any]) -> int:
-    """The bytes that BigQuery read for this very call: none where the answer was kept from before, or is an error."""
+    """The bytes that BigQuery read for this very call; 0 for an error or a cached answer."""
     return 0 if envelope.get("cached") else int(envelope.get("bytes_processed") or 0)
 
 
-def json_safe(value: object) -> Any:
-    """The value as JSON can hold it. Raises TypeError for a type that no tool returns."""
-    match value:
-        case None | bool() | int() | float() | str():
-            return value
-        case Decimal():
-            return int(value) if value == value.to_integral_value() else float(value)
-        case datetime() | date():
-            return value.isoformat()
-        case Mapping():
-            return {str(key): json_safe(item) for key, item in value.items()}
-        case Iterable():
-            return [json_safe(item) for item in value]
-        case _:
-            raise TypeError(f"no JSON for {type(value).__name__}")
+def error_envelope(code: str, message: str) -> dict[str, Any]:
+    """The envelope of a call that failed."""
+    return {"error": {"code": code, "message": message}}
+
+
+def as_stored(result: Mapping[str, Any], max_chars: int) -> str:
+    """Format a tool result with its chart as JSON text; without the chart, and cut, where that is too long."""
+    text = _compact(result)
+    return text if len(text) <= max_chars else as_message(result, max_chars)
+
+
+def as_message(result: Mapping[str, Any], max_chars: int = limits.TOOL_RESULT_CHARS) -> str:
+    """Format a tool result as JSON text for a model, without its chart.
+
+    Rows are left out from the end until the text fits; ``truncated`` is true then.
+    """
+    shown = {name: value for name, value in result.items() if name != CHART}
+    text = _compact(shown)
+    while len(text) > max_chars and shown.get("rows"):
+        rows = shown["rows"]
+        shown |= {"rows": rows[: len(rows) // 2], "truncated": True}
+        text = _compact(shown)
+    if len(text) > max_chars:
+        text = _compact(error_envelope("result_too_large", "The result is too large to show. Ask for less."))
+    return text
+
+
+def _compact(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _type_of(rows: Iterable[Mapping[str, Any]], name: str) -> str:
     value = next((row[name] for row in rows if row[name] is not None), None)
-    kinds = {bool: "BOOLEAN", int: "INTEGER", float: "FLOAT", Decimal: "NUMERIC", date: "DATE", datetime: "TIMESTAMP"}
-    return kinds.get(type(value), "STRING")
+    return _TYPES.get(type(value), "STRING")

@@ -12,7 +12,7 @@ from common import limits
 from common.agents.events import ToolFinished
 from common.documents import Data, Document
 from common.tenant import Tenant
-from common.tools.registry import as_stored
+from common.tools.result import as_stored
 
 Role = Literal["user", "assistant"]
 MessageStatus = Literal["complete", "cancelled"]

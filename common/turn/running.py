@@ -31,13 +31,13 @@ from common.telemetry.log import Log
 from common.telemetry.timing import Timing
 from common.telemetry.tracing import NO_SPAN, Span, span
 from common.tenant import Principal
-from common.tools.registry import BoundTools, Registry, ToolContext
+from common.tools.context import Resources, ToolContext
+from common.tools.registry import BoundTools, Registry
 from common.transcript import conversation as records
 from common.transcript.conversation import Conversation, Message
 from common.transcript.window import for_model
 from common.turn.admission import Admission
 from common.turn.client_features import PLAIN, Offers
-from common.warehouse.client import Warehouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +48,12 @@ class Parts:
     authenticator: Authenticator
     provider_keys: ProviderKeys
     rate_limits: RateLimits
-    warehouse: Warehouse
     store: SessionStore
     documents: Documents
     finder: Finder
     record: Record
     registry: Registry
+    tool_resources: Resources
     roster: Roster
     admission: Admission
     loop: AgentLoop
@@ -305,9 +305,9 @@ class Run:
     def _tools_for(self, names: tuple[str, ...]) -> BoundTools:
         setup = self._setup
         labels = {"org": setup.principal.org_slug, "conversation": setup.conversation.conversation_id}
-        scope = setup.pending.scope if setup.pending else setup.answer_id
-        context = ToolContext(self._parts.warehouse, labels, self._parts.clock(), scope=scope)
-        return self._parts.registry.bind(setup.principal, context, names)
+        key = setup.pending.idempotency_key if setup.pending else setup.answer_id
+        call = ToolContext(labels, self._parts.clock(), idempotency_key=key)
+        return self._parts.registry.bind(setup.principal, call, names, self._parts.tool_resources)
 
     def _log(self, finish: str) -> None:
         setup, timed = self._setup, self._timed

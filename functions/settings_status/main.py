@@ -24,14 +24,12 @@ async def _models(services: Services, call: Call) -> Response:
 
 
 async def _change(services: Services, call: Call) -> Response:
-    writer, _ = await services.authenticator.authenticate(call.claim)
-    changed = await services.settings_store.change(writer, await call.body(SettingsChange))
-    return JSONResponse(services.settings_view.whole(changed))
+    store, writer = services.settings_store, await services.authenticator.principal(call.claim)
+    return JSONResponse(services.settings_view.whole(await store.change(writer, await call.body(SettingsChange))))
 
 
 async def _delete(services: Services, call: Call) -> Response:
-    writer, _ = await services.authenticator.authenticate(call.claim)
-    await services.settings_store.delete(writer)
+    await services.settings_store.delete(await services.authenticator.principal(call.claim))
     return JSONResponse({"status": "deleted"})
 
 

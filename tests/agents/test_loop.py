@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -16,9 +16,9 @@ from common.models.catalog import resolve
 from common.models.completion import Reply, ToolCall, Usage
 from common.secret import Secret
 from common.tenant import Principal, Tenant, UserId, parse_org_slug
-from common.tools.registry import BoundTools, Registry, ToolContext, tool
+from common.tools.context import ToolContext
+from common.tools.registry import BoundTools, Registry, tool
 from common.tools.result import ToolError, ToolResult
-from common.warehouse.client import QueryResult, Warehouse
 from tests.fakes.scripted_model import ScriptedModel, Step, call_tool, say, transfer
 
 ROSTER = Roster.of(
@@ -29,12 +29,11 @@ ROSTER = Roster.of(
     ]
 )
 PRINCIPAL = Principal(Tenant(parse_org_slug("acme_inc"), "p", "organizations"), UserId("u1"), "k1")
-NO_QUERY = QueryResult((), (), 0, 0, "job", "SELECT 1", 1)
 
 
 async def echo(principal: Principal, context: ToolContext, *, word: str) -> ToolResult:
     """Say the word again."""
-    return ToolResult(NO_QUERY, ({"word": word, "org": principal.org_slug},), {"length": len(word)})
+    return ToolResult(None, ({"word": word, "org": principal.org_slug},), {"length": len(word)})
 
 
 async def fail(principal: Principal, context: ToolContext, *, how: str) -> ToolResult:
@@ -46,9 +45,7 @@ REGISTRY = Registry([tool("test", echo), tool("test", fail)])
 
 
 def tools_for(names: Sequence[str]) -> BoundTools:
-    return REGISTRY.bind(
-        PRINCIPAL, ToolContext(cast(Warehouse, None), {}, datetime(2026, 2, 28, tzinfo=UTC), "answer-1"), names
-    )
+    return REGISTRY.bind(PRINCIPAL, ToolContext({}, datetime(2026, 2, 28, tzinfo=UTC), "answer-1"), names, {})
 
 
 async def run(model: ScriptedModel, agent_name: str | None = "Echoer") -> list[Any]:
@@ -110,13 +107,13 @@ async def test_calls_of_one_step_run_at_the_same_time_and_their_results_keep_the
         """Wait for the other call."""
         async with asyncio.timeout(5):
             await together.wait()
-        return ToolResult(NO_QUERY, ({"word": word},), {})
+        return ToolResult(None, ({"word": word},), {})
 
     registry = Registry([tool("test", meet)])
     roster = Roster.of([Agent("Router", "", "r", (), router=True), Agent("Echoer", "", "e", ("meet",))])
     calls = (ToolCall("c1", "meet", '{"word": "one"}'), ToolCall("c2", "meet", '{"word": "two"}'))
     model = ScriptedModel([Reply("", calls), say("done")])
-    context = ToolContext(cast(Warehouse, None), {}, datetime(2026, 2, 28, tzinfo=UTC), "answer-1")
+    context = ToolContext({}, datetime(2026, 2, 28, tzinfo=UTC), "answer-1")
     briefing = Briefing(
         roster=roster,
         agent_name="Echoer",
@@ -127,7 +124,7 @@ async def test_calls_of_one_step_run_at_the_same_time_and_their_results_keep_the
         key=Secret("sk"),
         temperature=0,
         max_tokens=1,
-        tools_for=lambda names: registry.bind(PRINCIPAL, context, names),
+        tools_for=lambda names: registry.bind(PRINCIPAL, context, names, {}),
     )
     events = [event async for event in AgentLoop(model).run(briefing)]
     assert {event.call_id for event in events if isinstance(event, ToolFinished)} == {"c1", "c2"}

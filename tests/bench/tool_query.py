@@ -9,7 +9,8 @@ from rich.console import Console
 from common.app import Services
 from common.settings import load_settings
 from common.tenant import OrgSlug, Principal, Tenant, UserId
-from common.tools.registry import BoundTools, ToolContext
+from common.tools.context import ToolContext
+from common.tools.registry import BoundTools
 from tests.bench.results import Results, Table, shown
 from tests.bench.stage import AT_ONCE, DATA_LATENCY, NO_DATA_LATENCY, PROJECT, Stage
 
@@ -27,8 +28,8 @@ async def run(console: Console, stage: Stage, results: Results) -> None:
             services = Services(settings)
             slug = stage.callers[repetition].org_slug
             principal = Principal(Tenant(OrgSlug(slug), PROJECT, "organizations"), UserId("bench"), "key")
-            context = ToolContext(services.warehouse, {"org": slug}, services.clock(), scope="bench")
-            tools = services.registry.bind(principal, context, ("query_costs",))
+            context = ToolContext({"org": slug}, services.clock(), "bench")
+            tools = services.registry.bind(principal, context, ("query_costs",), services.tool_resources)
             first = services.clock().date() - timedelta(days=90 + repetition)
             for kind, start in enumerate((first, first + timedelta(days=40), first + timedelta(days=40))):
                 elapsed = await _call(tools, start)

@@ -12,9 +12,9 @@ from common import limits
 from common.models.completion import Reply, ToolCall, Usage
 from common.skills.loading import load_skills
 from common.tenant import Principal
-from common.tools.registry import Registry, ToolContext, tool
+from common.tools.context import ToolContext
+from common.tools.registry import Registry, tool
 from common.tools.result import ToolResult
-from common.warehouse.client import QueryResult
 from tests.clients.conftest import Node, Product, Serving
 from tests.clients.runs import CLIENTS, posted, run, types
 from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
@@ -100,12 +100,12 @@ def writing(made: list[tuple[str, str]]) -> Registry:
 
     async def cost_forecast(principal: Principal, context: ToolContext, *, what: str) -> ToolResult:
         """Change something."""
-        made.append((what, context.scope))
-        return ToolResult(QueryResult((), (), 0, 0, "job", "UPDATE x", 1), (), {"changed": what})
+        made.append((what, context.idempotency_key))
+        return ToolResult(None, (), {"changed": what})
 
     async def read_it(principal: Principal, context: ToolContext) -> ToolResult:
         """Read something."""
-        return ToolResult(QueryResult((), (), 0, 0, "job", "SELECT 1", 1), (), {})
+        return ToolResult(None, (), {})
 
     names = {name for agent in load_skills().roster.agents.values() for name in agent.tools} - {"cost_forecast"}
     reading = [replace(tool("test", read_it), name=name) for name in sorted(names)]

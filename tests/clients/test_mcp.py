@@ -15,9 +15,9 @@ from mcp.client.streamable_http import streamable_http_client
 
 from common import limits
 from common.tenant import Principal
-from common.tools.registry import Registry, ToolContext, tool
+from common.tools.context import ToolContext
+from common.tools.registry import Registry, tool
 from common.tools.result import ToolResult
-from common.warehouse.client import QueryResult
 from local.data.__main__ import emulated_bigquery
 from tests.clients.conftest import Product, Serving
 from tests.conftest import Cloud
@@ -31,7 +31,7 @@ ACCEPT = {"Accept": "application/json, text/event-stream"}
 
 def said(**summary: str) -> ToolResult:
     """What a tool made for a test answers."""
-    return ToolResult(QueryResult((), (), 0, 0, "job", "SELECT 1", 1), (), summary)
+    return ToolResult(None, (), summary)
 
 
 @asynccontextmanager

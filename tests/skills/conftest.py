@@ -19,7 +19,8 @@ from common.skills.alerts.tools import TOOLS as ALERT_TOOLS
 from common.skills.costs.tools import TOOLS as COST_TOOLS
 from common.skills.usage.tools import TOOLS as USAGE_TOOLS
 from common.tenant import OrgSlug, Principal, Tenant, UserId
-from common.tools.registry import BoundTools, Registry, ToolContext
+from common.tools.context import ToolContext
+from common.tools.registry import BoundTools, Registry
 from common.warehouse import schema
 from common.warehouse.client import QueryResult, Warehouse
 from common.warehouse.query import GuardedQuery
@@ -134,7 +135,7 @@ def call(counting: CountingWarehouse) -> Call:
         tenant = Tenant(OrgSlug(org), PROJECT, "organizations")
         principal = Principal(tenant, UserId("u1"), "key-1")
         noon = datetime.combine(today, time(12), UTC)
-        tools = BoundTools(COST_TOOLS, principal, ToolContext(counting, {"org": org}, noon, "answer-1"))
+        tools = BoundTools(COST_TOOLS, principal, ToolContext({"org": org}, noon, "answer-1"), {"warehouse": counting})
         return await tools.call(name, json.dumps(arguments, default=str), agent_name="CostAnalyst")
 
     return calling
@@ -168,7 +169,7 @@ def ask(operated: bigquery.Client, counting: CountingWarehouse) -> Call:
         **arguments: object,
     ) -> dict[str, Any]:
         principal = Principal(Tenant(OrgSlug(org), PROJECT, "organizations"), UserId(_user), "key-1")
-        tools = registry.bind(principal, ToolContext(counting, {"org": org}, _now, _scope), [tool_name])
+        tools = registry.bind(principal, ToolContext({"org": org}, _now, _scope), [tool_name], {"warehouse": counting})
         return await tools.call(tool_name, json.dumps(arguments, default=str), agent_name="Tester")
 
     return asking

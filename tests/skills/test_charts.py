@@ -8,10 +8,10 @@ from typing import Any, get_args
 import pytest
 
 from common import limits
-from common.skills.costs.sql import TIMES, Dimension, GroupBy
+from common.focus.dimensions import TIMES, Dimension, GroupBy
 from common.skills.usage.sql import Consumer, UsageGroup
 from common.tools.periods import PeriodType
-from common.tools.registry import CHART, as_message, as_stored
+from common.tools.result import CHART, as_message, as_stored
 from local.data import demo
 from tests.skills import drawn
 from tests.skills.conftest import DEMO_TODAY, MANY_DAY, STEADY_END, Call

@@ -10,6 +10,7 @@ from google.cloud import bigquery
 
 from common import limits
 from common.app import Services
+from common.focus.providers import provider_names
 from common.settings import Settings
 from common.skills.alerts import sql as alert_sql
 from common.skills.costs import sql as cost_sql
@@ -154,7 +155,7 @@ def _parameters(types: Mapping[str, str], asked: str) -> dict[str, Parameter]:
         "end_day_exclusive": Parameter("DATE", end),
         **dict.fromkeys(("limit", "max_rows"), Parameter("INT64", most)),
         "message_chars": Parameter("INT64", 7),
-        "providers": Parameter("STRING", (*cost_sql.provider_names("AWS"), "openai", "gemini", "straße & söhne")),
+        "providers": Parameter("STRING", (*provider_names("AWS"), "openai", "gemini", "straße & söhne")),
         **{name: Parameter("STRING", word) for name, word in _WORDS.items()},
     }
     return {name: known[name] for name in types}

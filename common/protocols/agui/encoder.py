@@ -45,7 +45,7 @@ from common.agents.events import (
     TurnStarted,
 )
 from common.errors import ServiceError
-from common.tools.registry import CHART, as_message
+from common.tools.result import CHART, as_message
 from common.transcript.conversation import Conversation
 
 _ENCODER = EventEncoder()

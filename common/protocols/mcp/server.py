@@ -24,8 +24,9 @@ from common.protocols.mcp import prompts, resources
 from common.record.tool_calls import record_call
 from common.telemetry.log import Log
 from common.tenant import Principal
-from common.tools.registry import BoundTools, Registry, Tool, ToolContext, as_message
-from common.warehouse.client import Warehouse
+from common.tools.context import Resources, ToolContext
+from common.tools.registry import BoundTools, Registry, Tool
+from common.tools.result import as_message
 
 AGENT = "mcp"
 _NAME = "cloudcost-chat"
@@ -43,7 +44,7 @@ class ToolServices:
 
     version: str
     registry: Registry
-    warehouse: Warehouse
+    tool_resources: Resources
     documents: Documents
     log: Log
     clock: Callable[[], datetime]
@@ -134,8 +135,9 @@ class _Session:
     def _tools(self) -> BoundTools:
         services = self._services
         labels = {"org": self._principal.org_slug, "conversation": AGENT}
-        context = ToolContext(services.warehouse, labels, services.clock(), scope=self._request_id)
-        return services.registry.bind(self._principal, context, [each.name for each in services.registry.tools])
+        call = ToolContext(labels, services.clock(), idempotency_key=self._request_id)
+        names = [each.name for each in services.registry.tools]
+        return services.registry.bind(self._principal, call, names, services.tool_resources)
 
     async def _list_prompts(self, _context: _Context, _page: _Page) -> mcp.ListPromptsResult:
         return mcp.ListPromptsResult(prompts=prompts.listed())

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from common.skills.alerts.sql import Severity
 from common.tenant import Principal
-from common.tools.result import json_safe
+from common.warehouse.json_values import json_safe
 
 Status = Literal["active", "paused", "disabled"]
 AlertPeriod = Literal["daily", "weekly", "monthly"]

@@ -12,14 +12,16 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 
 from common import limits
 from common.focus.currencies import parse_currency
+from common.focus.providers import provider_key
 from common.skills.alerts import rules, sql
 from common.skills.alerts.rules import AlertPeriod, Status, Wanted
 from common.skills.alerts.sql import ACKNOWLEDGED, PRIORITIES, Severity
 from common.tenant import Principal
-from common.tools import recorded
+from common.tools import periods
+from common.tools.context import WarehouseContext
 from common.tools.periods import EndDate, StartDate
-from common.tools.registry import Tool, ToolContext, tool
-from common.tools.result import ToolError, ToolResult
+from common.tools.registry import Tool, tool
+from common.tools.result import ToolError, ToolResult, of_shared_tables
 from common.warehouse.query import Parameter, fixed
 from common.warehouse.result import QueryResult
 
@@ -67,7 +69,7 @@ StatusFilter = Annotated[
 
 async def list_alerts(
     principal: Principal,
-    context: ToolContext,
+    context: WarehouseContext,
     *,
     status: StatusFilter | None = None,
     limit: Annotated[int, Field(ge=1, le=limits.MAX_ALERTS, description="At most this many rules.")] = 50,
@@ -80,23 +82,23 @@ async def list_alerts(
     """
     parameters = {"limit": Parameter("INT64", limits.MAX_ALERT_RULES)}
     found = await context.run(fixed(principal.tenant, sql.RULES, parameters))
-    rules = [rules.as_row(rule, context.now) for rule in found.rows]
-    chosen = [rule for rule in rules if status in (None, rule["status"])]
+    every = [rules.as_row(rule, context.now) for rule in found.rows]
+    chosen = [rule for rule in every if status in (None, rule["status"])]
     summary = {
         "as_of": context.now,
         "filters": {"status": status} if status else {},
         "matching": len(chosen),
-        "total": len(rules),
-        "by_status": {each: sum(rule["status"] == each for rule in rules) for each in _STATUSES},
+        "total": len(every),
+        "by_status": {each: sum(rule["status"] == each for rule in every) for each in _STATUSES},
     }
     rows = tuple(chosen[:limit])
     truncated = found.truncated or len(rows) < len(chosen)
-    return recorded.of_shared(principal, found, rows, summary, parameters, truncated=truncated)
+    return of_shared_tables(principal, found, rows, summary, parameters, truncated=truncated)
 
 
 async def create_alert(
     principal: Principal,
-    context: ToolContext,
+    context: WarehouseContext,
     *,
     name: Annotated[
         str,
@@ -136,7 +138,7 @@ async def create_alert(
         name=name,
         threshold=threshold,
         currency=currency,
-        provider=recorded.provider_key(provider) if provider is not None else None,
+        provider=provider_key(provider) if provider is not None else None,
         severity=severity,
         entity_id=entity.get("entity_id"),
         entity_name=entity.get("entity_name"),
@@ -157,12 +159,12 @@ async def create_alert(
         "description": wanted.description,
         **({} if rule["notify_channel_ids"] else {"note": _NO_CHANNEL}),
     }
-    return recorded.of_shared(principal, _of_write(written, stored), (rule,), summary, parameters)
+    return of_shared_tables(principal, _of_write(written, stored), (rule,), summary, parameters)
 
 
 async def alert_history(
     principal: Principal,
-    context: ToolContext,
+    context: WarehouseContext,
     *,
     start_date: StartDate | None = None,
     end_date: EndDate | None = None,
@@ -177,9 +179,9 @@ async def alert_history(
     FAILED, SUPPRESSED or ACKNOWLEDGED) and trigger_data with the observed figures. The summary counts the whole range
     by severity, whatever the limit. Where nothing fired it says which days have alerts.
     """
-    period = recorded.requested(start_date, end_date, context.today)
+    period = periods.requested(start_date, end_date, context.today)
     filters = {"severity": Parameter("STRING", severity)} if severity is not None else {}
-    parameters = {**recorded.instants(period), **filters, "limit": Parameter("INT64", limit)}
+    parameters = {**period.bounds(), **filters, "limit": Parameter("INT64", limit)}
     found = await context.run(fixed(principal.tenant, sql.history(by_severity=bool(filters)), parameters))
     counts = found.rows[0] if found.rows else {}
     summary = {
@@ -193,12 +195,12 @@ async def alert_history(
     names = (*_SHOWN, "priority", "trigger_data", "recipient_count", "sent_at")
     rows = tuple({name: row[name] for name in names} for row in found.rows)
     truncated = len(rows) < counts.get("alert_count", 0)
-    return recorded.of_shared(principal, found, rows, summary, parameters, truncated=truncated)
+    return of_shared_tables(principal, found, rows, summary, parameters, truncated=truncated)
 
 
 async def acknowledge_alert(
     principal: Principal,
-    context: ToolContext,
+    context: WarehouseContext,
     *,
     alert_history_id: Annotated[
         str,
@@ -230,7 +232,7 @@ async def acknowledge_alert(
         **({} if acknowledged else {"note": _whose(row)}),
     }
     shown = {name: row[name] for name in (*_SHOWN, "acknowledged_at", "acknowledged_by")}
-    return recorded.of_shared(principal, query, (shown,), summary, parameters)
+    return of_shared_tables(principal, query, (shown,), summary, parameters)
 
 
 TOOLS: tuple[Tool, ...] = (
@@ -241,9 +243,9 @@ TOOLS: tuple[Tool, ...] = (
 )
 
 
-def _rule_parameters(principal: Principal, context: ToolContext, wanted: Wanted) -> dict[str, Parameter]:
+def _rule_parameters(principal: Principal, context: WarehouseContext, wanted: Wanted) -> dict[str, Parameter]:
     return {
-        "rule_id": Parameter("STRING", wanted.rule_id(principal, context.scope)),
+        "rule_id": Parameter("STRING", wanted.rule_id(principal, context.idempotency_key)),
         "name": Parameter("STRING", wanted.name),
         "description": Parameter("STRING", wanted.description),
         "priority": Parameter("STRING", PRIORITIES[wanted.severity]),
@@ -257,7 +259,7 @@ def _rule_parameters(principal: Principal, context: ToolContext, wanted: Wanted)
     }
 
 
-async def _entity(principal: Principal, context: ToolContext, asked: str) -> dict[str, Any]:
+async def _entity(principal: Principal, context: WarehouseContext, asked: str) -> dict[str, Any]:
     """The one current entity of that name or id. Raises ToolError with the entities that there are."""
     most = Parameter("INT64", limits.MAX_ENTITIES_NAMED)
     parameters = {"entity": Parameter("STRING", asked), "limit": most}
@@ -278,17 +280,17 @@ async def _entity(principal: Principal, context: ToolContext, asked: str) -> dic
     )
 
 
-async def _available(principal: Principal, context: ToolContext, filters: dict[str, Parameter]) -> Any:
+async def _available(principal: Principal, context: WarehouseContext, filters: dict[str, Parameter]) -> Any:
     """Which days have alerts: those that the filter matches, or else any."""
     for tried in (filters, {}) if filters else ({},):
         text = sql.available(by_severity=bool(tried))
         row = (await context.run(fixed(principal.tenant, text, tried))).rows[0]
         if row["alert_count"]:
-            return recorded.days(row["first_day"], row["last_day"])
+            return periods.format_days(row["first_day"], row["last_day"])
     return None
 
 
-async def _alert(principal: Principal, context: ToolContext, one: dict[str, Parameter]) -> QueryResult:
+async def _alert(principal: Principal, context: WarehouseContext, one: dict[str, Parameter]) -> QueryResult:
     """The alert with its rule. Another organisation's id and an id of nothing are the same ToolError."""
     found = await context.run(fixed(principal.tenant, sql.ALERT, one))
     if not found.rows:
@@ -297,7 +299,7 @@ async def _alert(principal: Principal, context: ToolContext, one: dict[str, Para
 
 
 async def _acknowledge(
-    principal: Principal, context: ToolContext, one: dict[str, Parameter], created_at: datetime
+    principal: Principal, context: WarehouseContext, one: dict[str, Parameter], created_at: datetime
 ) -> tuple[QueryResult, dict[str, Parameter]]:
     """Write who has seen the alert, and then that it was seen."""
     which = {**one, "created_at": Parameter("TIMESTAMP", created_at)}

@@ -11,55 +11,19 @@ from itertools import combinations
 from string import Template
 from typing import Literal, get_args
 
+from common.focus.dimensions import COST_TYPE, EXPRESSIONS, TIMES, CostType, Dimension, GroupBy
+from common.focus.providers import provider_names
 from common.warehouse.query import Parameter
 
-GroupBy = Literal["provider", "service", "service_category", "team", "region", "model", "day", "week", "month"]
-Dimension = Literal["provider", "service", "service_category", "cost_type", "team", "region", "model"]
-CostType = Literal["cloud", "genai", "subscription"]
 FilterName = Literal["provider", "service_category", "cost_type"]
 
 OTHER = "(other)"
 
-_GENAI = (
-    "('openai', 'anthropic', 'google gemini', 'gemini', 'google ai', 'deepseek', 'mistral', 'mistral ai', 'cohere')"
-)
-_COST_TYPE = f"""CASE
-      WHEN x_genai_provider IS NOT NULL OR x_genai_cost_type IS NOT NULL OR LOWER(ServiceProviderName) IN {_GENAI}
-        THEN 'genai'
-      WHEN x_service_model = 'SaaS' AND x_cloud_provider IS NULL THEN 'subscription'
-      ELSE 'cloud'
-    END"""
-
-EXPRESSIONS: Mapping[str, str] = {
-    "provider": "ServiceProviderName",
-    "service": "ServiceName",
-    "service_category": "ServiceCategory",
-    "cost_type": _COST_TYPE,
-    "team": "COALESCE(x_hierarchy_entity_name, 'Unallocated')",
-    "region": "COALESCE(RegionId, RegionName, 'No region')",
-    "model": "COALESCE(x_genai_model, 'No model')",
-    "day": "DATE(ChargePeriodStart)",
-    "week": "DATE_TRUNC(DATE(ChargePeriodStart), WEEK(MONDAY))",
-    "month": "FORMAT_DATE('%Y-%m', DATE(ChargePeriodStart))",
-}
-TIMES = frozenset({"day", "week", "month"})
-
 _CONDITIONS: Mapping[FilterName, str] = {
     "provider": "LOWER(ServiceProviderName) IN UNNEST(@providers)",
     "service_category": "LOWER(ServiceCategory) = LOWER(@service_category)",
-    "cost_type": f"{_COST_TYPE} = @cost_type",
+    "cost_type": f"{COST_TYPE} = @cost_type",
 }
-
-# Names that mean the same provider, all in lower case; the filter also matches what was asked for, as it stands.
-_ALIASES: tuple[frozenset[str], ...] = (
-    frozenset({"aws", "amazon", "amazon aws", "amazon web services", "amazon web services, inc."}),
-    frozenset({"gcp", "google", "google cloud", "google cloud platform", "google cloud platform (gcp)"}),
-    frozenset({"azure", "microsoft", "microsoft azure", "ms azure", "microsoft corporation"}),
-    frozenset({"oracle", "oci", "oracle cloud", "oracle cloud infrastructure"}),
-    frozenset({"openai", "open ai", "chatgpt"}),
-    frozenset({"anthropic", "claude"}),
-    frozenset({"gemini", "google gemini", "google ai", "google ai studio"}),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +57,6 @@ class Filters:
         if self.cost_type is not None:
             bound["cost_type"] = Parameter("STRING", self.cost_type)
         return bound
-
-
-def provider_names(asked: str) -> tuple[str, ...]:
-    """The lower-case provider names that an asked-for provider may stand for, itself included."""
-    exact = asked.lower()
-    name = " ".join(exact.split())
-    same = next((group for group in _ALIASES if name in group), frozenset())
-    return tuple(sorted({exact, name, *same}))
 
 
 _COSTS = Template("""

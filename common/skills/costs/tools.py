@@ -10,17 +10,20 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from common import limits
+from common.focus.dimensions import CostType, Dimension, GroupBy
 from common.skills.costs import charts, forecast, sql
-from common.skills.costs.sql import CostType, Dimension, Filters, GroupBy
+from common.skills.costs.sql import Filters
 from common.tenant import Principal
 from common.tools import periods
+from common.tools.context import WarehouseContext
 from common.tools.periods import EndDate, Period, PeriodType, StartDate
-from common.tools.registry import Tool, ToolContext, tool
-from common.tools.result import ToolError, ToolResult, json_safe
+from common.tools.registry import Tool, tool
+from common.tools.result import ToolError, ToolResult, format_parameters
 from common.warehouse.client import QueryRefused, QueryResult
 from common.warehouse.query import Parameter, fixed
 
 _COST_BASIS = "BilledCost"
+_AHEAD = "there are no costs yet. Give an earlier start_date, or use cost_forecast for the future."
 _WHOLE = 10_000  # hundredths of a percent
 
 ProviderName = Annotated[
@@ -52,7 +55,7 @@ CostKind = Annotated[
 
 async def query_costs(
     principal: Principal,
-    context: ToolContext,
+    context: WarehouseContext,
     *,
     group_by: Annotated[
         GroupBy,
@@ -79,9 +82,9 @@ async def query_costs(
     currency; the largest come first, times run forward. The summary has the totals per currency over all groups,
     whatever the limit; currencies are never added together. Where nothing was found it says which days have data.
     """
-    period = periods.requested(start_date, end_date, context.today)
+    period = periods.requested(start_date, end_date, context.today, ahead=_AHEAD)
     filters = Filters(provider, service_category, cost_type)
-    parameters = {**_bounds(period), **filters.parameters(), "limit": Parameter("INT64", limit)}
+    parameters = {**period.bounds(), **filters.parameters(), "limit": Parameter("INT64", limit)}
     found = await _run(principal, context, sql.costs(group_by, filters.names), parameters)
     ordered = sorted(found.rows, key=lambda row: row["position"])
     rows = [
@@ -96,12 +99,14 @@ async def query_costs(
         **await _where_data_is(principal, context, filters, found),
         "cost_basis": _COST_BASIS,
     }
-    return ToolResult(found, tuple(rows), summary, _shown(parameters), truncated=_group_count(found) > len(rows))
+    return ToolResult(
+        found, tuple(rows), summary, format_parameters(parameters), truncated=_group_count(found) > len(rows)
+    )
 
 
 async def compare_periods(
     principal: Principal,
-    context: ToolContext,
+    context: WarehouseContext,
     *,
     period_type: Annotated[
         PeriodType,
@@ -138,7 +143,7 @@ async def compare_periods(
 
 async def cost_breakdown(
     principal: Principal,
-    context: ToolContext,
+    context: WarehouseContext,
     *,
     dimension: Annotated[Dimension, Field(description="What to divide the spend by: one row per value of it.")],
     start_date: StartDate | None = None,
@@ -151,9 +156,9 @@ async def cost_breakdown(
     share negative; where a currency's total is zero there are no shares (null). Values beyond what fits are one row
     "(other)".
     """
-    period = periods.requested(start_date, end_date, context.today)
+    period = periods.requested(start_date, end_date, context.today, ahead=_AHEAD)
     filters = Filters(cost_type=cost_type)
-    parameters = {**_bounds(period), **filters.parameters(), "max_rows": Parameter("INT64", limits.MAX_GROUPS)}
+    parameters = {**period.bounds(), **filters.parameters(), "max_rows": Parameter("INT64", limits.MAX_GROUPS)}
     found = await _run(principal, context, sql.breakdown(dimension, filters.names), parameters)
     rows, totals = list[dict[str, Any]](), list[dict[str, Any]]()
     for currency, group in _by_currency(found.rows):
@@ -179,12 +184,12 @@ async def cost_breakdown(
         **await _where_data_is(principal, context, filters, found),
         "cost_basis": _COST_BASIS,
     }
-    return ToolResult(found, tuple(rows), summary, _shown(parameters))
+    return ToolResult(found, tuple(rows), summary, format_parameters(parameters))
 
 
 async def cost_forecast(
     principal: Principal,
-    context: ToolContext,
+    context: WarehouseContext,
     *,
     horizon_days: Annotated[
         int,
@@ -199,7 +204,7 @@ async def cost_forecast(
     """
     yesterday = context.today - timedelta(days=1)
     period = periods.last_days(limits.FORECAST_HISTORY_DAYS, yesterday)
-    parameters = _bounds(period)
+    parameters = period.bounds()
     found = await _run(principal, context, sql.HISTORY, parameters)
     if not found.rows:
         available = (await _where_data_is(principal, context, Filters(), found))["available"]
@@ -221,12 +226,12 @@ async def cost_forecast(
         "cost_basis": _COST_BASIS,
     }
     shown = tuple(rows[: limits.MAX_RESULT_ROWS])
-    return ToolResult(found, shown, summary, _shown(parameters), truncated=len(shown) < len(rows))
+    return ToolResult(found, shown, summary, format_parameters(parameters), truncated=len(shown) < len(rows))
 
 
 async def top_cost_drivers(
     principal: Principal,
-    context: ToolContext,
+    context: WarehouseContext,
     *,
     days: Annotated[
         int,
@@ -296,28 +301,17 @@ def percent_change(current: Decimal, previous: Decimal) -> Decimal | None:
 
 
 async def _run(
-    principal: Principal, context: ToolContext, text: str, parameters: Mapping[str, Parameter]
+    principal: Principal, context: WarehouseContext, text: str, parameters: Mapping[str, Parameter]
 ) -> QueryResult:
     return await context.run(fixed(principal.tenant, text, parameters))
 
 
-def _bounds(period: Period, prefix: str = "") -> dict[str, Parameter]:
-    return {
-        f"{prefix}start": Parameter("TIMESTAMP", period.start_instant),
-        f"{prefix}end_exclusive": Parameter("TIMESTAMP", period.end_exclusive),
-    }
-
-
-def _shown(parameters: Mapping[str, Parameter]) -> dict[str, Any]:
-    return {name: json_safe(parameter.value) for name, parameter in parameters.items()}
-
-
 async def _changes(
-    principal: Principal, context: ToolContext, current: Period, previous: Period, filters: Filters, limit: int
+    principal: Principal, context: WarehouseContext, current: Period, previous: Period, filters: Filters, limit: int
 ) -> tuple[QueryResult, dict[str, Parameter]]:
     parameters = {
-        **_bounds(current, "current_"),
-        **_bounds(previous, "previous_"),
+        **current.bounds("current_"),
+        **previous.bounds("previous_"),
         **filters.parameters(),
         "limit": Parameter("INT64", limit),
     }
@@ -340,7 +334,7 @@ def _changed(
         }
         for row in ordered[:limit]
     )
-    return ToolResult(found, rows, summary, _shown(parameters), truncated=_group_count(found) > len(rows))
+    return ToolResult(found, rows, summary, format_parameters(parameters), truncated=_group_count(found) > len(rows))
 
 
 def _group_count(found: QueryResult) -> int:
@@ -373,7 +367,7 @@ def _change_totals(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 async def _where_data_is(
-    principal: Principal, context: ToolContext, filters: Filters, found: QueryResult
+    principal: Principal, context: WarehouseContext, filters: Filters, found: QueryResult
 ) -> dict[str, Any]:
     """Which days have data, for an answer without rows: what the filters match, or else anything at all."""
     if found.rows:

@@ -8,11 +8,11 @@ from typing import Any
 
 from common import limits
 from common.charts import drawings
+from common.charts.money import of_one_currency
 from common.charts.values import Grain, Heading, Label, Measure, Row, Spec, Time, labelled, titled
 from common.focus.currencies import CURRENCIES
-from common.skills.costs.charts import of_one_currency
 from common.tools.result import ToolResult
-from common.warehouse.result import Column
+from common.warehouse.result import Column, QueryResult
 
 _WHOLE = frozenset({"INTEGER", "INT64"})
 _NUMBERS = _WHOLE | {"FLOAT", "FLOAT64", "NUMERIC", "BIGNUMERIC"}
@@ -49,7 +49,8 @@ class _Shape:
 
 def query(result: ToolResult) -> Spec | None:
     """A line over time, or bars of the first number; None for rows that are neither."""
-    shape = _shape(result.query.columns, result.rows)
+    columns = result.source.columns if isinstance(result.source, QueryResult) else ()
+    shape = _shape(columns, result.rows)
     if shape is None:
         return None
     rows, currency, notes = (

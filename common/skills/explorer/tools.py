@@ -12,10 +12,12 @@ from pydantic import Field
 from common import limits
 from common.skills.explorer import charts, sql
 from common.tenant import Principal
-from common.tools.registry import Tool, ToolContext, tool
-from common.tools.result import ToolError, ToolResult, json_safe
+from common.tools.context import WarehouseContext
+from common.tools.registry import Tool, tool
+from common.tools.result import ToolError, ToolResult
 from common.warehouse import schema
 from common.warehouse.guard import Denied, admit
+from common.warehouse.json_values import json_safe
 from common.warehouse.query import admitted, fixed
 from common.warehouse.readable_tables import SharedTable, shared_tables
 from common.warehouse.result import QueryRefused, QueryResult, TableInfo
@@ -39,7 +41,7 @@ Sql = Annotated[
 ]
 
 
-async def list_org_tables(principal: Principal, context: ToolContext) -> ToolResult:
+async def list_org_tables(principal: Principal, context: WarehouseContext) -> ToolResult:
     """List the tables that can be queried: the organisation's own, and its rows of the platform's shared tables.
 
     Rows have the table's name as it is written in SQL, its kind, a description and the number of columns; row_count
@@ -64,10 +66,10 @@ async def list_org_tables(principal: Principal, context: ToolContext) -> ToolRes
         "shared_tables": len(shared_tables()),
         "note": "A table without a dataset is one of the organisation's own. Of shared tables only its rows are seen.",
     }
-    return ToolResult(_no_query(), tuple(rows), summary, truncated=len(names) > len(listed))
+    return ToolResult(None, tuple(rows), summary, truncated=len(names) > len(listed))
 
 
-async def describe_table(principal: Principal, context: ToolContext, *, table: TableName) -> ToolResult:
+async def describe_table(principal: Principal, context: WarehouseContext, *, table: TableName) -> ToolResult:
     """Describe one table: its columns with type, mode and description, its partitioning and clustering.
 
     For the organisation's own tables, string columns with few distinct values show them in `values`; filter by these.
@@ -83,7 +85,7 @@ async def describe_table(principal: Principal, context: ToolContext, *, table: T
     raise ToolError("unknown_table", f"There is no table {table[:100]!r}. list_org_tables names those there are.")
 
 
-async def run_read_query(principal: Principal, context: ToolContext, *, sql: Sql) -> ToolResult:
+async def run_read_query(principal: Principal, context: WarehouseContext, *, sql: Sql) -> ToolResult:
     """Run one SELECT over the organisation's own tables and its rows of the shared tables, at most 500 rows.
 
     For questions that no other tool answers. The query is checked first; where it is refused, the error says what to
@@ -154,7 +156,7 @@ def _shared_row(principal: Principal, table: SharedTable) -> dict[str, Any]:
     }
 
 
-async def _describe_own(principal: Principal, context: ToolContext, info: TableInfo) -> ToolResult:
+async def _describe_own(principal: Principal, context: WarehouseContext, info: TableInfo) -> ToolResult:
     found, values, note = await _sample(principal, context, info)
     rows = [
         {
@@ -199,16 +201,16 @@ def _describe_shared(principal: Principal, table: SharedTable) -> ToolResult:
         "clustered_by": [name for name in declared.clustering if name in readable],
         "rows_seen": "the caller's own rows" if "user_id" in table.filters else "the organisation's own rows",
     }
-    return ToolResult(_no_query(), tuple(rows), summary)
+    return ToolResult(None, tuple(rows), summary)
 
 
 async def _sample(
-    principal: Principal, context: ToolContext, info: TableInfo
-) -> tuple[QueryResult, Mapping[str, Sequence[str]], str]:
+    principal: Principal, context: WarehouseContext, info: TableInfo
+) -> tuple[QueryResult | None, Mapping[str, Sequence[str]], str]:
     """The values of columns that have few, where looking costs little; and where they come from."""
     asked = sql.sample(info, context.now)
     if asked is None:
-        return _no_query(), {}, _TOO_LARGE
+        return None, {}, _TOO_LARGE
     text, parameters, columns = asked
     query = replace(fixed(principal.tenant, text, parameters), max_bytes=limits.SAMPLE_BYTES)
     try:
@@ -216,7 +218,7 @@ async def _sample(
     except QueryRefused as refused:
         # The columns stand; only this hint is missing.
         note = _TOO_LARGE if refused.code == "bytes_over_limit" else "No values: they could not be read."
-        return _no_query(), {}, note
+        return None, {}, note
     row = found.rows[0] if found.rows else {}
     values = {}
     for index, column in enumerate(columns):
@@ -248,8 +250,3 @@ def _plain(value: object) -> Any:
                 return json_safe(value)
             except TypeError:
                 return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
-def _no_query() -> QueryResult:
-    """What stands for the query of an answer that took none."""
-    return QueryResult((), (), 0, 0, "", "", 0)

@@ -1,8 +1,8 @@
 """What the rows of the usage tools look like."""
 
 from common.charts import drawings
+from common.charts.money import about, of_one_currency, total
 from common.charts.values import Heading, Label, Measure, Spec, Time, largest
-from common.skills.costs.charts import about, of_one_currency, total
 from common.skills.usage.sql import TIMES
 from common.tools.result import ToolResult
 

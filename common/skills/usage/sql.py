@@ -9,7 +9,7 @@ from functools import cache
 from string import Template
 from typing import Literal, get_args
 
-from common.skills.costs.sql import EXPRESSIONS
+from common.focus.dimensions import EXPRESSIONS
 
 UsageGroup = Literal["model", "provider", "team", "day", "week", "month"]
 Consumer = Literal["model", "service", "provider", "team"]

@@ -8,15 +8,16 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from common import limits
-from common.skills.costs import sql as cost_sql
+from common.focus.providers import provider_names
 from common.skills.usage import charts, quotas, sql
 from common.skills.usage.run_failures import failure_class
 from common.skills.usage.sql import Consumer, RunFilter, RunStatus, UsageFilter, UsageGroup
 from common.tenant import Principal
-from common.tools import recorded
+from common.tools import periods
+from common.tools.context import WarehouseContext
 from common.tools.periods import EndDate, Period, StartDate
-from common.tools.registry import Tool, ToolContext, tool
-from common.tools.result import ToolResult
+from common.tools.registry import Tool, tool
+from common.tools.result import ToolResult, format_parameters, of_shared_tables
 from common.warehouse.query import Parameter, fixed
 from common.warehouse.result import QueryRefused, QueryResult
 
@@ -41,7 +42,7 @@ ModelName = Annotated[
 
 async def genai_usage(
     principal: Principal,
-    context: ToolContext,
+    context: WarehouseContext,
     *,
     start_date: StartDate | None = None,
     end_date: EndDate | None = None,
@@ -62,12 +63,12 @@ async def genai_usage(
     billed in several currencies has a row for each; its tokens stand in one of them and are null in the others.
     input_tokens are those not read from a cache. The summary has the totals over all groups.
     """
-    period = recorded.requested(start_date, end_date, context.today)
+    period = periods.requested(start_date, end_date, context.today)
     names: list[UsageFilter] = []
     filters: dict[str, Parameter] = {}
     if provider is not None:
         names.append("provider")
-        filters["providers"] = Parameter("STRING", cost_sql.provider_names(provider))
+        filters["providers"] = Parameter("STRING", provider_names(provider))
     if model is not None:
         names.append("model")
         filters["model"] = Parameter("STRING", model.strip())
@@ -94,10 +95,10 @@ async def genai_usage(
     }
     rows = tuple(_usage_row(row, group_by) for row in groups)
     group_count = groups[0]["group_count"] if groups else 0
-    return ToolResult(found, rows, summary, recorded.shown(parameters), truncated=group_count > len(rows))
+    return ToolResult(found, rows, summary, format_parameters(parameters), truncated=group_count > len(rows))
 
 
-async def quota_status(principal: Principal, context: ToolContext) -> ToolResult:
+async def quota_status(principal: Principal, context: WarehouseContext) -> ToolResult:
     """Say how much of the pipeline quotas is used: runs today, runs this month, and runs at the same time.
 
     Rows have used, limit, left, percent and when the quota resets; a limit of null is unlimited. The summary says when
@@ -115,12 +116,12 @@ async def quota_status(principal: Principal, context: ToolContext) -> ToolResult
         summary["note"] = "No usage has been counted for this organisation yet, so its limits are not known here."
     elif latest["usage_date"] != context.today:
         summary["note"] = f"The last counters are of {latest['usage_date']}; no run has been counted today."
-    return recorded.of_shared(principal, found, rows, summary, {})
+    return of_shared_tables(principal, found, rows, summary, {})
 
 
 async def top_consumers(
     principal: Principal,
-    context: ToolContext,
+    context: WarehouseContext,
     *,
     dimension: Annotated[
         Consumer,
@@ -138,7 +139,7 @@ async def top_consumers(
     The largest of each currency come first; currencies are never compared or added. Tokens are null where a row has no
     GenAI usage, or where it cannot be told which seller's service the usage was. The summary has the totals of all.
     """
-    period = recorded.requested(start_date, end_date, context.today)
+    period = periods.requested(start_date, end_date, context.today)
     parameters = {**_bounds(period), "limit": Parameter("INT64", limit)}
     found = await context.run(fixed(principal.tenant, sql.consumers(dimension), parameters))
     ordered = sorted(found.rows, key=lambda row: row["position"])
@@ -162,12 +163,12 @@ async def top_consumers(
         "available": available,
         "cost_basis": _COST_BASIS,
     }
-    return ToolResult(found, rows, summary, recorded.shown(parameters), truncated=groups > len(rows))
+    return ToolResult(found, rows, summary, format_parameters(parameters), truncated=groups > len(rows))
 
 
 async def pipeline_runs(
     principal: Principal,
-    context: ToolContext,
+    context: WarehouseContext,
     *,
     provider: Annotated[
         str,
@@ -191,12 +192,12 @@ async def pipeline_runs(
     filters: dict[str, Parameter] = {}
     if provider is not None:
         names.append("provider")
-        filters["providers"] = Parameter("STRING", cost_sql.provider_names(provider))
+        filters["providers"] = Parameter("STRING", provider_names(provider))
     if status is not None:
         names.append("status")
         filters["status"] = Parameter("STRING", status)
     parameters = {
-        **recorded.instants(period),
+        **period.bounds(),
         **filters,
         "limit": Parameter("INT64", limit),
         "message_chars": Parameter("INT64", limits.PIPELINE_MESSAGE_CHARS),
@@ -214,7 +215,7 @@ async def pipeline_runs(
     }
     rows = tuple(_run_row(row) for row in found.rows)
     truncated = counts.get("run_count", 0) > len(rows)
-    return recorded.of_shared(principal, found, rows, summary, parameters, truncated=truncated)
+    return of_shared_tables(principal, found, rows, summary, parameters, truncated=truncated)
 
 
 TOOLS: tuple[Tool, ...] = tuple(
@@ -239,7 +240,7 @@ def per_million(cost: Decimal | None, tokens: int | None) -> Decimal | None:
 def _bounds(period: Period) -> dict[str, Parameter]:
     """A period for both kinds of table: by the day, and by the instant."""
     return {
-        **recorded.instants(period),
+        **period.bounds(),
         "start_day": Parameter("DATE", period.start),
         "end_day_exclusive": Parameter("DATE", period.end + timedelta(days=1)),
     }
@@ -283,7 +284,7 @@ def _run_row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def _where_usage_is(
-    principal: Principal, context: ToolContext, names: tuple[UsageFilter, ...], filters: Mapping[str, Parameter]
+    principal: Principal, context: WarehouseContext, names: tuple[UsageFilter, ...], filters: Mapping[str, Parameter]
 ) -> dict[str, Any]:
     """Which days have GenAI usage, for an answer without rows: what the filters match, or else any."""
     row = await _only(principal, context, sql.usage_available(names), filters)
@@ -292,28 +293,28 @@ async def _where_usage_is(
     first, last = row["first_match"] or row["first_day"], row["last_match"] or row["last_day"]
     known = {"provider": "known_providers", "model": "known_models"}
     return {
-        "available": recorded.days(first, last),
+        "available": periods.format_days(first, last),
         **{known[name]: list(row[f"{name}s"] or ()) for name in names},
     }
 
 
-async def _where_consumers_are(principal: Principal, context: ToolContext, dimension: Consumer) -> Any:
+async def _where_consumers_are(principal: Principal, context: WarehouseContext, dimension: Consumer) -> Any:
     row = await _only(principal, context, sql.consumers_available(dimension), {})
-    return recorded.days(row["first_day"], row["last_day"]) if row else None
+    return periods.format_days(row["first_day"], row["last_day"]) if row else None
 
 
-async def _where_runs_are(principal: Principal, context: ToolContext) -> dict[str, Any]:
+async def _where_runs_are(principal: Principal, context: WarehouseContext) -> dict[str, Any]:
     row = await _only(principal, context, sql.RUNS_AVAILABLE, {})
     if row is None:
         return {"available": None}
     return {
-        "available": recorded.days(row["first_day"], row["last_day"]),
+        "available": periods.format_days(row["first_day"], row["last_day"]),
         "known_providers": list(row["providers"] or ()),
     }
 
 
 async def _only(
-    principal: Principal, context: ToolContext, text: str, parameters: Mapping[str, Parameter]
+    principal: Principal, context: WarehouseContext, text: str, parameters: Mapping[str, Parameter]
 ) -> Mapping[str, Any] | None:
     """The one row of a look-up that is only a hint; None where it is too costly."""
     try:

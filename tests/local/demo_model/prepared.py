@@ -7,7 +7,9 @@ from decimal import Decimal
 from typing import Any, cast
 
 from common.tenant import OrgSlug, Principal, Tenant, UserId
-from common.tools.registry import BoundTools, ToolContext, as_message
+from common.tools.context import ToolContext
+from common.tools.registry import BoundTools
+from common.tools.result import as_message
 from common.warehouse.client import Warehouse
 from common.warehouse.result import QueryResult, TableColumn, TableInfo
 from tests.local.demo_model.specialist_tools import BY_NAME
@@ -41,8 +43,8 @@ async def result_of(
     """What a tool says to the model, as JSON text."""
     principal = Principal(Tenant(OrgSlug("acme_inc"), "project", "organizations"), UserId("u-ada"), "key-1")
     warehouse = cast(Warehouse, PreparedWarehouse(answers, affected_rows))
-    context = ToolContext(warehouse, {"org": "acme_inc"}, NOON, "answer-1")
-    tools = BoundTools([BY_NAME[name]], principal, context)
+    context = ToolContext({"org": "acme_inc"}, NOON, "answer-1")
+    tools = BoundTools([BY_NAME[name]], principal, context, {"warehouse": warehouse})
     return as_message(await tools.call(name, json.dumps(arguments), agent_name="Tester"))
 
 

@@ -12,13 +12,14 @@ from google.cloud import bigquery
 from common import limits
 from common.agents.events import ToolFinished
 from common.focus.currencies import CURRENCIES
+from common.focus.providers import provider_key
 from common.record.outbox import tool_call_rows
 from common.skills.alerts import rules as alert_rules
 from common.skills.alerts.rules import Wanted
 from common.skills.alerts.tools import TOOLS as ALERT_TOOLS
 from common.tenant import OrgSlug, Principal, Tenant, UserId
-from common.tools import recorded
-from common.tools.registry import BoundTools, ToolContext
+from common.tools.context import ToolContext
+from common.tools.registry import BoundTools
 from common.transcript.conversation import Message
 from local.data import demo
 from tests.skills.conftest import DEMO_TODAY, NOON, PROJECT, Call, CountingWarehouse
@@ -209,7 +210,7 @@ async def test_the_same_alert_asked_for_at_the_same_time_is_one_rule(
     operated: bigquery.Client, counting: CountingWarehouse
 ) -> None:
     principal = Principal(Tenant(OrgSlug("acme_inc"), PROJECT, "organizations"), UserId("u1"), "key-1")
-    tools = BoundTools(ALERT_TOOLS, principal, ToolContext(counting, {}, NOON, "at once"))
+    tools = BoundTools(ALERT_TOOLS, principal, ToolContext({}, NOON, "at once"), {"warehouse": counting})
     calls = [tools.call("create_alert", json.dumps(MONTHLY), agent_name="AlertManager") for _ in range(5)]
     answers = await asyncio.gather(*calls)
     assert sorted(answer["summary"]["created"] for answer in answers) == [False] * 4 + [True]
@@ -243,7 +244,7 @@ def test_another_caller_answer_or_argument_makes_another_rule() -> None:
      ("Google AI", "gemini"), ("Microsoft", "azure"), ("  Git  Hub ", "git hub")],
 )  # fmt: skip
 def test_a_provider_is_stored_under_one_name(asked: str, key: str) -> None:
-    assert recorded.provider_key(asked) == key
+    assert provider_key(asked) == key
 
 
 async def test_an_entity_of_another_organisation_or_of_nobody_is_unknown(ask: Call) -> None:

@@ -10,7 +10,7 @@ import pytest
 from common import limits
 from common.skills.costs import sql as cost_sql
 from common.skills.costs.tools import TOOLS as COST_TOOLS
-from common.tools.result import json_safe
+from common.warehouse.json_values import json_safe
 from tests.skills import ledger
 from tests.skills.conftest import DEMO_TODAY, MANY_DAY, STEADY_END, Call, CountingWarehouse, rows_of
 

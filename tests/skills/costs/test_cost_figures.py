@@ -7,11 +7,11 @@ from typing import Any, get_args
 
 import pytest
 
-from common.skills.costs.sql import CostType, Dimension, GroupBy
+from common.focus.dimensions import CostType, Dimension, GroupBy
 from common.skills.costs.tools import percent_change
 from common.tools import periods
 from common.tools.periods import Period, PeriodType
-from common.tools.result import json_safe
+from common.warehouse.json_values import json_safe
 from tests.skills import ledger
 from tests.skills.conftest import DEMO_TODAY, Call, CountingWarehouse, rows_of
 from tests.skills.ledger import Row

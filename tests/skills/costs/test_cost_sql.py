@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from common.focus.providers import provider_names
 from common.skills.costs import sql as cost_sql
 from common.tenant import OrgSlug, Tenant
 from common.warehouse.query import Parameter, fixed
@@ -61,10 +62,10 @@ def test_every_text_reads_one_table_of_the_tenant_and_prunes_its_partitions(name
     ],
 )
 def test_a_provider_stands_for_its_common_names_and_itself(asked: str, names: set[str]) -> None:
-    assert names <= set(cost_sql.provider_names(asked))
-    assert len(set(cost_sql.provider_names(asked))) == len(cost_sql.provider_names(asked))
+    assert names <= set(provider_names(asked))
+    assert len(set(provider_names(asked))) == len(provider_names(asked))
 
 
 def test_no_name_means_two_providers() -> None:
     for name in ("google", "gemini", "microsoft", "claude", "oci", "openai"):
-        assert not {"google cloud", "google gemini"} <= set(cost_sql.provider_names(name))
+        assert not {"google cloud", "google gemini"} <= set(provider_names(name))

@@ -12,8 +12,9 @@ from common import limits
 from common.skills.explorer import charts as queries
 from common.skills.explorer.tools import TOOLS as EXPLORER_TOOLS
 from common.tenant import OrgSlug, Principal, Tenant, UserId
-from common.tools.registry import CHART, BoundTools, ToolContext
-from common.tools.result import ToolResult
+from common.tools.context import ToolContext
+from common.tools.registry import BoundTools
+from common.tools.result import CHART, ToolResult
 from common.warehouse.result import Column, QueryResult
 from local.data import demo
 from tests.skills import drawn
@@ -157,7 +158,7 @@ async def test_what_a_model_asked_for_is_drawn_as_it_came(
     operated: bigquery.Client, counting: CountingWarehouse, org: str, name: str
 ) -> None:
     principal = Principal(Tenant(OrgSlug(org), PROJECT, "organizations"), UserId("u1"), "key-1")
-    tools = BoundTools(EXPLORER_TOOLS, principal, ToolContext(counting, {"org": org}, NOON, "answer-1"))
+    tools = BoundTools(EXPLORER_TOOLS, principal, ToolContext({"org": org}, NOON, "answer-1"), {"warehouse": counting})
     answer = await tools.call("run_read_query", json.dumps({"sql": QUERIES[name]}), agent_name="Explorer")
     chart = answer[CHART]
     drawn.check(chart)

@@ -13,7 +13,8 @@ from common import limits
 from common.skills.explorer import sql as explorer_sql
 from common.skills.explorer.tools import TOOLS as EXPLORER_TOOLS
 from common.tenant import OrgSlug, Principal, Tenant, UserId
-from common.tools.registry import BoundTools, ToolContext
+from common.tools.context import ToolContext
+from common.tools.registry import BoundTools
 from common.warehouse import schema
 from common.warehouse.query import fixed
 from common.warehouse.readable_tables import holds_secret, shared_tables
@@ -32,7 +33,9 @@ def explore(operated: bigquery.Client, counting: CountingWarehouse) -> Explore:
 
     async def exploring(org: str, tool_name: str, **arguments: object) -> dict[str, Any]:
         principal = Principal(Tenant(OrgSlug(org), PROJECT, "organizations"), UserId("u1"), "key-1")
-        tools = BoundTools(EXPLORER_TOOLS, principal, ToolContext(counting, {"org": org}, NOW, "answer-1"))
+        tools = BoundTools(
+            EXPLORER_TOOLS, principal, ToolContext({"org": org}, NOW, "answer-1"), {"warehouse": counting}
+        )
         return await tools.call(tool_name, json.dumps(arguments), agent_name="Explorer")
 
     return exploring

@@ -9,10 +9,10 @@ from typing import Any, get_args
 import pytest
 
 from common import limits
-from common.skills.costs import sql as cost_sql
+from common.focus.providers import provider_names
 from common.skills.usage import quotas
 from common.skills.usage.sql import Consumer, UsageGroup
-from common.tools.result import json_safe
+from common.warehouse.json_values import json_safe
 from local.data import demo
 from tests.skills import ledger
 from tests.skills.conftest import DEMO_TODAY, NOON, Call, rows_of
@@ -323,7 +323,7 @@ def test_a_quota_without_a_limit_is_unlimited_and_one_that_was_passed_leaves_not
 
 
 def expected_runs(org: str, provider: str | None, status: str | None) -> list[Row]:
-    names = cost_sql.provider_names(provider) if provider else ()
+    names = provider_names(provider) if provider else ()
     chosen = [
         row
         for row in shared_rows(org)["org_meta_pipeline_runs"]

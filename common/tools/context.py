@@ -1,0 +1,52 @@
+"""What a tool is given beside its arguments; a tool's own context type names the services that it needs."""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from datetime import date, datetime
+from typing import Any, ClassVar
+
+from common import limits
+from common.warehouse.client import Warehouse
+from common.warehouse.query import GuardedQuery
+from common.warehouse.result import QueryResult
+
+Resources = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolContext:
+    """The context of a tool that needs no service: the labels of its call and the moment in UTC.
+
+    ``idempotency_key`` names the answer that the call is part of: the same write twice under one key is one write.
+    A subclass adds a field for each service it needs; the field's name is the name of the resource.
+    """
+
+    labels: Mapping[str, str]
+    now: datetime
+    idempotency_key: str
+
+    on_timeout: ClassVar[str] = f"The tool took more than {limits.TOOL_SECONDS:.0f} s. Ask for less."
+
+    @property
+    def today(self) -> date:
+        return self.now.date()
+
+
+@dataclass(frozen=True, slots=True)
+class WarehouseContext(ToolContext):
+    """The context of a tool that queries the warehouse, under the labels of its call."""
+
+    warehouse: Warehouse
+
+    on_timeout: ClassVar[str] = f"The query took more than {limits.TOOL_SECONDS:.0f} s. Narrow the dates."
+
+    async def run(self, query: GuardedQuery) -> QueryResult:
+        """Run a query of this tool call."""
+        return await self.warehouse.run(query, labels=self.labels)
+
+
+def make_context(kind: type[ToolContext], call: ToolContext, resources: Resources) -> ToolContext:
+    """Make the context that a tool asks for. Raises KeyError for a resource that there is not."""
+    given = {field.name: getattr(call, field.name) for field in fields(ToolContext)}
+    needed = [field.name for field in fields(kind) if field.name not in given and field.default is MISSING]
+    return kind(**given, **{name: resources[name] for name in needed})

@@ -1,0 +1,128 @@
+"""The seam that every tool stands behind: its context, its source, and the names of its arguments."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydantic import create_model
+
+from common import limits
+from common.tenant import Principal, Tenant, UserId, parse_org_slug
+from common.tools.context import ToolContext, WarehouseContext
+from common.tools.registry import BoundTools, Tool, tool
+from common.tools.result import Call, Document, ToolResult
+
+PRINCIPAL = Principal(Tenant(parse_org_slug("acme_inc"), "p", "organizations"), UserId("u1"), "k1")
+NOW = datetime(2026, 2, 28, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class ShelfContext(ToolContext):
+    """The context of a tool that needs documents."""
+
+    shelf: Mapping[str, str]
+
+
+async def read_shelf(principal: Principal, context: ShelfContext, *, title: str) -> ToolResult:
+    """Read a document."""
+    return ToolResult(Document(title, f"{context.today}/{title}"), ({"text": context.shelf[title]},), {})
+
+
+async def call_service(principal: Principal, context: ToolContext, *, count: int) -> ToolResult:
+    """Ask another service."""
+    return ToolResult(Call("weather", 12), ({"count": count},), {})
+
+
+async def think(principal: Principal, context: ToolContext) -> ToolResult:
+    """Answer from nothing."""
+    return ToolResult(None, (), {"answer": 42})
+
+
+def bound(function: Any, **resources: object) -> BoundTools:
+    return BoundTools([tool("test", function)], PRINCIPAL, ToolContext({}, NOW, "answer-1"), resources)
+
+
+async def ask(function: Any, resources: Mapping[str, object] | None = None, **arguments: object) -> dict[str, Any]:
+    tools = bound(function, **(resources or {}))
+    return await tools.call(function.__name__, json.dumps(arguments), agent_name="Tester")
+
+
+async def test_a_tool_is_given_the_services_that_its_context_names() -> None:
+    answer = await ask(read_shelf, {"shelf": {"Policy": "Tag everything."}}, title="Policy")
+    assert answer["rows"] == [{"text": "Tag everything."}]
+    assert answer["document"] == {"title": "Policy", "location": "2026-02-28/Policy"}
+    assert "sql" not in answer
+
+
+def test_a_service_that_the_product_does_not_have_is_found_before_any_call() -> None:
+    with pytest.raises(KeyError, match="shelf"):
+        bound(read_shelf)
+
+
+async def test_a_call_to_a_service_is_a_source() -> None:
+    answer = await ask(call_service, count=3)
+    assert (answer["service"], answer["rows"]) == ("weather", [{"count": 3}])
+    assert "sql" not in answer
+
+
+async def test_an_answer_may_have_no_source() -> None:
+    answer = await ask(think)
+    assert answer["summary"] == {"answer": 42}
+    assert not {"sql", "document", "service"} & answer.keys()
+
+
+@pytest.mark.parametrize(("kind", "word"), [(ToolContext, "The tool took"), (WarehouseContext, "The query took")])
+async def test_a_timeout_is_worded_by_the_source(
+    monkeypatch: pytest.MonkeyPatch, kind: type[ToolContext], word: str
+) -> None:
+    async def wait(principal: Principal, context: Any) -> ToolResult:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(limits, "TOOL_SECONDS", 0.01)
+    waiting = Tool("wait", "test", "", create_model("wait"), wait, context=kind)
+    tools = BoundTools([waiting], PRINCIPAL, ToolContext({}, NOW, "answer-1"), {"warehouse": None})
+    answer = await tools.call("wait", "{}", agent_name="Tester")
+    assert answer["error"]["code"] == "timeout"
+    assert answer["error"]["message"].startswith(word)
+
+
+def with_argument(name: str) -> Any:
+    """A tool function with one argument of this name."""
+    space: dict[str, Any] = {"ToolResult": ToolResult}
+    exec(f"async def made(principal, context, *, {name}: str = '') -> ToolResult: ...", space)
+    return space["made"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "projected_days",
+        "project_name",
+        "organic_growth",
+        "user_message",
+        "search",
+        "forgotten",
+        "users_at_once",
+        "region",
+    ],
+)
+def test_an_argument_that_only_sounds_like_a_tenant_is_allowed(name: str) -> None:
+    assert name in tool("test", with_argument(name)).arguments.model_fields
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "org", "org_slug", "orgSlug", "organization_id", "the_tenant", "tenantId",
+        "dataset", "dataset_name", "the_principal",
+        "project", "project_id", "projectId", "billing_project", "user", "user_id", "users", "as_user", "id",
+    ],
+)  # fmt: skip
+def test_an_argument_that_could_name_a_tenant_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        tool("test", with_argument(name))
