@@ -10,7 +10,7 @@ from typing import Any
 from google.cloud import bigquery
 
 from local.data import warehouse
-from tests.tools import costs_made
+from tests.skills import costs_made
 
 ORG, OTHER = "fixed_inc", "other_inc"
 ADMIN_KEY, MEMBER_KEY, EXPIRED_KEY, OTHER_KEY = (
