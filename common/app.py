@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from common.conversations.conversations import Conversations
 from common.conversations.feedback import Feedback
-from common.conversations.lookup import Finder
+from common.conversations.lookup import ConversationLookup
 from common.conversations.messages import Messages
 from common.conversations.search import Search
-from common.conversations.store import SessionStore
+from common.conversations.store import ConversationStore
 from common.documents import Documents
 from common.identity.authenticate import Authenticator
 from common.metering.rate_limits import RateLimits
@@ -24,7 +24,7 @@ from common.organizations.key_check import KeyCheck
 from common.organizations.provider_key import ProviderKeys
 from common.organizations.settings_store import SettingsStore
 from common.organizations.settings_view import SettingsView
-from common.record.backlog import OutboxState
+from common.record.backlog import Backlog
 from common.record.purge import Purge
 from common.record.reader import Record
 from common.record.sync import Sync
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from common.telemetry.tracing import Tracer
     from common.tools.context import Resources
     from common.tools.registry import Registry
-    from common.turn import Parts
+    from common.turn import TurnServices
 
 Clock = Callable[[], datetime]
 
@@ -117,7 +117,7 @@ class Services:
     @cached_property
     def readiness(self) -> Readiness:
         probes = {"firestore": self.documents.ping, "bigquery": self.warehouse.ping, "kms": self.provider_keys.ping}
-        measures = {"outbox": OutboxState(self.documents, self.clock).measure}
+        measures = {"outbox": Backlog(self.documents, self.clock).measure}
         return Readiness(self.settings, self.log, probes, measures)
 
     @cached_property
@@ -136,24 +136,24 @@ class Services:
         return {"warehouse": self.warehouse}
 
     @cached_property
-    def store(self) -> SessionStore:
-        return SessionStore(self.documents)
+    def store(self) -> ConversationStore:
+        return ConversationStore(self.documents)
 
     @cached_property
     def record(self) -> Record:
         return Record(self.warehouse)
 
     @cached_property
-    def finder(self) -> Finder:
-        return Finder(self.authenticator, self.record)
+    def lookup(self) -> ConversationLookup:
+        return ConversationLookup(self.authenticator, self.record)
 
     @cached_property
     def conversations(self) -> Conversations:
-        return Conversations(self.authenticator, self.finder, self.documents, self.record, self.store, self.clock)
+        return Conversations(self.authenticator, self.lookup, self.documents, self.record, self.store, self.clock)
 
     @cached_property
     def messages(self) -> Messages:
-        return Messages(self.finder, self.documents, self.record, self.clock)
+        return Messages(self.lookup, self.documents, self.record, self.clock)
 
     @cached_property
     def search(self) -> Search:
@@ -161,7 +161,7 @@ class Services:
 
     @cached_property
     def feedback(self) -> Feedback:
-        return Feedback(self.finder, self.documents, self.record, self.clock)
+        return Feedback(self.lookup, self.documents, self.record, self.clock)
 
     @cached_property
     def sync(self) -> Sync:
@@ -170,20 +170,20 @@ class Services:
         return Sync(self.documents, self.directory, writer, purge, self.log, self.clock)
 
     @cached_property
-    def turns(self) -> "Parts":
+    def turns(self) -> "TurnServices":
         # Only the functions that answer questions import the agents, the tools and the models.
         from common.agents.loop import AgentLoop
-        from common.turn import Parts
+        from common.turn import TurnServices
         from common.turn.admission import Admission
 
-        return Parts(
+        return TurnServices(
             settings=self.settings,
             authenticator=self.authenticator,
             provider_keys=self.provider_keys,
             rate_limits=RateLimits(self.settings),
             store=self.store,
             documents=self.documents,
-            finder=self.finder,
+            lookup=self.lookup,
             record=self.record,
             registry=self.registry,
             tool_resources=self.tool_resources,

@@ -9,13 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from common import limits
 from common.conversations import cursor
-from common.conversations.lookup import Finder
-from common.conversations.store import SessionStore
+from common.conversations.lookup import ConversationLookup
+from common.conversations.store import ConversationStore
 from common.documents import Create, Data, Document, DocumentConflict, Documents, Patch, Put, Sort, Where, Write
 from common.errors import DocumentsUnavailable, WarehouseUnavailable
-from common.identity.authenticate import Authenticator, Claim
+from common.identity.authenticate import Authenticator, Credentials
 from common.organizations.directory import hash_api_key
-from common.record.reader import Place, Record
+from common.record.reader import ListPosition, Record
 from common.tenant import Principal, Tenant
 from common.transcript.conversation import Conversation, conversation_of
 from common.transcript.paths import conversation_path, conversations_path, listed_path
@@ -47,7 +47,7 @@ class _Listed:
     """How much of a caller's list Firestore holds: all of it, or all back to ``held_from``."""
 
     at: datetime
-    held_from: Place | None
+    held_from: ListPosition | None
 
     def data(self, expire_at: datetime) -> Data:
         place = {"at": self.held_from.at, "row_id": self.held_from.row_id} if self.held_from else None
@@ -60,28 +60,28 @@ class Conversations:
     def __init__(
         self,
         authenticator: Authenticator,
-        finder: Finder,
+        lookup: ConversationLookup,
         documents: Documents,
         record: Record,
-        store: SessionStore,
+        store: ConversationStore,
         clock: Callable[[], datetime],
     ) -> None:
         self._authenticator = authenticator
-        self._finder = finder
+        self._lookup = lookup
         self._documents = documents
         self._record = record
         self._store = store
         self._clock = clock
 
-    async def page(self, claim: Claim, limit: int, after: str | None) -> dict[str, Any]:
+    async def page(self, credentials: Credentials, limit: int, after: str | None) -> dict[str, Any]:
         """One page of the caller's active conversations, newest first, from one query.
 
         What Firestore does not hold is first brought there from the record. ``partial`` is said of a page that may
         lack some because the record did not answer.
         """
-        tenant = self._authenticator.tenant(claim)
-        noted_path = listed_path(tenant, f"{hash_api_key(claim.api_key or '')}/{claim.user_id or ''}")
-        principal, entry = await self._authenticator.authenticate(claim, (noted_path,))
+        tenant = self._authenticator.tenant(credentials)
+        noted_path = listed_path(tenant, f"{hash_api_key(credentials.api_key or '')}/{credentials.user_id or ''}")
+        principal, entry = await self._authenticator.authenticate(credentials, (noted_path,))
         scope = ("conversations", tenant.org_slug, principal.user_id)
         place = cursor.decode(scope, after, (datetime, str)) if after else None
         noted = self._noted(entry.documents[noted_path])
@@ -102,15 +102,15 @@ class Conversations:
             body["next_cursor"] = cursor.encode(scope, (last["last_message_at"], last["conversation_id"]))
         return body | ({"partial": True} if partial else {})
 
-    async def rename(self, claim: Claim, conversation_id: str, body: Rename) -> dict[str, Any]:
+    async def rename(self, credentials: Credentials, conversation_id: str, body: Rename) -> dict[str, Any]:
         """Give a conversation another title."""
-        found = await self._finder.find(claim, conversation_id)
+        found = await self._lookup.find(credentials, conversation_id)
         await self._store.rename(found.principal, found.conversation, body.title, self._clock())
         return {"status": "renamed", "conversation_id": conversation_id, "title": body.title}
 
-    async def delete(self, claim: Claim, conversation_id: str) -> dict[str, Any]:
+    async def delete(self, credentials: Credentials, conversation_id: str) -> dict[str, Any]:
         """Delete a conversation; from now on it is nowhere to be found."""
-        found = await self._finder.find(claim, conversation_id)
+        found = await self._lookup.find(credentials, conversation_id)
         await self._store.delete(found.principal, found.conversation, self._clock())
         return {"status": "deleted", "conversation_id": conversation_id}
 
@@ -128,7 +128,7 @@ class Conversations:
         if document is None or self._clock() - document.data["at"] > timedelta(days=limits.LISTED_DAYS):
             return None
         held = document.data["held_from"]
-        return _Listed(document.data["at"], Place(held["at"], held["row_id"]) if held else None)
+        return _Listed(document.data["at"], ListPosition(held["at"], held["row_id"]) if held else None)
 
     async def _warmed(self, principal: Principal, noted_path: str, noted: _Listed | None) -> bool:
         """Bring the next part of the list from the record to Firestore, and note it; False where nobody answers."""
@@ -140,7 +140,9 @@ class Conversations:
         now = self._clock()
         expire_at = now + timedelta(days=limits.HOT_DAYS)
         last = listed[-1] if len(listed) == limits.WARMED_CONVERSATIONS else None
-        after = _Listed(noted.at if noted else now, Place(last.last_message_at, last.conversation_id) if last else None)
+        after = _Listed(
+            noted.at if noted else now, ListPosition(last.last_message_at, last.conversation_id) if last else None
+        )
         try:
             await self._keep(principal.tenant, listed, expire_at)
             await self._documents.commit([Put(noted_path, after.data(expire_at))])

@@ -7,10 +7,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from common import limits
-from common.conversations.lookup import Finder
+from common.conversations.lookup import ConversationLookup
 from common.documents import DocumentConflict, Documents, Patch
 from common.errors import NotFound
-from common.identity.authenticate import Claim
+from common.identity.authenticate import Credentials
 from common.record import outbox
 from common.record.reader import Record
 from common.transcript import conversation as records
@@ -32,18 +32,22 @@ class Opinion(BaseModel):
 class Feedback:
     """Stores one opinion per user and answer; the last one counts."""
 
-    def __init__(self, finder: Finder, documents: Documents, record: Record, clock: Callable[[], datetime]) -> None:
-        self._finder = finder
+    def __init__(
+        self, lookup: ConversationLookup, documents: Documents, record: Record, clock: Callable[[], datetime]
+    ) -> None:
+        self._lookup = lookup
         self._documents = documents
         self._record = record
         self._clock = clock
 
-    async def give(self, claim: Claim, conversation_id: str, message_id: str, opinion: Opinion) -> dict[str, Any]:
+    async def give(
+        self, credentials: Credentials, conversation_id: str, message_id: str, opinion: Opinion
+    ) -> dict[str, Any]:
         """Store an opinion of an answer of the caller's own conversation. Raises NotFound for anything else."""
         if not records.is_id(message_id):
-            await self._finder.find(claim, conversation_id)
+            await self._lookup.find(credentials, conversation_id)
             raise NotFound(_MISSING)
-        found = await self._finder.find(claim, conversation_id, ("messages", message_id))
+        found = await self._lookup.find(credentials, conversation_id, ("messages", message_id))
         tenant = found.principal.tenant
         path = message_path(tenant, conversation_id, message_id)
         held = found.documents[path]

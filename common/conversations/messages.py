@@ -9,42 +9,46 @@ from typing import Any
 from common import limits
 from common.conversations import cursor
 from common.conversations.conversations import summary
-from common.conversations.lookup import Finder, Found
+from common.conversations.lookup import ConversationLookup, Found
 from common.documents import Create, DocumentConflict, Documents, Sort, Where
 from common.errors import DocumentsUnavailable
-from common.identity.authenticate import Claim
-from common.record.reader import Place, Record
+from common.identity.authenticate import Credentials
+from common.record.reader import ListPosition, Record
 from common.transcript.conversation import Message, bytes_of, message_of
 from common.transcript.paths import message_path, messages_path
 
 SCHEMA_VERSION = 1
-_START = (0, Place(datetime.fromisoformat("1970-01-01T00:00:00+00:00"), "-"))
+_START = (0, ListPosition(datetime.fromisoformat("1970-01-01T00:00:00+00:00"), "-"))
 
-Position = tuple[int, Place]
+Position = tuple[int, ListPosition]
 
 
 class Messages:
     """Reads one caller's conversations, oldest message first."""
 
-    def __init__(self, finder: Finder, documents: Documents, record: Record, clock: Callable[[], datetime]) -> None:
-        self._finder = finder
+    def __init__(
+        self, lookup: ConversationLookup, documents: Documents, record: Record, clock: Callable[[], datetime]
+    ) -> None:
+        self._lookup = lookup
         self._documents = documents
         self._record = record
         self._clock = clock
 
-    async def page(self, claim: Claim, conversation_id: str, limit: int, after: str | None) -> dict[str, Any]:
+    async def page(
+        self, credentials: Credentials, conversation_id: str, limit: int, after: str | None
+    ) -> dict[str, Any]:
         """One page of a conversation, oldest first, from one query where Firestore holds it all.
 
         It is shorter than ``limit`` where the messages and their tool results are long.
         """
-        found = await self._finder.find(claim, conversation_id)
+        found = await self._lookup.find(credentials, conversation_id)
         scope = ("messages", found.principal.org_slug, conversation_id)
         start = _START
         if after:
             sequence, at, row_id = cursor.decode(scope, after, (int, datetime, str))
             assert isinstance(sequence, int)
             assert isinstance(at, datetime)
-            start = (sequence, Place(at, str(row_id)))
+            start = (sequence, ListPosition(at, str(row_id)))
         page = _within(await self._read(found, start, limit), limits.PAGE_BYTES)
         body: dict[str, Any] = {
             "org_slug": found.principal.org_slug,
@@ -56,9 +60,9 @@ class Messages:
             body["next_cursor"] = cursor.encode(scope, (last.sequence + 1, last.created_at, last.message_id))
         return body
 
-    async def export(self, claim: Claim, conversation_id: str) -> AsyncIterator[bytes]:
+    async def export(self, credentials: Credentials, conversation_id: str) -> AsyncIterator[bytes]:
         """The whole conversation as JSON text, in pieces. What can be refused is refused before the first piece."""
-        found = await self._finder.find(claim, conversation_id)
+        found = await self._lookup.find(credentials, conversation_id)
         first = await self._read(found, _START, limits.EXPORT_PAGE)
         return self._pieces(found, first)
 
@@ -77,7 +81,7 @@ class Messages:
                 yield f"{separator}\n{json.dumps(exported(message), ensure_ascii=False)}".encode()
                 separator = ","
             last = page[-1]
-            following = (last.sequence + 1, Place(last.created_at, last.message_id))
+            following = (last.sequence + 1, ListPosition(last.created_at, last.message_id))
             done = following[0] >= found.conversation.message_count
             page = [] if done else await self._read(found, following, limits.EXPORT_PAGE)
         yield b"\n]}\n"

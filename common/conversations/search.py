@@ -9,7 +9,7 @@ from typing import Any
 from common import limits
 from common.documents import Documents, Sort, Where
 from common.errors import BadRequest, WarehouseUnavailable
-from common.identity.authenticate import Authenticator, Claim
+from common.identity.authenticate import Authenticator, Credentials
 from common.record.reader import Record
 from common.tenant import Principal
 from common.transcript.conversation import window_of
@@ -26,12 +26,12 @@ class Search:
         self._documents = documents
         self._record = record
 
-    async def find(self, claim: Claim, text: str, limit: int) -> dict[str, Any]:
+    async def find(self, credentials: Credentials, text: str, limit: int) -> dict[str, Any]:
         """The newest messages that hold the text, each with a snippet around it.
 
         ``cut`` says that there may be more: the limit was reached, or the record did not answer.
         """
-        principal = await self._authenticator.principal(claim)
+        principal = await self._authenticator.principal(credentials)
         if len(text) > limits.SEARCH_CHARS:
             raise BadRequest(f"q may have at most {limits.SEARCH_CHARS} characters.")
         if not text.strip():

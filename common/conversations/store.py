@@ -27,7 +27,7 @@ class Answer:
     tools: tuple[ToolFinished, ...]
 
 
-class SessionStore:
+class ConversationStore:
     """Every write is one commit against the state it was based on; where that moved on, it is based on the newer one.
 
     A commit whose reply was lost is found again, never made twice.

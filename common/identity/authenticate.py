@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from common import limits
 from common.errors import BadRequest, BadSlug, Forbidden, Unauthenticated
-from common.organizations.directory import Directory, Entry, principal
+from common.organizations.directory import Directory, Lookup, principal_of
 from common.settings import Settings
 from common.telemetry.request import belongs_to
 from common.tenant import WRITE_SETTINGS, OrgSlug, Permission, Principal, Tenant, UserId, parse_org_slug
@@ -16,7 +16,7 @@ _USER_ID = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class Credentials:
     """The credentials of a request, not proven yet, and the permission that its route needs."""
 
     org_slug: OrgSlug
@@ -25,8 +25,8 @@ class Claim:
     needs: Permission | None = None
 
 
-def read_claim(headers: Mapping[str, str], path_slug: str | None, needs: Permission | None = None) -> Claim:
-    """Read the claim without I/O. Raises BadSlug unless every place that names the organisation names the same one."""
+def read_credentials(headers: Mapping[str, str], path_slug: str | None, needs: Permission | None = None) -> Credentials:
+    """Read the credentials without I/O. Raises BadSlug unless path and header name the same organisation."""
     header_slug = headers.get("x-org-slug")
     text = path_slug or header_slug
     if not text or (path_slug and header_slug and path_slug != header_slug):
@@ -39,39 +39,41 @@ def read_claim(headers: Mapping[str, str], path_slug: str | None, needs: Permiss
     api_key = headers.get("x-api-key") or None
     if api_key and len(api_key) > limits.MAX_API_KEY_CHARS:
         api_key = None
-    return Claim(parse_org_slug(text), api_key, user_id, needs)
+    return Credentials(parse_org_slug(text), api_key, user_id, needs)
 
 
 class Authenticator:
-    """Proves a claim: the key is known, active, unexpired and of the organisation that the request names."""
+    """Proves a credentials: the key is known, active, unexpired and of the organisation that the request names."""
 
     def __init__(self, settings: Settings, directory: Directory) -> None:
         self._bypass = settings.disable_auth
         self._directory = directory
 
-    def tenant(self, claim: Claim) -> Tenant:
-        return self._directory.tenant(claim.org_slug)
+    def tenant(self, credentials: Credentials) -> Tenant:
+        return self._directory.tenant(credentials.org_slug)
 
-    async def principal(self, claim: Claim) -> Principal:
+    async def principal(self, credentials: Credentials) -> Principal:
         """Return the caller. Raises Unauthenticated, Forbidden or ScopeMissing."""
-        return (await self.authenticate(claim))[0]
+        return (await self.authenticate(credentials))[0]
 
-    async def authenticate(self, claim: Claim, also: tuple[str, ...] = ()) -> tuple[Principal, Entry]:
+    async def authenticate(self, credentials: Credentials, also: tuple[str, ...] = ()) -> tuple[Principal, Lookup]:
         """Return the caller, and what the same lookup found. Raises Unauthenticated, Forbidden or ScopeMissing."""
-        tenant = self.tenant(claim)
+        tenant = self.tenant(credentials)
         if self._bypass:
             entry = await self._directory.look_up(tenant, None, also)
             belongs_to(tenant.org_slug)
-            return Principal(tenant, UserId(claim.user_id or "local"), "bypass", frozenset({WRITE_SETTINGS})), entry
-        if claim.api_key is None:
+            return Principal(
+                tenant, UserId(credentials.user_id or "local"), "bypass", frozenset({WRITE_SETTINGS})
+            ), entry
+        if credentials.api_key is None:
             raise Unauthenticated
-        entry = await self._directory.look_up(tenant, claim.api_key, also)
+        entry = await self._directory.look_up(tenant, credentials.api_key, also)
         if entry.key is None or not entry.key.serves(datetime.now(UTC)):
             raise Unauthenticated
         if entry.key.org_slug != tenant.org_slug:
             raise Forbidden
         belongs_to(tenant.org_slug)
-        caller = principal(tenant, entry.key, claim.user_id)
-        if claim.needs is not None:
-            caller.require(claim.needs)
+        caller = principal_of(tenant, entry.key, credentials.user_id)
+        if credentials.needs is not None:
+            caller.require(credentials.needs)
         return caller, entry

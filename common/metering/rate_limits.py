@@ -13,7 +13,7 @@ from datetime import UTC, datetime, time, timedelta
 from common import limits
 from common.documents import Count, Document, Write
 from common.errors import RateLimited
-from common.identity.authenticate import Claim
+from common.identity.authenticate import Credentials
 from common.settings import Settings
 from common.tenant import Tenant
 
@@ -41,7 +41,7 @@ class Allowance:
         """The counters to read."""
         return tuple(path for path in (self.messages_path, self.tokens_path) if path)
 
-    def admit(self, documents: Mapping[str, Document | None]) -> None:
+    def check(self, documents: Mapping[str, Document | None]) -> None:
         """Let one message in. Raises RateLimited where a counter, or this instance by itself, has reached a limit."""
         if self.messages_path:
             here = self.admitted_here.get(self.messages_path, 0)
@@ -54,7 +54,7 @@ class Allowance:
             while len(self.admitted_here) > limits.COUNTERS_REMEMBERED:
                 self.admitted_here.popitem(last=False)
 
-    def message(self) -> list[Count]:
+    def count_message(self) -> list[Count]:
         """What counts one message; committed with it."""
         return [self._count(self.messages_path, 1)] if self.messages_path else []
 
@@ -63,7 +63,7 @@ class Allowance:
         if any(count.total is not None and count.total > self.messages_per_minute for count in counts):
             raise self._too_many()
 
-    def tokens(self, used: int) -> list[Write]:
+    def count_tokens(self, used: int) -> list[Write]:
         """What counts the tokens of an answer; committed with it."""
         return [self._count(self.tokens_path, used)] if self.tokens_path and used else []
 
@@ -82,9 +82,9 @@ class RateLimits:
         self._tokens = settings.org_tokens_per_day
         self._admitted: OrderedDict[str, int] = OrderedDict()
 
-    def of(self, tenant: Tenant, claim: Claim, now: datetime) -> Allowance:
+    def for_caller(self, tenant: Tenant, credentials: Credentials, now: datetime) -> Allowance:
         """The limits of whoever the request says it is; they count only once that is proven."""
-        caller = f"user:{claim.user_id}" if claim.user_id else f"key:{claim.api_key}"
+        caller = f"user:{credentials.user_id}" if credentials.user_id else f"key:{credentials.api_key}"
         name = hashlib.sha256(caller.encode()).hexdigest()
         at = now.astimezone(UTC)
         counters = f"orgs/{tenant.org_slug}/counters"

@@ -113,7 +113,7 @@ class Organization:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Lookup:
     """What one lookup found: key and organisation, None where there is none, and the other documents asked for."""
 
     key: ApiKey | None
@@ -135,7 +135,7 @@ class Directory:
         """The tenant of a slug. It identifies; only a Principal authorises."""
         return Tenant(org_slug, self._settings.gcp_project_id, self._settings.organizations_dataset)
 
-    async def look_up(self, tenant: Tenant, api_key: str | None, also: tuple[str, ...] = ()) -> Entry:
+    async def look_up(self, tenant: Tenant, api_key: str | None, also: tuple[str, ...] = ()) -> Lookup:
         """Read key, organisation and the documents at ``also`` in one request; BigQuery is asked for what is missing.
 
         Raises Unauthenticated at once for a key that was unknown a moment ago, and RateLimited for one that Firestore
@@ -178,7 +178,7 @@ class Directory:
             with suppress(DocumentConflict):
                 await self._documents.commit(writes)
         key_data, org_data = key_data or read_key, org_data or read_org
-        return Entry(
+        return Lookup(
             key=_api_key(key_data) if key_data else None,
             organization=self._organization(org_data) if org_data else None,
             documents={path: found[path] for path in also},
@@ -297,7 +297,7 @@ def organization_path(tenant: Tenant) -> str:
     return f"orgs/{tenant.org_slug}"
 
 
-def principal(tenant: Tenant, key: ApiKey, user_id: str | None) -> Principal:
+def principal_of(tenant: Tenant, key: ApiKey, user_id: str | None) -> Principal:
     """The caller behind a valid key: the person it names, or the key itself."""
     return Principal(tenant, UserId(user_id or f"key:{key.org_api_key_id}"), key.org_api_key_id, key.scopes)
 

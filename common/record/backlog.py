@@ -10,7 +10,7 @@ from common.documents import Documents, Sort, Where
 from common.transcript.paths import OUTBOX
 
 
-class OutboxState:
+class Backlog:
     """What readiness says of the outbox."""
 
     def __init__(self, documents: Documents, clock: Callable[[], datetime]) -> None:

@@ -18,7 +18,7 @@ Table = Literal["org_chat_conversations", "org_chat_messages", "org_chat_tool_ca
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class OutboxEntry:
     """One row on its way to the record; ``version`` is when its document last changed."""
 
     path: str
@@ -31,10 +31,10 @@ class Entry:
     version: datetime
 
 
-def entry_of(document: Document) -> Entry:
+def entry_of(document: Document) -> OutboxEntry:
     """Read an entry back from its document."""
     data = document.data
-    return Entry(
+    return OutboxEntry(
         path=document.path,
         table=data["table"],
         row=data["row"],

@@ -81,7 +81,7 @@ LIMIT @most
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ListPosition:
     """A place in an ordered list: the time and the id of the row before it."""
 
     at: datetime
@@ -104,7 +104,7 @@ class Record:
         """Whether the id is somebody's conversation in the organisation, whatever its status."""
         return bool(await self._read(tenant, HELD_SQL, {"conversation_id": _text(conversation_id)}))
 
-    async def conversations(self, principal: Principal, before: Place | None, most: int) -> list[Conversation]:
+    async def conversations(self, principal: Principal, before: ListPosition | None, most: int) -> list[Conversation]:
         """The caller's active conversations from a place on, newest first, without their windows."""
         given = {
             "user_id": _text(principal.user_id),
@@ -115,7 +115,7 @@ class Record:
         return [conversation_in(row) for row in await self._read(principal.tenant, CONVERSATIONS_SQL, given)]
 
     async def messages(
-        self, tenant: Tenant, conversation_id: str, after: Place | None, most: int
+        self, tenant: Tenant, conversation_id: str, after: ListPosition | None, most: int
     ) -> tuple[Message, ...]:
         """The messages of a conversation from a place on, oldest first; their sequence is not known here."""
         given = {

@@ -12,7 +12,7 @@ from common import limits
 from common.documents import Delete, DocumentConflict, Documents, Patch, Put, Sort, Where, Write
 from common.errors import WarehouseUnavailable
 from common.organizations.directory import Directory
-from common.record.outbox import Entry, entry_of
+from common.record.outbox import OutboxEntry, entry_of
 from common.record.purge import Purge
 from common.record.sync_lease import SyncLease
 from common.record.writer import RecordWriter
@@ -104,7 +104,7 @@ class Sync:
             if len(entries) < limits.SYNC_READ or done.settled + done.rejected == before:
                 return
 
-    async def _due(self) -> list[Entry]:
+    async def _due(self) -> list[OutboxEntry]:
         soon = self._clock() + timedelta(seconds=limits.CLOCK_SKEW_SECONDS)
         documents = await self._documents.query(
             OUTBOX,
@@ -114,7 +114,7 @@ class Sync:
         )
         return [entry_of(document) for document in documents]
 
-    async def _write(self, gate: asyncio.Semaphore, lease: SyncLease, batch: list[Entry], done: _Round) -> None:
+    async def _write(self, gate: asyncio.Semaphore, lease: SyncLease, batch: list[OutboxEntry], done: _Round) -> None:
         """Merge a batch of one table and organisation; halve what BigQuery refuses until the row is found."""
         async with gate:
             tenant = self._directory.tenant(OrgSlug(batch[0].org_slug))
@@ -141,7 +141,7 @@ class Sync:
                     done.settled += settled
                     done.orgs.add(tenant.org_slug)
 
-    async def _settle(self, tenant: Tenant, entries: Sequence[Entry]) -> int:
+    async def _settle(self, tenant: Tenant, entries: Sequence[OutboxEntry]) -> int:
         """Remove what is written and let its documents expire; what changed meanwhile stays."""
         expire_at = self._clock() + timedelta(days=limits.HOT_DAYS)
         try:
@@ -150,7 +150,7 @@ class Sync:
         except DocumentConflict:
             return sum([await self._settle_one(tenant, entry, expire_at) for entry in entries])
 
-    async def _settle_one(self, tenant: Tenant, entry: Entry, expire_at: datetime) -> bool:
+    async def _settle_one(self, tenant: Tenant, entry: OutboxEntry, expire_at: datetime) -> bool:
         # The document may be gone, by a purge or by its expiry: then only the entry is removed.
         for writes in (_settling(tenant, entry, expire_at), [Delete(entry.path, entry.version)]):
             try:
@@ -160,7 +160,7 @@ class Sync:
                 continue
         return False
 
-    async def _reject(self, entry: Entry, refused: QueryRefused, done: _Round) -> None:
+    async def _reject(self, entry: OutboxEntry, refused: QueryRefused, done: _Round) -> None:
         """Keep the entry, with what is known of its failure, for a later try."""
         done.rejected += 1
         wait = min(limits.SYNC_FIRST_RETRY_SECONDS * 2**entry.attempts, limits.SYNC_LAST_RETRY_SECONDS)
@@ -202,11 +202,11 @@ class Sync:
         done.stopped = code
 
 
-def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+def _batches(entries: Iterable[OutboxEntry]) -> Iterator[list[OutboxEntry]]:
     """Entries of one organisation and table together, so many as one statement takes."""
     ordered = sorted(entries, key=lambda entry: (entry.org_slug, entry.table))
     for _, group in groupby(ordered, key=lambda entry: (entry.org_slug, entry.table)):
-        batch, size = list[Entry](), 0
+        batch, size = list[OutboxEntry](), 0
         for entry in group:
             weight = size_of(entry.row)
             if batch and (len(batch) >= limits.SYNC_BATCH_ROWS or size + weight > limits.SYNC_BATCH_BYTES):
@@ -217,7 +217,7 @@ def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
         yield batch
 
 
-def _settling(tenant: Tenant, entry: Entry, expire_at: datetime) -> list[Write]:
+def _settling(tenant: Tenant, entry: OutboxEntry, expire_at: datetime) -> list[Write]:
     writes: list[Write] = [Delete(entry.path, entry.version)]
     if entry.table == "org_chat_conversations":
         # Whatever changes a conversation also changes its entry: this commit fails as a whole then.

@@ -2,7 +2,7 @@
 
 from common.turn.opening import open_turn
 from common.turn.request import SendRequest
-from common.turn.running import Parts
+from common.turn.running import TurnServices
 from common.turn.turn import Turn
 
-__all__ = ["Parts", "SendRequest", "Turn", "open_turn"]
+__all__ = ["SendRequest", "Turn", "TurnServices", "open_turn"]

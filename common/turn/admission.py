@@ -9,10 +9,10 @@ from common import limits
 from common.errors import TooManyTurns
 from common.tenant import OrgSlug
 
-Gone = Callable[[], Awaitable[None]]
+Disconnect = Callable[[], Awaitable[None]]
 
 
-class Place:
+class Slot:
     """The right to run one turn, until ``leave``."""
 
     def __init__(self, admission: "Admission", org: OrgSlug) -> None:
@@ -20,39 +20,39 @@ class Place:
         self._org = org
 
     def leave(self) -> None:
-        """Give the place to whoever is next; a second time does nothing."""
+        """Give the slot to whoever is next; a second time does nothing."""
         admission, self._admission = self._admission, None
         if admission is not None:
             admission._left(self._org)
 
 
 class Admission:
-    """Places for turns. Whoever waits costs nothing but its connection; organisations that wait take turns."""
+    """Slots for turns. Whoever waits costs nothing but its connection; organisations that wait take turns."""
 
     def __init__(self, of_one: int, of_all: int) -> None:
         self._of_one = of_one
         self._of_all = of_all
         self._running: Counter[OrgSlug] = Counter()
-        # In the order in which organisations get the next place; none of them is here without a waiter.
-        self._waiting: OrderedDict[OrgSlug, deque[asyncio.Future[Place]]] = OrderedDict()
+        # In the order in which organisations get the next slot; none of them is here without a waiter.
+        self._waiting: OrderedDict[OrgSlug, deque[asyncio.Future[Slot]]] = OrderedDict()
 
     @property
     def waiting(self) -> int:
-        """How many turns wait for a place."""
+        """How many turns wait for a slot."""
         return sum(len(waiters) for waiters in self._waiting.values())
 
-    def enter(self, org: OrgSlug) -> Place | None:
-        """A place at once, if there is one and nobody of the organisation waits for it."""
+    def enter(self, org: OrgSlug) -> Slot | None:
+        """A slot at once, if there is one and nobody of the organisation waits for it."""
         return self._take(org) if org not in self._waiting and self._free(org) else None
 
-    async def wait(self, org: OrgSlug, gone: Gone | None = None) -> Place:
-        """A place, when there is one. Raises TooManyTurns after limits.QUEUE_SECONDS.
+    async def wait(self, org: OrgSlug, disconnect: Disconnect | None = None) -> Slot:
+        """A slot, when there is one. Raises TooManyTurns after limits.QUEUE_SECONDS.
 
-        ``gone`` watches the client, and raises when it is no longer there; that is raised here too.
+        ``disconnect`` watches the client, and raises when it is no longer there; that is raised here too.
         """
-        waiter: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(org, deque()).append(waiter)
-        watch = asyncio.ensure_future(gone()) if gone is not None else None
+        watch = asyncio.ensure_future(disconnect()) if disconnect is not None else None
         try:
             self._hand_out()
             watched: list[asyncio.Future[Any]] = [waiter] if watch is None else [waiter, watch]
@@ -72,9 +72,9 @@ class Admission:
     def _free(self, org: OrgSlug) -> bool:
         return self._running.total() < self._of_all and self._running[org] < self._of_one
 
-    def _take(self, org: OrgSlug) -> Place:
+    def _take(self, org: OrgSlug) -> Slot:
         self._running[org] += 1
-        return Place(self, org)
+        return Slot(self, org)
 
     def _left(self, org: OrgSlug) -> None:
         self._running[org] -= 1
@@ -90,7 +90,7 @@ class Admission:
             if not self._waiting[org]:
                 del self._waiting[org]
 
-    def _give_up(self, org: OrgSlug, waiter: "asyncio.Future[Place]") -> None:
+    def _give_up(self, org: OrgSlug, waiter: "asyncio.Future[Slot]") -> None:
         if waiter.done():
             waiter.result().leave()
             return

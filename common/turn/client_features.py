@@ -7,7 +7,7 @@ from common.agents.pausing import ClientTool
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ClientReply:
     """What a client says to a turn that paused, by the ids it was given: results of its tools, and what it allows."""
 
     results: Mapping[str, str]
@@ -15,7 +15,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Offers:
+class ClientFeatures:
     """``own_ids``: an id that no conversation has is the client's own choice for a new one.
 
     ``tools`` are run by the client, ``approves`` says that it can be asked before something is changed, and with a
@@ -25,7 +25,7 @@ class Offers:
     own_ids: bool = False
     tools: tuple[ClientTool, ...] = ()
     approves: bool = False
-    reply: Reply | None = None
+    reply: ClientReply | None = None
 
     @property
     def may_pause(self) -> bool:
@@ -33,4 +33,4 @@ class Offers:
         return bool(self.tools) or self.approves or self.reply is not None
 
 
-PLAIN = Offers()
+NO_FEATURES = ClientFeatures()

@@ -12,11 +12,11 @@ from common.tenant import Principal
 from common.transcript import conversation as records
 from common.transcript.conversation import Message
 from common.transcript.paths import conversation_path, message_path
-from common.turn.running import Parts
+from common.turn.running import TurnServices
 
 
 async def join(
-    parts: Parts, principal: Principal, conversation_id: str, message_id: str, emit: Callable[[Event], None]
+    services: TurnServices, principal: Principal, conversation_id: str, message_id: str, emit: Callable[[Event], None]
 ) -> None:
     """Wait until the attempt under way has stored its answer, and say it; the model is not asked.
 
@@ -28,12 +28,12 @@ async def join(
     try:
         async with asyncio.timeout(limits.JOIN_SECONDS):
             while True:
-                found = await parts.documents.get_all([place, answer])
+                found = await services.documents.get_all([place, answer])
                 stored = found[answer]
                 if stored is not None:
                     replay(emit, records.message_of(stored), conversation_id)
                     return
-                if not _under_way(parts, found[place], message_id):
+                if not _under_way(services, found[place], message_id):
                     emit(TurnFailed(ConversationBusy(retry_after=1)))
                     return
                 await asyncio.sleep(limits.JOIN_POLL_SECONDS)
@@ -43,9 +43,9 @@ async def join(
         emit(TurnFailed(error))
 
 
-def _under_way(parts: Parts, document: Document | None, message_id: str) -> bool:
+def _under_way(services: TurnServices, document: Document | None, message_id: str) -> bool:
     lease = records.conversation_of(document).lease if document else None
-    return lease is not None and lease.message_id == message_id and lease.expires_at > parts.clock()
+    return lease is not None and lease.message_id == message_id and lease.expires_at > services.clock()
 
 
 def replay(emit: Callable[[Event], None], answer: Message, conversation_id: str, waiting: Iterable[Event] = ()) -> None:

@@ -13,9 +13,9 @@ from common.agents.events import AgentChanged, Event, TextDelta, ToolFinished, T
 from common.agents.loop import AgentLoop, Answered, Briefing
 from common.agents.pausing import Continuation
 from common.agents.roster import Roster
-from common.conversations.lookup import Finder
+from common.conversations.lookup import ConversationLookup
 from common.conversations.paused_turn import Pending
-from common.conversations.store import Answer, SessionStore
+from common.conversations.store import Answer, ConversationStore
 from common.documents import Documents, Write
 from common.errors import ConversationBusy, RateLimited, ServiceError
 from common.identity.authenticate import Authenticator
@@ -37,20 +37,20 @@ from common.transcript import conversation as records
 from common.transcript.conversation import Conversation, Message
 from common.transcript.window import for_model
 from common.turn.admission import Admission
-from common.turn.client_features import PLAIN, Offers
+from common.turn.client_features import NO_FEATURES, ClientFeatures
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class TurnServices:
     """What a turn is made with; one instance serves all organisations, and nothing of a turn stays in it."""
 
     settings: Settings
     authenticator: Authenticator
     provider_keys: ProviderKeys
     rate_limits: RateLimits
-    store: SessionStore
+    store: ConversationStore
     documents: Documents
-    finder: Finder
+    lookup: ConversationLookup
     record: Record
     registry: Registry
     tool_resources: Resources
@@ -62,7 +62,7 @@ class Parts:
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
+class PreparedTurn:
     """What an authorised turn runs with; ``resumed`` says that the question is stored already."""
 
     principal: Principal
@@ -75,15 +75,15 @@ class Setup:
     question: Message
     answer_id: str
     resumed: bool
-    offers: Offers = PLAIN
+    features: ClientFeatures = NO_FEATURES
     pending: Pending | None = None
 
     @property
     def goes_on_from(self) -> Continuation | None:
         """What the loop goes on from, where the turn paused before."""
-        if self.pending is None or self.offers.reply is None:
+        if self.pending is None or self.features.reply is None:
             return None
-        return Continuation(self.pending.paused, self.offers.reply.results, self.offers.reply.approved)
+        return Continuation(self.pending.paused, self.features.reply.results, self.features.reply.approved)
 
     @property
     def exchange_ids(self) -> set[str]:
@@ -109,20 +109,20 @@ class _Progress:
                 self.agent_name = name
 
 
-class Run:
+class TurnRunner:
     """One turn, to its end: whatever happens, the lease is given back and an end is emitted."""
 
     def __init__(
         self,
-        parts: Parts,
-        setup: Setup,
+        services: TurnServices,
+        prepared: PreparedTurn,
         emit: Callable[[Event], None],
         join: Callable[[], Awaitable[None]] | None,
         timed: Timing,
     ) -> None:
         """``join`` waits for another attempt at the same message, where there may be one."""
-        self._parts = parts
-        self._setup = setup
+        self._services = services
+        self._prepared = prepared
         self._emit = emit
         self._join = join
         self._timed = timed
@@ -132,8 +132,8 @@ class Run:
 
     async def run(self, key: Secret, stack: AsyncExitStack) -> None:
         """Answer, store and say the end."""
-        model = self._setup.model
-        org = self._setup.principal.org_slug
+        model = self._prepared.model
+        org = self._prepared.principal.org_slug
         with span("turn", org=org, provider=model.provider, model_id=model.model_id) as self._span:
             await self._run(key, stack)
 
@@ -144,7 +144,7 @@ class Run:
                 if self._join is not None:
                     # Its client may send this message again at any time: only who has the lease asks the model.
                     await asyncio.shield(beginning)
-                async with aclosing(self._parts.loop.run(self._briefing(key))) as events:
+                async with aclosing(self._services.loop.run(self._briefing(key))) as events:
                     answered = await self._follow(events, beginning)
             await self._finish(await asyncio.shield(beginning), answered)
         except asyncio.CancelledError:
@@ -156,25 +156,25 @@ class Run:
             else:
                 await self._failed(beginning, error)
         except Exception as error:
-            self._parts.log.error("turn.crashed", error_class=type(error).__name__)
+            self._services.log.error("turn.crashed", error_class=type(error).__name__)
             await self._failed(beginning, ServiceError())
 
     async def _begin(self) -> Conversation:
         """Store the question, while the model is already reading it."""
-        setup = self._setup
-        counted = setup.allowed.message()
+        prepared = self._prepared
+        counted = prepared.allowed.count_message()
         with self._timed.stage("question"):
-            begun = await self._parts.store.begin(
-                setup.principal, setup.conversation, setup.question, resumed=setup.resumed, also=counted
+            begun = await self._services.store.begin(
+                prepared.principal, prepared.conversation, prepared.question, resumed=prepared.resumed, also=counted
             )
         try:
-            setup.allowed.check_counted(counted)
+            prepared.allowed.check_counted(counted)
         except RateLimited:
-            await self._parts.store.abandon(setup.principal, begun)
+            await self._services.store.abandon(prepared.principal, begun)
             raise
-        model = setup.model
-        self._emit(TurnStarted(begun.conversation_id, setup.answer_id, model.provider, model.model_id, begun.title))
-        first = self._parts.roster.named(begun.last_agent)
+        model = prepared.model
+        self._emit(TurnStarted(begun.conversation_id, prepared.answer_id, model.provider, model.model_id, begun.title))
+        first = self._services.roster.named(begun.last_agent)
         self._progress.agent_name = first.name
         self._emit(AgentChanged(first.name))
         return begun
@@ -196,18 +196,18 @@ class Run:
 
     async def _finish(self, conversation: Conversation, answered: Answered) -> None:
         answer = self._answer(answered.agent_name, "".join(self._progress.text), answered.usage)
-        spent = self._setup.allowed.tokens(answered.usage.total_tokens)
+        spent = self._prepared.allowed.count_tokens(answered.usage.total_tokens)
         also = [*spent, *self._waits(conversation, answered)]
         with self._timed.stage("answer"):
-            await self._parts.store.finish(self._setup.principal, conversation, answer, also)
+            await self._services.store.finish(self._prepared.principal, conversation, answer, also)
         message = answer.message
         self._emit(
             TurnFinished(
                 conversation_id=conversation.conversation_id,
                 message_id=message.message_id,
                 agent_name=answered.agent_name,
-                provider=self._setup.model.provider,
-                model_id=self._setup.model.model_id,
+                provider=self._prepared.model.provider,
+                model_id=self._prepared.model.model_id,
                 text=message.content,
                 usage=answered.usage,
                 latency_ms=message.latency_ms or 0,
@@ -219,16 +219,16 @@ class Run:
         """What the next request goes on from, if the loop paused."""
         if answered.paused is None:
             return []
-        setup = self._setup
-        before = setup.pending.answer_ids if setup.pending else ()
+        prepared = self._prepared
+        before = prepared.pending.answer_ids if prepared.pending else ()
         pending = Pending(
-            question_id=setup.question.message_id,
-            question=setup.question.content,
-            answer_ids=(*before, setup.answer_id),
+            question_id=prepared.question.message_id,
+            question=prepared.question.content,
+            answer_ids=(*before, prepared.answer_id),
             message_count=conversation.message_count + 1,
             paused=answered.paused,
         )
-        return [pending.write(setup.principal.tenant, conversation.conversation_id, self._parts.clock())]
+        return [pending.write(prepared.principal.tenant, conversation.conversation_id, self._services.clock())]
 
     async def _cancelled(self, beginning: "asyncio.Task[Conversation]") -> None:
         """Keep what was said so far, as a cancelled answer."""
@@ -238,9 +238,9 @@ class Run:
             if text:
                 answer = self._answer(self._progress.agent_name, text, Usage(), cancelled=True)
                 with self._timed.stage("answer"):
-                    await self._parts.store.finish(self._setup.principal, conversation, answer)
+                    await self._services.store.finish(self._prepared.principal, conversation, answer)
             else:
-                await self._parts.store.abandon(self._setup.principal, conversation)
+                await self._services.store.abandon(self._prepared.principal, conversation)
             self._log("cancelled")
         except ServiceError as error:
             self._log(error.code)
@@ -248,25 +248,25 @@ class Run:
     async def _failed(self, beginning: "asyncio.Task[Conversation]", error: ServiceError) -> None:
         """Give the lease back if it was taken, and say why there is no answer."""
         try:
-            await self._parts.store.abandon(self._setup.principal, await beginning)
+            await self._services.store.abandon(self._prepared.principal, await beginning)
         except ServiceError as storing:
             error = storing
         self._emit(TurnFailed(error))
         self._log(error.code)
 
     def _answer(self, agent_name: str, text: str, usage: Usage, *, cancelled: bool = False) -> Answer:
-        setup = self._setup
+        prepared = self._prepared
         tools = tuple(self._progress.tools)
         message = Message(
-            message_id=setup.answer_id,
+            message_id=prepared.answer_id,
             role="assistant",
             content=text,
-            created_at=self._parts.clock(),
-            sequence=setup.question.sequence + 1,
+            created_at=self._services.clock(),
+            sequence=prepared.question.sequence + 1,
             status="cancelled" if cancelled else "complete",
             agent_name=agent_name,
-            provider=setup.model.provider,
-            model_id=setup.model.model_id,
+            provider=prepared.model.provider,
+            model_id=prepared.model.model_id,
             tool_calls_json=records.tool_calls_json(tools),
             tool_results_json=records.tool_results_json(tools),
             input_tokens=usage.input_tokens,
@@ -276,51 +276,51 @@ class Run:
         return Answer(message, agent_name, tools)
 
     def _briefing(self, key: Secret) -> Briefing:
-        setup = self._setup
-        settings = setup.settings
-        recent = [entry for entry in setup.conversation.recent if entry["message_id"] not in setup.exchange_ids]
-        profile = setup.organization.profile if settings.include_org_context else None
-        today = self._parts.clock().date()
+        prepared = self._prepared
+        settings = prepared.settings
+        recent = [entry for entry in prepared.conversation.recent if entry["message_id"] not in prepared.exchange_ids]
+        profile = prepared.organization.profile if settings.include_org_context else None
+        today = self._services.clock().date()
         return Briefing(
-            roster=self._parts.roster,
-            agent_name=setup.conversation.last_agent,
+            roster=self._services.roster,
+            agent_name=prepared.conversation.last_agent,
             history=for_model(
                 recent,
                 max_messages=settings.max_history_messages if settings.enable_memory else 0,
-                context_window=setup.model.context_window,
-                reserved=min(settings.max_tokens, setup.model.max_output) + limits.PROMPT_TOKENS,
+                context_window=prepared.model.context_window,
+                reserved=min(settings.max_tokens, prepared.model.max_output) + limits.PROMPT_TOKENS,
             ),
-            question=setup.question.content,
+            question=prepared.question.content,
             context=system_context(today, profile, settings.system_prompt_extra),
-            model=setup.model,
+            model=prepared.model,
             key=key,
             temperature=settings.temperature,
             max_tokens=settings.max_tokens,
             tools_for=self._tools_for,
-            client_tools=setup.offers.tools,
-            asks_approval=setup.offers.approves,
-            continuation=setup.goes_on_from,
+            client_tools=prepared.features.tools,
+            asks_approval=prepared.features.approves,
+            continuation=prepared.goes_on_from,
         )
 
     def _tools_for(self, names: tuple[str, ...]) -> BoundTools:
-        setup = self._setup
-        labels = {"org": setup.principal.org_slug, "conversation": setup.conversation.conversation_id}
-        key = setup.pending.idempotency_key if setup.pending else setup.answer_id
-        call = ToolContext(labels, self._parts.clock(), idempotency_key=key)
-        return self._parts.registry.bind(setup.principal, call, names, self._parts.tool_resources)
+        prepared = self._prepared
+        labels = {"org": prepared.principal.org_slug, "conversation": prepared.conversation.conversation_id}
+        key = prepared.pending.idempotency_key if prepared.pending else prepared.answer_id
+        call = ToolContext(labels, self._services.clock(), idempotency_key=key)
+        return self._services.registry.bind(prepared.principal, call, names, self._services.tool_resources)
 
     def _log(self, finish: str) -> None:
-        setup, timed = self._setup, self._timed
+        prepared, timed = self._prepared, self._timed
         self._span.set(finish=finish)
-        cost = setup.model.cost(timed.input_tokens or 0, timed.output_tokens or 0)
-        self._parts.log.info(
+        cost = prepared.model.cost(timed.input_tokens or 0, timed.output_tokens or 0)
+        self._services.log.info(
             "turn.finished",
-            org=setup.principal.org_slug,
-            conversation_id=setup.conversation.conversation_id,
-            message_id=setup.answer_id,
+            org=prepared.principal.org_slug,
+            conversation_id=prepared.conversation.conversation_id,
+            message_id=prepared.answer_id,
             agent=self._progress.agent_name,
-            provider=setup.model.provider,
-            model_id=setup.model.model_id,
+            provider=prepared.model.provider,
+            model_id=prepared.model.model_id,
             finish=finish,
             latency_ms=timed.latency_ms,
             **timed.milliseconds(),

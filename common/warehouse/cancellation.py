@@ -1,4 +1,4 @@
-"""How long a piece of BigQuery work may take, and whether anybody still waits for it."""
+"""A deadline for work in a thread, which the task that waits for it can cancel."""
 
 import threading
 import time
@@ -9,8 +9,8 @@ from common import limits
 Stop = Callable[[], None]
 
 
-class Order:
-    """One caller's wait, shared by the thread that works and the event loop that waits."""
+class Cancellation:
+    """A deadline shared by a worker thread and the task that waits for it; the task can cancel it."""
 
     def __init__(self, seconds: float) -> None:
         self._ends = time.monotonic() + seconds
@@ -23,25 +23,25 @@ class Order:
         return self._ends - time.monotonic()
 
     def call_seconds(self) -> float:
-        """How long one HTTP call may take. Raises TimeoutError when there is no time left, or nobody waits."""
+        """The seconds that one HTTP call may take. Raises TimeoutError if none are left or the task has cancelled."""
         if self._dropped or self.remaining <= 0:
             raise TimeoutError
         return min(self.remaining, limits.WAREHOUSE_CALL_SECONDS)
 
     def begun(self, stop: Stop) -> None:
-        """Note how to stop what is now being waited for. Raises TimeoutError when nobody waits any more."""
+        """Note how to stop the work that has begun. Raises TimeoutError if the task has cancelled."""
         with self._lock:
             if self._dropped:
                 raise TimeoutError
             self._stop = stop
 
     def ended(self) -> None:
-        """Nothing is left to stop."""
+        """Note that the work is over, so that nothing is left to stop."""
         with self._lock:
             self._stop = None
 
     def drop(self) -> Stop | None:
-        """Nobody waits from now on; returns how to stop what is still running."""
+        """Cancel, and return the way to stop the work that is still running, if there is one."""
         with self._lock:
             self._dropped = True
             return self._stop

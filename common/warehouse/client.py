@@ -27,7 +27,7 @@ from common.telemetry.tracing import span
 from common.tenant import Tenant
 from common.warehouse import bigquery_errors, dry_run
 from common.warehouse.cache import Flights, ResultCache
-from common.warehouse.cancellation import Order
+from common.warehouse.cancellation import Cancellation
 from common.warehouse.dry_run import DryRun
 from common.warehouse.isolation.authorized_views import redirected
 from common.warehouse.isolation.impersonation import account_of, credentials_for
@@ -85,27 +85,27 @@ class Warehouse:
 
         Raises WarehouseUnavailable for whatever goes wrong.
         """
-        order = Order(seconds)
+        deadline = Cancellation(seconds)
         try:
             with span("bigquery.look_up"):
-                return await self._in_thread(self._lookups, order, lambda: self._look_up(query, labels, order))
+                return await self._in_thread(self._lookups, deadline, lambda: self._look_up(query, labels, deadline))
         except QueryRefused as refused:
             raise WarehouseUnavailable from refused
 
     async def tables(self, tenant: Tenant) -> tuple[str, ...]:
         """The names of the tables of the tenant's own dataset, at most ``limits.MAX_LISTED_TABLES`` and one."""
-        order = Order(limits.LOOKUP_SECONDS)
-        return await self._in_thread(self._threads, order, lambda: self._tables(tenant, order))
+        deadline = Cancellation(limits.LOOKUP_SECONDS)
+        return await self._in_thread(self._threads, deadline, lambda: self._tables(tenant, deadline))
 
     async def table(self, tenant: Tenant, name: str) -> TableInfo | None:
         """What BigQuery knows of a table of the tenant's own dataset; None when there is no such table."""
-        order = Order(limits.LOOKUP_SECONDS)
-        return await self._in_thread(self._threads, order, lambda: self._table(tenant, name, order))
+        deadline = Cancellation(limits.LOOKUP_SECONDS)
+        return await self._in_thread(self._threads, deadline, lambda: self._table(tenant, name, deadline))
 
     async def ping(self) -> None:
         """Dry-run a constant, which reads and bills nothing. Raises WarehouseUnavailable."""
-        order = Order(limits.READINESS_SECONDS)
-        await self._in_thread(self._lookups, order, lambda: self._ping(order))
+        deadline = Cancellation(limits.READINESS_SECONDS)
+        await self._in_thread(self._lookups, deadline, lambda: self._ping(deadline))
 
     def close(self) -> None:
         """Stop the threads and close the connections; the instance is not used afterwards."""
@@ -120,37 +120,39 @@ class Warehouse:
         return result
 
     async def _execute(self, query: GuardedQuery, labels: Mapping[str, str], seconds: float) -> QueryResult:
-        order = Order(seconds)
+        deadline = Cancellation(seconds)
         with span("bigquery.query") as asked:
-            result = await self._in_thread(self._threads, order, lambda: self._run(query, labels, order))
+            result = await self._in_thread(self._threads, deadline, lambda: self._run(query, labels, deadline))
             asked.set(bytes_processed=result.bytes_processed, bytes_billed=result.bytes_billed, rows=len(result.rows))
         timing.of_this_turn().read(result.bytes_processed, result.bytes_billed)
         return result
 
-    async def _in_thread(self, threads: ThreadPoolExecutor, order: Order, work: Callable[[], Answer]) -> Answer:
+    async def _in_thread(
+        self, threads: ThreadPoolExecutor, deadline: Cancellation, work: Callable[[], Answer]
+    ) -> Answer:
         """Do the work in a thread; whoever waits is answered in time, even where the thread hangs in a call."""
         try:
-            async with asyncio.timeout(order.remaining + limits.WAREHOUSE_GRACE_SECONDS):
+            async with asyncio.timeout(deadline.remaining + limits.WAREHOUSE_GRACE_SECONDS):
                 return await asyncio.get_running_loop().run_in_executor(threads, work)
         except TimeoutError as error:
             raise WarehouseUnavailable from error
         finally:
-            if (stop := order.drop()) is not None:
+            if (stop := deadline.drop()) is not None:
                 self._stops.submit(stop)
 
-    def _run(self, query: GuardedQuery, labels: Mapping[str, str], order: Order) -> QueryResult:
+    def _run(self, query: GuardedQuery, labels: Mapping[str, str], deadline: Cancellation) -> QueryResult:
         started = time.perf_counter()
         most = min(query.max_bytes or self._max_bytes, self._max_bytes)
         with _failures(lambda error: bigquery_errors.of_run(error, query, most)):
             client, sent = self._clients.of(query)
-            self._check(client, sent, most, order)
-            job = self._start(client, sent, self._config(sent, labels, most, order), order)
-            rows = self._wait(job, order)
+            self._check(client, sent, most, deadline)
+            job = self._start(client, sent, self._config(sent, labels, most, deadline), deadline)
+            rows = self._wait(job, deadline)
             processed = job.total_bytes_processed or rows.total_bytes_processed
             result = _result(query, rows, job.job_id, processed, started, limits.MAX_RESULT_BYTES)
             return replace(result, bytes_billed=job.total_bytes_billed or 0)
 
-    def _check(self, client: bigquery.Client, query: GuardedQuery, most: int, order: Order) -> None:
+    def _check(self, client: bigquery.Client, query: GuardedQuery, most: int, deadline: Cancellation) -> None:
         """Dry-run the exact text. Of the product's own text, one that passed is taken as passed for this tenant."""
         remembered = (query.tenant, query.sql)
         if query.origin == "fixed" and query.max_bytes is None and remembered in self._dry_runs:
@@ -158,7 +160,7 @@ class Warehouse:
         config = bigquery.QueryJobConfig(dry_run=True, use_query_cache=False, use_legacy_sql=False)
         self._bind(config, query)
         with _failures(lambda error: bigquery_errors.of_dry_run(error, query, most)):
-            job = client.query(query.sql, job_config=config, location=self._location, job_retry=None, **_call(order))
+            job = client.query(query.sql, job_config=config, location=self._location, job_retry=None, **_call(deadline))
             # The whole resource: the SDK's own properties leave out routines and accuracy.
             dry_run.check(query, DryRun.of(job._properties), most)
         if query.origin == "fixed":
@@ -167,12 +169,12 @@ class Warehouse:
                 self._dry_runs.popitem(last=False)
 
     def _config(
-        self, query: GuardedQuery, labels: Mapping[str, str], most: int, order: Order
+        self, query: GuardedQuery, labels: Mapping[str, str], most: int, deadline: Cancellation
     ) -> bigquery.QueryJobConfig:
         config = bigquery.QueryJobConfig(
             maximum_bytes_billed=most,
             labels={name: _LABEL.sub("-", value.lower())[:63] for name, value in labels.items()},
-            job_timeout_ms=max(1, int(order.remaining * 1000)),
+            job_timeout_ms=max(1, int(deadline.remaining * 1000)),
             use_legacy_sql=False,
         )
         if query.reads_shared:
@@ -186,27 +188,32 @@ class Warehouse:
         config.query_parameters = [_parameter(name, parameter) for name, parameter in query.parameters.items()]
 
     def _start(
-        self, client: bigquery.Client, query: GuardedQuery, config: bigquery.QueryJobConfig, order: Order
+        self, client: bigquery.Client, query: GuardedQuery, config: bigquery.QueryJobConfig, deadline: Cancellation
     ) -> bigquery.QueryJob:
         """Create the job under an id of our own: a request sent twice is one job."""
         job_id = f"chat-{uuid.uuid4().hex}"
         try:
             return client.query(
-                query.sql, job_config=config, job_id=job_id, location=self._location, job_retry=None, **_call(order)
+                query.sql,
+                job_config=config,
+                job_id=job_id,
+                location=self._location,
+                job_retry=None,
+                **_call(deadline),
             )
         except google.Conflict:
-            return cast(bigquery.QueryJob, client.get_job(job_id, location=self._location, **_call(order)))
+            return cast(bigquery.QueryJob, client.get_job(job_id, location=self._location, **_call(deadline)))
 
-    def _wait(self, job: bigquery.QueryJob, order: Order) -> Any:
+    def _wait(self, job: bigquery.QueryJob, deadline: Cancellation) -> Any:
         """The job's rows once it is done; a job that is out of time, or that nobody waits for, is cancelled."""
         try:
-            order.begun(lambda: _cancel(job))
+            deadline.begun(lambda: _cancel(job))
             while True:
                 try:
                     # BigQuery answers as soon as the job is done, or after some seconds.
-                    return job.result(max_results=limits.MAX_RESULT_ROWS, job_retry=None, **_call(order))
+                    return job.result(max_results=limits.MAX_RESULT_ROWS, job_retry=None, **_call(deadline))
                 except TimeoutError as error:
-                    if order.remaining > 0 and isinstance(error.__cause__, RequestException):
+                    if deadline.remaining > 0 and isinstance(error.__cause__, RequestException):
                         raise error.__cause__ from None
         except google.GoogleAPICallError:
             raise  # The job's own end.
@@ -217,15 +224,15 @@ class Warehouse:
             _cancel(job)
             raise
         finally:
-            order.ended()
+            deadline.ended()
 
-    def _look_up(self, query: GuardedQuery, labels: Mapping[str, str], order: Order) -> QueryResult:
+    def _look_up(self, query: GuardedQuery, labels: Mapping[str, str], deadline: Cancellation) -> QueryResult:
         started = time.perf_counter()
         with _failures(lambda error: bigquery_errors.of_run(error, query, self._max_bytes)):
-            call = _call(order)
+            call = _call(deadline)
             rows = self._clients.own.query_and_wait(
                 query.sql,
-                job_config=self._config(query, labels, self._max_bytes, order),
+                job_config=self._config(query, labels, self._max_bytes, deadline),
                 location=self._location,
                 api_timeout=call["timeout"],
                 wait_timeout=call["timeout"],
@@ -235,28 +242,30 @@ class Warehouse:
             )
             return _result(query, rows, rows.job_id or rows.query_id, rows.total_bytes_processed, started)
 
-    def _tables(self, tenant: Tenant, order: Order) -> tuple[str, ...]:
+    def _tables(self, tenant: Tenant, deadline: Cancellation) -> tuple[str, ...]:
         with _failures(_unavailable):
             dataset = f"{tenant.project_id}.{tenant.dataset}"
             try:
                 listed = self._clients.tenants(tenant).list_tables(
-                    dataset, max_results=limits.MAX_LISTED_TABLES + 1, **_call(order)
+                    dataset, max_results=limits.MAX_LISTED_TABLES + 1, **_call(deadline)
                 )
                 return tuple(sorted(table.table_id for table in listed))
             except google.NotFound:
                 return ()
 
-    def _table(self, tenant: Tenant, name: str, order: Order) -> TableInfo | None:
+    def _table(self, tenant: Tenant, name: str, deadline: Cancellation) -> TableInfo | None:
         with _failures(_unavailable):
             try:
-                return _info(self._clients.tenants(tenant).get_table(tenant.own_table(name).strip("`"), **_call(order)))
+                return _info(
+                    self._clients.tenants(tenant).get_table(tenant.own_table(name).strip("`"), **_call(deadline))
+                )
             except google.NotFound:
                 return None
 
-    def _ping(self, order: Order) -> None:
+    def _ping(self, deadline: Cancellation) -> None:
         with _failures(_unavailable):
             config = bigquery.QueryJobConfig(dry_run=True)
-            self._clients.own.query("SELECT 1", job_config=config, job_retry=None, **_call(order))
+            self._clients.own.query("SELECT 1", job_config=config, job_retry=None, **_call(deadline))
 
 
 class _Clients:
@@ -320,9 +329,9 @@ def _unavailable(_: google.GoogleAPICallError) -> Exception:
     return WarehouseUnavailable()
 
 
-def _call(order: Order) -> dict[str, Any]:
+def _call(deadline: Cancellation) -> dict[str, Any]:
     """The time limits of one SDK call, in its words. Raises TimeoutError."""
-    seconds = order.call_seconds()
+    seconds = deadline.call_seconds()
     retry = bigquery.DEFAULT_RETRY.with_timeout(min(seconds, limits.WAREHOUSE_RETRY_SECONDS))
     return {"timeout": seconds, "retry": retry}
 

@@ -1,13 +1,10 @@
-"""Whether a client is still there."""
+"""Notices that a client has left."""
 
 from starlette.requests import ClientDisconnect, Request
 
 
-async def gone(request: Request) -> None:
-    """Return never while the client waits for its answer; raise ClientDisconnect when it does no longer.
-
-    The body must have been read.
-    """
+async def wait_for_disconnect(request: Request) -> None:
+    """Wait until the client disconnects, then raise ClientDisconnect. The body must have been read."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
     raise ClientDisconnect

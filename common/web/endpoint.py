@@ -20,7 +20,7 @@ from common.errors import (
     Unavailable,
     Unprocessable,
 )
-from common.identity.authenticate import Claim, read_claim
+from common.identity.authenticate import Credentials, read_credentials
 from common.settings import Settings
 from common.telemetry import trace_context
 from common.telemetry.log import Log
@@ -28,6 +28,7 @@ from common.telemetry.request import CurrentRequest
 from common.telemetry.tracing import Tracer
 from common.web import routes
 from common.web.access_record import Recorded, place_of
+from common.web.disconnect import wait_for_disconnect
 from common.web.routes import Match
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -48,9 +49,9 @@ class Call:
     request_id: str
 
     @property
-    def claim(self) -> Claim:
+    def credentials(self) -> Credentials:
         """The caller's unproven credentials, with the permission that the route needs. Raises BadSlug."""
-        return read_claim(self.request.headers, self.match.values.get("org_slug"), self.match.route.needs)
+        return read_credentials(self.request.headers, self.match.values.get("org_slug"), self.match.route.needs)
 
     async def raw(self, most: int = limits.MAX_BODY_BYTES) -> bytes:
         """The body as it came. Raises TooLarge."""
@@ -60,6 +61,10 @@ class Call:
             if len(raw) > most:
                 raise TooLarge(f"The body is larger than {most} bytes.")
         return bytes(raw)
+
+    async def disconnect(self) -> None:
+        """Wait until the client has left, then raise ClientDisconnect. The body must have been read."""
+        await wait_for_disconnect(self.request)
 
     def value(self, name: str) -> str:
         """What the path says at this name."""

@@ -25,7 +25,7 @@ async def _card(services: Services, call: Call) -> Response:
 
 
 async def _message(services: Services, call: Call) -> Response:
-    claim = call.claim
+    claim = call.credentials
     await services.authenticator.authenticate(claim)
     return await protocol.answer(services.turns, claim, call.request, await call.raw())
 

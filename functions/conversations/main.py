@@ -15,20 +15,20 @@ app.check_settings()
 
 async def _list(services: Services, call: Call) -> Response:
     limit, cursor = paging.limit_of(call.request), paging.cursor_of(call.request)
-    return JSONResponse(await services.conversations.page(call.claim, limit, cursor))
+    return JSONResponse(await services.conversations.page(call.credentials, limit, cursor))
 
 
 async def _rename(services: Services, call: Call) -> Response:
     body = await call.body(Rename)
-    return JSONResponse(await services.conversations.rename(call.claim, call.value("conversation_id"), body))
+    return JSONResponse(await services.conversations.rename(call.credentials, call.value("conversation_id"), body))
 
 
 async def _delete(services: Services, call: Call) -> Response:
-    return JSONResponse(await services.conversations.delete(call.claim, call.value("conversation_id")))
+    return JSONResponse(await services.conversations.delete(call.credentials, call.value("conversation_id")))
 
 
 async def _export(services: Services, call: Call) -> Response:
-    pieces = await services.messages.export(call.claim, call.value("conversation_id"))
+    pieces = await services.messages.export(call.credentials, call.value("conversation_id"))
     return StreamingResponse(pieces, headers=paging.ATTACHMENT, media_type="application/json")
 
 

@@ -1,7 +1,5 @@
 """POST an AG-UI run, or a call of CopilotKit's single endpoint: the chat for a page that brings its own interface."""
 
-from functools import partial
-
 import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,7 +8,6 @@ from common import app, limits
 from common.app import Services
 from common.protocols.agui import endpoint as protocol
 from common.web import endpoint
-from common.web.disconnect import gone
 from common.web.endpoint import Call
 
 app.check_settings()
@@ -18,7 +15,7 @@ app.check_settings()
 
 async def _run(services: Services, call: Call) -> Response:
     raw = await call.raw(limits.MAX_RUN_BODY_BYTES)
-    return await protocol.answer(services.turns, call.claim, raw, partial(gone, call.request))
+    return await protocol.answer(services.turns, call.credentials, raw, call.disconnect)
 
 
 @functions_framework.aio.http

@@ -15,18 +15,18 @@ app.check_settings()
 
 async def _history(services: Services, call: Call) -> Response:
     limit, cursor = paging.limit_of(call.request), paging.cursor_of(call.request)
-    return JSONResponse(await services.messages.page(call.claim, call.value("conversation_id"), limit, cursor))
+    return JSONResponse(await services.messages.page(call.credentials, call.value("conversation_id"), limit, cursor))
 
 
 async def _search(services: Services, call: Call) -> Response:
     limit = paging.limit_of(call.request, limits.SEARCH_DEFAULT, limits.SEARCH_MAX)
-    return JSONResponse(await services.search.find(call.claim, call.request.query_params.get("q", ""), limit))
+    return JSONResponse(await services.search.find(call.credentials, call.request.query_params.get("q", ""), limit))
 
 
 async def _feedback(services: Services, call: Call) -> Response:
     opinion = await call.body(Opinion)
     conversation_id, message_id = call.value("conversation_id"), call.value("message_id")
-    return JSONResponse(await services.feedback.give(call.claim, conversation_id, message_id, opinion))
+    return JSONResponse(await services.feedback.give(call.credentials, conversation_id, message_id, opinion))
 
 
 @functions_framework.aio.http

@@ -1,7 +1,5 @@
 """POST a message and get the answer: as JSON (send), or as it is written (stream, server-sent events)."""
 
-from functools import partial
-
 import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -10,7 +8,6 @@ from common import app
 from common.app import Services
 from common.turn import SendRequest, Turn, open_turn
 from common.web import endpoint, sse
-from common.web.disconnect import gone
 from common.web.endpoint import Call
 
 app.check_settings()
@@ -29,7 +26,7 @@ async def _stream(services: Services, call: Call) -> Response:
 
 
 async def _open(services: Services, call: Call) -> Turn:
-    return await open_turn(services.turns, call.claim, await call.body(SendRequest), gone=partial(gone, call.request))
+    return await open_turn(services.turns, call.credentials, await call.body(SendRequest), disconnect=call.disconnect)
 
 
 @functions_framework.aio.http

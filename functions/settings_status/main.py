@@ -14,22 +14,22 @@ app.check_settings()
 
 
 async def _status(services: Services, call: Call) -> Response:
-    _, entry = await services.authenticator.authenticate(call.claim)
+    _, entry = await services.authenticator.authenticate(call.credentials)
     return JSONResponse(services.settings_view.status(entry.organization))
 
 
 async def _models(services: Services, call: Call) -> Response:
-    _, entry = await services.authenticator.authenticate(call.claim)
+    _, entry = await services.authenticator.authenticate(call.credentials)
     return JSONResponse(services.settings_view.models(entry.organization, call.request.query_params.get("provider")))
 
 
 async def _change(services: Services, call: Call) -> Response:
-    store, writer = services.settings_store, await services.authenticator.principal(call.claim)
+    store, writer = services.settings_store, await services.authenticator.principal(call.credentials)
     return JSONResponse(services.settings_view.whole(await store.change(writer, await call.body(SettingsChange))))
 
 
 async def _delete(services: Services, call: Call) -> Response:
-    await services.settings_store.delete(await services.authenticator.principal(call.claim))
+    await services.settings_store.delete(await services.authenticator.principal(call.credentials))
     return JSONResponse({"status": "deleted"})
 
 

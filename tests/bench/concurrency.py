@@ -48,13 +48,13 @@ async def _contest(stage: Stage, levels: tuple[int, ...], data: dict[str, float]
         idle = {name: one.memory() for name, one in everyone.items()}
         stage.pace(PACED, data)
         loads: dict[int, dict[str, Load]] = {level: {} for level in levels}
-        before = cpu_of(stage.far_side_pid)
+        before = cpu_of(stage.stub_services_pid)
         for level, found in loads.items():
             for name, one in everyone.items():
                 if name != PLAIN or level <= MOST_OF_PLAIN:
                     found[name] = await measure(one, stage.callers, _turns_each(level, name, quick=stage.quick), level)
         turns = sum(len(load.turns) for found in loads.values() for load in found.values())
-        return Contest(loads, idle, (cpu_of(stage.far_side_pid) - before) * 1000 / turns)
+        return Contest(loads, idle, (cpu_of(stage.stub_services_pid) - before) * 1000 / turns)
 
 
 async def _started(stack: ExitStack, stage: Stage, data: dict[str, float]) -> dict[str, Served]:

@@ -44,8 +44,8 @@ class Stage:
 
     environment: dict[str, str]
     emulators: EmulatorProcess
-    far_side: str
-    far_side_pid: int
+    stub_services: str
+    stub_services_pid: int
     folder: Path
     callers: list[Caller]
     quick: bool = False
@@ -53,14 +53,14 @@ class Stage:
     def pace(self, model: Mapping[str, float], data: Mapping[str, float] = NO_DATA_LATENCY) -> None:
         """From now on the provider and the data services take so long."""
         warehouse = {name: data[name] for name in ("query", "dry_run")}
-        httpx.post(f"{self.far_side}/pace", json={"model": model, "warehouse": warehouse}).raise_for_status()
+        httpx.post(f"{self.stub_services}/pace", json={"model": model, "warehouse": warehouse}).raise_for_status()
         kms = SeamsClient(self.environment["KMS_EMULATOR_HOST"])
         kms.delay("Decrypt", data["kms"])
         kms.close()
 
     def seen(self) -> dict[str, Any]:
         """What the far side was asked so far."""
-        found: dict[str, Any] = httpx.get(f"{self.far_side}/seen").json()
+        found: dict[str, Any] = httpx.get(f"{self.stub_services}/seen").json()
         return found
 
     def rival_environment(self, data: Mapping[str, float] = NO_DATA_LATENCY) -> dict[str, str]:
@@ -71,7 +71,7 @@ class Stage:
         exchange.write_text(json.dumps(asked))
         waits = {name: str(data[name]) for name in ("kms", "query", "insert")}
         return {
-            "BENCH_API_BASE": f"{self.far_side}/v1",
+            "BENCH_API_BASE": f"{self.stub_services}/v1",
             "BENCH_EXCHANGE": str(exchange),
             "BENCH_WAITS": json.dumps(waits),
             "LITELLM_LOCAL_MODEL_COST_MAP": "True",
@@ -98,7 +98,7 @@ def staged(console: Console, *, quick: bool = False) -> Iterator[Stage]:
         organizations = [_organization(number) for number in range(ORGANIZATIONS)]
         _bring_keys(client, encrypt, organizations)
         callers = [Caller(each.slug, each.api_key, "bench") for each in organizations]
-        with _far_side(environment["BIGQUERY_EMULATOR_HOST"]) as (port, pid):
+        with _stub_services(environment["BIGQUERY_EMULATOR_HOST"]) as (port, pid):
             url = f"http://127.0.0.1:{port}"
             environment["MODEL_API_BASES"] = json.dumps({"openai": f"{url}/v1"})
             yield Stage(environment, emulators, url, pid, Path(name), callers, quick)
@@ -106,13 +106,13 @@ def staged(console: Console, *, quick: bool = False) -> Iterator[Stage]:
 
 def replayed(stage: Stage) -> dict[str, str]:
     """The environment of a function whose BigQuery is the far side's replay."""
-    return {**stage.environment, "BIGQUERY_EMULATOR_HOST": stage.far_side}
+    return {**stage.environment, "BIGQUERY_EMULATOR_HOST": stage.stub_services}
 
 
 @contextmanager
-def _far_side(emulator: str) -> Iterator[tuple[int, int]]:
+def _stub_services(emulator: str) -> Iterator[tuple[int, int]]:
     child = subprocess.Popen(
-        [sys.executable, "-m", "tests.bench.far_side", "--bigquery", emulator],
+        [sys.executable, "-m", "tests.bench.stub_services", "--bigquery", emulator],
         cwd=ROOT, env=os.environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
     )  # fmt: skip
     assert child.stdin is not None

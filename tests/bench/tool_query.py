@@ -20,7 +20,7 @@ ALONE = (0.7, 0.4, 0.0)
 
 async def run(console: Console, stage: Stage, results: Results) -> None:
     """Call query_costs against the replayed BigQuery, without and with its latencies, and print one table."""
-    settings = load_settings().model_copy(update={"bigquery_emulator_host": stage.far_side})
+    settings = load_settings().model_copy(update={"bigquery_emulator_host": stage.stub_services})
     taken: dict[tuple[bool, int], list[float]] = {}
     for delayed in (False, True):
         stage.pace(AT_ONCE, DATA_LATENCY if delayed else NO_DATA_LATENCY)

@@ -10,7 +10,7 @@ import pytest
 from common import limits
 from common.app import Services
 from common.errors import ProviderRateLimited, RateLimited
-from common.identity.authenticate import read_claim
+from common.identity.authenticate import read_credentials
 from common.settings import InvalidSettings, load_settings
 from common.turn import SendRequest, open_turn
 from tests.fakes.clock import Clock
@@ -153,11 +153,11 @@ async def test_the_limit_holds_across_three_instances_asked_at_the_same_moment(s
     instances = [Services(settings, clock, model) for _ in range(3)]
     for instance in instances:
         instance.__dict__["log"] = product.services.log
-    claim = read_claim({name.lower(): value for name, value in made.member.items()}, None)
+    credentials = read_credentials({name.lower(): value for name, value in made.member.items()}, None)
 
     async def ask(instance: Services) -> str:
         try:
-            turn = await open_turn(instance.turns, claim, SendRequest(message="hello"))
+            turn = await open_turn(instance.turns, credentials, SendRequest(message="hello"))
             return (await turn.finished()).text
         except RateLimited as refused:
             return f"{refused.code}, retry after {refused.retry_after}"

@@ -130,13 +130,13 @@ async def test_a_change_takes_effect_in_every_instance_at_once(serving: Serving,
     second: Product = await serving()
     call = await asked(second, made, temperature=0.9)
     assert call.temperature == 0.9
-    principal = await first.services.authenticator.authenticate(claim(made))
+    principal = await first.services.authenticator.authenticate(credentials(made))
     assert principal[1].organization is not None
     assert principal[1].organization.settings is not None
     assert principal[1].organization.settings.temperature == 0.9
 
 
-def claim(made: Made) -> Any:
-    from common.identity.authenticate import read_claim
+def credentials(made: Made) -> Any:
+    from common.identity.authenticate import read_credentials
 
-    return read_claim({name.lower(): value for name, value in made.member.items()}, None)
+    return read_credentials({name.lower(): value for name, value in made.member.items()}, None)

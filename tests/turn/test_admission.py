@@ -7,18 +7,18 @@ import pytest
 from common import limits
 from common.errors import TooManyTurns
 from common.tenant import OrgSlug, parse_org_slug
-from common.turn.admission import Admission, Place
+from common.turn.admission import Admission, Slot
 
 ACME, GLOBEX, INITECH = (parse_org_slug(name) for name in ("acme_inc", "globex_inc", "initech"))
 
 
-def entered(admission: Admission, org: OrgSlug) -> Place:
+def entered(admission: Admission, org: OrgSlug) -> Slot:
     place = admission.enter(org)
     assert place is not None
     return place
 
 
-async def queued(admission: Admission, org: OrgSlug) -> "asyncio.Task[Place]":
+async def queued(admission: Admission, org: OrgSlug) -> "asyncio.Task[Slot]":
     """A turn that waits."""
     before = admission.waiting
     task = asyncio.create_task(admission.wait(org))

@@ -242,13 +242,13 @@ def all_documents(stage: Stage, customer: Customer) -> list[Any]:
 @each_provider
 async def test_a_reader_that_leaves_closes_the_providers_stream(stage: Stage, provider: str) -> None:
     from common.agents.events import TextDelta
-    from common.identity.authenticate import read_claim
+    from common.identity.authenticate import read_credentials
     from common.turn import SendRequest, open_turn
 
     customer = stage.of(provider)
     stage.stub.play([faulty(WORDS, "stall", 2 if provider == "gemini" else 5)])
-    claim = read_claim({name.lower(): value for name, value in customer.headers.items()}, None)
-    turn = await open_turn(stage.product.services.turns, claim, SendRequest(message="a question"))
+    credentials = read_credentials({name.lower(): value for name, value in customer.headers.items()}, None)
+    turn = await open_turn(stage.product.services.turns, credentials, SendRequest(message="a question"))
     batches = turn.batches()
     async for batch in batches:
         if any(isinstance(event, TextDelta) for event in batch):

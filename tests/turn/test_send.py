@@ -233,7 +233,7 @@ async def test_a_lease_that_ran_out_does_not_block_for_ever(serving: Serving) ->
 
 async def test_a_reader_that_leaves_cancels_the_turn_and_keeps_what_was_said(serving: Serving) -> None:
     from common.agents.events import TextDelta
-    from common.identity.authenticate import read_claim
+    from common.identity.authenticate import read_credentials
     from common.turn import SendRequest, open_turn
 
     holding = asyncio.Event()
@@ -249,9 +249,9 @@ async def test_a_reader_that_leaves_cancels_the_turn_and_keeps_what_was_said(ser
 
     model = Holding([])
     product: Product = await serving(model)
-    claim = read_claim({name.lower(): value for name, value in ACME.items()}, None)
+    credentials = read_credentials({name.lower(): value for name, value in ACME.items()}, None)
     turn = await open_turn(
-        product.services.turns, claim, SendRequest(message="a question", message_id=uuid.uuid4().hex)
+        product.services.turns, credentials, SendRequest(message="a question", message_id=uuid.uuid4().hex)
     )
     batches = turn.batches()
     async for batch in batches:

@@ -25,19 +25,21 @@ from starlette.types import Message as AsgiMessage
 
 from common.agents.events import TurnFinished
 from common.errors import ServiceError
-from common.identity.authenticate import Claim
+from common.identity.authenticate import Credentials
 from common.protocols.question import as_id, question
-from common.turn import Parts, open_turn
-from common.turn.admission import Gone
-from common.turn.client_features import Offers
-from common.web.disconnect import gone
+from common.turn import TurnServices, open_turn
+from common.turn.admission import Disconnect
+from common.turn.client_features import ClientFeatures
+from common.web.disconnect import wait_for_disconnect
 
 
-async def answer(parts: Parts, claim: Claim, request: Request, body: bytes) -> Response:
+async def answer(services: TurnServices, credentials: Credentials, request: Request, body: bytes) -> Response:
     """Answer one JSON-RPC request of an authenticated caller."""
     # The SDK logs what it cannot read with whatever the client sent.
     logging.getLogger("a2a").setLevel(logging.CRITICAL + 1)
-    dispatcher = JsonRpcDispatcher(_Handler(parts, claim, partial(gone, request)), enable_v0_3_compat=True)
+    dispatcher = JsonRpcDispatcher(
+        _Handler(services, credentials, partial(wait_for_disconnect, request)), enable_v0_3_compat=True
+    )
     return await dispatcher.handle_requests(_Replayed(request, body))
 
 
@@ -56,10 +58,10 @@ class _Replayed(Request):
 class _Handler(RequestHandler):
     """The methods of A2A for one caller. There are no tasks: every message is answered at once."""
 
-    def __init__(self, parts: Parts, claim: Claim, gone: Gone) -> None:
-        self._parts = parts
-        self._claim = claim
-        self._gone = gone
+    def __init__(self, services: TurnServices, credentials: Credentials, disconnect: Disconnect) -> None:
+        self._services = services
+        self._claim = credentials
+        self._disconnect = disconnect
 
     async def on_message_send(self, params: SendMessageRequest, _: ServerCallContext) -> Message:
         try:
@@ -68,13 +70,13 @@ class _Handler(RequestHandler):
             raise
         except ServiceError as error:
             if error.status >= 500:
-                self._parts.log.failure("request.failed", error)
+                self._services.log.failure("request.failed", error)
             raise _translated(error) from None
         except ClientDisconnect:
             raise _translated(ServiceError()) from None
         except Exception as error:
             # The SDK would answer with the exception's text.
-            self._parts.log.error("a2a.crashed", error_class=type(error).__name__)
+            self._services.log.error("a2a.crashed", error_class=type(error).__name__)
             raise _translated(ServiceError()) from None
 
     async def on_message_send_stream(
@@ -90,7 +92,7 @@ class _Handler(RequestHandler):
             raise ContentTypeNotSupportedError("Send the question as a text part.")
         message_id = as_id(message.message_id) if message.message_id else None
         request = question("\n".join(texts), message.context_id or None, message_id)
-        turn = await open_turn(self._parts, self._claim, request, Offers(own_ids=True), self._gone)
+        turn = await open_turn(self._services, self._claim, request, ClientFeatures(own_ids=True), self._disconnect)
         return await turn.finished()
 
     async def on_get_task(self, *_: Any) -> NoReturn:

@@ -1,4 +1,4 @@
-"""What an AG-UI client offers beside its question: tools of its own, approvals, and replies to a run that paused."""
+"""What an AG-UI client features beside its question: tools of its own, approvals, and replies to a run that paused."""
 
 import json
 import re
@@ -11,15 +11,15 @@ from common import limits
 from common.agents.pausing import ClientTool
 from common.errors import Unprocessable
 from common.protocols.agui.input import text_of
-from common.turn.client_features import Offers, Reply
+from common.turn.client_features import ClientFeatures, ClientReply
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NO_ARGUMENTS: dict[str, Any] = {"type": "object", "properties": {}}
 
 
-def offers(run: RunAgentInput, taken: Collection[str]) -> Offers:
+def offers(run: RunAgentInput, taken: Collection[str]) -> ClientFeatures:
     """Read them from the run; ``taken`` are the names of our own tools. Raises Unprocessable."""
-    return Offers(own_ids=True, tools=_tools(run, taken), approves=_approves(run), reply=_reply(run))
+    return ClientFeatures(own_ids=True, tools=_tools(run, taken), approves=_approves(run), reply=_reply(run))
 
 
 def _tools(run: RunAgentInput, taken: Collection[str]) -> tuple[ClientTool, ...]:
@@ -48,7 +48,7 @@ def _approves(run: RunAgentInput) -> bool:
     return said if isinstance(said, bool) else run.protocol_version is not None
 
 
-def _reply(run: RunAgentInput) -> Reply | None:
+def _reply(run: RunAgentInput) -> ClientReply | None:
     """What the run says to the one before; None for one that asks a question."""
     results: dict[str, str] = {}
     for message in reversed(run.messages):
@@ -60,7 +60,7 @@ def _reply(run: RunAgentInput) -> Reply | None:
     answers_a_call = bool(run.messages) and isinstance(run.messages[-1], ToolMessage)
     if not run.resume and not answers_a_call:
         return None
-    return Reply(results, frozenset(each.interrupt_id for each in run.resume or () if _allowed(each)))
+    return ClientReply(results, frozenset(each.interrupt_id for each in run.resume or () if _allowed(each)))
 
 
 def _allowed(answer: ResumeEntry) -> bool:

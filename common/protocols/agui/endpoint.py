@@ -10,13 +10,13 @@ from starlette.responses import JSONResponse, Response
 from common import limits
 from common.agents.roster import TRANSFER
 from common.errors import ConversationNotFound, ServiceError
-from common.identity.authenticate import Claim
+from common.identity.authenticate import Credentials
 from common.protocols.agui import client_features
 from common.protocols.agui import input as agui_input
 from common.protocols.agui.encoder import RunEncoder
 from common.transcript.conversation import Conversation
-from common.turn import Parts, Turn, open_turn
-from common.turn.admission import Gone
+from common.turn import Turn, TurnServices, open_turn
+from common.turn.admission import Disconnect
 from common.web.sse import EventStream
 
 # The client checks which runtime it talks to; this one's answers are those of that version.
@@ -35,25 +35,29 @@ _INFO: dict[str, Any] = {
 }
 
 
-async def answer(parts: Parts, claim: Claim, raw: bytes, gone: Gone) -> Response:
-    """Answer one request. Raises a ServiceError as long as nothing was said, or what ``gone`` raises while it waits."""
+async def answer(services: TurnServices, credentials: Credentials, raw: bytes, disconnect: Disconnect) -> Response:
+    """Answer one request. Raises a ServiceError before the first event, or ClientDisconnect while it waits."""
     asked = agui_input.read(raw)
     if asked.run is None:
-        await parts.authenticator.authenticate(claim)
+        await services.authenticator.authenticate(credentials)
         # A run stops when its client closes the connection; another instance could not stop it.
         return JSONResponse(_INFO if asked.method == "info" else {"stopped": False})
     if asked.method == "agent/connect":
-        return await _connect(parts, claim, asked.run)
-    return await _run(parts, claim, asked.run, gone)
+        return await _connect(services, credentials, asked.run)
+    return await _run(services, credentials, asked.run, disconnect)
 
 
-async def _run(parts: Parts, claim: Claim, run: RunAgentInput, gone: Gone) -> Response:
-    taken = {TRANSFER, *(each.name for each in parts.registry.tools)}
-    turn = await open_turn(parts, claim, agui_input.turn_request(run), client_features.offers(run, taken), gone)
-    return EventStream(turn, _frames(parts, turn, RunEncoder(run.thread_id, run.run_id)))
+async def _run(
+    services: TurnServices, credentials: Credentials, run: RunAgentInput, disconnect: Disconnect
+) -> Response:
+    taken = {TRANSFER, *(each.name for each in services.registry.tools)}
+    turn = await open_turn(
+        services, credentials, agui_input.turn_request(run), client_features.offers(run, taken), disconnect
+    )
+    return EventStream(turn, _frames(services, turn, RunEncoder(run.thread_id, run.run_id)))
 
 
-async def _frames(parts: Parts, turn: Turn, encoder: RunEncoder) -> AsyncGenerator[bytes, None]:
+async def _frames(services: TurnServices, turn: Turn, encoder: RunEncoder) -> AsyncGenerator[bytes, None]:
     yield encoder.begin()
     try:
         async with aclosing(turn.batches(limits.HEARTBEAT_SECONDS)) as batches:
@@ -62,18 +66,18 @@ async def _frames(parts: Parts, turn: Turn, encoder: RunEncoder) -> AsyncGenerat
                     yield frames
     except Exception as error:
         # The status is sent already; a stream that only breaks off looks to the client like a run that ended well.
-        parts.log.error("run.crashed", error_class=type(error).__name__)
+        services.log.error("run.crashed", error_class=type(error).__name__)
         yield encoder.failed(ServiceError())
 
 
-async def _connect(parts: Parts, claim: Claim, run: RunAgentInput) -> Response:
+async def _connect(services: TurnServices, credentials: Credentials, run: RunAgentInput) -> Response:
     """What the thread holds so far; nothing for a thread that is not the caller's, as for one that is new."""
     encoder = RunEncoder(run.thread_id, run.run_id)
     conversation: Conversation | None
     try:
-        conversation = (await parts.finder.find(claim, run.thread_id)).conversation
+        conversation = (await services.lookup.find(credentials, run.thread_id)).conversation
         if not conversation.window_held:
-            conversation = await parts.record.with_window(parts.authenticator.tenant(claim), conversation)
+            conversation = await services.record.with_window(services.authenticator.tenant(credentials), conversation)
     except ConversationNotFound:
         conversation = None
     return Response(encoder.begin() + encoder.restored(conversation), media_type="text/event-stream")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from common.conversations.store import Answer, SessionStore
+from common.conversations.store import Answer, ConversationStore
 from common.documents import Create, Delete, Document, DocumentConflict, Documents, Patch, Put, Sort, Where
 from common.errors import ConversationBusy, ConversationNotFound
 from common.tenant import OrgSlug, Principal, Tenant, UserId
@@ -61,7 +61,7 @@ async def outbox(documents: Documents, caller: Principal) -> list[str]:
 
 
 async def test_a_turn_is_stored_in_order_with_its_outbox(documents: Documents, caller: Principal) -> None:
-    store = SessionStore(documents)
+    store = ConversationStore(documents)
     begun = await store.begin(caller, conversation(caller), question("q1"))
     # The answer's clock is a minute behind; the order of the two stays.
     await store.finish(caller, begun, answer("a1", NOW - timedelta(minutes=1)))
@@ -77,7 +77,7 @@ async def test_a_turn_is_stored_in_order_with_its_outbox(documents: Documents, c
 
 
 async def test_one_of_many_turns_gets_the_lease(documents: Documents, caller: Principal) -> None:
-    store = SessionStore(documents)
+    store = ConversationStore(documents)
     asked = [store.begin(caller, conversation(caller), question(f"q{index}")) for index in range(5)]
     ended = await asyncio.gather(*asked, return_exceptions=True)
     assert sum(isinstance(one, ConversationBusy) for one in ended) == 4
@@ -85,7 +85,7 @@ async def test_one_of_many_turns_gets_the_lease(documents: Documents, caller: Pr
 
 
 async def test_a_rename_during_a_turn_and_the_turn_both_count(documents: Documents, caller: Principal) -> None:
-    store = SessionStore(documents)
+    store = ConversationStore(documents)
     begun = await store.begin(caller, conversation(caller), question("q1"))
     await store.rename(caller, begun, "another title", NOW)
     await store.finish(caller, begun, answer("a1"))
@@ -97,7 +97,7 @@ async def test_a_rename_during_a_turn_and_the_turn_both_count(documents: Documen
 
 
 async def test_a_delete_during_a_turn_ends_it(documents: Documents, caller: Principal) -> None:
-    store = SessionStore(documents)
+    store = ConversationStore(documents)
     begun = await store.begin(caller, conversation(caller), question("q1"))
     await store.delete(caller, begun, NOW)
     with pytest.raises(ConversationNotFound):
@@ -112,7 +112,7 @@ async def test_a_delete_during_a_turn_ends_it(documents: Documents, caller: Prin
 async def test_an_expiry_set_between_read_and_commit_does_not_make_a_turn_busy(
     documents: Documents, caller: Principal
 ) -> None:
-    store = SessionStore(documents)
+    store = ConversationStore(documents)
     begun = await store.begin(caller, conversation(caller), question("q1"))
     await store.finish(caller, begun, answer("a1"))
     path = conversation_path(caller.tenant, "c1")

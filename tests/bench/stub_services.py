@@ -15,7 +15,7 @@ from tests.bench.provider import Pace, Provider
 from tests.bench.warehouse_replay import WarehouseReplay
 
 
-class FarSide:
+class StubServices:
     """Hands a request to whom it is for."""
 
     def __init__(self, emulator: str) -> None:
@@ -43,17 +43,17 @@ class FarSide:
 
 
 async def _serve(emulator: str) -> None:
-    far_side = FarSide(emulator)
+    stub_services = StubServices(emulator)
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     loop.add_reader(sys.stdin.fileno(), lambda: None if os.read(sys.stdin.fileno(), 4096) else ended.set())
-    server = await loop.create_server(lambda: Connection(far_side.answer), "127.0.0.1", 0, backlog=2048)
+    server = await loop.create_server(lambda: Connection(stub_services.answer), "127.0.0.1", 0, backlog=2048)
     sys.stdout.write(json.dumps({"port": server.sockets[0].getsockname()[1]}) + "\n")
     sys.stdout.flush()
     await ended.wait()
     loop.remove_reader(sys.stdin.fileno())
     server.close()
-    await far_side.warehouse.close()
+    await stub_services.warehouse.close()
 
 
 if __name__ == "__main__":
