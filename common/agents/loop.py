@@ -20,7 +20,7 @@ from common.secret import Secret
 from common.telemetry import timing
 from common.telemetry.tracing import span
 from common.tools.registry import BoundTools
-from common.tools.result import as_message
+from common.tools.result import as_message, error_envelope
 
 _OUT_OF_STEPS = (
     "I could not finish this within the limits of one answer. Ask for less at a time, or narrow the question."
@@ -81,6 +81,16 @@ class _State:
     repeats: Counter[tuple[str, str]] = field(default_factory=Counter)
     waiting: list[Waiting] = field(default_factory=list)
 
+    @property
+    def ended(self) -> bool:
+        """Whether the loop stops for its client."""
+        return bool(self.waiting)
+
+    def answered(self) -> Answered:
+        """The end of the run, as it stands."""
+        paused = Paused(tuple(self.exchange), tuple(self.waiting), self.tool_calls) if self.waiting else None
+        return Answered("".join(self.text), self.agent.name, self.usage, self.model_calls, self.tool_calls, paused)
+
     def spent(self, deadline: float) -> bool:
         """Whether a bound is reached, so that the next model call is the last one."""
         return (
@@ -91,6 +101,15 @@ class _State:
         )
 
 
+@dataclass(slots=True)
+class _Step:
+    """One model call: the tools it may use, whether it is the last one, and its reply once it is there."""
+
+    tools: BoundTools
+    last: bool
+    reply: Reply | None = None
+
+
 class AgentLoop:
     """Runs agents over a model. One instance serves all turns; nothing of a turn stays in it."""
 
@@ -98,58 +117,69 @@ class AgentLoop:
         self._completion = completion
 
     async def run(self, briefing: Briefing) -> AsyncGenerator[Event | Answered, None]:
-        """Yield what happens, then Answered. Raises the ModelError family; a failing tool is an answer to the model."""
+        """Yield what happens, then Answered. Raises the ModelError family; a failing tool is an answer to the model.
+
+        A step asks the model; its reply hands over to another agent, calls tools, or is the answer.
+        """
         state = _State(briefing.roster.named(briefing.agent_name), briefing.history)
         deadline = time.monotonic() + limits.TURN_SECONDS
         if briefing.continuation is not None:
             async for finished in self._continue(briefing, briefing.continuation, state):
                 yield finished
-        while True:
-            tools = briefing.tools_for(state.agent.tools)
-            last = state.spent(deadline)
-            reply = Reply("")
-            begun = False
-            try:
-                call = self._call(briefing, state, tools, last)
-                with _measured(call) as count:
-                    async with aclosing(self._completion.stream(call)) as pieces:
-                        async for piece in pieces:
-                            if isinstance(piece, Reply):
-                                reply = piece
-                                count(reply.usage)
-                                continue
-                            if not begun and state.text:
-                                state.text.append("\n\n")
-                                yield TextDelta("\n\n")
-                            begun = True
-                            state.text.append(piece)
-                            yield TextDelta(piece)
-            except ContextTooLong:
-                if begun or state.history_cut or not state.history:
-                    raise
-                state.history, state.history_cut = _newer_half(state.history), True
+        while not state.ended:
+            step = _Step(briefing.tools_for(state.agent.tools), last=state.spent(deadline))
+            async with aclosing(self._ask_model(briefing, state, step)) as pieces:
+                async for piece in pieces:
+                    yield piece
+            if step.reply is None:
                 continue
-            state.usage += reply.usage
-            state.model_calls += 1
-            if not reply.tool_calls or last:
+            if not step.reply.tool_calls or step.last:
                 break
-            target = _transfer_target(reply, state, briefing.roster)
+            target = _transfer_target(step.reply, state, briefing.roster)
             if target is not None:
                 state.agent = target
                 yield AgentChanged(target.name)
                 continue
-            async for event in self._call_tools(reply, state, tools, briefing):
-                yield event
-            if state.waiting:
-                break
-        paused = Paused(tuple(state.exchange), tuple(state.waiting), state.tool_calls) if state.waiting else None
-        if not state.text and paused is None:
+            async with aclosing(self._call_tools(step.reply, state, step.tools, briefing)) as events:
+                async for event in events:
+                    yield event
+        if not state.text and not state.waiting:
             state.text.append(_OUT_OF_STEPS)
             yield TextDelta(_OUT_OF_STEPS)
-        yield Answered("".join(state.text), state.agent.name, state.usage, state.model_calls, state.tool_calls, paused)
+        yield state.answered()
 
-    def _call(self, briefing: Briefing, state: _State, tools: BoundTools, last: bool) -> ModelCall:
-        schemas = [tool.schema() for tool in tools.tools]
+    async def _ask_model(self, briefing: Briefing, state: _State, step: _Step) -> AsyncGenerator[TextDelta, None]:
+        """Yield the text of one model call and leave its reply in the step.
+
+        The step has no reply when the context was too long: the history is cut once, for the next step to try again.
+        """
+        call = self._call(briefing, state, step)
+        begun = False
+        try:
+            with _measured(call) as count:
+                async with aclosing(self._completion.stream(call)) as pieces:
+                    async for piece in pieces:
+                        if isinstance(piece, Reply):
+                            step.reply = piece
+                            count(piece.usage)
+                            continue
+                        if not begun and state.text:
+                            state.text.append("\n\n")
+                            yield TextDelta("\n\n")
+                        begun = True
+                        state.text.append(piece)
+                        yield TextDelta(piece)
+        except ContextTooLong:
+            if begun or state.history_cut or not state.history:
+                raise
+            state.history, state.history_cut = _newer_half(state.history), True
+            return
+        step.reply = step.reply or Reply("")
+        state.usage += step.reply.usage
+        state.model_calls += 1
+
+    def _call(self, briefing: Briefing, state: _State, step: _Step) -> ModelCall:
+        schemas = [tool.schema() for tool in step.tools.tools]
         schemas += [tool.schema() for tool in briefing.client_tools]
         if briefing.roster.may_transfer(state.agent):
             schemas.append(briefing.roster.transfer_schema(state.agent))
@@ -165,7 +195,7 @@ class AgentLoop:
             key=briefing.key,
             messages=messages,
             tools=schemas,
-            may_call_tools=not last,
+            may_call_tools=not step.last,
             temperature=briefing.temperature,
             max_tokens=briefing.max_tokens,
         )
@@ -191,7 +221,7 @@ class AgentLoop:
 
     async def _call_tools(
         self, reply: Reply, state: _State, tools: BoundTools, briefing: Briefing
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         """Run the calls of one step at the same time, and put them and their results into the exchange, in order.
 
         Calls that wait for the client are kept in the state.
@@ -273,12 +303,8 @@ def _measured(call: ModelCall) -> Iterator[Callable[[Usage], None]]:
         yield count
 
 
-def _error(code: str, message: str) -> dict[str, Any]:
-    return {"error": {"code": code, "message": message}}
-
-
-_UNANSWERED = _error("not_answered", "The client did not say what came of this call.")
-_NOT_APPROVED = _error("not_approved", "The user did not allow this call. Do not make it again; say so.")
+_UNANSWERED = error_envelope("not_answered", "The client did not say what came of this call.")
+_NOT_APPROVED = error_envelope("not_approved", "The user did not allow this call. Do not make it again; say so.")
 
 
 def _newer_half(history: Sequence[Message]) -> Sequence[Message]:
@@ -304,7 +330,9 @@ def _asking(reply: Reply) -> Message:
 def _refusal(call: ToolCall, state: _State) -> dict[str, Any] | None:
     """Why a call that was just counted is not made; None where it is."""
     if state.repeats[(call.name, call.arguments)] > limits.MAX_IDENTICAL_CALLS:
-        return _error("repeated_call", "This exact call was made before. Use its result, or ask for something else.")
+        return error_envelope(
+            "repeated_call", "This exact call was made before. Use its result, or ask for something else."
+        )
     if state.tool_calls > limits.MAX_TOOL_CALLS:
-        return _error("too_many_calls", "No more tool calls in this answer. Answer with what you have.")
+        return error_envelope("too_many_calls", "No more tool calls in this answer. Answer with what you have.")
     return None
