@@ -48,6 +48,11 @@ class Tool:
     draws: Draw | None = None
     context: type[ToolContext] = ToolContext
 
+    @property
+    def title(self) -> str:
+        """The tool's name in words, for people."""
+        return self.name.replace("_", " ").capitalize()
+
     def schema(self) -> dict[str, Any]:
         """The tool as a model API takes it; the same object every time, and nobody's to change."""
         return _schema(self)

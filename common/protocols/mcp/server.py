@@ -175,7 +175,7 @@ class _Written:
 def _described(tool: Tool) -> mcp.Tool:
     return mcp.Tool(
         name=tool.name,
-        title=tool.name.replace("_", " ").capitalize(),
+        title=tool.title,
         description=tool.description,
         input_schema=tool.schema()["function"]["parameters"],
         annotations=mcp.ToolAnnotations(
