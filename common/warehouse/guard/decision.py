@@ -4,11 +4,10 @@ from sqlglot import exp
 
 from common.tenant import Tenant
 from common.warehouse.guard import allowed, generators, rewrite, sqltext, tokens, verify
-from common.warehouse.guard.admitted import Admitted
-from common.warehouse.guard.denial import Denied
 from common.warehouse.guard.resolve import Resolver
 from common.warehouse.guard.rules import COMPLETE, Rules
 from common.warehouse.guard.selftest import require
+from common.warehouse.guard.verdict import Admitted, Denied
 
 
 def decide(sql: str, tenant: Tenant, user_id: str, rules: Rules = COMPLETE) -> Admitted:

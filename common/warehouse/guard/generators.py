@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlglot import exp
 
-from common.warehouse.guard.denial import Denied
+from common.warehouse.guard.verdict import Denied
 
 # What a generator is counted as where its bounds come from the data, or from an expression that is not folded here.
 _FROM_DATA = 1_000

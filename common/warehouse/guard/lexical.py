@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from common.warehouse.guard.denial import Denied
 from common.warehouse.guard.functions import callable_as
+from common.warehouse.guard.verdict import Denied
 
 LexicalKind = Literal["string", "name", "number", "word", "symbol"]
 

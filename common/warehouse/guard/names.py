@@ -7,8 +7,8 @@ from sqlglot import exp
 
 from common.tenant import Tenant
 from common.warehouse import readable_tables
-from common.warehouse.guard.denial import Denied
 from common.warehouse.guard.rules import Rules
+from common.warehouse.guard.verdict import Denied
 from common.warehouse.readable_tables import SharedTable
 
 _TABLE = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?")

@@ -8,10 +8,10 @@ from sqlglot import exp
 
 from common.tenant import Tenant
 from common.warehouse.guard import names
-from common.warehouse.guard.denial import Denied
 from common.warehouse.guard.names import RealTable
 from common.warehouse.guard.rules import Rules
 from common.warehouse.guard.scope import Scope, Source, check_column, refused_column
+from common.warehouse.guard.verdict import Denied
 
 _NEED_PARENTHESES = ("order", "limit", "offset", "with_")
 

@@ -10,7 +10,7 @@ from sqlglot.generators.bigquery import BigQueryGenerator
 from sqlglot.parsers.bigquery import BigQueryParser
 from sqlglot.tokens import Token, TokenType
 
-from common.warehouse.guard.denial import Denied
+from common.warehouse.guard.verdict import Denied
 
 # Every rule of this package was measured with exactly this release.
 PINNED: Final = "30.30.0"
