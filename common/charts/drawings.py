@@ -40,7 +40,7 @@ _BAR_HEIGHT = {"step": 24}
 def bars(
     heading: Heading, rows: Sequence[Row], label: Label, measure: Measure, *also: Measure, beside: Measure | None = None
 ) -> Spec | None:
-    """A bar for each row, in their order, with a tick for what is in the same unit; None for fewer than two rows."""
+    """Draw a bar for each row, with a tick for a second measure. Returns None for fewer than two rows."""
     drawn = (measure, beside) if beside else (measure,)
     values = _values(rows, (label.field, *(each.field for each in (*drawn, *also)), REST))
     encoding = down(values, label, (*drawn, *also))
@@ -59,7 +59,7 @@ def bars(
 def diverging_bars(
     heading: Heading, rows: Sequence[Row], label: Label, measure: Measure, *also: Measure
 ) -> Spec | None:
-    """A bar to the right for each row that went up, and to the left for each that went down, the largest rise first."""
+    """Draw rises as bars to the right and falls to the left, the largest rise first."""
     ordered = sorted(rows, key=lambda row: row[measure.field], reverse=True)
     values = _values(ordered, (label.field, *(each.field for each in (measure, *also))))
     colour = {"condition": {"test": {"field": measure.field, "gte": 0}, "value": VERMILLION}, "value": BLUE}
@@ -76,7 +76,7 @@ def diverging_bars(
 def line(
     heading: Heading, rows: Sequence[Row], time: Time, measure: Measure, *also: Measure, beside: Measure | None = None
 ) -> Spec | None:
-    """A line through the rows as time goes on, and one of what is in the same unit; None for fewer than two rows."""
+    """Draw a line over time, and one for a second measure. Returns None for fewer than two rows."""
     drawn = (measure, beside) if beside else (measure,)
     values = _values(rows, (time.field, *(each.field for each in (*drawn, *also))))
     up = axis(measure, values)

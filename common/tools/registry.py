@@ -54,7 +54,7 @@ class Tool:
         return self.name.replace("_", " ").capitalize()
 
     def schema(self) -> dict[str, Any]:
-        """The tool as a model API takes it; the same object every time, and nobody's to change."""
+        """The tool as a model API takes it. The same object every time: do not change it."""
         return _schema(self)
 
 

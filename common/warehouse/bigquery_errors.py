@@ -1,4 +1,4 @@
-"""What BigQuery's errors mean to a caller. A run-time error's text may hold other rows' values: it goes nowhere."""
+"""BigQuery's errors, translated for a caller. A run-time error's text may hold other rows' values: it goes nowhere."""
 
 import re
 
@@ -25,7 +25,7 @@ _FAILED = "The warehouse could not run this query. Simplify it, or query a short
 
 
 def of_run(error: google.GoogleAPICallError, query: GuardedQuery, max_bytes: int) -> Exception:
-    """What to raise for a query that failed while it ran: one sentence per kind, whatever BigQuery says."""
+    """The exception for a query that failed while it ran: one sentence per kind of failure."""
     reasons = _reasons(error)
     if "bytesBilledLimitExceeded" in reasons:
         required = _REQUIRED.search(str(error))
@@ -46,7 +46,7 @@ def of_run(error: google.GoogleAPICallError, query: GuardedQuery, max_bytes: int
 
 
 def of_dry_run(error: google.GoogleAPICallError, query: GuardedQuery, max_bytes: int) -> Exception:
-    """What to raise for a query whose dry run failed: of a model's own text BigQuery's words, for it to correct."""
+    """The exception for a query whose dry run failed. A model reads BigQuery's words for its own text."""
     meant = of_run(error, query, max_bytes)
     if query.origin == "admitted" and isinstance(meant, QueryRefused):
         if meant.code == "query_failed":

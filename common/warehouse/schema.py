@@ -23,7 +23,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class TimePartitioning:
-    """How a table is divided by the time in one of its columns."""
+    """The partitioning of a table by the time in one column."""
 
     type: Literal["DAY", "HOUR", "MONTH", "YEAR"]
     field: str
@@ -55,7 +55,7 @@ class TableSchema:
     merge: MergeRule | None = None
 
     def field(self, name: str) -> Field:
-        """Return the column of exactly this name; KeyError when there is none."""
+        """Return the column of exactly this name. Raises KeyError if it does not exist."""
         for field in self.fields:
             if field.name == name:
                 return field

@@ -11,7 +11,7 @@ from common.warehouse.guard.verdict import Admitted, Denied
 
 
 def decide(sql: str, tenant: Tenant, user_id: str, rules: Rules = COMPLETE) -> Admitted:
-    """Return the query to send, or raise Denied; whatever else goes wrong is a denial too."""
+    """Return the query to send, or raise Denied; any other failure is a denial too."""
     require()
     try:
         return _decide(sql, tenant, user_id, rules)

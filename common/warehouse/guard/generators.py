@@ -1,4 +1,4 @@
-"""How many rows a query makes out of nothing: generators and array literals, multiplied as joins multiply."""
+"""The rows that a query generates: generators and array literals, multiplied as joins multiply."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -113,7 +113,7 @@ class _Sizes:
 
 
 def _equi(join: exp.Join) -> bool:
-    """Whether a join matches rows by a column of each side, so that it does not multiply them."""
+    """Return true if a join matches rows by a column of each side, so that it does not multiply them."""
     if join.args.get("using"):
         return True
     condition = join.args.get("on")

@@ -1,4 +1,4 @@
-"""What a table path means, and which names are plain enough to be printed again."""
+"""Table paths: their parts, and the names that can be printed again safely."""
 
 import re
 from dataclasses import dataclass

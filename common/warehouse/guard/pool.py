@@ -119,7 +119,7 @@ class Pool:
         return worker
 
     def _top_up(self) -> None:
-        """Start one worker where one is missing, while nobody waits for it."""
+        """Start one missing worker while no query waits."""
         with self._lock:
             missing = not self._closed and len(self._workers) < self._most
         if missing:

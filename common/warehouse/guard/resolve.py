@@ -18,7 +18,7 @@ _NEED_PARENTHESES = ("order", "limit", "offset", "with_")
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What one Table node means; ``table`` where it is a real one."""
+    """The meaning of one Table node. ``table`` is set for a real table."""
 
     node: exp.Table
     kind: Literal["cte", "array", "real"]

@@ -1,4 +1,4 @@
-"""Whether the SQL library still behaves as the guard was measured with; when it does not, everything is refused."""
+"""A self-test of the SQL library. If it fails, the guard refuses every query."""
 
 from functools import cache
 

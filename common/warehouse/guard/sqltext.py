@@ -71,5 +71,5 @@ def type_tokens() -> frozenset[TokenType]:
 
 
 def version_is_pinned() -> bool:
-    """Whether the installed sqlglot is the measured one."""
+    """Return true if the installed sqlglot is the pinned one."""
     return str(sqlglot.__version__) == PINNED

@@ -1,4 +1,4 @@
-"""What runs in the worker process: decide one query after another until the pipe closes."""
+"""The worker process: it decides one query after another until the pipe closes."""
 
 import os
 import resource
