@@ -27,6 +27,7 @@ from common.charts.encodings import (
     written,
 )
 from common.charts.values import REST, Heading, Label, Measure, Row, Spec, Time, drawable
+from common.text import shorten
 from common.warehouse.json_values import json_safe
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
@@ -136,7 +137,7 @@ def _finished(heading: Heading, values: Sequence[Row], measure: Measure, drawing
     """The whole spec; None where there is too little to see, or too much to send."""
     if len(values) < 2 or not size(values, measure.field):
         return None
-    lines = [_cut(drawable(text)) for text in heading.lines]
+    lines = [shorten(drawable(text), limits.CHART_LINE_CHARS) for text in heading.lines]
     spec = {
         "$schema": SCHEMA,
         "description": ". ".join((heading.text, measure.label, *lines)),
@@ -147,8 +148,3 @@ def _finished(heading: Heading, values: Sequence[Row], measure: Measure, drawing
         **drawing,
     }
     return spec if len(json.dumps(spec)) <= limits.CHART_BYTES else None
-
-
-def _cut(text: str) -> str:
-    most = limits.CHART_LINE_CHARS
-    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -6,6 +6,7 @@ from google.api_core import exceptions as google
 
 from common import limits
 from common.errors import WarehouseUnavailable
+from common.text import shorten
 from common.warehouse.dry_run import over_limit
 from common.warehouse.query import GuardedQuery
 from common.warehouse.result import QueryRefused
@@ -68,5 +69,4 @@ def _reasons(error: google.GoogleAPICallError) -> set[str]:
 def _one_line(text: str | None) -> str:
     """BigQuery's sentence, without the address that the SDK puts before it and the job that it puts after."""
     sentence = re.sub(r"^(GET|POST) \S+: ", "", (text or "").strip()).split("\n")[0]
-    shown = " ".join(sentence.split())
-    return shown if len(shown) <= limits.DRY_RUN_ERROR_CHARS else f"{shown[: limits.DRY_RUN_ERROR_CHARS - 1]}…"
+    return shorten(" ".join(sentence.split()), limits.DRY_RUN_ERROR_CHARS)
