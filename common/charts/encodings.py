@@ -125,7 +125,11 @@ def _ticks(moments: Sequence[datetime], grain: Grain) -> Spec:
     marked = moments[:: -(-len(moments) // _TICKS)]
     return {
         "format": "%b %Y" if grain == "month" else of_day,
-        "values": [round(moment.timestamp() * 1000) for moment in marked],
+        # As date-time objects: the expression interpreter of a page cannot label numbers as times.
+        "values": [
+            {"year": each.year, "month": each.month, "date": each.day, "hours": each.hour, "utc": True}
+            for each in marked
+        ],
     }
 
 
