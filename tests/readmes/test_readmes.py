@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from common import errors
+from common.errors import ServiceError
+from common.web.routes import ROUTES
 from tests.readmes import settings_table
 from tests.readmes.blocks import FOLDERS, ROOT, blocks, commands, readmes
 from tests.test_architecture import LAYERS
@@ -14,7 +17,7 @@ MOST_LINES = 160
 READMES = [pytest.param(path, id=str(path.relative_to(ROOT))) for path in readmes()]
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _PATH = re.compile(rf"(?<![\w/.:@-])(?:{'|'.join(FOLDERS)}|\.ci)/[\w./*-]*")
-_FILE = re.compile(r"`([\w*./-]+\.(?:py|tf|tftest|md|yml|yaml|json|toml|txt|ts|sh|csv|html|png))`")
+_FILE = re.compile(r"`([\w*.][\w*./-]*\.(?:py|tf|tftest|md|yml|yaml|json|toml|txt|ts|sh|csv|html|png))`")
 _MODULE = re.compile(r"python -m ([a-z_][\w.]*)")
 # Made by a command that the README names, so not in the repository.
 _MADE = {"terraform/terraform.tfvars", "terraform/boundary.auto.tfvars.json"}
@@ -90,6 +93,28 @@ def test_a_command_that_needs_a_cloud_is_marked(readme: Path) -> None:
     assert [
         command for command in laptop if re.match(r"(gcloud|terraform .*(init -backend-config|apply))", command)
     ] == []
+
+
+def test_every_address_is_in_the_contract() -> None:
+    text = (ROOT / "functions" / "README.md").read_text(encoding="utf-8")
+    calls = {(method, path) for method, path in re.findall(r"`(GET|POST|PUT|PATCH|DELETE) (/[^`\s]*)`", text)}
+    plain = set(re.findall(r"`(/[^`\s]*)`", text))
+    assert [route for route in ROUTES if (route.method, route.path) not in calls and route.path not in plain] == []
+    assert {path for _, path in calls} <= {each for route in ROUTES for each in (route.path, *route.short)}
+
+
+def test_every_function_is_in_the_contract() -> None:
+    text = (ROOT / "functions" / "README.md").read_text(encoding="utf-8")
+    functions = {path.parent.name for path in (ROOT / "functions").glob("*/main.py")}
+    assert functions == set(re.findall(r"^\| `(\w+)` \| ", text.partition("## Calls")[0], re.MULTILINE))
+
+
+def test_every_error_is_in_the_contract_with_its_status() -> None:
+    text = (ROOT / "functions" / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d{3}) \| ([^|]+) \|", text, re.MULTILINE)
+    written = {(int(status), code) for status, codes in rows for code in re.findall(r"`(\w+)`", codes)}
+    classes = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, ServiceError)]
+    assert written == {(each.status, each.code) for each in classes}
 
 
 def test_the_layers_are_those_of_the_architecture_test() -> None:
