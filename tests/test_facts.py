@@ -1,18 +1,25 @@
 """Facts that stand in two places: in the code, and in Terraform, a prompt or a sentence that cannot import it."""
 
+import argparse
 import json
 import re
 from pathlib import Path
 from typing import get_args
 
+import yaml
+
 from common import errors, limits, settings
-from common.errors import BadSlug
+from common.errors import BadSlug, ScopeMissing
+from common.focus import providers
 from common.focus.providers import provider_key
 from common.models import catalog
 from common.record import writer
 from common.settings import Settings
-from common.tenant import Tenant, parse_org_slug
+from common.skills.loading import load_skills
+from common.tenant import WRITE_SETTINGS, Tenant, parse_org_slug
 from common.warehouse import readable_tables
+from local import ask, chat, serve
+from local.data import __main__ as local_data
 
 ROOT = Path(__file__).parents[1]
 TERRAFORM = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "terraform").glob("*.tf")}
@@ -125,6 +132,39 @@ def test_the_error_tree_of_the_docstring_is_that_of_the_classes() -> None:
         if isinstance(each, type) and issubclass(each, errors.ServiceError) and each is not errors.ServiceError
     }
     assert {(name, str(each.status), each.code) for name, each in classes.items()} == set(drawn)
+
+
+def test_the_scope_that_a_refusal_names_is_the_one_that_is_asked_for() -> None:
+    assert WRITE_SETTINGS in ScopeMissing.detail
+
+
+def test_a_provider_of_the_focus_vocabulary_has_one_key() -> None:
+    for key in providers._KEYS:
+        assert len([group for group in providers._ALIASES if key in group]) == 1, key
+    assert len(providers._ALIASES) == len(providers._KEYS)
+
+
+def test_the_prompts_of_mcp_name_tools_that_there_are() -> None:
+    prompts = yaml.safe_load((ROOT / "common/protocols/mcp/prompts.yml").read_text("utf-8"))["prompts"]
+    tools = {tool.name for tool in load_skills().registry.tools}
+    named = {name for prompt in prompts for name in re.findall(r"(?<!\{)\b[a-z]+(?:_[a-z]+)+\b", prompt["text"])}
+    assert named
+    assert named <= tools
+
+
+def test_the_local_cloud_uses_the_project_and_the_key_that_settings_name() -> None:
+    bare = Settings.model_construct()
+    assert {serve.PROJECT, local_data.PROJECT} == {bare.gcp_project_id}
+    assert local_data.KEY.format(project=bare.gcp_project_id) == bare.kms_key_path
+
+
+def test_make_and_the_commands_serve_and_ask_at_one_port() -> None:
+    port = re.search(r"^PORT \?= (\d+)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert port is not None
+    for command in (serve, ask, chat):
+        parser = argparse.ArgumentParser()
+        command.add_arguments(parser)
+        assert parser.get_default("port") == int(port[1])
 
 
 def test_azure_and_microsoft_are_one_provider() -> None:

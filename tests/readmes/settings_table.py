@@ -7,7 +7,7 @@ the field in common/settings.py.
 import ast
 import inspect
 import json
-from enum import EnumMeta
+from enum import Enum
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -84,8 +84,8 @@ def _values(field: FieldInfo) -> str:
 
 
 def _options(annotation: Any) -> tuple[str, ...]:
-    if isinstance(annotation, EnumMeta):
-        return tuple(str(member) for member in annotation)
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return tuple(str(member.value) for member in annotation)
     if annotation is bool:
         return ("true", "false")
     return get_args(annotation) if get_origin(annotation) is Literal else ()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from common import errors
+from common import errors, limits
 from common.errors import ServiceError
 from common.web.routes import ROUTES
 from tests.readmes import settings_table
@@ -115,6 +115,15 @@ def test_every_error_is_in_the_contract_with_its_status() -> None:
     written = {(int(status), code) for status, codes in rows for code in re.findall(r"`(\w+)`", codes)}
     classes = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, ServiceError)]
     assert written == {(each.status, each.code) for each in classes}
+
+
+def test_the_bounds_of_the_contract_are_those_of_the_code() -> None:
+    text = (ROOT / "functions" / "README.md").read_text(encoding="utf-8")
+    assert f"`message` (1 to {limits.MAX_MESSAGE_CHARS:,} characters)" in text
+    assert f"1 to {limits.NEW_TITLE_CHARS} characters" in text
+    assert f"`limit` ({limits.PAGE_DEFAULT}, at most {limits.PAGE_MAX};" in text
+    assert f"search {limits.SEARCH_DEFAULT}, at most {limits.SEARCH_MAX})" in text
+    assert f"({limits.CHART_BYTES // 1000} KB at most)" in text
 
 
 def test_the_layers_are_those_of_the_architecture_test() -> None:
