@@ -13,11 +13,11 @@ from common.errors import BadSlug, ScopeMissing
 from common.focus import providers
 from common.focus.providers import provider_key
 from common.models import catalog
-from common.record import writer
 from common.settings import Settings
 from common.skills.loading import load_skills
 from common.tenant import WRITE_SETTINGS, Tenant, parse_org_slug
 from common.warehouse import readable_tables
+from common.warehouse.schema import record_tables
 from local import ask, chat, serve
 from local.data import __main__ as local_data
 
@@ -114,9 +114,9 @@ def test_the_providers_of_a_private_gateway_are_those_of_the_catalogue() -> None
     assert set(get_args(settings.Provider)) == set(catalog.providers_of(deployed=True))
 
 
-def test_sync_may_write_and_purges_every_table_of_the_record() -> None:
+def test_sync_may_write_every_table_of_the_record() -> None:
     sync = TERRAFORM["locals.tf"].partition("    sync = {")[2].partition("\n    }\n")[0]
-    assert set(re.findall(r'"(org_\w+)"', sync)) == set(writer.MERGES) == set(writer.PURGE_ORDER)
+    assert set(re.findall(r'"(org_\w+)"', sync)) == set(record_tables())
 
 
 def test_the_tables_that_a_model_may_read_have_a_schema() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from common import errors, limits
 from common.errors import ServiceError
+from common.settings import Settings
 from common.web.routes import ROUTES
 from tests.readmes import settings_table
 from tests.readmes.blocks import FOLDERS, ROOT, blocks, commands, readmes
@@ -15,6 +16,7 @@ from tests.test_architecture import LAYERS
 
 MOST_LINES = 160
 READMES = [pytest.param(path, id=str(path.relative_to(ROOT))) for path in readmes()]
+CODE = [path for folder in ("common", "local") for path in (ROOT / folder).rglob("*.py")]
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _PATH = re.compile(rf"(?<![\w/.:@-])(?:{'|'.join(FOLDERS)}|\.ci)/[\w./*-]*")
 _FILE = re.compile(r"`([\w*.][\w*./-]*\.(?:py|tf|tftest|md|yml|yaml|json|toml|txt|ts|sh|csv|html|png))`")
@@ -69,6 +71,16 @@ def test_every_file_that_is_named_is_there(readme: Path) -> None:
         if not (anywhere if "/" not in name else exists(name, readme.parent, ROOT) or name in _MADE):
             missing.add(name)
     assert missing == set()
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_every_constant_that_is_named_is_a_setting_or_in_the_code(readme: Path) -> None:
+    code = "\n".join(path.read_text(encoding="utf-8") for path in CODE)
+    known = set(re.findall(r"^([A-Z][A-Z_]+)\b.* = ", code, re.MULTILINE)) | {
+        settings_table.variable(name, field) for name, field in Settings.model_fields.items()
+    }
+    named = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)`", readme.read_text(encoding="utf-8")))
+    assert named - known == set()
 
 
 @pytest.mark.parametrize("readme", READMES)
