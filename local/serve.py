@@ -16,11 +16,11 @@ from google.cloud import bigquery
 from rich.console import Console
 from rich.table import Table
 
-from local.data.__main__ import emulated_bigquery, emulated_kms
-from local.data.focus_file import FocusFileError
+from local.data.__main__ import add_bill, emulated_bigquery, emulated_kms
+from local.data.focus.problems import FocusFileError
 from local.data.organizations import API_KEYS, DEMO, Organization, focus_organization
 from local.data.prepare import FOCUS_ORG, prepare
-from local.data.warehouse import COSTS, mark, tenant_dataset
+from local.data.warehouse import COSTS, has_rows, tenant_dataset
 from local.draining import Draining
 from local.emulators.process import EmulatorProcess, EmulatorStartError
 from local.page import Page
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--state", type=Path, default=Path(".local"), help="where the local cloud keeps its data (.local)"
     )
-    parser.add_argument("--focus", type=Path, help="a FOCUS 1.0-1.3 CSV (or .csv.gz) for the organisation focus_inc")
+    add_bill(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
                 stack.enter_context(announced(args.state, emulators.environment))
             today = datetime.now(UTC).date()
             warehouse = emulated_bigquery(os.environ)
-            prepare(warehouse, emulated_kms(os.environ), today, args.focus, console)
+            prepare(warehouse, emulated_kms(os.environ), today, args.focus, console, args.team_tag)
             page = stack.enter_context(Page(_loaded(warehouse), partial(_say, console)))
             with console.status("Loading the demo model"):
                 loading.join()
@@ -141,8 +141,8 @@ def _greet(console: Console, port: int) -> None:
 
 def _loaded(client: bigquery.Client) -> tuple[Organization, ...]:
     """The organisations that have data: the demo's, and focus_inc once a FOCUS file was loaded."""
-    focus_costs = f"{client.project}.{tenant_dataset(FOCUS_ORG)}.{COSTS}"
-    return (*DEMO.values(), *([focus_organization("USD")] if mark(client, focus_costs) else []))
+    costs = f"{client.project}.{tenant_dataset(FOCUS_ORG)}.{COSTS}"
+    return (*DEMO.values(), *([focus_organization("USD")] if has_rows(client, costs) else []))
 
 
 def _say(console: Console, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Load jobs: newline-delimited JSON into a table, all of it or none; DuckDB parses, and a bad row is named."""
+"""Load jobs: newline-delimited JSON or Parquet into a table, all of it or none; DuckDB parses, a bad row is named."""
 
 import json
 import uuid
@@ -18,6 +18,7 @@ from local.emulators.bigquery.types import Field
 
 _MAX_ROW_BYTES = 100 * 1024 * 1024
 _BATCH = 2_000
+_FORMATS = ("NEWLINE_DELIMITED_JSON", "PARQUET")
 _DISPOSITIONS = ("WRITE_APPEND", "WRITE_TRUNCATE", "WRITE_EMPTY")
 
 
@@ -39,17 +40,19 @@ class Loads:
     def load(self, config: dict[str, Any], data: bytes) -> Loaded:
         """Run one load configuration over the uploaded file."""
         kind = str(config.get("sourceFormat") or "CSV").upper()
-        if kind != "NEWLINE_DELIMITED_JSON":
-            raise unsupported(f"load jobs of {kind}; use NEWLINE_DELIMITED_JSON")
+        if kind not in _FORMATS:
+            raise unsupported(f"load jobs of {kind}; use {' or '.join(_FORMATS)}")
         for option in ("timePartitioningDecorator", "schemaUpdateOptions", "decimalTargetTypes", "jsonExtension"):
             if config.get(option):
                 raise unsupported(f"load jobs with {option}")
         if int(config.get("maxBadRecords") or 0):
             raise unsupported("load jobs with maxBadRecords")
         table = self._destination(config)
-        path = self._store.scratch / f"load-{uuid.uuid4().hex}.json"
+        path = self._store.scratch / f"load-{uuid.uuid4().hex}"
         path.write_bytes(data)
         try:
+            if kind == "PARQUET":
+                return self._run_parquet(table, config, path, len(data))
             return self._run(table, config, path, len(data))
         finally:
             path.unlink(missing_ok=True)
@@ -91,6 +94,18 @@ class Loads:
             self._store.changed(table)
         return Loaded(rows, size, size)
 
+    def _run_parquet(self, table: Table, config: dict[str, Any], path: Path, size: int) -> Loaded:
+        disposition = str(config.get("writeDisposition") or "WRITE_APPEND").upper()
+        if disposition not in _DISPOSITIONS:
+            raise invalid(f"Invalid writeDisposition {disposition}")
+        with table.lock:
+            try:
+                rows = self._stored(table, disposition, lambda cursor: _insert_parquet(cursor, table, path))
+            except duckdb.Error as error:
+                raise invalid(f"Error while reading data, error message: {str(error).splitlines()[0]}") from error
+            self._store.changed(table)
+        return Loaded(rows, size, size)
+
     def _stored(self, table: Table, disposition: str, insert: Callable[[duckdb.DuckDBPyConnection], int]) -> int:
         with self._store.transaction() as cursor:
             if disposition == "WRITE_EMPTY" and self._store.rows(table, cursor):
@@ -108,6 +123,30 @@ def _insert_fast(cursor: duckdb.DuckDBPyConnection, table: Table, path: Path, ig
         raise _Unsure("nested fields")
     inserted = cursor.execute(_insert_sql(table, spelled), [str(path)]).fetchone()
     return int(inserted[0]) if inserted else 0
+
+
+def _insert_parquet(cursor: duckdb.DuckDBPyConnection, table: Table, path: Path) -> int:
+    """Insert the file's columns by name; a column that the table lacks, or of another type, is refused."""
+    described = cursor.execute("SELECT column_name, column_type FROM (DESCRIBE FROM read_parquet(?))", [str(path)])
+    columns = {str(name).lower(): (str(name), str(kind)) for name, kind in described.fetchall()}
+    fields = {field.name.lower(): field for field in table.fields}
+    for name, (spelled, kind) in columns.items():
+        field = fields.get(name)
+        if field is None:
+            raise invalid(f"Provided Schema does not match Table: no such field: {spelled}.")
+        if _plain_type(field.duckdb) != _plain_type(kind):
+            raise invalid(
+                f"Provided Schema does not match Table: field {spelled} has changed type from {field.type} to {kind}"
+            )
+    names = ", ".join('"' + fields[name].name + '"' for name in columns)
+    inserted = cursor.execute(
+        f"INSERT INTO {table.id.sql} ({names}) SELECT {names} FROM read_parquet(?)", [str(path)]
+    ).fetchone()
+    return int(inserted[0]) if inserted else 0
+
+
+def _plain_type(kind: str) -> str:
+    return kind.replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ").replace(" ", "")
 
 
 def _insert_slow(cursor: duckdb.DuckDBPyConnection, table: Table, path: Path, ignore_unknown: bool) -> int:

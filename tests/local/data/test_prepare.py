@@ -20,14 +20,14 @@ from common.warehouse import schema
 from local.data import access, demo, warehouse
 from local.data.__main__ import KEY, PROJECT, emulated_bigquery, emulated_kms
 from local.data.access import Encrypt
-from local.data.focus_file import FocusFileError
+from local.data.focus.problems import FocusFileError
 from local.data.organizations import DEMO
 from local.data.prepare import prepare
 from local.emulators.process import EmulatorProcess
-from tests.unit.local.data.focus_samples import FOCUS_1_0, VERSIONS, as_csv
+from tests.local.data.focus_samples import FOCUS_1_0, VERSIONS, as_csv
 
 TODAY = date(2026, 11, 21)
-SAMPLE = Path(__file__).parents[5] / "shared" / "data" / "focus_1_0_sample.csv"
+SAMPLE = Path(__file__).parents[4] / "shared" / "data" / "focus_1_0_sample.csv"
 FOCUS_TABLE = f"{PROJECT}.focus_inc_prod.cost_data_standard_1_3"
 
 
@@ -247,7 +247,7 @@ def test_a_focus_file_with_one_bad_row_leaves_what_was_loaded_before(
     ]
 
 
-def test_the_same_focus_file_is_not_loaded_twice_and_another_replaces_it(
+def test_the_same_focus_file_is_not_loaded_twice_and_a_changed_one_replaces_it(
     ready: bigquery.Client, encrypt: Encrypt, tmp_path: Path
 ) -> None:
     path = tmp_path / "costs.csv"
@@ -259,11 +259,12 @@ def test_the_same_focus_file_is_not_loaded_twice_and_another_replaces_it(
     assert rows(ready, f"SELECT COUNT(*) AS n FROM `{FOCUS_TABLE}`") == [{"n": 8}]
 
 
-def test_a_load_that_was_interrupted_is_done_again(ready: bigquery.Client, encrypt: Encrypt, tmp_path: Path) -> None:
+def test_a_load_whose_rows_are_not_all_there_any_more_is_done_again(
+    ready: bigquery.Client, encrypt: Encrypt, tmp_path: Path
+) -> None:
     path = tmp_path / "costs.csv"
     load_focus(ready, encrypt, path, as_csv([FOCUS_1_0] * 4))
-    ready.query_and_wait(f"DELETE FROM `{FOCUS_TABLE}` WHERE TRUE")
-    warehouse.set_mark(ready, FOCUS_TABLE, "")
+    ready.query_and_wait(f"DELETE FROM `{FOCUS_TABLE}` WHERE x_source_record_id = '3'")
     load_focus(ready, encrypt, path, as_csv([FOCUS_1_0] * 4))
     assert rows(ready, f"SELECT COUNT(*) AS n FROM `{FOCUS_TABLE}`") == [{"n": 4}]
 

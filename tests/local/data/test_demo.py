@@ -93,7 +93,7 @@ def test_rows_written_as_json_are_the_same_in_every_process() -> None:
             capture_output=True,
             text=True,
             env={"PYTHONHASHSEED": seed},
-            cwd=Path(__file__).parents[4],
+            cwd=Path(__file__).parents[3],
         ).stdout
         for seed in seeds
     }
