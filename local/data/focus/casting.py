@@ -10,7 +10,7 @@ from local.data.focus.cells import ValueProblem
 from local.data.focus.files import Source
 from local.data.focus.naming import HELPERS, OWN_PREFIXES, TYPES, Naming, told_by_path
 from local.data.focus.problems import ERRORS_SHOWN, Problems
-from local.data.focus.workspace import Workspace, named, quoted
+from local.data.focus.workspace import Workspace, csv_reader, named, quoted
 
 DUCKDB_TYPES = {
     "STRING": "VARCHAR",
@@ -132,31 +132,28 @@ def _read_odd(workspace: Workspace, table: str, column: str, canonical: str, rea
     name = f"raw.{named(column)}"
     found = workspace.run(f"SELECT DISTINCT {name} FROM raw WHERE {name} IS NOT NULL AND NOT ({canonical})")
     path = workspace.folder / "odd.csv"
-    count = _write_readings(path, (text for batch in iter(lambda: found.fetchmany(_BATCH), []) for (text,) in batch),
-                            read)  # fmt: skip
+    texts = (text for batch in iter(lambda: found.fetchmany(_BATCH), []) for (text,) in batch)
+    count, longest = _write_readings(path, texts, read)
     if count:
-        columns = "{text: 'VARCHAR', value: 'VARCHAR', problem: 'VARCHAR'}"
-        options = f"columns = {columns}, header = false, auto_detect = false, quote = '\"', escape = '\"'"
-        workspace.run(
-            f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM "
-            f"read_csv({quoted(str(path))}, {options}, delim = ',', new_line = '\\n', parallel = false, "
-            "max_line_size = 67108864)"
-        )
+        rows = csv_reader(path, ["text", "value", "problem"], longest_line=longest)
+        workspace.run(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM {rows}")
     path.unlink()
     return count
 
 
-def _write_readings(path: Path, texts: Iterable[str], read: Reader) -> int:
-    count = 0
+def _write_readings(path: Path, texts: Iterable[str], read: Reader) -> tuple[int, int]:
+    """Write each text with its value or problem; return their number, and the bytes of the longest line at most."""
+    count = longest = 0
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         for text in texts:
             count += 1
             try:
-                writer.writerow([text, read(text), None])
+                written = writer.writerow([text, read(text), None])
             except ValueProblem as problem:
-                writer.writerow([text, None, str(problem)])
-    return count
+                written = writer.writerow([text, None, str(problem)])
+            longest = max(longest, 4 * written)
+    return count, longest
 
 
 def _note_problems(workspace: Workspace, odd: str, column: str, canonical: str, problems: Problems) -> None:

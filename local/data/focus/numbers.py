@@ -44,8 +44,7 @@ def tell_notation(texts: Iterable[str], *, has_points: bool) -> Notation:
     """Tell a file's notation from its numbers that are not canonical; ``has_points`` where others have a point."""
     stripped = [_stripped(text) for text in texts]
     commas = any(_is_decimal_comma(text) for text in stripped)
-    points = has_points or any(_PLAIN.fullmatch(text) and "." in text and not _ONE_GROUP.fullmatch(text) or
-                               _is_grouped_beyond_doubt(text, ",") for text in stripped)  # fmt: skip
+    points = has_points or any(_is_decimal_point(text) for text in stripped)
     if commas and points:
         return Notation(mixed=True)
     return Notation(commas, any(_is_grouped_beyond_doubt(text, "." if commas else ",") for text in stripped))
@@ -109,6 +108,12 @@ def _is_decimal_comma(text: str) -> bool:
     if _COMMA_PLAIN.fullmatch(text) and "," in text:
         return not _ONE_GROUP.fullmatch(text)
     return bool(_GROUPED_BY_POINT.fullmatch(text)) and "," in text
+
+
+def _is_decimal_point(text: str) -> bool:
+    if _PLAIN.fullmatch(text) and "." in text:
+        return not _ONE_GROUP.fullmatch(text)
+    return bool(_GROUPED_BY_COMMA.fullmatch(text)) and not _ONE_GROUP.fullmatch(text)
 
 
 def _is_grouped_beyond_doubt(text: str, mark: str) -> bool:

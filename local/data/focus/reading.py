@@ -19,11 +19,11 @@ from local.data.focus.files import Source
 from local.data.focus.kinds import Kind
 from local.data.focus.naming import Naming, name_columns
 from local.data.focus.problems import FocusFileError, Problems
-from local.data.focus.workspace import Workspace, named, quoted
+from local.data.focus.workspace import Workspace, csv_reader, named, quoted
 
 MOST_ROWS = 200_000_000
 _LONGEST_OBJECT = 16 * 1024 * 1024
-_LONGEST_LINE = 64 * 1024 * 1024
+_MOST_BYTES_OF_A_CHARACTER = 4
 _BATCH = 5_000
 _NULLS = ", ".join(quoted(text) for text in NULL_TEXTS)
 _NESTED = ("STRUCT", "MAP", "UNION", "JSON", "VARIANT")
@@ -55,8 +55,10 @@ def _read_text(workspace: Workspace, source: Source, problems: Problems) -> Read
     naming = name_columns(form.header, source.partition, problems)
     if form.is_plain and not has_nul(source.path):
         try:
-            _read_csv(workspace, source.path, form, naming)
+            _read_csv(workspace, source.path, form, naming, source.name)
             return Read(naming)
+        except duckdb.OutOfMemoryException:
+            raise
         except duckdb.Error:
             # Reading it row by row says what is wrong, or reads it all the same.
             workspace.run("DROP TABLE IF EXISTS raw")
@@ -64,15 +66,12 @@ def _read_text(workspace: Workspace, source: Source, problems: Problems) -> Read
     return Read(naming, form.above)
 
 
-def _read_csv(workspace: Workspace, path: Path, form: TextForm, naming: Naming) -> None:
-    columns = ", ".join(f"c{position}: 'VARCHAR'" for position in range(len(form.header)))
-    source = (
-        f"read_csv({quoted(str(path))}, columns = {{{columns}}}, delim = {quoted(form.separator)}, quote = '\"', "
-        "escape = '\"', header = true, auto_detect = false, strict_mode = true, compression = 'none')"
-    )
+def _read_csv(workspace: Workspace, path: Path, form: TextForm, naming: Naming, shown: str) -> None:
+    columns = [f"c{position}" for position in range(len(form.header))]
+    source = csv_reader(path, columns, delim=quoted(form.separator), header="true", strict_mode="true")
     texts = {name: f"c{position}" for name, position in _places(naming)}
     # Row 1 is the header.
-    _keep(workspace, f"SELECT row_number() OVER () + 1 AS _row, * FROM {source}", texts, f"Reading {path.name}")
+    _keep(workspace, f"SELECT row_number() OVER () + 1 AS _row, * FROM {source}", texts, f"Reading {shown}")
     _drop_repeated_headers(workspace, form.header, naming)
 
 
@@ -80,26 +79,26 @@ def _read_records(workspace: Workspace, source: Source, form: TextForm, naming: 
     places = _places(naming)
     size = source.path.stat().st_size
 
-    def written(*, escaped: bool) -> Path:
+    def written(*, escaped: bool) -> "_Written":
         found = Problems(source.name)
         records = Records(source.path, form, found, escaped=escaped)
         records.progress = lambda position: workspace.watch(f"Reading {source.name}", position / size)
         rows = ([row, *(cells[position] for _name, position in places)] for row, cells in records)
-        path = _write(workspace, rows)
+        made = _write(workspace, rows)
         if found.total:
             raise found.error()
-        return path
+        return made
 
     try:
-        path = written(escaped=False)
+        made = written(escaped=False)
     except FocusFileError as refusal:
         try:
-            path = written(escaped=True)
+            made = written(escaped=True)
         except FocusFileError:
             # What is wrong with it as CSV is what a person can act on.
             problems.first[:], problems.total = refusal.problems, refusal.total
             raise problems.error() from refusal
-    _read_written(workspace, path, [name for name, _position in places], source.name)
+    _read_written(workspace, made, [name for name, _position in places], source.name)
     _drop_repeated_headers(workspace, form.header, naming)
 
 
@@ -113,12 +112,12 @@ def _read_json(workspace: Workspace, source: Source, problems: Problems) -> Nami
         naming = name_columns(header, source.partition, problems)
         names = [header[position] for _name, position in _places(naming)]
         found = workspace.run(f"SELECT json FROM {objects}")
-        path = _write(workspace, _json_rows(found, names, problems))
+        made = _write(workspace, _json_rows(found, names, problems))
     except duckdb.Error as error:
         raise problems.stop(None, None, f"not JSON: {_first_line(error)}") from error
     if problems.total:
         raise problems.error()
-    _read_written(workspace, path, [name for name, _position in _places(naming)], source.name)
+    _read_written(workspace, made, [name for name, _position in _places(naming)], source.name)
     return naming
 
 
@@ -198,22 +197,30 @@ def _keep(workspace: Workspace, rows: str, texts: dict[str, str], step: str) -> 
     workspace.run(f"CREATE TABLE raw AS SELECT * FROM (SELECT _row, {cells} FROM ({rows})) WHERE {filled}", step=step)
 
 
-def _write(workspace: Workspace, rows: Iterable[Sequence[Any]]) -> Path:
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A CSV file that Python wrote for DuckDB, and the length of its longest line at most."""
+
+    path: Path
+    longest_line: int
+
+
+def _write(workspace: Workspace, rows: Iterable[Sequence[Any]]) -> _Written:
     path = workspace.folder / "written.csv"
+    longest = 0
     with path.open("w", encoding="utf-8", newline="", errors="replace") as file:
-        csv.writer(file, lineterminator="\n").writerows(rows)
-    return path
+        writer = csv.writer(file, lineterminator="\n")
+        for row in rows:
+            characters = writer.writerow(row)
+            longest = max(longest, characters)
+    return _Written(path, _MOST_BYTES_OF_A_CHARACTER * longest)
 
 
-def _read_written(workspace: Workspace, path: Path, names: Sequence[str], shown: str) -> None:
-    columns = ", ".join(["_row: 'BIGINT'", *(f"c{position}: 'VARCHAR'" for position in range(len(names)))])
-    source = (
-        f"SELECT * FROM read_csv({quoted(str(path))}, columns = {{{columns}}}, delim = ',', quote = '\"', "
-        f"escape = '\"', header = false, auto_detect = false, new_line = '\\n', max_line_size = {_LONGEST_LINE}, "
-        "parallel = false)"
-    )
+def _read_written(workspace: Workspace, made: _Written, names: Sequence[str], shown: str) -> None:
+    columns = ["_row", *(f"c{position}" for position in range(len(names)))]
+    source = f"SELECT * FROM {csv_reader(made.path, columns, longest_line=made.longest_line)}"
     _keep(workspace, source, {name: f"c{position}" for position, name in enumerate(names)}, f"Reading {shown}")
-    path.unlink()
+    made.path.unlink()
 
 
 def _drop_repeated_headers(workspace: Workspace, header: Sequence[str], naming: Naming) -> None:

@@ -39,6 +39,7 @@ def read_teams(workspace: Workspace, key: str, teams: Iterable[Team]) -> TeamTag
     meant = [name for name in found if name == key] or [name for name in found if _same(name, key)]
     pointers = [quoted("/" + name.replace("~", "~0").replace("/", "~1")) for name in meant]
     value = ", ".join(f"nullif(trim(json_extract_string(\"Tags\", {pointer})), '')" for pointer in pointers)
+    team = f"coalesce({value}, NULL)" if value else "CAST(NULL AS VARCHAR)"
     _create_entities(workspace, teams)
     workspace.run(
         f"""
@@ -46,7 +47,7 @@ def read_teams(workspace: Workspace, key: str, teams: Iterable[Team]) -> TeamTag
         SELECT filled.*, coalesce(entities.entity_id, _team) AS _entity_id, coalesce(entities.name, _team) AS _name,
           coalesce(entities.level_code, CASE WHEN _team IS NOT NULL THEN 'team' END) AS _level_code,
           coalesce(entities.path, '/' || _team) AS _path, coalesce(entities.path_names, _team) AS _path_names
-        FROM (SELECT *, {f"coalesce({value}, NULL)" if value else "CAST(NULL AS VARCHAR)"} AS _team FROM filled) AS filled
+        FROM (SELECT *, {team} AS _team FROM filled) AS filled
         LEFT JOIN entities ON entities.called = lower(_team)
         """
     )

@@ -1,7 +1,7 @@
 """The scratch database that a bill is read into: DuckDB on disk, within a bound of memory, its progress watched."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,9 +11,10 @@ from typing import Any, Self
 import duckdb
 
 # With what Python and the emulators need, a load of millions of rows stays below 1 GiB.
-MEMORY = "200MB"
+MEMORY = "320MB"
 THREADS = 2
 _LOOKS_EVERY_SECONDS = 0.1
+_LINE_BYTES = 2_000_000
 
 # Called with a description and a share of 0 to 1, None where it is not known.
 Watch = Callable[[str, float | None], None]
@@ -70,6 +71,26 @@ class Workspace:
     def value(self, sql: str, parameters: Iterable[Any] = ()) -> Any:
         """Return the only value of a result."""
         return self.rows(sql, parameters)[0][0]
+
+
+def csv_reader(path: Path, columns: Sequence[str], *, longest_line: int = 0, **options: str) -> str:
+    """Return DuckDB's reader of a CSV file whose form is known, as SQL; all columns are texts."""
+    line = max(longest_line + 2, _LINE_BYTES)
+    settled = {
+        "delim": "','",
+        "quote": "'\"'",
+        "escape": "'\"'",
+        "header": "false",
+        "auto_detect": "false",
+        "compression": "'none'",
+        "max_line_size": str(line),
+        # The reader holds several of these at once.
+        "buffer_size": str(4 * line),
+        **options,
+    }
+    described = ", ".join(f"{name}: '{'BIGINT' if name == '_row' else 'VARCHAR'}'" for name in columns)
+    texts = ", ".join(f"{name} = {value}" for name, value in settled.items())
+    return f"read_csv({quoted(str(path))}, columns = {{{described}}}, {texts})"
 
 
 def quoted(text: str) -> str:

@@ -16,7 +16,7 @@ from local.emulators.bigquery.types import Field
 
 @dataclass(frozen=True)
 class Change:
-    """A DML statement for DuckDB; running it gives the number of rows it changed, after ``first`` where there is one."""
+    """A DML statement for DuckDB, run after ``first`` where there is one; each tells the number of rows it changed."""
 
     sql: str
     target: TableId
