@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import threading
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from local.data.warehouse import COSTS, has_rows, tenant_dataset
 from local.draining import Draining
 from local.emulators.process import EmulatorProcess, EmulatorStartError
 from local.page import Page
-from local.running import announced
+from local.running import AlreadyRunningError, alone, announced
 
 PROJECT = "local-dev-project"
 HOSTS = ("BIGQUERY_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST", "KMS_EMULATOR_HOST")
@@ -59,7 +59,8 @@ def run(args: argparse.Namespace) -> int:
     loading = threading.Thread(target=_load_demo_model, daemon=True)
     loading.start()
     try:
-        with _emulators(args.state) as emulators, ExitStack() as stack:
+        with ExitStack() as stack:
+            emulators = _started(stack, args.state, port, console)
             if emulators is not None:
                 os.environ.update(emulators.environment)
                 stack.enter_context(announced(args.state, emulators.environment))
@@ -76,18 +77,21 @@ def run(args: argparse.Namespace) -> int:
     except FocusFileError as error:
         console.print(str(error), markup=False, highlight=False, soft_wrap=True)
         return error.exit_code
-    except EmulatorStartError as error:
+    except (AlreadyRunningError, EmulatorStartError) as error:
         console.print(str(error), markup=False, highlight=False, soft_wrap=True)
         return 1
     return 0
 
 
-def _emulators(state: Path) -> AbstractContextManager[EmulatorProcess | None]:
+def _started(stack: ExitStack, state: Path, port: int, console: Console) -> EmulatorProcess | None:
+    """Start the emulators over the state, which no other process may hold; None where the environment names some."""
     if all(os.environ.get(name) for name in HOSTS):
-        return nullcontext()
+        return None
+    stack.enter_context(alone(state, port))
     directory = state / "emulators"
     directory.mkdir(parents=True, exist_ok=True)
-    return EmulatorProcess(os.environ["GCP_PROJECT_ID"], directory)
+    with console.status("Starting the emulators"):
+        return stack.enter_context(EmulatorProcess(os.environ["GCP_PROJECT_ID"], directory))
 
 
 def _serve(console: Console, port: int, page: Page, *, drained: bool) -> None:

@@ -59,7 +59,8 @@ def write_parquet(workspace: Workspace, folder: Path, constants: dict[str, str],
         "x_cloud_account_id": 'coalesce(rows."x_cloud_account_id", '
         'CASE WHEN vendors.cloud IS NOT NULL THEN rows."SubAccountId" END)',
         "x_genai_provider": 'coalesce(rows."x_genai_provider", vendors.genai)',
-        "x_genai_cost_type": "coalesce(rows.\"x_genai_cost_type\", CASE WHEN vendors.genai IS NOT NULL THEN 'payg' END)",
+        "x_genai_cost_type": 'coalesce(rows."x_genai_cost_type", '
+        "CASE WHEN vendors.genai IS NOT NULL THEN 'payg' END)",
         **{name: f"rows.{column}" for name, column in hierarchy_columns(tagged=tagged).items()},
         **constants,
     }

@@ -6,6 +6,7 @@ header, escapes by backslash, and numbers of JSON to their last digit; it also s
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,8 @@ MOST_ROWS = 200_000_000
 _LONGEST_OBJECT = 16 * 1024 * 1024
 _MOST_BYTES_OF_A_CHARACTER = 4
 _BATCH = 5_000
-_NULLS = ", ".join(quoted(text) for text in NULL_TEXTS)
+# One pattern: lists and IN take memory for each of a hundred columns.
+_NULL = rf"\s*({'|'.join(re.escape(text) for text in NULL_TEXTS)})\s*"
 _NESTED = ("STRUCT", "MAP", "UNION", "JSON", "VARIANT")
 
 
@@ -190,11 +192,11 @@ def _places(naming: Naming) -> list[tuple[str, int]]:
 def _keep(workspace: Workspace, rows: str, texts: dict[str, str], step: str) -> None:
     """Fill ``raw``: empty cells are NULL, and rows without any cell are left out."""
     cells = ", ".join(
-        f"CASE WHEN trim({text}) IN ({_NULLS}) THEN NULL ELSE {text} END AS {named(name)}"
+        f"CASE WHEN regexp_full_match({text}, {quoted(_NULL)}) THEN NULL ELSE {text} END AS {named(name)}"
         for name, text in texts.items()
     )
-    filled = f"coalesce({', '.join(named(name) for name in texts)}) IS NOT NULL"
-    workspace.run(f"CREATE TABLE raw AS SELECT * FROM (SELECT _row, {cells} FROM ({rows})) WHERE {filled}", step=step)
+    workspace.run(f"CREATE TABLE raw AS SELECT _row, {cells} FROM ({rows})", step=step)
+    workspace.run(f"DELETE FROM raw WHERE coalesce({', '.join(named(name) for name in texts)}) IS NULL")
 
 
 @dataclass(frozen=True, slots=True)
