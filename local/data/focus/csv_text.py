@@ -28,6 +28,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_BLANK_LINE = re.compile(rb"(\n\r?\n|\r\r)[^\r\n]")
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")
 _PIECE = 1024 * 1024
 
@@ -97,10 +98,15 @@ def _cells(line: str, separator: str) -> tuple[str, ...]:
         return ()
 
 
-def has_nul(path: Path) -> bool:
-    """Say whether a NUL byte is anywhere in the file."""
+def needs_care(path: Path) -> bool:
+    """Say whether a NUL byte or a blank line between rows is in the file, of which DuckDB does not tell the row."""
+    before = b""
     with path.open("rb") as file:
-        return any(b"\0" in piece for piece in iter(lambda: file.read(_PIECE), b""))
+        while piece := file.read(_PIECE):
+            if b"\0" in piece or _BLANK_LINE.search(before + piece):
+                return True
+            before = piece[-3:]
+    return False
 
 
 class Records:

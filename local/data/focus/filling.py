@@ -56,6 +56,16 @@ _SERVICE_CATEGORIES = (
 _USED = ("Used", "Unused")
 # Without a commitment and not bought ahead, what was billed for a charge is what it cost.
 _NOT_COMMITTED = """CASE WHEN "CommitmentDiscountId" IS NULL AND "ChargeCategory" <> 'Purchase' THEN "BilledCost" END"""
+# A column that is empty because another one is: that one is named alone.
+_FOLLOWS = {
+    "HostProviderName": "ServiceProviderName",
+    "InvoiceIssuerName": "ServiceProviderName",
+    "ListCost": "ContractedCost",
+    "ContractedCost": "EffectiveCost",
+    "EffectiveCost": "BilledCost",
+    "BillingPeriodStart": "ChargePeriodStart",
+    "BillingPeriodEnd": "BillingPeriodStart",
+}
 # In this order: a rule may build on the ones before.
 RULES = (
     _in_capitals("BillingCurrency"),
@@ -116,8 +126,9 @@ def check_required(workspace: Workspace, required: Iterable[str], names: list[st
     counts = ", ".join(f"count(*) FILTER (WHERE {named(column)} IS NULL)" for column in columns)
     for number, *missing in workspace.rows(f"SELECT _file, {counts} FROM filled GROUP BY _file ORDER BY _file"):
         problems = Problems(names[number])
-        for column, count in zip(columns, missing, strict=True):
-            if count and not _follows(column, columns, missing):
+        empty = dict(zip(columns, missing, strict=True))
+        for column, count in empty.items():
+            if count and not empty.get(_FOLLOWS.get(column, "")):
                 found = workspace.rows(
                     f"SELECT _row FROM filled WHERE _file = {number} AND {named(column)} IS NULL "
                     f"ORDER BY _row LIMIT {ERRORS_SHOWN}"
@@ -125,12 +136,6 @@ def check_required(workspace: Workspace, required: Iterable[str], names: list[st
                 problems.note(column, [(row, "is empty, and FOCUS requires a value") for (row,) in found], count)
         if problems.total:
             raise problems.error()
-
-
-def _follows(column: str, columns: list[str], missing: list[int]) -> bool:
-    """Say whether a column is empty only because another one is, which is then named alone."""
-    sources = [rule.expression.strip('"') for rule in RULES if rule.column == column and not rule.rewrites]
-    return any(name in sources and count for name, count in zip(columns, missing, strict=True))
 
 
 def _only_currency(workspace: Workspace) -> list[Rule]:

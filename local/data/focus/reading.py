@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 
 from local.data.focus.cells import NULL_TEXTS
-from local.data.focus.csv_text import Records, TextForm, has_nul, tell_form
+from local.data.focus.csv_text import Records, TextForm, needs_care, tell_form
 from local.data.focus.files import Source
 from local.data.focus.kinds import Kind
 from local.data.focus.naming import Naming, name_columns
@@ -55,7 +55,7 @@ def read_file(workspace: Workspace, source: Source, kind: Kind, problems: Proble
 def _read_text(workspace: Workspace, source: Source, problems: Problems) -> Read:
     form = tell_form(source.path, problems)
     naming = name_columns(form.header, source.partition, problems)
-    if form.is_plain and not has_nul(source.path):
+    if form.is_plain and not needs_care(source.path):
         try:
             _read_csv(workspace, source.path, form, naming, source.name)
             return Read(naming)
