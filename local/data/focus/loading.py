@@ -60,7 +60,7 @@ class Load:
         self.watch = watch
         self.sources = find_files(given)
         self.summary: Summary | None = None
-        self._folder = TemporaryDirectory(prefix="focus-rows-")
+        self._folder: TemporaryDirectory[str] | None = None
         self._parts: list[Path] = []
         self._run_id = ""
         self._began = datetime.now(UTC)
@@ -79,6 +79,7 @@ class Load:
     def read(self, teams: Sequence[Team] = ()) -> Summary:
         """Read and check the files, and keep their rows aside. Raises FocusFileError; nothing is loaded yet."""
         self._run_id = self._run_id or self._identify()
+        self._folder = TemporaryDirectory(prefix="focus-rows-")
         folder = Path(self._folder.name) / "rows"
         with Workspace(self.watch) as workspace:
             self.summary = read_bill(workspace, self.sources, self.team_tag, teams)
@@ -99,7 +100,8 @@ class Load:
 
     def close(self) -> None:
         """Remove what was kept aside; safe to call twice."""
-        self._folder.cleanup()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def _identify(self) -> str:
         """Return the id of the run that loads these files in this way: the same for the same."""

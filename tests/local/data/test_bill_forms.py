@@ -309,7 +309,11 @@ def test_an_empty_cell_is_empty_in_every_way_it_is_written(tmp_path: Path, empty
 @pytest.mark.parametrize("version", [*VERSIONS, "1.4"])
 def test_every_version_is_read_and_its_zone_is_kept(tmp_path: Path, version: str) -> None:
     newest = FOCUS_1_3 | {"InvoiceDetailId": "d-1", "CommitmentProgramEligibilityDetails": "{}"}
-    row = {"AvailabilityZone": "zone-a"} | (newest if version == "1.4" else VERSIONS[version])
+    row = (
+        {"AvailabilityZone": "zone-a"} | newest
+        if version == "1.4"
+        else {"AvailabilityZone": "zone-a", **VERSIONS[version]}
+    )
     summary, (found,) = read(file("bill.csv", as_csv([row]))(tmp_path))
     assert found["AvailabilityZone"] == "zone-a"
     assert found["BilledCost"] == Decimal("12.345678901")

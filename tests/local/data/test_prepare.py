@@ -63,6 +63,13 @@ def rows(client: bigquery.Client, sql: str) -> list[dict[str, Any]]:
     return [dict(row) for row in client.query_and_wait(sql)]
 
 
+@pytest.fixture
+def no_bill(ready: bigquery.Client) -> None:
+    """What a test before loaded into focus_inc is gone."""
+    warehouse.create(ready, ["focus_inc"])
+    ready.query_and_wait(f"DELETE FROM `{FOCUS_TABLE}` WHERE TRUE")
+
+
 def load_focus(client: bigquery.Client, encrypt: Encrypt, path: Path, content: bytes) -> str:
     path.write_bytes(content)
     console = quiet()
@@ -209,6 +216,7 @@ def test_a_load_with_one_bad_row_loads_nothing(ready: bigquery.Client) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.usefixtures("no_bill")
 def test_a_focus_file_of_every_version_is_loaded(
     ready: bigquery.Client, encrypt: Encrypt, tmp_path: Path, version: str
 ) -> None:
@@ -234,6 +242,7 @@ def test_a_focus_file_makes_its_org_with_a_key_a_credential_and_settings(
     assert (profile["default_currency"], profile["org_dataset_id"]) == ("JPY", "focus_inc_prod")
 
 
+@pytest.mark.usefixtures("no_bill")
 def test_a_focus_file_with_one_bad_row_leaves_what_was_loaded_before(
     ready: bigquery.Client, encrypt: Encrypt, tmp_path: Path
 ) -> None:
@@ -247,6 +256,7 @@ def test_a_focus_file_with_one_bad_row_leaves_what_was_loaded_before(
     ]
 
 
+@pytest.mark.usefixtures("no_bill")
 def test_the_same_focus_file_is_not_loaded_twice_and_a_changed_one_replaces_it(
     ready: bigquery.Client, encrypt: Encrypt, tmp_path: Path
 ) -> None:
@@ -259,6 +269,7 @@ def test_the_same_focus_file_is_not_loaded_twice_and_a_changed_one_replaces_it(
     assert rows(ready, f"SELECT COUNT(*) AS n FROM `{FOCUS_TABLE}`") == [{"n": 8}]
 
 
+@pytest.mark.usefixtures("no_bill")
 def test_a_load_whose_rows_are_not_all_there_any_more_is_done_again(
     ready: bigquery.Client, encrypt: Encrypt, tmp_path: Path
 ) -> None:
@@ -270,6 +281,7 @@ def test_a_load_whose_rows_are_not_all_there_any_more_is_done_again(
 
 
 @pytest.mark.skipif(not SAMPLE.exists(), reason="the sample FOCUS file is not beside this checkout")
+@pytest.mark.usefixtures("no_bill")
 def test_the_sample_export_sums_per_service_to_the_last_digit(ready: bigquery.Client, encrypt: Encrypt) -> None:
     prepare(ready, encrypt, TODAY, SAMPLE, quiet())
     expected: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
