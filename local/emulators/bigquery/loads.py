@@ -17,6 +17,7 @@ from local.emulators.bigquery.store import Store, Table, TableId
 from local.emulators.bigquery.types import Field
 
 _MAX_ROW_BYTES = 100 * 1024 * 1024
+_LEAST_OBJECT_BYTES = 1024 * 1024
 _BATCH = 2_000
 _FORMATS = ("NEWLINE_DELIMITED_JSON", "PARQUET")
 _DISPOSITIONS = ("WRITE_APPEND", "WRITE_TRUNCATE", "WRITE_EMPTY")
@@ -118,10 +119,11 @@ class Loads:
 def _insert_fast(cursor: duckdb.DuckDBPyConnection, table: Table, path: Path, ignore_unknown: bool) -> int:
     if not path.stat().st_size:
         return 0
-    spelled = _spellings(cursor, table, path, ignore_unknown)
+    object_size = _object_size(path)
+    spelled = _spellings(cursor, table, path, ignore_unknown, object_size)
     if any((f.type == "STRUCT" or f.repeated) and f.name in spelled for f in table.fields):
         raise _Unsure("nested fields")
-    inserted = cursor.execute(_insert_sql(table, spelled), [str(path)]).fetchone()
+    inserted = cursor.execute(_insert_sql(table, spelled, object_size), [str(path)]).fetchone()
     return int(inserted[0]) if inserted else 0
 
 
@@ -165,12 +167,12 @@ class _Unsure(Exception):
 
 
 def _spellings(
-    cursor: duckdb.DuckDBPyConnection, table: Table, path: Path, ignore_unknown: bool
+    cursor: duckdb.DuckDBPyConnection, table: Table, path: Path, ignore_unknown: bool, object_size: int
 ) -> dict[str, list[str]]:
     """Field name -> the keys that mean it in this file; names ignore case."""
     keys = cursor.execute(
         "SELECT DISTINCT unnest(json_keys(json)) FROM "
-        f"(SELECT json FROM read_ndjson_objects(?, maximum_object_size={_MAX_ROW_BYTES}))",
+        f"(SELECT json FROM read_ndjson_objects(?, maximum_object_size={object_size}))",
         [str(path)],
     ).fetchall()
     known = {f.name.lower(): f.name for f in table.fields}
@@ -185,15 +187,22 @@ def _spellings(
     return found
 
 
-def _insert_sql(table: Table, spelled: dict[str, list[str]]) -> str:
+def _insert_sql(table: Table, spelled: dict[str, list[str]], object_size: int) -> str:
     present = [f for f in table.fields if f.name in spelled]
     read = ", ".join(f"{_quoted(spelled[f.name][0])}: {_quoted(_read_type(f))}" for f in present)
     columns = ", ".join(_converted(f, spelled) for f in table.fields)
     names = ", ".join(f'"{f.name}"' for f in table.fields)
-    source = f"read_json(?, format='newline_delimited', maximum_object_size={_MAX_ROW_BYTES}, columns={{{read}}})"
+    source = f"read_json(?, format='newline_delimited', maximum_object_size={object_size}, columns={{{read}}})"
     if not present:
-        source = f"read_ndjson_objects(?, maximum_object_size={_MAX_ROW_BYTES})"
+        source = f"read_ndjson_objects(?, maximum_object_size={object_size})"
     return f"INSERT INTO {table.id.sql} ({names}) SELECT {columns} FROM {source} AS _file"
+
+
+def _object_size(path: Path) -> int:
+    """Return the size that DuckDB must expect of a row, which it takes several times over for its buffers."""
+    with path.open("rb") as file:
+        longest = max((len(line) for line in file), default=0)
+    return min(max(longest + 1, _LEAST_OBJECT_BYTES), _MAX_ROW_BYTES)
 
 
 def _quoted(text: str) -> str:

@@ -19,7 +19,7 @@ from local.emulators.bigquery.types import Field, bytes_sql, fields_from_schema
 
 CATALOG = "store"
 META = '"$emulator"'
-_MEMORY = "320MB"
+_MEMORY = "400MB"
 _INFORMATION = {
     "schemata": "catalog_name VARCHAR, schema_name VARCHAR, location VARCHAR",
     "tables": "table_catalog VARCHAR, table_schema VARCHAR, table_name VARCHAR, table_type VARCHAR, "
