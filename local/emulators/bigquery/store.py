@@ -19,7 +19,7 @@ from local.emulators.bigquery.types import Field, bytes_sql, fields_from_schema
 
 CATALOG = "store"
 META = '"$emulator"'
-_MEMORY = "400MB"
+_MEMORY = "512MB"
 _INFORMATION = {
     "schemata": "catalog_name VARCHAR, schema_name VARCHAR, location VARCHAR",
     "tables": "table_catalog VARCHAR, table_schema VARCHAR, table_name VARCHAR, table_type VARCHAR, "
@@ -84,8 +84,9 @@ class Store:
         target = ":memory:" if directory is None else str(directory / "bigquery.duckdb").replace("'", "''")
         self._connection.execute(f"ATTACH '{target}' AS {CATALOG}")
         self._connection.execute("SET GLOBAL TimeZone='UTC'")
-        # What a query or load needs beyond this goes to disk: a laptop holds the product beside it.
-        self._connection.execute(f"SET memory_limit='{_MEMORY}'")
+        if directory is not None:
+            # What a query or load needs beyond this goes to disk: a laptop holds the product beside it.
+            self._connection.execute(f"SET memory_limit='{_MEMORY}'")
         self._connection.execute("SET temp_directory='" + str(self.scratch / "spilled").replace("'", "''") + "'")
         macros.install(self._connection)
         self._open()
