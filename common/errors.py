@@ -24,6 +24,7 @@ ServiceError
 │   └── KeyServiceUnavailable 503 key_service_unavailable
 └── ModelError 502 model_error (the organisation's model provider)
     ├── ModelNotFound 422 model_not_found
+    ├── ModelCannotUseTools 422 model_cannot_use_tools
     ├── ContextTooLong 422 context_too_long
     ├── ContentRefused 422 content_refused
     ├── ProviderRateLimited 429 rate_limited_by_provider
@@ -170,12 +171,20 @@ class ModelError(ServiceError):
     status = 502
     code = "model_error"
     detail = "The model provider answered with an error. Try again; if it persists, check the model in the settings."
+    # Whether the model had begun to answer: then no other model may answer in its place.
+    begun = False
 
 
 class ModelNotFound(ModelError):
     status = 422
     code = "model_not_found"
     detail = "The provider does not know the chosen model, or the key may not use it. Choose another in the settings."
+
+
+class ModelCannotUseTools(ModelError):
+    status = 422
+    code = "model_cannot_use_tools"
+    detail = "The chosen model cannot look data up, so it would make figures up. Choose another model in the settings."
 
 
 class ContextTooLong(ModelError):

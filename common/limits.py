@@ -89,6 +89,16 @@ MODEL_RETRY_AFTER_TOLD_SECONDS = 3600
 MODEL_ERROR_BYTES = 64 * 1024
 MODEL_CONNECTIONS = 500
 MODEL_IDLE_SECONDS = 60.0
+# A smaller window would not hold the product's own prompt and tools.
+LOCAL_WINDOW_LEAST = 2_048
+# Of a provider's address: so many failures in a row within the time keep calls away from it, for longer each time
+BREAKER_FAILURES = 5
+BREAKER_WINDOW_SECONDS = 60.0
+BREAKER_OPEN_SECONDS = 15.0
+BREAKER_LONGEST_SECONDS = 120.0
+# A provider that says nothing for so long no longer holds the place of its turn
+MODEL_SILENT_SECONDS = 5.0
+MAX_FALLBACKS = 2
 CHARS_PER_TOKEN = 4
 PROMPT_TOKENS = 6_000
 

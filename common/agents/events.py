@@ -75,7 +75,10 @@ class ApprovalNeeded:
 
 @dataclass(frozen=True, slots=True)
 class TurnFinished:
-    """The turn is stored; ``text`` is the whole answer."""
+    """The turn is stored; ``text`` is the whole answer.
+
+    ``fallback_from`` names the model (provider/model_id) that the settings choose, where another one answered.
+    """
 
     conversation_id: str
     message_id: str
@@ -85,6 +88,7 @@ class TurnFinished:
     text: str
     usage: Usage
     latency_ms: int
+    fallback_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,10 @@ class AgentLoop:
     def __init__(self, completion: Completion) -> None:
         self._completion = completion
 
+    def over(self, wrap: Callable[[Completion], Completion]) -> "AgentLoop":
+        """The loop over the same models, asked through what ``wrap`` puts around them."""
+        return AgentLoop(wrap(self._completion))
+
     async def run(self, briefing: Briefing) -> AsyncGenerator[Event | Answered, None]:
         """Yield what happens, then Answered. Raises the ModelError family; a failing tool is an answer to the model.
 

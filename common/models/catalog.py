@@ -38,6 +38,8 @@ class Model:
     cache_markers: bool = False
     input_price: Decimal | None = None
     output_price: Decimal | None = None
+    calls_tools: bool = True
+    needs_key: bool = True
 
     @property
     def api_name(self) -> str:

@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from common import limits
-from common.errors import KeyInvalid, ServiceError
+from common.errors import KeyInvalid, ModelError, ServiceError
+from common.models.breaker import Breakers
 from common.models.call import Completion, Message, ModelCall, Reply, ToolCall, Usage
 from common.models.catalog import canonical
 from common.models.provider_errors import may_pass
@@ -44,6 +45,7 @@ class Providers:
     ) -> None:
         self._api_bases = {canonical(provider): url.rstrip("/") for provider, url in (api_bases or {}).items()}
         self._pause = pause
+        self.breakers = Breakers()
         self._sockets: Sockets | None = None
         self._direct: _Wire | None = None
         self._loading: asyncio.Future[Library] | None = None
@@ -74,21 +76,27 @@ class Providers:
 
     async def stream(self, call: ModelCall) -> AsyncGenerator[str | Reply, None]:
         """Make the call; a limit or an outage is tried again as long as the model has not begun to answer."""
-        if not _sendable_key(call.key.reveal()):
+        if not _sendable_key(call.key.reveal(), needed=call.model.needs_key):
             raise KeyInvalid
+        api_base = self._api_bases.get(call.model.provider, call.model.api_base)
+        passage = self.breakers.enter(call.model.provider, api_base)
         self._streaming += 1
         self._quiet.clear()
         try:
-            async with aclosing(self._tried(await self._wire(call), call)) as pieces:
+            async with aclosing(self._tried(await self._wire(call), call, api_base)) as pieces:
                 async for piece in pieces:
+                    passage.heard()
                     yield piece
+        except ServiceError as error:
+            passage.failed(error)
+            raise
         finally:
+            passage.leave()
             self._streaming -= 1
             if not self._streaming:
                 self._quiet.set()
 
-    async def _tried(self, wire: _Wire, call: ModelCall) -> AsyncGenerator[str | Reply, None]:
-        api_base = self._api_bases.get(call.model.provider, call.model.api_base)
+    async def _tried(self, wire: _Wire, call: ModelCall, api_base: str | None) -> AsyncGenerator[str | Reply, None]:
         deadline = asyncio.get_running_loop().time() + limits.MODEL_TOTAL_SECONDS
         attempt = 0
         while True:
@@ -102,6 +110,8 @@ class Providers:
             except ServiceError as error:
                 wait = None if gathered.begun else _wait_before_next(error, attempt, deadline)
                 if wait is None:
+                    if isinstance(error, ModelError):
+                        error.begun = gathered.begun
                     raise
             await self._pause(wait)
         reply = gathered.reply()
@@ -138,9 +148,9 @@ def _import_litellm() -> "Library":
     return load_library()
 
 
-def _sendable_key(key: str) -> bool:
+def _sendable_key(key: str, *, needed: bool) -> bool:
     """Whether the key can be a header's value. An empty one would make litellm look for one in the environment."""
-    return bool(key) and key.isascii() and key.isprintable()
+    return (bool(key) or not needed) and key.isascii() and key.isprintable()
 
 
 def _estimated(call: ModelCall, reply: Reply) -> Usage:

@@ -2,11 +2,12 @@
 
 import asyncio
 import hashlib
+import json
 import time
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -34,7 +35,7 @@ LIMIT 1
 """
 SETTINGS_SQL = """
 SELECT setting_id, provider, credential_id, model_id, temperature, max_tokens, include_org_context, enable_memory,
-  max_history_messages, system_prompt_extra
+  max_history_messages, system_prompt_extra, TO_JSON_STRING(fallback) AS fallback, allow_external_fallback
 FROM {shared.org_chat_settings}
 WHERE org_slug = @org_slug AND is_active
 ORDER BY COALESCE(updated_at, created_at) DESC
@@ -76,6 +77,15 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class FallbackChoice:
+    """A model that answers while the chosen one does not, and the credential that pays for it."""
+
+    provider: str
+    model_id: str
+    credential_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChatSettings:
     """The organisation's active row of org_chat_settings."""
 
@@ -88,6 +98,8 @@ class ChatSettings:
     enable_memory: bool
     max_history_messages: int
     system_prompt_extra: str | None
+    fallback: tuple[FallbackChoice, ...] = ()
+    allow_external_fallback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +122,7 @@ class Organization:
     profile: Profile
     settings: ChatSettings | None
     credential: Credential | None
+    fallback_credentials: tuple[Credential, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,10 +230,15 @@ class Directory:
             self._lookup(tenant, CREDENTIALS_SQL),
         )
         chosen = settings[0] if settings else None
-        credential = next(
-            (row for row in credentials if chosen and row["credential_id"] == chosen["credential_id"]), None
-        )
-        return {"profile": profile[0] if profile else None, "settings": chosen, "credential": credential}
+        by_id = {row["credential_id"]: row for row in reversed(credentials)}
+        credential = by_id.get(chosen["credential_id"]) if chosen else None
+        named = {choice.credential_id for choice in fallback_in(chosen.get("fallback"))} if chosen else set()
+        return {
+            "profile": profile[0] if profile else None,
+            "settings": chosen,
+            "credential": credential,
+            "fallback_credentials": [row for credential_id, row in by_id.items() if credential_id in named],
+        }
 
     async def _lookup(
         self, tenant: Tenant, text: str, parameters: Mapping[str, Parameter] | None = None
@@ -237,6 +255,7 @@ class Directory:
             profile=Profile(**profile),
             settings=self._chat_settings(data["settings"]) if data["settings"] else None,
             credential=_credential(data["credential"]) if data["credential"] else None,
+            fallback_credentials=tuple(map(_credential, data.get("fallback_credentials") or ())),
         )
 
     def _chat_settings(self, data: Data) -> ChatSettings:
@@ -250,7 +269,7 @@ class Directory:
             "enable_memory": True,
             "system_prompt_extra": None,
         }
-        return ChatSettings(**{**defaults, **given})
+        return ChatSettings(**{**defaults, **given, "fallback": fallback_in(data.get("fallback"))})
 
     def _fresh(self, document: Document | None, now: datetime) -> Data | None:
         if document is None:
@@ -300,6 +319,17 @@ def organization_path(tenant: Tenant) -> str:
 def principal_of(tenant: Tenant, key: ApiKey, user_id: str | None) -> Principal:
     """The caller behind a valid key: the person it names, or the key itself."""
     return Principal(tenant, UserId(user_id or f"key:{key.org_api_key_id}"), key.org_api_key_id, key.scopes)
+
+
+def fallback_in(text: str | None) -> tuple[FallbackChoice, ...]:
+    """The choices in the JSON text of a settings row; what is not of its shape, which others may write, is none."""
+    try:
+        entries = json.loads(text or "null")
+        choices = [FallbackChoice(*(entry[name] for name in FallbackChoice.__dataclass_fields__)) for entry in entries]
+    except (ValueError, TypeError, KeyError):
+        return ()
+    whole = [each for each in choices if all(isinstance(value, str) for value in astuple(each))]
+    return tuple(whole[: limits.MAX_FALLBACKS])
 
 
 def _api_key(data: Data) -> ApiKey:

@@ -36,6 +36,7 @@ class Message:
     agent_name: str | None = None
     provider: str | None = None
     model_id: str | None = None
+    fallback_from: str | None = None
     tool_calls_json: str | None = None
     tool_results_json: str | None = None
     input_tokens: int | None = None
@@ -58,7 +59,9 @@ class Message:
             "agent_name": self.agent_name,
             "tool_calls_json": self.tool_calls_json,
             "tool_results_json": self.tool_results_json,
+            "provider": self.provider,
             "model_id": self.model_id,
+            "fallback_from": self.fallback_from,
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,
             "latency_ms": self.latency_ms,

@@ -24,6 +24,7 @@ from common.models.catalog import Model
 from common.models.completion import Usage
 from common.organizations.directory import ChatSettings, Credential, Organization
 from common.organizations.provider_key import ProviderKeys
+from common.organizations.serving import Served
 from common.record.reader import Record
 from common.secret import Secret
 from common.settings import Settings
@@ -37,6 +38,7 @@ from common.transcript import conversation as records
 from common.transcript.conversation import Conversation, Message
 from common.transcript.window import for_model
 from common.turn.admission import Admission
+from common.turn.answering import AnsweringModels
 from common.turn.client_features import NO_FEATURES, ClientFeatures
 
 
@@ -68,7 +70,8 @@ class PreparedTurn:
     principal: Principal
     organization: Organization
     settings: ChatSettings
-    credential: Credential
+    credential: Credential | None
+    fallback: tuple[Served, ...]
     allowed: Allowance
     model: Model
     conversation: Conversation
@@ -119,6 +122,7 @@ class TurnRunner:
         emit: Callable[[Event], None],
         join: Callable[[], Awaitable[None]] | None,
         timed: Timing,
+        answering: AnsweringModels,
     ) -> None:
         """``join`` waits for another attempt at the same message, where there may be one."""
         self._services = services
@@ -126,6 +130,7 @@ class TurnRunner:
         self._emit = emit
         self._join = join
         self._timed = timed
+        self._answering = answering
         self._span: Span = NO_SPAN
         self._progress = _Progress()
         self._started = time.perf_counter()
@@ -144,7 +149,7 @@ class TurnRunner:
                 if self._join is not None:
                     # Its client may send this message again at any time: only who has the lease asks the model.
                     await asyncio.shield(beginning)
-                async with aclosing(self._services.loop.run(self._briefing(key))) as events:
+                async with aclosing(self._answering.over(self._services.loop).run(self._briefing(key))) as events:
                     answered = await self._follow(events, beginning)
             await self._finish(await asyncio.shield(beginning), answered)
         except asyncio.CancelledError:
@@ -206,8 +211,9 @@ class TurnRunner:
                 conversation_id=conversation.conversation_id,
                 message_id=message.message_id,
                 agent_name=answered.agent_name,
-                provider=self._prepared.model.provider,
-                model_id=self._prepared.model.model_id,
+                provider=self._answering.model.provider,
+                model_id=self._answering.model.model_id,
+                fallback_from=self._answering.fallback_from,
                 text=message.content,
                 usage=answered.usage,
                 latency_ms=message.latency_ms or 0,
@@ -265,8 +271,9 @@ class TurnRunner:
             sequence=prepared.question.sequence + 1,
             status="cancelled" if cancelled else "complete",
             agent_name=agent_name,
-            provider=prepared.model.provider,
-            model_id=prepared.model.model_id,
+            provider=self._answering.model.provider,
+            model_id=self._answering.model.model_id,
+            fallback_from=self._answering.fallback_from,
             tool_calls_json=records.tool_calls_json(tools),
             tool_results_json=records.tool_results_json(tools),
             input_tokens=usage.input_tokens,
@@ -312,15 +319,17 @@ class TurnRunner:
     def _log(self, finish: str) -> None:
         prepared, timed = self._prepared, self._timed
         self._span.set(finish=finish)
-        cost = prepared.model.cost(timed.input_tokens or 0, timed.output_tokens or 0)
+        model = self._answering.model
+        cost = model.cost(timed.input_tokens or 0, timed.output_tokens or 0)
         self._services.log.info(
             "turn.finished",
             org=prepared.principal.org_slug,
             conversation_id=prepared.conversation.conversation_id,
             message_id=prepared.answer_id,
             agent=self._progress.agent_name,
-            provider=prepared.model.provider,
-            model_id=prepared.model.model_id,
+            provider=model.provider,
+            model_id=model.model_id,
+            fallback_from=self._answering.fallback_from,
             finish=finish,
             latency_ms=timed.latency_ms,
             **timed.milliseconds(),

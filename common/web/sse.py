@@ -53,7 +53,9 @@ def done(event: TurnFinished) -> dict[str, Any]:
         "conversation_id": event.conversation_id,
         "message_id": event.message_id,
         "agent_name": event.agent_name,
+        "provider": event.provider,
         "model_id": event.model_id,
+        "fallback_from": event.fallback_from,
         "latency_ms": event.latency_ms,
         "usage": {"input_tokens": event.usage.input_tokens, "output_tokens": event.usage.output_tokens},
     }

@@ -81,6 +81,8 @@ def facts(answer: Answer) -> str:
     usage = finish.get("usage") or {}
     tokens = (usage.get("input_tokens") or 0) + (usage.get("output_tokens") or 0)
     known = [answer.agent_name, finish.get("model_id")]
+    if finish.get("fallback_from"):
+        known.append(f"in place of {finish['fallback_from']}")
     if finish.get("latency_ms") is not None:
         known.append(f"{finish['latency_ms'] / 1000:.2f} s")
     if tokens:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from common.errors import ServiceError
+from common.models.breaker import Breakers
 from common.models.catalog import resolve
 from common.models.completion import Message, ModelCall, Providers, Reply
 from common.secret import Secret
@@ -94,4 +95,6 @@ async def session_wire() -> AsyncIterator[Wire]:
 @pytest.fixture
 def wire(session_wire: Wire) -> Wire:
     session_wire.play([])
+    # What went wrong in one test keeps no call of the next one away.
+    session_wire.llm.breakers = Breakers()
     return session_wire

@@ -130,7 +130,9 @@ def _said(finished: TurnFinished) -> Message:
     message.metadata.update(
         {
             "agent_name": finished.agent_name,
+            "provider": finished.provider,
             "model_id": finished.model_id,
+            "fallback_from": finished.fallback_from,
             "latency_ms": finished.latency_ms,
             "usage": {
                 "input_tokens": finished.usage.input_tokens,

@@ -176,8 +176,11 @@ class RunEncoder:
             input_tokens=event.usage.input_tokens,
             output_tokens=event.usage.output_tokens,
         )
+        # The state began with the model that the settings choose; another one may have answered.
+        answered_by = [_patch("/model_id", event.model_id), _patch("/fallback_from", event.fallback_from)]
         return [
             _patch("/tokens", tokens),
+            *(answered_by if event.fallback_from else []),
             RunFinishedEvent(
                 thread_id=self._thread_id,
                 run_id=self._run_id,
@@ -214,6 +217,7 @@ def _state(conversation_id: str, title: str, model_id: str) -> dict[str, Any]:
         "title": title,
         "agent_name": "",
         "model_id": model_id,
+        "fallback_from": None,
         "tokens": {"input": 0, "output": 0},
         "bytes_processed": 0,
     }
