@@ -99,8 +99,9 @@ class Settings(BaseSettings):
     retention_days: int | None = Field(None, ge=1, le=36_500)
     # Where a provider's API is, for a private gateway or a test: {"openai": "https://gateway.example/v1"}.
     model_api_bases: Annotated[Mapping[Provider, ApiBase], NoDecode] = Field(default_factory=dict)
-    # Servers of the operator's own, by the name that an organisation chooses; nobody else names an address.
     local_models: Annotated[Mapping[LocalName, LocalModel], NoDecode] = Field(default_factory=dict)
+    """Models on servers of the operator's own, such as `{"qwen": {"base_url": "https://llama.example/v1",
+    "model_id": "qwen3", "context_window": 32768, "max_output": 4096}}`; https only in staging and production."""
     firestore_database: str = "(default)"
     firestore_emulator_host: str | None = None
     bigquery_emulator_host: str | None = None
