@@ -220,7 +220,9 @@ def load_settings() -> Settings:
     except ValidationError as error:
         lines = []
         for problem in error.errors(include_url=False, include_input=False):
-            name = ".".join(str(part) for part in problem["loc"]).upper()
+            # The variable's own name, and inside its JSON the names as they were written.
+            variable, *inside = (str(part) for part in problem["loc"] or ("",))
+            name = ".".join([variable.upper(), *inside])
             lines.append(f"{name}: {problem['msg']}" if name else problem["msg"])
         # The cause is dropped on purpose: it would print the values of the environment.
         raise InvalidSettings("\n".join(lines)) from None
