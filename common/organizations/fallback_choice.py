@@ -66,6 +66,23 @@ class FallbackChooser:
     key_check: KeyCheck
     stored_key: Callable[[Tenant, Model], Awaitable[str]]
 
+    def check(self, old: ChatSettings | None, change: SettingsChange, main: Model) -> None:
+        """Refuse what settings with this model of their own may not name, before anybody is asked.
+
+        Raises Unprocessable.
+        """
+        names = [(main.provider, main.model_id)]
+        if change.fallback is not None:
+            models = [self._model(number, entry) for number, entry in enumerate(change.fallback)]
+            names += [(model.provider, model.model_id) for model in models]
+        elif old is not None:
+            names += [(each.provider, each.model_id) for each in old.fallback]
+        if len(set(names)) < len(names):
+            raise Unprocessable("fallback: a model is named twice. Name other models than the settings' own.")
+        outside = any(not same_provider(provider, LOCAL) for provider, _ in names)
+        if main.provider == LOCAL and outside and not _allows_external(old, change):
+            raise Unprocessable(_LEAVES_HOME)
+
     async def choose(
         self,
         tenant: Tenant,
@@ -75,25 +92,18 @@ class FallbackChooser:
         *,
         key_replaced: bool,
     ) -> ChosenFallback:
-        """Choose for settings whose own model and credential are ``main``.
+        """Choose for settings whose own model and credential are ``main``, after ``check``.
 
         Raises Unprocessable, KeyInvalid, SetupRequired or the ModelError family.
         """
-        allowed = change.allow_external_fallback
-        if allowed is None:
-            allowed = old.allow_external_fallback if old else False
+        allowed = _allows_external(old, change)
         kept = _moved(old, main, replaced=key_replaced)
         if change.fallback is None:
-            chosen = ChosenFallback(kept, allowed)
-            _check(chosen, main[0])
-            return chosen
-        models = [self._model(number, entry) for number, entry in enumerate(change.fallback)]
-        named = tuple(FallbackChoice(model.provider, model.model_id, NO_CREDENTIAL) for model in models)
-        # Refused before any provider is asked.
-        _check(ChosenFallback(named, allowed), main[0])
+            return ChosenFallback(kept, allowed)
         choices: list[FallbackChoice] = []
         new: list[Stored] = []
-        for number, (entry, model) in enumerate(zip(change.fallback, models, strict=True)):
+        for number, entry in enumerate(change.fallback):
+            model = self._model(number, entry)
             try:
                 credential_id = await self._credential(tenant, entry, model, _known(model, main, kept, new), new)
             except (KeyInvalid, SetupRequired, ModelError) as error:
@@ -160,11 +170,7 @@ def _known(model: Model, main: Main, kept: Sequence[FallbackChoice], new: Sequen
     return [*exact, *sent, *own, *same]
 
 
-def _check(chosen: ChosenFallback, main: Model) -> None:
-    """Refuse a model that is named twice, and a way out that was not allowed. Raises Unprocessable."""
-    names = [(main.provider, main.model_id), *((each.provider, each.model_id) for each in chosen.choices)]
-    if len(set(names)) < len(names):
-        raise Unprocessable("fallback: a model is named twice. Name other models than the settings' own.")
-    outside = any(not same_provider(each.provider, LOCAL) for each in chosen.choices)
-    if main.provider == LOCAL and outside and not chosen.allows_external:
-        raise Unprocessable(_LEAVES_HOME)
+def _allows_external(old: ChatSettings | None, change: SettingsChange) -> bool:
+    if change.allow_external_fallback is not None:
+        return change.allow_external_fallback
+    return old is not None and old.allow_external_fallback

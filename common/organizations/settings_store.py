@@ -55,10 +55,11 @@ class SettingsStore:
         organization = await self._organization(tenant)
         model = self._model(organization.settings, change)
         values = self._values(organization.settings, change, model) | {"user_id": principal.user_id}
+        chooser = FallbackChooser(self._offering, self.provider_keys, self.key_check, self._stored_key)
+        chooser.check(organization.settings, change, model)
         credential_id, ciphertext = await self._credential(tenant, organization, change, model)
         name = change.credential_name or f"{model.provider} key"
         added = [] if ciphertext is None else [Stored(credential_id, model.provider, name, ciphertext)]
-        chooser = FallbackChooser(self._offering, self.provider_keys, self.key_check, self._stored_key)
         fallback = await chooser.choose(
             tenant, organization.settings, change, (model, credential_id), key_replaced=bool(added)
         )
