@@ -22,8 +22,19 @@ from common.telemetry.tracing import span
 from common.tools.registry import BoundTools
 from common.tools.result import as_message, error_envelope
 
-_OUT_OF_STEPS = (
-    "I could not finish this within the limits of one answer. Ask for less at a time, or narrow the question."
+# Asked of a model that stopped without a word; it stands after all that there is to answer from.
+_ASK_AGAIN = "Your last message was empty. Answer the question now, from what is above, without calling tools."
+_NO_ANSWER = (
+    "The model stopped without an answer, and asked once more it said nothing either. Send the question again, or "
+    "choose another model in the chat settings."
+)
+_NO_ANSWER_AT_LIMIT = (
+    "The model stopped without an answer: it used up its output limit before the first word. Raise max_tokens in the "
+    "chat settings, or choose a model that thinks less."
+)
+_NO_ANSWER_OUT_OF_STEPS = (
+    "The model stopped without an answer: it called tools until the steps of one turn were used up. Send the question "
+    "again, or choose another model in the chat settings."
 )
 
 
@@ -64,6 +75,7 @@ class Answered:
     model_calls: int
     tool_calls: int
     paused: Paused | None = None
+    finish: Finish = "stop"
 
 
 @dataclass(slots=True)
@@ -80,6 +92,8 @@ class _State:
     tool_calls: int = 0
     repeats: Counter[tuple[str, str]] = field(default_factory=Counter)
     waiting: list[Waiting] = field(default_factory=list)
+    asked_again: bool = False
+    finish: Finish = "stop"
 
     @property
     def ended(self) -> bool:
@@ -89,10 +103,17 @@ class _State:
     def answered(self) -> Answered:
         """The end of the run, as it stands."""
         paused = Paused(tuple(self.exchange), tuple(self.waiting), self.tool_calls) if self.waiting else None
-        return Answered("".join(self.text), self.agent.name, self.usage, self.model_calls, self.tool_calls, paused)
+        finish: Finish = "waiting" if paused else self.finish
+        return Answered(
+            "".join(self.text), self.agent.name, self.usage, self.model_calls, self.tool_calls, paused, finish
+        )
+
+    def next_is_last(self, deadline: float) -> bool:
+        """Whether the next model call is the last one: an answer is asked for, or a bound is reached."""
+        return self.asked_again or self.spent(deadline)
 
     def spent(self, deadline: float) -> bool:
-        """Whether a bound is reached, so that the next model call is the last one."""
+        """Whether a bound is reached."""
         return (
             self.model_calls >= limits.MAX_STEPS - 1
             or self.tool_calls >= limits.MAX_TOOL_CALLS
@@ -127,13 +148,15 @@ class AgentLoop:
             async for finished in self._continue(briefing, briefing.continuation, state):
                 yield finished
         while not state.ended:
-            step = _Step(briefing.tools_for(state.agent.tools), last=state.spent(deadline))
+            step = _Step(briefing.tools_for(state.agent.tools), last=state.next_is_last(deadline))
             async with aclosing(self._ask_model(briefing, state, step)) as pieces:
                 async for piece in pieces:
                     yield piece
             if step.reply is None:
                 continue
             if not step.reply.tool_calls or step.last:
+                if _asks_again(step.reply, state):
+                    continue
                 break
             target = _transfer_target(step.reply, state, briefing.roster)
             if target is not None:
@@ -143,9 +166,8 @@ class AgentLoop:
             async with aclosing(self._call_tools(step.reply, state, step.tools, briefing)) as events:
                 async for event in events:
                     yield event
-        if not state.text and not state.waiting:
-            state.text.append(_OUT_OF_STEPS)
-            yield TextDelta(_OUT_OF_STEPS)
+        if sentence := _close(step, state):
+            yield TextDelta(sentence)
         yield state.answered()
 
     async def _ask_model(self, briefing: Briefing, state: _State, step: _Step) -> AsyncGenerator[TextDelta, None]:
@@ -190,6 +212,8 @@ class AgentLoop:
             {"role": "user", "content": briefing.question},
             *state.exchange,
         ]
+        if state.asked_again:
+            messages.append({"role": "user", "content": _ASK_AGAIN})
         return ModelCall(
             model=briefing.model,
             key=briefing.key,
@@ -197,7 +221,8 @@ class AgentLoop:
             tools=schemas,
             may_call_tools=not step.last,
             temperature=briefing.temperature,
-            max_tokens=briefing.max_tokens,
+            # A model that used its output up on thoughts needs more of it than they took.
+            max_tokens=briefing.max_tokens * (limits.MODEL_AGAIN_OUTPUT if state.finish == "length" else 1),
         )
 
     async def _continue(
