@@ -10,10 +10,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from common import limits
-from common.agents.events import AgentChanged, Event, TextDelta, ToolFinished, ToolStarted
+from common.agents.ending import ASK_FOR_ANSWER, Ending
+from common.agents.events import AgentChanged, Event, Finish, TextDelta, ToolFinished, ToolStarted
 from common.agents.pausing import ClientTool, Continuation, Paused, Waiting, new_waiting
 from common.agents.roster import TRANSFER, Agent, Roster
-from common.errors import ContextTooLong
+from common.agents.toolless import TOOLLESS_PROMPT, asks_for_data, without_figures
+from common.errors import ContextTooLong, ModelCannotUseTools
 from common.models.catalog import Model
 from common.models.completion import Completion, Message, ModelCall, Reply, ToolCall, Usage
 from common.secret import Secret
@@ -21,21 +23,6 @@ from common.telemetry import timing
 from common.telemetry.tracing import span
 from common.tools.registry import BoundTools
 from common.tools.result import as_message, error_envelope
-
-# Asked of a model that stopped without a word; it stands after all that there is to answer from.
-_ASK_AGAIN = "Your last message was empty. Answer the question now, from what is above, without calling tools."
-_NO_ANSWER = (
-    "The model stopped without an answer, and asked once more it said nothing either. Send the question again, or "
-    "choose another model in the chat settings."
-)
-_NO_ANSWER_AT_LIMIT = (
-    "The model stopped without an answer: it used up its output limit before the first word. Raise max_tokens in the "
-    "chat settings, or choose a model that thinks less."
-)
-_NO_ANSWER_OUT_OF_STEPS = (
-    "The model stopped without an answer: it called tools until the steps of one turn were used up. Send the question "
-    "again, or choose another model in the chat settings."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +42,15 @@ class Briefing:
     client_tools: tuple[ClientTool, ...] = ()
     asks_approval: bool = False
     continuation: Continuation | None = None
+    calls_tools: bool = True
+
+    def schemas(self, agent: Agent, tools: BoundTools) -> list[Message]:
+        """The tools of an agent as a model API takes them: its own, the client's, and the hand-over."""
+        offered: list[Message] = [tool.schema() for tool in tools.tools]
+        offered += [tool.schema() for tool in self.client_tools]
+        if self.roster.may_transfer(agent):
+            offered.append(self.roster.transfer_schema(agent))
+        return offered
 
     def waits(self, call: ToolCall, tools: BoundTools) -> Waiting | None:
         """The call as it waits for the client; None for one that is made at once."""
@@ -92,25 +88,31 @@ class _State:
     tool_calls: int = 0
     repeats: Counter[tuple[str, str]] = field(default_factory=Counter)
     waiting: list[Waiting] = field(default_factory=list)
-    asked_again: bool = False
-    finish: Finish = "stop"
+    ending: Ending = field(default_factory=Ending)
 
     @property
     def ended(self) -> bool:
         """Whether the loop stops for its client."""
         return bool(self.waiting)
 
+    def say(self, text: str, *, begins: bool = True) -> TextDelta:
+        """Add to the text; what another model call begins stands apart."""
+        if begins and self.text:
+            text = f"\n\n{text}"
+        self.text.append(text)
+        return TextDelta(text)
+
     def answered(self) -> Answered:
         """The end of the run, as it stands."""
         paused = Paused(tuple(self.exchange), tuple(self.waiting), self.tool_calls) if self.waiting else None
-        finish: Finish = "waiting" if paused else self.finish
+        finish: Finish = "waiting" if paused else self.ending.finish
         return Answered(
             "".join(self.text), self.agent.name, self.usage, self.model_calls, self.tool_calls, paused, finish
         )
 
     def next_is_last(self, deadline: float) -> bool:
         """Whether the next model call is the last one: an answer is asked for, or a bound is reached."""
-        return self.asked_again or self.spent(deadline)
+        return self.ending.must_answer or self.spent(deadline)
 
     def spent(self, deadline: float) -> bool:
         """Whether a bound is reached."""
@@ -142,6 +144,8 @@ class AgentLoop:
 
         A step asks the model; its reply hands over to another agent, calls tools, or is the answer.
         """
+        if not briefing.calls_tools and asks_for_data(briefing.question):
+            raise ModelCannotUseTools
         state = _State(briefing.roster.named(briefing.agent_name), briefing.history)
         deadline = time.monotonic() + limits.TURN_SECONDS
         if briefing.continuation is not None:
@@ -155,7 +159,7 @@ class AgentLoop:
             if step.reply is None:
                 continue
             if not step.reply.tool_calls or step.last:
-                if _asks_again(step.reply, state):
+                if not step.last and state.ending.asks_again(step.reply, has_results=bool(state.exchange)):
                     continue
                 break
             target = _transfer_target(step.reply, state, briefing.roster)
@@ -166,8 +170,8 @@ class AgentLoop:
             async with aclosing(self._call_tools(step.reply, state, step.tools, briefing)) as events:
                 async for event in events:
                     yield event
-        if sentence := _close(step, state):
-            yield TextDelta(sentence)
+        if not state.waiting and step.reply is not None and (sentence := state.ending.close(step.reply)):
+            yield state.say(sentence)
         yield state.answered()
 
     async def _ask_model(self, briefing: Briefing, state: _State, step: _Step) -> AsyncGenerator[TextDelta, None]:
@@ -176,21 +180,20 @@ class AgentLoop:
         The step has no reply when the context was too long: the history is cut once, for the next step to try again.
         """
         call = self._call(briefing, state, step)
+        stream = self._completion.stream(call)
+        if not briefing.calls_tools:
+            stream = without_figures(stream)
         begun = False
         try:
             with _measured(call) as count:
-                async with aclosing(self._completion.stream(call)) as pieces:
+                async with aclosing(stream) as pieces:
                     async for piece in pieces:
                         if isinstance(piece, Reply):
                             step.reply = piece
                             count(piece.usage)
                             continue
-                        if not begun and state.text:
-                            state.text.append("\n\n")
-                            yield TextDelta("\n\n")
+                        yield state.say(piece, begins=not begun)
                         begun = True
-                        state.text.append(piece)
-                        yield TextDelta(piece)
         except ContextTooLong:
             if begun or state.history_cut or not state.history:
                 raise
@@ -201,28 +204,24 @@ class AgentLoop:
         state.model_calls += 1
 
     def _call(self, briefing: Briefing, state: _State, step: _Step) -> ModelCall:
-        schemas = [tool.schema() for tool in step.tools.tools]
-        schemas += [tool.schema() for tool in briefing.client_tools]
-        if briefing.roster.may_transfer(state.agent):
-            schemas.append(briefing.roster.transfer_schema(state.agent))
+        prompt = state.agent.prompt if briefing.calls_tools else TOOLLESS_PROMPT
         # Stable parts first: providers cache the longest common prefix.
         messages: list[Message] = [
-            {"role": "system", "content": f"{state.agent.prompt}\n\n{briefing.context}"},
+            {"role": "system", "content": f"{prompt}\n\n{briefing.context}"},
             *state.history,
             {"role": "user", "content": briefing.question},
             *state.exchange,
         ]
-        if state.asked_again:
-            messages.append({"role": "user", "content": _ASK_AGAIN})
+        if state.ending.must_answer:
+            messages.append({"role": "user", "content": ASK_FOR_ANSWER})
         return ModelCall(
             model=briefing.model,
             key=briefing.key,
             messages=messages,
-            tools=schemas,
+            tools=briefing.schemas(state.agent, step.tools) if briefing.calls_tools else (),
             may_call_tools=not step.last,
             temperature=briefing.temperature,
-            # A model that used its output up on thoughts needs more of it than they took.
-            max_tokens=briefing.max_tokens * (limits.MODEL_AGAIN_OUTPUT if state.finish == "length" else 1),
+            max_tokens=briefing.max_tokens * state.ending.room,
         )
 
     async def _continue(
@@ -323,6 +322,10 @@ def _measured(call: ModelCall) -> Iterator[Callable[[Usage], None]]:
 
         def count(usage: Usage) -> None:
             measured.used(usage.input_tokens, usage.output_tokens, usage.cached_tokens)
+            # By the call: a long prompt has other prices than a turn of many short ones.
+            measured.costs(
+                model.cost(usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.cache_write_tokens)
+            )
             asked.set(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
 
         yield count
@@ -344,12 +347,13 @@ def _asking(reply: Reply) -> Message:
     """The assistant's message that asks for the calls, in OpenAI's shape."""
     return {
         "role": "assistant",
-        "content": reply.text or None,
+        # Providers refuse text that is only white space.
+        "content": reply.text if reply.text.strip() else None,
         "tool_calls": [
             {"id": call.call_id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
             for call in reply.tool_calls
         ],
-    }
+    } | ({} if reply.thoughts is None else {"thoughts": reply.thoughts})
 
 
 def _refusal(call: ToolCall, state: _State) -> dict[str, Any] | None:
