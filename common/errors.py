@@ -24,9 +24,9 @@ ServiceError
 │   └── KeyServiceUnavailable 503 key_service_unavailable
 └── ModelError 502 model_error (the organisation's model provider)
     ├── ModelNotFound 422 model_not_found
-    ├── ModelCannotUseTools 422 model_cannot_use_tools
     ├── ContextTooLong 422 context_too_long
     ├── ContentRefused 422 content_refused
+    ├── ModelCannotUseTools 422 model_cannot_use_tools
     ├── ProviderRateLimited 429 rate_limited_by_provider
     ├── ProviderUnavailable 503 provider_unavailable
     └── ProviderTimeout 504 provider_timeout
@@ -181,12 +181,6 @@ class ModelNotFound(ModelError):
     detail = "The provider does not know the chosen model, or the key may not use it. Choose another in the settings."
 
 
-class ModelCannotUseTools(ModelError):
-    status = 422
-    code = "model_cannot_use_tools"
-    detail = "The chosen model cannot look data up, so it would make figures up. Choose another model in the settings."
-
-
 class ContextTooLong(ModelError):
     status = 422
     code = "context_too_long"
@@ -197,6 +191,12 @@ class ContentRefused(ModelError):
     status = 422
     code = "content_refused"
     detail = "The model provider refused to answer this message. Rephrase it."
+
+
+class ModelCannotUseTools(ModelError):
+    status = 422
+    code = "model_cannot_use_tools"
+    detail = "The chosen model cannot call tools, so it cannot read your data. Choose another model in the settings."
 
 
 class ProviderRateLimited(ModelError):

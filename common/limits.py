@@ -86,6 +86,8 @@ MODEL_BACKOFF_SECONDS = 0.5
 # The longest Retry-After that is waited for here, and the longest that is passed on to the caller.
 MODEL_RETRY_AFTER_SECONDS = 10
 MODEL_RETRY_AFTER_TOLD_SECONDS = 3600
+# A model that thought until its output limit is asked once more with so many times the limit.
+MODEL_ROOM_FOR_THOUGHTS = 4
 MODEL_ERROR_BYTES = 64 * 1024
 MODEL_CONNECTIONS = 500
 MODEL_IDLE_SECONDS = 60.0
@@ -177,7 +179,7 @@ MAX_TEMPERATURE = 2.0
 MAX_ANSWER_TOKENS = 200_000
 SYSTEM_PROMPT_EXTRA_CHARS = 4_000
 KEY_CHECK_SECONDS = 30.0
-KEY_CHECK_TOKENS = 16
+KEY_CHECK_TOKENS = 64
 KEY_CHECK_REASONING_TOKENS = 1_024
 
 # Readiness

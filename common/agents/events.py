@@ -1,10 +1,14 @@
 """What happens in a turn, as it happens; encoders of every protocol translate these and nothing else."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from common.errors import ServiceError
 from common.models.completion import Usage
+
+# How an answer ended. length: cut at the output limit; refused: the words are the model's refusal; no_answer: a
+# sentence says that the model stopped without one; waiting: a tool call waits for the client.
+Finish = Literal["stop", "length", "refused", "no_answer", "waiting"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,7 @@ class TurnFinished:
     text: str
     usage: Usage
     latency_ms: int
+    finish: Finish = "stop"
     fallback_from: str | None = None
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from common.errors import SetupRequired
 from common.models import catalog
 from common.models.catalog import Model, Offer
+from common.models.prices import Prices, Tier
 from common.settings import LocalModel, Settings
 
 LOCAL = "local"
@@ -67,8 +68,7 @@ def _model(name: str, model: LocalModel) -> Model:
         reasoning=model.reasoning,
         api_base=model.base_url.rstrip("/"),
         wire="openai",
-        input_price=model.input_price,
-        output_price=model.output_price,
-        calls_tools=model.calls_tools,
+        tools=model.calls_tools,
+        prices=Prices(Tier(input_price=model.input_price, output_price=model.output_price)),
         needs_key=model.needs_key,
     )

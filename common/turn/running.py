@@ -307,6 +307,7 @@ class TurnRunner:
             client_tools=prepared.features.tools,
             asks_approval=prepared.features.approves,
             continuation=prepared.goes_on_from,
+            calls_tools=prepared.model.tools,
         )
 
     def _tools_for(self, names: tuple[str, ...]) -> BoundTools:
