@@ -1,13 +1,11 @@
 """llama.cpp's OpenAI-compatible server over a small model, run in an environment of its own.
 
-It prints its address and serves until its standard input ends.
+It prints its address, and serves until its standard input ends.
 """
 
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-
-import xllamacpp  # type: ignore[import-not-found]
 
 CONTEXT = 8192
 
@@ -22,20 +20,22 @@ def weights() -> Path:
 
 def main() -> None:
     """Serve."""
+    import xllamacpp  # type: ignore[import-not-found]
+
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(weights())
     parameters.hostnames = ["127.0.0.1"]
     parameters.port = 0
     parameters.n_ctx = CONTEXT
     parameters.n_parallel = 1
-    parameters.use_jinja = True
     parameters.n_gpu_layers = 0
     parameters.cpuparams.n_threads = 2
-    parameters.sampling.seed = 7
+    parameters.use_jinja = True
     server = xllamacpp.Server(parameters)
     sys.stdout.write(f"\nlistening {server.listening_address}\n")
     sys.stdout.flush()
     sys.stdin.read()
 
 
-main()
+if __name__ == "__main__":
+    main()
