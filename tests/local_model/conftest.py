@@ -1,4 +1,4 @@
-"""The product over a real server of the operator's own; what is missing on a laptop skips a test, and fails it in CI."""
+"""The product over a real server of the operator's own; what is missing skips a test, and fails it in CI."""
 
 import os
 from collections.abc import AsyncIterator, Iterator
