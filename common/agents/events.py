@@ -79,7 +79,7 @@ class ApprovalNeeded:
 
 @dataclass(frozen=True, slots=True)
 class TurnFinished:
-    """The turn is stored; ``text`` is the whole answer."""
+    """The turn is stored; ``text`` is the whole answer. ``finish`` is a Finish, or "cancelled" for one said again."""
 
     conversation_id: str
     message_id: str
@@ -89,7 +89,7 @@ class TurnFinished:
     text: str
     usage: Usage
     latency_ms: int
-    finish: Finish = "stop"
+    finish: str = "stop"
 
 
 @dataclass(frozen=True, slots=True)

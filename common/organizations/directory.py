@@ -34,7 +34,7 @@ LIMIT 1
 """
 SETTINGS_SQL = """
 SELECT setting_id, provider, credential_id, model_id, temperature, max_tokens, include_org_context, enable_memory,
-  max_history_messages, system_prompt_extra
+  max_history_messages, system_prompt_extra, calls_tools
 FROM {shared.org_chat_settings}
 WHERE org_slug = @org_slug AND is_active
 ORDER BY COALESCE(updated_at, created_at) DESC
@@ -88,6 +88,7 @@ class ChatSettings:
     enable_memory: bool
     max_history_messages: int
     system_prompt_extra: str | None
+    calls_tools: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

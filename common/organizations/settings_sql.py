@@ -35,11 +35,12 @@ ON stored.org_slug = @org_slug AND stored.setting_id = given.setting_id
 WHEN NOT MATCHED BY TARGET THEN
   INSERT (
     setting_id, org_slug, provider, credential_id, model_id, temperature, max_tokens, include_org_context,
-    enable_memory, max_history_messages, system_prompt_extra, is_active, configured_by, created_at
+    enable_memory, max_history_messages, system_prompt_extra, calls_tools, is_active, configured_by, created_at
   )
   VALUES (
     given.setting_id, @org_slug, @provider, @credential_id, @model_id, @temperature, @max_tokens,
-    @include_org_context, @enable_memory, @max_history_messages, @system_prompt_extra, TRUE, @user_id, @now
+    @include_org_context, @enable_memory, @max_history_messages, @system_prompt_extra, @calls_tools, TRUE, @user_id,
+    @now
   )
 WHEN NOT MATCHED BY SOURCE AND stored.org_slug = @org_slug AND stored.is_active THEN
   UPDATE SET is_active = FALSE, updated_at = @now
@@ -92,6 +93,7 @@ TYPES: dict[str, ParameterType] = {
     "enable_memory": "BOOL",
     "max_history_messages": "INT64",
     "system_prompt_extra": "STRING",
+    "calls_tools": "BOOL",
     "user_id": "STRING",
     "now": "TIMESTAMP",
 }

@@ -54,8 +54,13 @@ class SettingsStore:
         organization = await self._organization(tenant)
         model = self._model(organization.settings, change)
         values = self._values(organization.settings, change, model) | {"user_id": principal.user_id}
-        credential_id, ciphertext = await self._credential(tenant, organization, change, model)
-        values |= {"credential_id": credential_id, "setting_id": str(uuid.uuid4()), "now": self.clock()}
+        credential_id, ciphertext, calls_tools = await self._credential(tenant, organization, change, model)
+        values |= {
+            "credential_id": credential_id,
+            "calls_tools": calls_tools,
+            "setting_id": str(uuid.uuid4()),
+            "now": self.clock(),
+        }
         async with self._forgotten_on_failure(tenant):
             if ciphertext is not None:
                 name = change.credential_name or f"{model.provider} key"
@@ -122,15 +127,18 @@ class SettingsStore:
 
     async def _credential(
         self, tenant: Tenant, organization: Organization, change: SettingsChange, model: Model
-    ) -> tuple[str, bytes | None]:
-        """The credential that the settings will name; with its ciphertext where it is new."""
+    ) -> tuple[str, bytes | None, bool | None]:
+        """The credential that the settings will name; with its ciphertext where it is new.
+
+        The third is whether the model calls tools, as its check has shown; None where there was no check of it.
+        """
         old = organization.settings
         if change.key is not None:
             key = Secret(change.key.get_secret_value())
             try:
-                await self.key_check.check(model, key)
+                calls_tools = await self.key_check.check(model, key)
                 credential_id = str(uuid.uuid4())
-                return credential_id, await self.provider_keys.encrypt(tenant, credential_id, key)
+                return credential_id, await self.provider_keys.encrypt(tenant, credential_id, key), calls_tools
             finally:
                 key.drop()
         kept = old if old is not None and same_provider(old.provider, model.provider) else None
@@ -140,12 +148,12 @@ class SettingsStore:
         if kept is not None:
             if change.model is not None:
                 credential_of(organization, self.clock())
-            return kept.credential_id, None
+            return kept.credential_id, None, kept.calls_tools if same_model else None
         rows = (await self._run(tenant, sql.KEYS_SQL, {"now": self.clock()})).rows
         found = next((row for row in rows if same_provider(row["provider"], model.provider)), None)
         if found is None:
             raise SetupRequired("No key of this provider is stored that could serve. Send one with the settings.")
-        return found["credential_id"], None
+        return found["credential_id"], None, None
 
     async def _run(self, tenant: Tenant, text: str, values: Mapping[str, Scalar | tuple[Scalar, ...]]) -> QueryResult:
         """Run one statement with those of the values that it names."""

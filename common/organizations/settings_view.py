@@ -47,6 +47,7 @@ class SettingsView:
             "model_id": chosen.model_id,
             "credential_name": credential.credential_name,
             "last_validated_at": validated.isoformat() if validated else None,
+            "calls_tools": model.tools if chosen.calls_tools is None else chosen.calls_tools,
             "status": "ready",
         }
 

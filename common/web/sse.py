@@ -55,6 +55,7 @@ def done(event: TurnFinished) -> dict[str, Any]:
         "agent_name": event.agent_name,
         "model_id": event.model_id,
         "latency_ms": event.latency_ms,
+        "finish": event.finish,
         "usage": {"input_tokens": event.usage.input_tokens, "output_tokens": event.usage.output_tokens},
     }
 
@@ -92,4 +93,4 @@ def _frame(event: Event) -> bytes:
 
 
 def _named(name: str, data: dict[str, Any]) -> bytes:
-    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode()
+    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode(errors="replace")

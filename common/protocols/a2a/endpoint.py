@@ -132,6 +132,7 @@ def _said(finished: TurnFinished) -> Message:
             "agent_name": finished.agent_name,
             "model_id": finished.model_id,
             "latency_ms": finished.latency_ms,
+            "finish": finished.finish,
             "usage": {
                 "input_tokens": finished.usage.input_tokens,
                 "output_tokens": finished.usage.output_tokens,
