@@ -79,7 +79,7 @@ class ApprovalNeeded:
 
 @dataclass(frozen=True, slots=True)
 class TurnFinished:
-    """The turn is stored; ``text`` is the whole answer.
+    """The turn is stored; ``text`` is the whole answer. ``finish`` is a Finish, or "cancelled" for one said again.
 
     ``fallback_from`` names the model (provider/model_id) that the settings choose, where another one answered.
     """
@@ -92,7 +92,7 @@ class TurnFinished:
     text: str
     usage: Usage
     latency_ms: int
-    finish: Finish = "stop"
+    finish: str = "stop"
     fallback_from: str | None = None
 
 

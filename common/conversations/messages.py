@@ -164,6 +164,7 @@ def shown(message: Message) -> dict[str, Any]:
         "input_tokens": message.input_tokens,
         "output_tokens": message.output_tokens,
         "latency_ms": message.latency_ms,
+        "finish": message.finish,
         "feedback": {name: feedback[name] for name in ("rating", "reason", "comment")} if feedback else None,
         "created_at": message.created_at.isoformat(),
     }

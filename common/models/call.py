@@ -52,6 +52,7 @@ class Reply:
     """A finished model call: all of its text, the tool calls it asks for, and what it cost.
 
     ``thoughts`` is what the model wants back with its tool calls; it is for its provider alone, never for a reader.
+    ``answered_by`` is the model that answered in place of the call's own; None where that one did.
     """
 
     text: str
@@ -59,6 +60,7 @@ class Reply:
     usage: Usage = field(default_factory=Usage)
     finish_reason: FinishReason = "stop"
     thoughts: Mapping[str, Any] | None = field(default=None, repr=False)
+    answered_by: Model | None = None
 
     @property
     def is_empty(self) -> bool:

@@ -64,7 +64,7 @@ class FallbackCompletion:
                 async with aclosing(self._asked(call, deadline)) as pieces:
                     async for piece in pieces:
                         self._begun = True
-                        yield piece
+                        yield replace(piece, answered_by=self.model) if isinstance(piece, Reply) else piece
                 return
             except ServiceError as error:
                 if self._begun or not _passes_on(error, own=first is None):

@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -35,7 +35,8 @@ LIMIT 1
 """
 SETTINGS_SQL = """
 SELECT setting_id, provider, credential_id, model_id, temperature, max_tokens, include_org_context, enable_memory,
-  max_history_messages, system_prompt_extra, TO_JSON_STRING(fallback) AS fallback, allow_external_fallback
+  max_history_messages, system_prompt_extra, calls_tools, TO_JSON_STRING(fallback) AS fallback,
+  allow_external_fallback
 FROM {shared.org_chat_settings}
 WHERE org_slug = @org_slug AND is_active
 ORDER BY COALESCE(updated_at, created_at) DESC
@@ -83,6 +84,7 @@ class FallbackChoice:
     provider: str
     model_id: str
     credential_id: str
+    calls_tools: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ class ChatSettings:
     enable_memory: bool
     max_history_messages: int
     system_prompt_extra: str | None
+    calls_tools: bool | None = None
     fallback: tuple[FallbackChoice, ...] = ()
     allow_external_fallback: bool = False
 
@@ -324,12 +327,18 @@ def principal_of(tenant: Tenant, key: ApiKey, user_id: str | None) -> Principal:
 def fallback_in(text: str | None) -> tuple[FallbackChoice, ...]:
     """The choices in the JSON text of a settings row; what is not of its shape, which others may write, is none."""
     try:
-        entries = json.loads(text or "null")
-        choices = [FallbackChoice(*(entry[name] for name in FallbackChoice.__dataclass_fields__)) for entry in entries]
+        choices = [_choice(entry) for entry in json.loads(text or "[]") or ()]
     except (ValueError, TypeError, KeyError):
         return ()
-    whole = [each for each in choices if all(isinstance(value, str) for value in astuple(each))]
-    return tuple(whole[: limits.MAX_FALLBACKS])
+    return tuple(choices[: limits.MAX_FALLBACKS])
+
+
+def _choice(entry: Mapping[str, Any]) -> FallbackChoice:
+    choice = FallbackChoice(entry["provider"], entry["model_id"], entry["credential_id"], entry.get("calls_tools"))
+    names = (choice.provider, choice.model_id, choice.credential_id)
+    if not all(isinstance(name, str) for name in names) or not isinstance(choice.calls_tools, bool | None):
+        raise TypeError
+    return choice
 
 
 def _api_key(data: Data) -> ApiKey:

@@ -6,25 +6,31 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from common.errors import KeyInvalid, ModelError, SetupRequired, Unprocessable
+from common.errors import KeyInvalid, ModelCannotUseTools, ModelError, SetupRequired, Unprocessable
 from common.models.catalog import Model
 from common.organizations.directory import ChatSettings, FallbackChoice
 from common.organizations.key_check import KeyCheck
 from common.organizations.offering import LOCAL, Offering
 from common.organizations.provider_key import ProviderKeys
-from common.organizations.serving import NO_CREDENTIAL, same_provider
+from common.organizations.serving import NO_CREDENTIAL, calls_tools, same_provider
 from common.organizations.settings_change import FallbackChange, SettingsChange
 from common.secret import Secret
 from common.tenant import Tenant
 
+_NO_TOOLS = "this model cannot call tools, so it cannot stand in for one that can. Choose another one."
 _LEAVES_HOME = (
     "fallback: questions to a model on the operator's own server would go to another provider. Send "
     "allow_external_fallback true if they may, or name a local model."
 )
 
 
-# The model of the settings themselves, and the credential that pays for it.
-Main = tuple[Model, str]
+@dataclass(frozen=True, slots=True)
+class Main:
+    """The model of the settings themselves, the credential that pays for it, and whether it calls tools."""
+
+    model: Model
+    credential_id: str
+    calls_tools: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +111,12 @@ class FallbackChooser:
         for number, entry in enumerate(change.fallback):
             model = self._model(number, entry)
             try:
-                credential_id = await self._credential(tenant, entry, model, _known(model, main, kept, new), new)
+                choice = await self._choice(tenant, entry, model, _known(model, main, kept, new), new)
+                if main.calls_tools and not calls_tools(model, choice.calls_tools):
+                    raise ModelCannotUseTools(_NO_TOOLS)
             except (KeyInvalid, SetupRequired, ModelError) as error:
                 raise type(error)(f"fallback.{number}: {error.detail}", retry_after=error.retry_after) from None
-            choices.append(FallbackChoice(model.provider, model.model_id, credential_id))
+            choices.append(choice)
         return ChosenFallback(tuple(choices), allowed, tuple(new))
 
     def _model(self, number: int, entry: FallbackChange) -> Model:
@@ -124,39 +132,38 @@ class FallbackChooser:
             )
         return model
 
-    async def _credential(
+    async def _choice(
         self, tenant: Tenant, entry: FallbackChange, model: Model, known: Sequence[FallbackChoice], new: list[Stored]
-    ) -> str:
-        """The credential that pays for one further model; a new one is added to ``new``."""
+    ) -> FallbackChoice:
+        """One further model with the credential that pays for it; a new one is added to ``new``."""
+        named = FallbackChoice(model.provider, model.model_id, NO_CREDENTIAL)
+        before = next((each for each in known if each.model_id == model.model_id), None)
         if entry.key is not None:
-            credential = await self._checked(tenant, entry, model, Secret(entry.key.get_secret_value()))
-            new.append(credential)
-            return credential.credential_id
+            key = Secret(entry.key.get_secret_value())
+            try:
+                found = await self.key_check.check(model, key)
+                credential_id = str(uuid.uuid4())
+                ciphertext = await self.provider_keys.encrypt(tenant, credential_id, key)
+            finally:
+                key.drop()
+            name = entry.credential_name or f"{model.provider} key"
+            new.append(Stored(credential_id, model.provider, name, ciphertext))
+            return replace(named, credential_id=credential_id, calls_tools=found)
         if not model.needs_key:
-            if all(each.model_id != model.model_id for each in known):
-                await self.key_check.check(model, Secret(""))
-            return NO_CREDENTIAL
+            return before or replace(named, calls_tools=await self.key_check.check(model, Secret("")))
         paying = next((each.credential_id for each in known if each.credential_id != NO_CREDENTIAL), None)
-        return paying or await self.stored_key(tenant, model)
-
-    async def _checked(self, tenant: Tenant, entry: FallbackChange, model: Model, key: Secret) -> Stored:
-        try:
-            await self.key_check.check(model, key)
-            credential_id = str(uuid.uuid4())
-            ciphertext = await self.provider_keys.encrypt(tenant, credential_id, key)
-        finally:
-            key.drop()
-        return Stored(credential_id, model.provider, entry.credential_name or f"{model.provider} key", ciphertext)
+        credential_id = paying or await self.stored_key(tenant, model)
+        return replace(named, credential_id=credential_id, calls_tools=before.calls_tools if before else None)
 
 
 def _moved(old: ChatSettings | None, main: Main, *, replaced: bool) -> tuple[FallbackChoice, ...]:
     """The choices as they were; those that the old key paid for are paid for by the one that replaces it."""
     if old is None:
         return ()
-    if not replaced or not same_provider(old.provider, main[0].provider):
+    if not replaced or not same_provider(old.provider, main.model.provider):
         return old.fallback
     return tuple(
-        replace(each, credential_id=main[1]) if each.credential_id == old.credential_id else each
+        replace(each, credential_id=main.credential_id) if each.credential_id == old.credential_id else each
         for each in old.fallback
     )
 
@@ -165,7 +172,7 @@ def _known(model: Model, main: Main, kept: Sequence[FallbackChoice], new: Sequen
     """Who uses a credential of the model's provider already, the likeliest to be meant first."""
     same = [each for each in kept if same_provider(each.provider, model.provider)]
     sent = [FallbackChoice(each.provider, "", each.credential_id) for each in new if each.provider == model.provider]
-    own = [FallbackChoice(main[0].provider, "", main[1])] if main[0].provider == model.provider else []
+    own = [FallbackChoice(main.model.provider, "", main.credential_id)] if main.model.provider == model.provider else []
     exact = [each for each in same if each.model_id == model.model_id]
     return [*exact, *sent, *own, *same]
 

@@ -30,6 +30,11 @@ def _canonical(provider: str) -> str:
     return catalog.canonical(provider) or provider.strip().lower()
 
 
+def calls_tools(model: Model, checked: bool | None) -> bool:
+    """Whether a model calls tools: as its check has shown, or else as is known of it."""
+    return model.tools if checked is None else checked
+
+
 def settings_of(organization: Organization | None) -> ChatSettings:
     """The organisation's active settings. Raises SetupRequired where there are none."""
     if organization is None or organization.settings is None:
@@ -48,7 +53,9 @@ def served_by(organization: Organization | None, offering: Offering, now: dateti
     return Served(model, credential_for(model, settings.provider, settings.credential_id, credential, now))
 
 
-def fallback_of(organization: Organization, offering: Offering, now: datetime) -> tuple[Served, ...]:
+def fallback_of(
+    organization: Organization, offering: Offering, now: datetime, *, needs_tools: bool
+) -> tuple[Served, ...]:
     """The further models that may answer; those that cannot be served at the moment are left out.
 
     What goes to the operator's own server goes to another provider only where the settings allow it.
@@ -66,6 +73,9 @@ def fallback_of(organization: Organization, offering: Offering, now: datetime) -
             found = by_id.get(choice.credential_id)
             credential = credential_for(model, choice.provider, choice.credential_id, found, now)
         except (SetupRequired, KeyInvalid):
+            continue
+        # It would make up what the other one looks up.
+        if needs_tools and not calls_tools(model, choice.calls_tools):
             continue
         served.append(Served(model, credential))
     return tuple(served)

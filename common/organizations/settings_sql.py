@@ -35,13 +35,13 @@ ON stored.org_slug = @org_slug AND stored.setting_id = given.setting_id
 WHEN NOT MATCHED BY TARGET THEN
   INSERT (
     setting_id, org_slug, provider, credential_id, model_id, temperature, max_tokens, include_org_context,
-    enable_memory, max_history_messages, system_prompt_extra, fallback, allow_external_fallback, is_active,
-    configured_by, created_at
+    enable_memory, max_history_messages, system_prompt_extra, calls_tools, fallback, allow_external_fallback,
+    is_active, configured_by, created_at
   )
   VALUES (
     given.setting_id, @org_slug, @provider, @credential_id, @model_id, @temperature, @max_tokens,
-    @include_org_context, @enable_memory, @max_history_messages, @system_prompt_extra, PARSE_JSON(@fallback),
-    @allow_external_fallback, TRUE, @user_id, @now
+    @include_org_context, @enable_memory, @max_history_messages, @system_prompt_extra, @calls_tools,
+    PARSE_JSON(@fallback), @allow_external_fallback, TRUE, @user_id, @now
   )
 WHEN NOT MATCHED BY SOURCE AND stored.org_slug = @org_slug AND stored.is_active THEN
   UPDATE SET is_active = FALSE, updated_at = @now
@@ -114,6 +114,7 @@ TYPES: dict[str, ParameterType] = {
     "enable_memory": "BOOL",
     "max_history_messages": "INT64",
     "system_prompt_extra": "STRING",
+    "calls_tools": "BOOL",
     "fallback": "STRING",
     "allow_external_fallback": "BOOL",
     "user_id": "STRING",

@@ -16,11 +16,11 @@ from common.errors import NotFound, ServiceError, SetupRequired, Unprocessable, 
 from common.models.catalog import Model
 from common.organizations import settings_sql as sql
 from common.organizations.directory import ChatSettings, Directory, Organization
-from common.organizations.fallback_choice import FallbackChooser, Stored
+from common.organizations.fallback_choice import FallbackChooser, Main, Stored
 from common.organizations.key_check import KeyCheck
 from common.organizations.offering import Offering
 from common.organizations.provider_key import ProviderKeys
-from common.organizations.serving import NO_CREDENTIAL, credential_for, same_provider
+from common.organizations.serving import NO_CREDENTIAL, calls_tools, credential_for, same_provider
 from common.organizations.settings_change import SettingsChange
 from common.secret import Secret
 from common.settings import Settings
@@ -57,14 +57,19 @@ class SettingsStore:
         values = self._values(organization.settings, change, model) | {"user_id": principal.user_id}
         chooser = FallbackChooser(self._offering, self.provider_keys, self.key_check, self._stored_key)
         chooser.check(organization.settings, change, model)
-        credential_id, ciphertext = await self._credential(tenant, organization, change, model)
+        credential_id, ciphertext, found = await self._credential(tenant, organization, change, model)
         name = change.credential_name or f"{model.provider} key"
         added = [] if ciphertext is None else [Stored(credential_id, model.provider, name, ciphertext)]
-        fallback = await chooser.choose(
-            tenant, organization.settings, change, (model, credential_id), key_replaced=bool(added)
-        )
-        values |= {"credential_id": credential_id, "setting_id": str(uuid.uuid4()), "now": self.clock()}
-        values |= {"fallback": fallback.as_json(), "allow_external_fallback": fallback.allows_external}
+        main = Main(model, credential_id, calls_tools(model, found))
+        fallback = await chooser.choose(tenant, organization.settings, change, main, key_replaced=bool(added))
+        values |= {
+            "credential_id": credential_id,
+            "calls_tools": found,
+            "fallback": fallback.as_json(),
+            "allow_external_fallback": fallback.allows_external,
+            "setting_id": str(uuid.uuid4()),
+            "now": self.clock(),
+        }
         async with self._forgotten_on_failure(tenant):
             for credential in [*added, *fallback.added]:
                 await self._run(tenant, sql.ADD_CREDENTIAL_SQL, values | credential.values())
@@ -131,15 +136,18 @@ class SettingsStore:
 
     async def _credential(
         self, tenant: Tenant, organization: Organization, change: SettingsChange, model: Model
-    ) -> tuple[str, bytes | None]:
-        """The credential that the settings will name; with its ciphertext where it is new."""
+    ) -> tuple[str, bytes | None, bool | None]:
+        """The credential that the settings will name; with its ciphertext where it is new.
+
+        The third is whether the model calls tools, as its check has shown; None where there was no check of it.
+        """
         old = organization.settings
         if change.key is not None:
             key = Secret(change.key.get_secret_value())
             try:
-                await self.key_check.check(model, key)
+                found = await self.key_check.check(model, key)
                 credential_id = str(uuid.uuid4())
-                return credential_id, await self.provider_keys.encrypt(tenant, credential_id, key)
+                return credential_id, await self.provider_keys.encrypt(tenant, credential_id, key), found
             finally:
                 key.drop()
         kept = old if old is not None and same_provider(old.provider, model.provider) else None
@@ -147,14 +155,13 @@ class SettingsStore:
         if not same_model and not self._offering.lists(model.provider, model.model_id):
             raise Unprocessable("model: it is not a listed one. Send the key with it, so that both can be checked.")
         if not model.needs_key and (kept is None or kept.credential_id == NO_CREDENTIAL):
-            if not same_model:
-                await self.key_check.check(model, Secret(""))
-            return NO_CREDENTIAL, None
+            known = kept.calls_tools if kept is not None and same_model else None
+            return NO_CREDENTIAL, None, known if same_model else await self.key_check.check(model, Secret(""))
         if kept is not None and kept.credential_id != NO_CREDENTIAL:
             if change.model is not None:
                 credential_for(model, kept.provider, kept.credential_id, organization.credential, self.clock())
-            return kept.credential_id, None
-        return await self._stored_key(tenant, model), None
+            return kept.credential_id, None, kept.calls_tools if same_model else None
+        return await self._stored_key(tenant, model), None, None
 
     async def _stored_key(self, tenant: Tenant, model: Model) -> str:
         """The newest stored credential of the model's provider that could serve. Raises SetupRequired."""

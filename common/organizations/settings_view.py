@@ -9,7 +9,7 @@ from typing import Any
 from common.errors import KeyInvalid, NotFound, SetupRequired
 from common.organizations.directory import Organization
 from common.organizations.offering import Offering
-from common.organizations.serving import served_by, settings_of
+from common.organizations.serving import calls_tools, served_by, settings_of
 from common.settings import Settings
 
 _CHANGEABLE = (
@@ -47,6 +47,7 @@ class SettingsView:
             "model_id": chosen.model_id,
             "credential_name": credential.credential_name if credential else None,
             "last_validated_at": validated.isoformat() if validated else None,
+            "calls_tools": calls_tools(model, chosen.calls_tools),
             "status": "ready",
         }
 

@@ -25,7 +25,7 @@ _NAMESPACE = uuid.UUID("6f0d2a8e-0f6c-4a7b-9d55-0c2f4f2b7c11")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message; an assistant's also holds what it took to answer."""
+    """One message; an assistant's also holds what it took to answer, and how the answer ended (``finish``)."""
 
     message_id: str
     role: Role
@@ -42,6 +42,7 @@ class Message:
     input_tokens: int | None = None
     output_tokens: int | None = None
     latency_ms: int | None = None
+    finish: str | None = None
     feedback: Data | None = None
 
     def document(self) -> Data:
@@ -65,6 +66,7 @@ class Message:
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,
             "latency_ms": self.latency_ms,
+            "finish": self.finish,
             "created_at": self.created_at.isoformat(),
         }
 

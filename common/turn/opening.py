@@ -13,7 +13,7 @@ from common.identity.authenticate import Credentials
 from common.metering.rate_limits import Allowance
 from common.organizations.directory import Credential, Lookup, hash_api_key
 from common.organizations.offering import Offering
-from common.organizations.serving import fallback_of, served_by, settings_of
+from common.organizations.serving import calls_tools, fallback_of, served_by, settings_of
 from common.secret import Secret
 from common.telemetry import timing
 from common.telemetry.timing import Timing
@@ -227,7 +227,7 @@ def _prepare(
         organization=organization,
         settings=settings,
         credential=served.credential,
-        fallback=fallback_of(organization, offering, now),
+        fallback=fallback_of(organization, offering, now, needs_tools=calls_tools(model, settings.calls_tools)),
         allowed=allowed,
         model=model,
         conversation=conversation,

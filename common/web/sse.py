@@ -57,6 +57,7 @@ def done(event: TurnFinished) -> dict[str, Any]:
         "model_id": event.model_id,
         "fallback_from": event.fallback_from,
         "latency_ms": event.latency_ms,
+        "finish": event.finish,
         "usage": {"input_tokens": event.usage.input_tokens, "output_tokens": event.usage.output_tokens},
     }
 
@@ -94,4 +95,4 @@ def _frame(event: Event) -> bytes:
 
 
 def _named(name: str, data: dict[str, Any]) -> bytes:
-    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode()
+    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode(errors="replace")

@@ -10,6 +10,7 @@ from httpx_sse import aconnect_sse
 
 from common import limits
 from common.models.breaker import Breakers
+from common.models.catalog import resolve
 from common.models.completion import Providers
 from common.settings import LocalModel
 from tests.fakes.wire_stub import MODELS, Answer, Received, WireStub, as_a_model, faulty, has_result, wire_stub
@@ -328,3 +329,34 @@ async def test_a_fallback_that_somebody_wrote_wrongly_is_none(stage: Stage, text
     stage.product.documents.document(f"orgs/{stage.made.slug}").set(copy)
     stage.play(openai=THREE)
     assert (await stage.product.send(stage.made.member)).status_code == 200
+
+
+async def test_one_that_calls_no_tools_is_passed_over_where_they_are_needed(stage: Stage) -> None:
+    await stage.choose("openai", "anthropic", "gemini")
+    copy = stage.product.copy(stage.made)
+    first, second = json.loads(copy["settings"]["fallback"])
+    copy["settings"]["fallback"] = json.dumps([first | {"calls_tools": False}, second])
+    stage.product.documents.document(f"orgs/{stage.made.slug}").set(copy)
+    stage.play(openai=Answer(status=500), anthropic=THREE, gemini=THREE)
+    assert (await stage.product.send(stage.made.member)).json()["provider"] == "gemini"
+
+
+async def test_tokens_cost_what_the_model_that_answered_costs(stage: Stage) -> None:
+    await stage.choose("openai", "anthropic")
+    stage.play(openai=Answer(status=500), anthropic=Answer("one", usage=(1_000_000, 0)))
+    assert (await stage.product.send(stage.made.member)).status_code == 200
+    model = resolve("anthropic", MODELS["anthropic"], deployed=True)
+    assert stage.product.logged("turn.finished")[-1]["estimated_cost_usd"] == float(model.cost(1_000_000, 0) or 0)
+    assert model.cost(1_000_000, 0) != resolve("openai", MODELS["openai"], deployed=True).cost(1_000_000, 0)
+
+
+async def test_a_stored_answer_that_is_said_again_still_tells_who_answered(stage: Stage) -> None:
+    await stage.choose("openai", "anthropic")
+    stage.play(openai=Answer(status=500), anthropic=THREE)
+    first = (await stage.product.send(stage.made.member, message_id="m-1")).json()
+    stage.stub.received.clear()
+    again = (await stage.product.send(stage.made.member, message_id="m-1")).json()
+    assert stage.stub.received == []
+    assert (again["provider"], again["model_id"], again["fallback_from"]) == (
+        first["provider"], first["model_id"], f"openai/{MODELS['openai']}",
+    )  # fmt: skip

@@ -42,8 +42,8 @@ async def test_each_further_key_is_checked_with_its_model_and_stored_as_a_creden
     (settings,) = made.settings()
     ids = {row["provider"]: row["credential_id"] for row in credentials}
     assert settings["fallback"] == [
-        {"provider": "anthropic", "model_id": "claude-sonnet-4-5", "credential_id": ids["anthropic"]},
-        {"provider": "deepseek", "model_id": "deepseek-chat", "credential_id": ids["deepseek"]},
+        {"provider": provider, "model_id": model_id, "credential_id": ids[provider], "calls_tools": None}
+        for provider, model_id in named(body)
     ]
     everything = body | {"rows": product.rows.everything(made.slug), "log": product.logs.getvalue()}
     assert not [key for key in product.model.keys if key in str(everything)]
@@ -159,3 +159,28 @@ async def test_going_home_with_a_fallback_elsewhere_is_refused_too(serving: Serv
     await set_up(product, made, CLAUDE)
     assert (await product.put(made, provider="local", model="home")).status_code == 422
     assert (await product.put(made, provider="local", model="home", fallback=[])).status_code == 200
+
+
+async def test_a_model_that_cannot_call_tools_does_not_stand_in_for_one_that_can(serving: Serving, made: Made) -> None:
+    toolless = HOME.model_copy(update={"calls_tools": False})
+    product: Product = await serving(local_models={"home": HOME, "toolless": toolless, "other": toolless})
+    await set_up(product, made)
+    refused = await product.put(made, fallback=[{"provider": "local", "model": "toolless"}])
+    assert (refused.status_code, refused.json()["code"]) == (422, "model_cannot_use_tools")
+    assert "fallback.0" in refused.text
+    # For one that cannot either it may.
+    spare = [{"provider": "local", "model": "other"}]
+    accepted = await product.put(made, provider="local", model="toolless", fallback=spare)
+    assert accepted.status_code == 200, accepted.text
+    (settings,) = made.settings()
+    assert settings["fallback"][0]["calls_tools"] is False
+
+
+async def test_an_unlisted_model_that_called_no_tool_in_its_check_does_not_stand_in(
+    product: Product, made: Made
+) -> None:
+    await set_up(product, made)
+    unlisted = {"provider": "openai", "model": "a-model-of-tomorrow", "key": "sk-tomorrow-0123456789"}
+    refused = await product.put(made, fallback=[unlisted])
+    assert (refused.status_code, refused.json()["code"]) == (422, "model_cannot_use_tools")
+    assert len(made.credentials()) == 1

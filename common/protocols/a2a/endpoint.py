@@ -134,6 +134,7 @@ def _said(finished: TurnFinished) -> Message:
             "model_id": finished.model_id,
             "fallback_from": finished.fallback_from,
             "latency_ms": finished.latency_ms,
+            "finish": finished.finish,
             "usage": {
                 "input_tokens": finished.usage.input_tokens,
                 "output_tokens": finished.usage.output_tokens,

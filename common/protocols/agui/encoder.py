@@ -181,12 +181,18 @@ class RunEncoder:
         return [
             _patch("/tokens", tokens),
             *(answered_by if event.fallback_from else []),
+            _patch("/finish", event.finish),
             RunFinishedEvent(
                 thread_id=self._thread_id,
                 run_id=self._run_id,
                 outcome=self._outcome(),
                 usage=[usage],
-                result={"message_id": event.message_id, "agent_name": event.agent_name, "latency_ms": event.latency_ms},
+                result={
+                    "message_id": event.message_id,
+                    "agent_name": event.agent_name,
+                    "latency_ms": event.latency_ms,
+                    "finish": event.finish,
+                },
             ),
         ]
 
@@ -220,6 +226,7 @@ def _state(conversation_id: str, title: str, model_id: str) -> dict[str, Any]:
         "fallback_from": None,
         "tokens": {"input": 0, "output": 0},
         "bytes_processed": 0,
+        "finish": "",
     }
 
 
@@ -238,8 +245,8 @@ def _patch(path: str, value: object) -> StateDeltaEvent:
 def _content(message_id: str, text: str) -> bytes:
     """The frame of a TextMessageContentEvent, of which there is one a token, without making one."""
     said = {"type": "TEXT_MESSAGE_CONTENT", "messageId": message_id, "delta": text}
-    return f"data: {json.dumps(said, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()
+    return f"data: {json.dumps(said, ensure_ascii=False, separators=(',', ':'))}\n\n".encode(errors="replace")
 
 
 def _frames(*events: BaseEvent) -> bytes:
-    return "".join(_ENCODER.encode(event) for event in events).encode()
+    return "".join(_ENCODER.encode(event) for event in events).encode(errors="replace")

@@ -237,8 +237,11 @@ class Store:
         cursor.executemany(f"INSERT INTO {CATALOG}.{META}.column_field_paths VALUES (?,?,?,?,?,?,?)", paths)
 
     def patch_table(self, table_id: TableId, changes: dict[str, Any]) -> Table:
-        """Change what describes a table; its columns stay as they are."""
+        """Change what describes a table, or add columns at its end; those that it has stay as they are."""
         described = {"description", "friendlyName", "labels"}
+        if "schema" in changes:
+            self._add_columns(self.table(table_id), changes["schema"])
+            changes = {name: value for name, value in changes.items() if name != "schema"}
         if refused := changes.keys() - described - {"tableReference", "etag"}:
             raise unsupported(f"changing {', '.join(sorted(refused))} of a table")
         with self._catalog_lock:
@@ -250,6 +253,28 @@ class Store:
                     [json.dumps(table.resource), table_id.dataset, table_id.table],
                 )
             return table
+
+    def _add_columns(self, table: Table, new_schema: dict[str, Any]) -> None:
+        """Put columns that may be null behind those of the table."""
+        fields = fields_from_schema(new_schema.get("fields", []))
+        added = fields[len(table.fields) :]
+        if fields[: len(table.fields)] != table.fields or any(each.required for each in added):
+            raise unsupported("changing a table's schema otherwise than by nullable columns at its end")
+        where = [table.id.dataset, table.id.table]
+        resource = table.resource | {"schema": new_schema}
+        with self._catalog_lock, table.lock, self.transaction() as cursor:
+            for each in added:
+                cursor.execute(f'ALTER TABLE {table.id.sql} ADD COLUMN "{each.name}" {each.duckdb}')
+            for name in ("tables", "columns", "column_field_paths"):
+                cursor.execute(f"DELETE FROM {CATALOG}.{META}.{name} WHERE table_schema = ? AND table_name = ?", where)
+            self._describe(cursor, table.id, resource, fields)
+            cursor.execute(
+                f"UPDATE {CATALOG}.{META}.resources SET body = ? WHERE dataset = ? AND name = ?",
+                [json.dumps(resource), *where],
+            )
+            table.resource, table.fields = resource, fields
+            self.version += 1
+            self.changed(table)
 
     def delete_table(self, table_id: TableId) -> None:
         with self._catalog_lock:
