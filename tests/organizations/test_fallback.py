@@ -346,7 +346,7 @@ async def test_tokens_cost_what_the_model_that_answered_costs(stage: Stage) -> N
     stage.play(openai=Answer(status=500), anthropic=Answer("one", usage=(1_000_000, 0)))
     assert (await stage.product.send(stage.made.member)).status_code == 200
     model = resolve("anthropic", MODELS["anthropic"], deployed=True)
-    assert stage.product.logged("turn.finished")[-1]["estimated_cost_usd"] == float(model.cost(1_000_000, 0) or 0)
+    assert stage.product.logged("turn.finished")[-1]["estimated_cost_usd"] == float(model.cost(1_000_000, 1) or 0)
     assert model.cost(1_000_000, 0) != resolve("openai", MODELS["openai"], deployed=True).cost(1_000_000, 0)
 
 
