@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         with _emulators(args.state) as emulators, ExitStack() as stack:
             if emulators is not None:
                 os.environ.update(emulators.environment)
-                stack.enter_context(announced(args.state, emulators.environment))
+                stack.enter_context(announced(args.state, {**emulators.environment, **_model_addresses()}))
             today = datetime.now(UTC).date()
             warehouse = emulated_bigquery(os.environ)
             prepare(warehouse, emulated_kms(os.environ), today, args.focus, console)
@@ -80,6 +80,11 @@ def run(args: argparse.Namespace) -> int:
         console.print(str(error), markup=False, highlight=False, soft_wrap=True)
         return 1
     return 0
+
+
+def _model_addresses() -> dict[str, str]:
+    """Where models are, for commands beside this one: they check a key where the product sends it."""
+    return {name: os.environ[name] for name in ("MODEL_API_BASES", "LOCAL_MODELS") if name in os.environ}
 
 
 def _emulators(state: Path) -> AbstractContextManager[EmulatorProcess | None]:

@@ -34,7 +34,7 @@ def test_a_model_is_what_the_operator_says_of_it(monkeypatch: pytest.MonkeyPatch
     assert (plain.api_base, plain.context_window, plain.max_output) == ("https://llama.example/v1", 32_768, 4_096)
     assert (plain.tools, plain.needs_key, plain.reasoning, plain.max_temperature) == (True, False, False, 2.0)
     assert (other.tools, other.needs_key, other.reasoning, other.max_temperature) == (False, True, True, None)
-    assert (plain.cost(1_000_000, 1_000_000), other.cost(1_000_000, 0)) == (0, Decimal("0.1"))
+    assert (plain.cost(1_000_000, 1_000_000), other.cost(1_000_000, 0)) == (Decimal(0), Decimal("0.1"))
     assert [offer.model_id for offer in offering.models_of("LOCAL")] == ["plain", "more"]
 
 

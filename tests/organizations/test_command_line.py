@@ -1,6 +1,7 @@
 """``python -m local settings``: what an operator sees and changes without the API."""
 
 import argparse
+import asyncio
 import io
 import json
 import os
@@ -15,6 +16,7 @@ from local import settings as command
 from local.__main__ import main
 from local.running import NotRunningError, announced, environment_of
 from tests.conftest import Cloud
+from tests.fakes.wire_stub import wire_stub
 from tests.organizations.organizations import Made
 
 ROOT = Path(__file__).parents[2]
@@ -74,6 +76,13 @@ def test_settings_are_shown_made_rotated_and_deleted(terminal: Terminal, made: M
     assert terminal.body["settings"]["system_prompt_extra"] == "Be brief."
     assert terminal.run("set", *org, "--system-prompt-extra", "") == 0
     assert terminal.body["settings"]["system_prompt_extra"] is None
+    assert terminal.run("set", *org, "--fallback", "demo/analyst-1") == 1
+    assert "named twice" in terminal.errors
+    assert terminal.run("set", *org, "--fallback", "acme/x", "--fallback", "demo") == 2
+    assert "fallback.1.model" in terminal.errors
+    assert terminal.run("set", *org, "--fallback", "", "--allow-external-fallback") == 0
+    told = terminal.body["settings"]
+    assert (told["fallback"], told["allow_external_fallback"]) == ([], True)
     assert terminal.run("delete", *org) == 0
     assert terminal.body["status"] == "setup_required"
     assert made.settings() == made.credentials() == []
@@ -130,3 +139,28 @@ def test_a_key_is_not_an_argument(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parser.parse_args(["set", "--org", "acme_inc", "--key", KEY])
     assert "--key" in capsys.readouterr().err
+
+
+async def test_a_key_is_checked_where_the_running_product_sends_it(
+    terminal: Terminal, made: Made, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The command finds the running product's addresses of models, and leaves no connection behind."""
+    async with wire_stub() as stub:
+        home = {"base_url": f"{stub.url}/openai/v1", "model_id": "m", "context_window": 8192, "max_output": 512}
+        told = {name: os.environ[name] for name in command._HOSTS}
+        told |= {"MODEL_API_BASES": json.dumps(stub.bases), "LOCAL_MODELS": json.dumps({"home": home})}
+        for name in command._HOSTS:
+            monkeypatch.delenv(name)
+        # What the command sets is taken back after the test.
+        for name in told:
+            monkeypatch.setenv(name, "")
+        where = ("--org", made.slug, "--state", str(tmp_path))
+        with announced(tmp_path, told):
+            first = ("--provider", "openai", "--model", "gpt-4o-mini", "--key-stdin")
+            assert await asyncio.to_thread(terminal.run, "set", *where, *first, typed=KEY) == 0, terminal.errors
+            local = ("--provider", "local", "--model", "home")
+            further = ("--fallback", "openai/gpt-4o-mini", "--allow-external-fallback")
+            assert await asyncio.to_thread(terminal.run, "set", *where, *local, *further) == 0, terminal.errors
+        assert [request.body["model"] for request in stub.received] == ["gpt-4o-mini", "m"]
+        assert terminal.body["settings"]["fallback"] == [{"provider": "openai", "model_id": "gpt-4o-mini"}]
+    assert "Unclosed" not in terminal.written
