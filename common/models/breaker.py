@@ -10,7 +10,7 @@ from common.errors import ProviderTimeout, ProviderUnavailable, ServiceError
 
 
 class Breaker:
-    """Of one address. Failures in a row open it; after a while one call probes, and decides for all.
+    """Watches one address: failures in a row open it, and after a while one call probes and decides for all.
 
     closed --five failures within a minute--> open --its time is over--> one probe --answered--> closed
                                                ^                             |

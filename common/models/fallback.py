@@ -71,6 +71,8 @@ class FallbackCompletion:
                     raise
                 first = first or error
             if not await self._move(first, deadline):
+                # Nobody stands in: the turn ends as the chosen model's.
+                self._current = None
                 raise first
 
     async def _asked(self, call: ModelCall, deadline: float) -> AsyncGenerator[str | Reply, None]:
@@ -105,7 +107,7 @@ class FallbackCompletion:
 
 
 def _passes_on(error: ServiceError, *, own: bool) -> bool:
-    """Whether the next model is asked. What is wrong with a further model's own set-up is no reason to stop."""
+    """Tell whether the next model is asked; what is wrong with a further model's own set-up is no reason to stop."""
     if getattr(error, "begun", False):
         return False
     if own:

@@ -169,7 +169,7 @@ def _moved(old: ChatSettings | None, main: Main, *, replaced: bool) -> tuple[Fal
 
 
 def _known(model: Model, main: Main, kept: Sequence[FallbackChoice], new: Sequence[Stored]) -> Sequence[FallbackChoice]:
-    """Who uses a credential of the model's provider already, the likeliest to be meant first."""
+    """List the uses of credentials of the model's provider, the likeliest to be meant first."""
     same = [each for each in kept if same_provider(each.provider, model.provider)]
     sent = [FallbackChoice(each.provider, "", each.credential_id) for each in new if each.provider == model.provider]
     own = [FallbackChoice(main.model.provider, "", main.credential_id)] if main.model.provider == model.provider else []

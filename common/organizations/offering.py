@@ -34,7 +34,7 @@ class Offering:
         return _model(name, self.local_models[name])
 
     def lists(self, provider: str, model_id: str) -> bool:
-        """Whether a model is one of those that are listed."""
+        """Tell whether a model is listed."""
         if self._is_local(provider):
             return model_id in self.local_models
         return catalog.lists(provider, model_id)

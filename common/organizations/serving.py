@@ -1,4 +1,4 @@
-"""Whether an organisation can be served: its settings, and the credentials that may pay for what they choose."""
+"""Decides whether an organisation can be served: its settings, and the credentials that may pay for what they choose."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,7 +31,7 @@ def _canonical(provider: str) -> str:
 
 
 def calls_tools(model: Model, checked: bool | None) -> bool:
-    """Whether a model calls tools: as its check has shown, or else as is known of it."""
+    """Tell whether a model calls tools: as its check has shown, or else as is known of it."""
     return model.tools if checked is None else checked
 
 
