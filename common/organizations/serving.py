@@ -1,4 +1,4 @@
-"""Decides whether an organisation can be served: its settings, and the credentials that may pay for what they choose."""
+"""Decides whether an organisation can be served: by its settings, and by credentials that may pay for them."""
 
 from dataclasses import dataclass
 from datetime import datetime
