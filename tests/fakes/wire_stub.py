@@ -10,6 +10,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.fakes.provider_rules import SIGNATURE, refuse
+
 # Below the stub's address; what each provider's API is based on.
 BASES = {"openai": "/openai/v1", "anthropic": "/anthropic", "gemini": "/gemini/v1beta", "deepseek": "/deepseek"}
 MODELS = {
@@ -76,12 +78,16 @@ Script = Sequence[Answer] | Callable[[Received], Answer]
 
 
 class WireStub:
-    """Answers by ``script``: answers in turn, the last one again when they run out, or a function of the request."""
+    """Answers by ``script``: answers in turn, the last one again when they run out, or a function of the request.
+
+    First of all it refuses what the provider itself refuses of the model; ``refused`` keeps the words.
+    """
 
     def __init__(self) -> None:
         self.url = ""
         self.script: Script = [Answer("hello")]
         self.received: list[Received] = []
+        self.refused: list[str] = []
         self._arrived = asyncio.Condition()
 
     @property
@@ -91,6 +97,7 @@ class WireStub:
     def play(self, script: Script) -> None:
         self.script = script
         self.received.clear()
+        self.refused.clear()
 
     async def request(self, count: int = 1) -> Received:
         """Wait for the ``count``-th request."""
@@ -112,6 +119,10 @@ class WireStub:
             raise
 
     async def _answer(self, request: web.Request, received: Received) -> web.StreamResponse:
+        refused = refuse(received.provider, received.path, received.body)
+        if refused is not None:
+            self.refused.append(refused)
+            return web.json_response(error_body(received.provider, 400, refused), status=400)
         if callable(self.script):
             answer = self.script(received)
         else:
@@ -222,6 +233,7 @@ def anthropic(answer: Answer, body: Body) -> Iterator[bytes]:
     blocks: list[tuple[Body, Sequence[Body]]] = []
     if answer.reasoning:
         thought = [{"type": "thinking_delta", "thinking": word} for word in _words(answer.reasoning)]
+        thought.append({"type": "signature_delta", "signature": SIGNATURE})
         blocks.append(({"type": "thinking", "thinking": "", "signature": ""}, thought))
     if answer.text:
         said = [{"type": "text_delta", "text": word} for word in _words(answer.text)]
@@ -246,7 +258,11 @@ def gemini(answer: Answer, body: Body) -> Iterator[bytes]:
     parts += [{"text": word} for word in _words(answer.text)]
     for part in parts:
         yield _data({"candidates": [{"index": 0, "content": {"role": "model", "parts": [part]}}]})
-    calls = [{"functionCall": {"name": call.name, "args": json.loads(call.arguments)}} for call in answer.calls]
+    calls: list[Body] = [
+        {"functionCall": {"name": call.name, "args": json.loads(call.arguments)}} for call in answer.calls
+    ]
+    if calls and answer.reasoning:
+        calls[0] = {**calls[0], "thoughtSignature": SIGNATURE}
     last: dict[str, Any] = {"index": 0, "finishReason": answer.finish or "STOP"}
     ending: list[Body] = [*calls] or [{"text": ""}]
     last["content"] = {"role": "model", "parts": ending}
@@ -313,6 +329,17 @@ def has_result(request: Received) -> bool:
         or "function_response" in text
         or "functionResponse" in text
     )
+
+
+def result_count(request: Received) -> int:
+    """How many tool results the request holds."""
+    if request.provider == "gemini":
+        parts = [part for content in request.body["contents"] for part in content["parts"]]
+        return sum("functionResponse" in part or "function_response" in part for part in parts)
+    if request.provider == "anthropic":
+        listed = [each["content"] for each in request.body["messages"] if isinstance(each["content"], list)]
+        return sum(block["type"] == "tool_result" for blocks in listed for block in blocks)
+    return sum(message["role"] == "tool" for message in request.body["messages"])
 
 
 def as_a_model(request: Received, said: str = "You spent 42 dollars.") -> Answer:
