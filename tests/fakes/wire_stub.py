@@ -56,6 +56,8 @@ class Answer:
     after: int | None = None
     hold: asyncio.Event | None = None  # nothing is answered before it is set
     pace: asyncio.Semaphore | None = None  # every frame waits for it
+    frames: tuple[bytes, ...] = ()  # sent as they are, instead of what the other fields say
+    whole: Body | None = None  # one JSON answer instead of a stream
 
 
 @dataclass(slots=True)
@@ -132,9 +134,11 @@ class WireStub:
         if answer.status != 200:
             body = error_body(received.provider, answer.status, answer.error)
             return web.json_response(body, status=answer.status, headers=answer.headers)
+        if answer.whole is not None:
+            return web.json_response(answer.whole)
         response = web.StreamResponse(headers={"content-type": "text/event-stream"})
         await response.prepare(request)
-        frames = list(FORMATS[received.provider](answer, received.body))
+        frames = list(answer.frames) or list(FORMATS[received.provider](answer, received.body))
         fault_at = len(frames) if answer.after is None else answer.after
         for number, frame in enumerate(frames):
             if answer.fault and number == fault_at:
@@ -175,6 +179,20 @@ async def wire_stub() -> AsyncIterator[WireStub]:
         yield stub
     finally:
         await runner.cleanup()
+
+
+def chunks(*deltas: Body, finish: str | None = "stop") -> tuple[bytes, ...]:
+    """The frames of an OpenAI stream with these deltas; None as ``finish`` leaves the end out."""
+    choices: list[Body] = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
+    if finish is not None:
+        choices.append({"index": 0, "delta": {}, "finish_reason": finish})
+    envelope = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    return (*(_data({**envelope, "choices": [choice]}) for choice in choices), b"data: [DONE]\n\n")
+
+
+def candidates(*candidates: Body) -> tuple[bytes, ...]:
+    """The frames of a Gemini stream, one a candidate."""
+    return tuple(_data({"candidates": [{"index": 0, **candidate}]}) for candidate in candidates)
 
 
 def _data(value: Any) -> bytes:
