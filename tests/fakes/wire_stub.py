@@ -58,6 +58,8 @@ class Answer:
     pace: asyncio.Semaphore | None = None  # every frame waits for it
     frames: tuple[bytes, ...] = ()  # sent as they are, instead of what the other fields say
     whole: Body | None = None  # one JSON answer instead of a stream
+    pings: int = 0  # so many signs of life before the first frame, each after a pause
+    ping_seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -138,6 +140,9 @@ class WireStub:
             return web.json_response(answer.whole)
         response = web.StreamResponse(headers={"content-type": "text/event-stream"})
         await response.prepare(request)
+        for _ in range(answer.pings):
+            await asyncio.sleep(answer.ping_seconds)
+            await response.write(_ping(received.provider))
         frames = list(answer.frames) or list(FORMATS[received.provider](answer, received.body))
         fault_at = len(frames) if answer.after is None else answer.after
         for number, frame in enumerate(frames):
@@ -195,6 +200,13 @@ def candidates(*candidates: Body) -> tuple[bytes, ...]:
     return tuple(_data({"candidates": [{"index": 0, **candidate}]}) for candidate in candidates)
 
 
+def _ping(provider: str) -> bytes:
+    """A sign of life that says nothing."""
+    if provider == "gemini":
+        return candidates({"content": {"role": "model", "parts": [{"text": "", "thought": True}]}})[0]
+    return _event({"type": "ping"}) if provider == "anthropic" else b": keep-alive\n\n"
+
+
 def _data(value: Any) -> bytes:
     return f"data: {json.dumps(value)}\n\n".encode()
 
@@ -245,9 +257,6 @@ def openai(answer: Answer, body: Body) -> Iterator[bytes]:
 def anthropic(answer: Answer, body: Body) -> Iterator[bytes]:
     """Messages: a block for the text and one for each tool call, whose JSON comes in pieces."""
     usage = {"input_tokens": answer.usage[0], "output_tokens": 1, **answer.usage_details} if answer.usage else {}
-    message = {"id": "m1", "type": "message", "role": "assistant", "content": [], "model": body["model"]}
-    yield _event({"type": "message_start", "message": message | {"stop_reason": None, "usage": usage}})
-    yield _event({"type": "ping"})
     blocks: list[tuple[Body, Sequence[Body]]] = []
     if answer.reasoning:
         thought = [{"type": "thinking_delta", "thinking": word} for word in _words(answer.reasoning)]
@@ -259,14 +268,28 @@ def anthropic(answer: Answer, body: Body) -> Iterator[bytes]:
     for call in answer.calls:
         asked = [{"type": "input_json_delta", "partial_json": piece} for piece in _pieces(call.arguments)]
         blocks.append(({"type": "tool_use", "id": call.call_id, "name": call.name, "input": {}}, asked))
+    reason = answer.finish or ("tool_use" if answer.calls else "end_turn")
+    yield from anthropic_blocks(blocks, reason, usage, answer.usage[1] if answer.usage else None, body["model"])
+
+
+def anthropic_blocks(
+    blocks: Sequence[tuple[Body, Sequence[Body]]],
+    reason: str,
+    usage: Body | None = None,
+    output_tokens: int | None = None,
+    model: str = "claude",
+) -> Iterator[bytes]:
+    """The frames of a message: each block's beginning with its deltas, then why it ended."""
+    message = {"id": "m1", "type": "message", "role": "assistant", "content": [], "model": model}
+    yield _event({"type": "message_start", "message": message | {"stop_reason": None, "usage": usage or {}}})
+    yield _event({"type": "ping"})
     for index, (start, deltas) in enumerate(blocks):
         yield _event({"type": "content_block_start", "index": index, "content_block": start})
         for delta in deltas:
             yield _event({"type": "content_block_delta", "index": index, "delta": delta})
         yield _event({"type": "content_block_stop", "index": index})
-    reason = answer.finish or ("tool_use" if answer.calls else "end_turn")
     end = {"type": "message_delta", "delta": {"stop_reason": reason, "stop_sequence": None}}
-    yield _event(end | {"usage": {"output_tokens": answer.usage[1]} if answer.usage else {}})
+    yield _event(end | {"usage": {} if output_tokens is None else {"output_tokens": output_tokens}})
     yield _event({"type": "message_stop"})
 
 
