@@ -62,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
         with _emulators(args.state) as emulators, ExitStack() as stack:
             if emulators is not None:
                 os.environ.update(emulators.environment)
-                stack.enter_context(announced(args.state, emulators.environment))
+                bases = {"MODEL_API_BASES": os.environ.get("MODEL_API_BASES", "")}
+                stack.enter_context(announced(args.state, {**emulators.environment, **bases}))
             today = datetime.now(UTC).date()
             warehouse = emulated_bigquery(os.environ)
             prepare(warehouse, emulated_kms(os.environ), today, args.focus, console)

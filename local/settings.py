@@ -100,9 +100,7 @@ async def _run(args: argparse.Namespace, change: SettingsChange | None) -> int:
         print(json.dumps(services.settings_view.whole(organization), indent=2, ensure_ascii=False))
         return 0
     finally:
-        await services.documents.close()
-        await services.provider_keys.close()
-        services.warehouse.close()
+        await services.close()
 
 
 def _change(args: argparse.Namespace) -> SettingsChange | None:
@@ -134,6 +132,9 @@ def _point_at_project(args: argparse.Namespace) -> None:
     os.environ.setdefault("ENVIRONMENT", "local")
     if not all(os.environ.get(name) for name in _HOSTS):
         os.environ.update(environment_of(args.state))
+        # Where the running product asks its models, the keys are checked; not where this shell would.
+        if not os.environ.get("MODEL_API_BASES"):
+            os.environ.pop("MODEL_API_BASES", None)
 
 
 def _serve_demo_model(services: Services) -> None:
