@@ -1,4 +1,4 @@
-"""Where the emulators of a running ``make run`` are, for commands that work on the same data beside it."""
+"""Where the emulators and models of a running ``make run`` are, for commands that work on the same data beside it."""
 
 import json
 import os
@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+# Where models are: a key is checked where the running product would send it.
+MODEL_ADDRESSES = ("MODEL_API_BASES", "LOCAL_MODELS")
 _FILE = "running.json"
 
 
@@ -15,7 +17,7 @@ class NotRunningError(Exception):
 
 @contextmanager
 def announced(state: Path, environment: Mapping[str, str]) -> Iterator[None]:
-    """Tell other commands the emulators' addresses, as long as this process lives."""
+    """Tell other commands the addresses that this process uses, as long as it lives."""
     file = state / _FILE
     file.write_text(json.dumps({"pid": os.getpid(), "environment": dict(environment)}), encoding="utf-8")
     try:

@@ -24,7 +24,7 @@ from local.data.warehouse import COSTS, mark, tenant_dataset
 from local.draining import Draining
 from local.emulators.process import EmulatorProcess, EmulatorStartError
 from local.page import Page
-from local.running import announced
+from local.running import MODEL_ADDRESSES, announced
 
 PROJECT = "local-dev-project"
 HOSTS = ("BIGQUERY_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST", "KMS_EMULATOR_HOST")
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _model_addresses() -> dict[str, str]:
     """Where models are, for commands beside this one: they check a key where the product sends it."""
-    return {name: os.environ[name] for name in ("MODEL_API_BASES", "LOCAL_MODELS") if name in os.environ}
+    return {name: os.environ.get(name, "") for name in MODEL_ADDRESSES}
 
 
 def _emulators(state: Path) -> AbstractContextManager[EmulatorProcess | None]:

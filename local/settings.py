@@ -19,7 +19,6 @@ from pydantic import ValidationError
 
 from common.app import Services
 from common.errors import ServiceError
-from common.models.completion import Providers
 from common.organizations.directory import Organization
 from common.organizations.settings_change import SettingsChange
 from common.settings import InvalidSettings, load_settings
@@ -108,11 +107,7 @@ async def _run(args: argparse.Namespace, change: SettingsChange | None) -> int:
         print(json.dumps(services.settings_view.whole(organization), indent=2, ensure_ascii=False))
         return 0
     finally:
-        await services.documents.close()
-        await services.provider_keys.close()
-        services.warehouse.close()
-        if isinstance(model := services.__dict__.get("completion"), Providers):
-            await model.close()
+        await services.close()
 
 
 def _change(args: argparse.Namespace) -> SettingsChange | None:
@@ -152,6 +147,9 @@ def _point_at_project(args: argparse.Namespace) -> None:
     os.environ.setdefault("ENVIRONMENT", "local")
     if not all(os.environ.get(name) for name in _HOSTS):
         os.environ.update(environment_of(args.state))
+        # Where the running product asks its models, the keys are checked; not where this shell would.
+        if not os.environ.get("MODEL_API_BASES"):
+            os.environ.pop("MODEL_API_BASES", None)
 
 
 def _serve_demo_model(services: Services) -> None:

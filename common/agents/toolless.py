@@ -18,6 +18,7 @@ _DATA = re.compile(
     r"""\b(?:costs?|spen[dt]\w*|bill\w*|invoic\w*|charg\w*|pric\w*|budget\w*|usage|us(?:e|es|ed|ing)|tokens?|requests?
     |sav(?:e|ed|ing|ings)|forecast\w*|trend\w*|anomal\w*|alerts?|credits?|commitments?|discounts?|accounts?|services?
     |regions?|teams?|providers?|projects?|pipelines?|quotas?|resources?|tables?|columns?|quer(?:y|ies)|sql|data|rows?
+    |select|show|list
     |how\ (?:much|many)|total\w*|average|sum|most|least|top|cheap\w*|expensive\w*|compare\w*|increas\w*|decreas\w*
     |today|yesterday|(?:last|this|next|per)\ (?:day|week|month|quarter|year)|daily|weekly|monthly|yearly
     |dollars?|euros?|usd|eur|aws|amazon|azure|gcp|google|openai|anthropic

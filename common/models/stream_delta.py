@@ -80,7 +80,7 @@ def _of_plain(chunk: Mapping[str, Any]) -> Delta:
     """litellm's GenericStreamingChunk."""
     delta = Delta(text=chunk.get("text") or "", finish_reason=meaning_of(chunk.get("finish_reason")))
     if usage := chunk.get("usage"):
-        delta.usage = Usage(usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0)
+        delta.usage = _usage_of_event(usage)
     if call := chunk.get("tool_use"):
         delta.calls = [_piece_of_event(call)]
     return delta
@@ -118,25 +118,32 @@ def _text(value: object) -> str:
 def _usage_of_event(usage: Mapping[str, Any]) -> Usage:
     details = usage.get("prompt_tokens_details") or {}
     return Usage(
-        usage.get("prompt_tokens") or 0,
-        usage.get("completion_tokens") or 0,
-        details.get("cached_tokens") or usage.get("prompt_cache_hit_tokens") or 0,
-        details.get("cache_write_tokens") or details.get("cache_creation_tokens") or 0,
+        _count(usage.get("prompt_tokens")),
+        _count(usage.get("completion_tokens")),
+        _count(details.get("cached_tokens") or usage.get("prompt_cache_hit_tokens")),
+        _count(details.get("cache_write_tokens") or details.get("cache_creation_tokens")),
     )
+
+
+def _count(tokens: object) -> int:
+    """A number of tokens, none where it is no number."""
+    if isinstance(tokens, str) and tokens.isdecimal():
+        return int(tokens)
+    return tokens if isinstance(tokens, int) else 0
 
 
 def _usage(usage: Any) -> Usage:
     details = getattr(usage, "prompt_tokens_details", None)
-    cached = getattr(details, "cached_tokens", None) or getattr(usage, "prompt_cache_hit_tokens", None) or 0
+    cached = getattr(details, "cached_tokens", None) or getattr(usage, "prompt_cache_hit_tokens", None)
     written = getattr(details, "cache_write_tokens", None) or getattr(usage, "cache_creation_input_tokens", None)
-    written = written or getattr(details, "cache_creation_tokens", None) or 0
-    return Usage(usage.prompt_tokens or 0, usage.completion_tokens or 0, cached, written)
+    written = written or getattr(details, "cache_creation_tokens", None)
+    return Usage(*map(_count, (usage.prompt_tokens, usage.completion_tokens, cached, written)))
 
 
 def _piece(call: Any) -> CallPiece:
     function = call.function
     name, arguments = (function.name, function.arguments) if function else (None, None)
-    return CallPiece(call.index, call.id or "", name or "", arguments or "")
+    return CallPiece(getattr(call, "index", None), call.id or "", name or "", arguments or "")
 
 
 def _piece_of_event(call: Mapping[str, Any]) -> CallPiece:

@@ -92,6 +92,17 @@ def facts(answer: Answer) -> str:
     return " · ".join(neutral_line(fact) for fact in known if fact)
 
 
+_ENDS = {
+    "length": "Cut off at the model's output limit: the rest is missing.",
+    "refused": "The model refused to answer this.",
+}
+
+
+def ending(finish: object) -> str:
+    """The line below an answer that did not end by itself, empty below any other."""
+    return _ENDS.get(str(finish), "")
+
+
 def size(count: Any) -> str:
     """Bytes in the largest unit that they fill."""
     number = float(count or 0)

@@ -38,10 +38,10 @@ def a_call(
 ) -> ModelCall:
     """A call of a provider's model; ``openai-litellm`` is OpenAI through litellm."""
     provider, _, through = provider.partition("-")
-    values: dict[str, object] = {
-        "messages": QUESTION, "tools": [TOOL], "temperature": 0.7, "max_tokens": 100, **changes,
-    }  # fmt: skip
     model = resolve(provider, model_id or MODELS[provider], deployed=True)
+    values: dict[str, object] = {
+        "messages": QUESTION, "tools": [TOOL] if model.tools else (), "temperature": 0.7, "max_tokens": 100, **changes,
+    }  # fmt: skip
     if through:
         model = replace(model, wire="litellm")
     return ModelCall(model=model, key=Secret(key), **values)  # type: ignore[arg-type]

@@ -104,7 +104,7 @@ def _failure(error: Exception) -> ServiceError:
 
 def _failure_at_end(frames: Frames, failure: ServiceError | None) -> ServiceError | None:
     """Why the answer is none; None where it is one. How a connection ended after the end says nothing."""
-    if frames.done:
+    if frames.done and isinstance(failure, ProviderUnavailable | ProviderTimeout | None):
         return frames.failure
     if failure is None and not frames.ended:
         return frames.failure or ProviderUnavailable()

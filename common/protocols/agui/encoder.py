@@ -82,7 +82,9 @@ class RunEncoder:
             ]
             state = _state(conversation.conversation_id, conversation.title, conversation.model_id)
             events = [
-                StateSnapshotEvent(snapshot=state | {"agent_name": conversation.last_agent or ""}),
+                StateSnapshotEvent(
+                    snapshot=state | {"agent_name": conversation.last_agent or "", "finish": _last_finish(conversation)}
+                ),
                 MessagesSnapshotEvent(messages=messages),
             ]
         return _frames(*events, RunFinishedEvent(thread_id=self._thread_id, run_id=self._run_id))
@@ -228,6 +230,11 @@ def _state(conversation_id: str, title: str, model_id: str) -> dict[str, Any]:
         "bytes_processed": 0,
         "finish": "",
     }
+
+
+def _last_finish(conversation: Conversation) -> str:
+    """How the newest answer ended, where that was not by itself."""
+    return str(conversation.recent[-1].get("finish", "")) if conversation.recent else ""
 
 
 def _call(call_id: str, name: str, arguments: str) -> list[BaseEvent]:
