@@ -10,8 +10,8 @@ from common.models.call import FinishReason, Reply
 ASK_FOR_ANSWER = "Your last message was empty. Answer the question now, from what is above, without calling tools."
 _FINISHES: dict[FinishReason, Finish] = {"length": "length", "refused": "refused"}
 _NO_ANSWER = (
-    "The model stopped without an answer, and asked once more it said nothing either. Send the question again, or "
-    "choose another model in the chat settings."
+    "The model stopped without an answer, and when it was asked once more it gave none either. Send the question "
+    "again, or choose another model in the chat settings."
 )
 _NO_ANSWER_AT_LIMIT = (
     "The model stopped without an answer: it used up its output limit before the first word. Raise max_tokens in the "
@@ -52,6 +52,6 @@ class Ending:
             self.finish = _FINISHES.get(reply.finish_reason, "stop")
             return ""
         self.finish = "length" if reply.finish_reason == "length" else "no_answer"
-        if reply.tool_calls:
+        if reply.tool_calls and not self.must_answer:
             return _NO_ANSWER_OUT_OF_STEPS
         return _NO_ANSWER_AT_LIMIT if self.finish == "length" else _NO_ANSWER

@@ -208,6 +208,7 @@ class AgentLoop:
         state.model_calls += 1
 
     def _call(self, briefing: Briefing, state: _State, step: _Step) -> ModelCall:
+        offers = briefing.calls_tools and (not state.ending.must_answer or briefing.model.tools_stay)
         prompt = state.agent.prompt if briefing.calls_tools else TOOLLESS_PROMPT
         # Stable parts first: providers cache the longest common prefix.
         messages: list[Message] = [
@@ -222,7 +223,7 @@ class AgentLoop:
             model=briefing.model,
             key=briefing.key,
             messages=messages,
-            tools=briefing.schemas(state.agent, step.tools) if briefing.calls_tools else (),
+            tools=briefing.schemas(state.agent, step.tools) if offers else (),
             may_call_tools=not step.last,
             temperature=briefing.temperature,
             max_tokens=briefing.max_tokens * state.ending.room,

@@ -20,13 +20,14 @@ def whole(text: str) -> str:
 class AnswerText:
     """Takes an answer's text piece by piece. What a piece leaves open is held until the next one decides it.
 
-    ``<think>…</think>`` is left out: some gateways put a model's thoughts into the content.
+    ``<think>…</think>`` is left out: some gateways put a model's thoughts into the content. So is white space before
+    the first word.
     """
 
     def __init__(self) -> None:
         self._held = ""
         self._thinking = False
-        self._after_thoughts = False
+        self._at_start = True
 
     def feed(self, piece: str) -> str:
         """The text that may be shown now."""
@@ -42,9 +43,9 @@ class AnswerText:
 
     def _shown(self, text: str) -> str:
         text = self._without_thoughts(text)
-        if self._after_thoughts:
+        if self._at_start:
             text = text.lstrip()
-            self._after_thoughts = not text
+            self._at_start = not text
         return text
 
     def _without_thoughts(self, text: str) -> str:
@@ -55,7 +56,6 @@ class AnswerText:
             if not self._thinking:
                 shown.append(text[at : tag.start()])
             self._thinking = not tag[1]
-            self._after_thoughts = self._after_thoughts or not any(map(str.strip, shown))
             at = tag.end()
         if not self._thinking:
             shown.append(text[at:])

@@ -38,6 +38,7 @@ class Model:
     api_base: str | None
     wire: Wire = "litellm"
     cache_markers: bool = False
+    tools_stay: bool = False
     listed: bool = True
     tools: bool = True
     system: bool = True
@@ -117,6 +118,7 @@ class _Provider(_Checked):
     local_only: bool = False
     wire: Wire = "litellm"
     cache_markers: bool = False
+    tools_stay: bool = False
     max_temperature: float = Field(gt=0)
     defaults: _Traits
     models: Mapping[str, _Model]
@@ -181,6 +183,7 @@ def resolve(provider: str, model_id: str, *, deployed: bool) -> Model:
         api_base=entry.api_base,
         wire=entry.wire,
         cache_markers=entry.cache_markers,
+        tools_stay=entry.tools_stay,
         listed=found is not None,
         tools=traits.tools,
         system=traits.system,

@@ -21,7 +21,7 @@ USED_UP = Reply("", usage=Usage(10, 4096), finish_reason="length")
 HELLO = "Hello there!"
 
 
-async def run(model: ScriptedModel, question: str = "a question", **changes: Any) -> tuple[str, Answered]:
+async def run(scripted: ScriptedModel, question: str = "a question", **changes: Any) -> tuple[str, Answered]:
     """The text as it was said, and the end."""
     briefing = Briefing(
         roster=ROSTER,
@@ -37,7 +37,7 @@ async def run(model: ScriptedModel, question: str = "a question", **changes: Any
     )
     said: list[str] = []
     answered: Answered | None = None
-    async for event in AgentLoop(model).run(replace(briefing, **changes)):
+    async for event in AgentLoop(scripted).run(replace(briefing, **changes)):
         if isinstance(event, TextDelta):
             said.append(event.text)
         if isinstance(event, Answered):
@@ -52,9 +52,23 @@ async def test_silence_after_a_tool_result_is_answered_by_one_further_call_witho
     text, answered = await run(model)
     assert (text.strip(), answered.finish) == ("It is a.", "stop")
     assert [call.may_call_tools for call in model.calls] == [True, True, False]
+    assert [bool(call.tools) for call in model.calls] == [True, True, False]
     silent, further = (list(call.messages) for call in model.calls[1:])
     assert further[:-1] == silent
     assert "without calling tools" in further[-1]["content"]
+
+
+async def test_where_a_history_of_calls_needs_its_tools_they_stay_and_none_may_be_called() -> None:
+    model = ScriptedModel([call_tool("echo", word="a"), SILENCE, say("It is a.")])
+    await run(model, model=resolve("anthropic", "claude-opus-5", deployed=True))
+    assert [(bool(call.tools), call.may_call_tools) for call in model.calls] == [(True, True)] * 2 + [(True, False)]
+
+
+async def test_a_call_instead_of_the_answer_that_was_asked_for_is_no_answer() -> None:
+    model = ScriptedModel([call_tool("echo", word="a"), SILENCE, call_tool("echo", word="b")])
+    text, answered = await run(model)
+    assert "when it was asked once more it gave none" in text
+    assert (answered.finish, answered.tool_calls, len(model.calls)) == ("no_answer", 1, 3)
 
 
 async def test_silence_before_any_tool_result_is_the_same_call_once_more_with_its_tools() -> None:
@@ -68,7 +82,10 @@ async def test_silence_before_any_tool_result_is_the_same_call_once_more_with_it
 @pytest.mark.parametrize("before", [[], [call_tool("echo", word="a")]])
 @pytest.mark.parametrize(
     ("silence", "finish", "words"),
-    [(SILENCE, "no_answer", "asked once more it said nothing"), (USED_UP, "length", "used up its output limit")],
+    [
+        (SILENCE, "no_answer", "when it was asked once more it gave none"),
+        (USED_UP, "length", "used up its output limit"),
+    ],
 )
 async def test_a_model_that_stays_silent_is_asked_once_more_and_then_a_sentence_says_what_happened(
     before: list[Reply], silence: Reply, finish: str, words: str

@@ -31,6 +31,8 @@ SHOWN = [
     (["<think>one</think>A<think>two</think>B"], "AB"),
     (["<think>never ends"], ""),
     (["no opening</think>The answer"], "no openingThe answer"),
+    (["\n\n", "  The answer"], "The answer"),
+    (["  \n\n"], ""),
     (["5 < 6 and a <b>tag</b>"], "5 < 6 and a <b>tag</b>"),
     (["ends with <thin"], "ends with <thin"),
     (["ends with <"], "ends with <"),
