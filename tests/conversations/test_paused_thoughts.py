@@ -9,7 +9,7 @@ from common import limits
 from common.agents.pausing import Paused, new_waiting
 from common.conversations.paused_turn import Pending, pending_of
 from common.documents import Document, Put
-from common.models.completion import ToolCall
+from common.models.completion import Message, ToolCall
 from common.tenant import Tenant, parse_org_slug
 
 NOW = datetime(2026, 2, 28, tzinfo=UTC)
@@ -21,7 +21,7 @@ FRAME = len(json.dumps([{"model": "m", "reasoning_content": ""}, None]))
 def test_thoughts_are_kept_unless_they_are_too_long_for_a_document(extra: int, kept: bool) -> None:
     thoughts = {"model": "m", "reasoning_content": "x" * (limits.PENDING_THOUGHT_CHARS - FRAME + extra)}
     call = ToolCall("c1", "showChart", "{}")
-    exchange = (
+    exchange: tuple[Message, ...] = (
         {"role": "assistant", "content": None, "tool_calls": [], "thoughts": thoughts},
         {"role": "tool", "tool_call_id": "c0", "content": "{}"},
     )
