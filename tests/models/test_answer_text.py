@@ -7,7 +7,7 @@ import pytest
 
 from common.errors import ModelError
 from common.models.answer_text import AnswerText, whole
-from tests.fakes.wire_stub import Answer, candidates, chunks
+from tests.fakes.wire_stub import Answer, anthropic_blocks, candidates, chunks
 from tests.models.conftest import Wire, a_call, each_provider
 
 # litellm still reads pydantic's fields from instances.
@@ -60,13 +60,16 @@ def test_whole_text_is_left_as_it_is() -> None:
 
 def said(provider: str, *pieces: str) -> tuple[bytes, ...]:
     """The frames of a provider's stream whose text comes in these pieces."""
+    if provider == "anthropic":
+        deltas = [{"type": "text_delta", "text": piece} for piece in pieces]
+        return tuple(anthropic_blocks([({"type": "text", "text": ""}, deltas)], "end_turn"))
     if provider == "gemini":
         parts = [{"content": {"role": "model", "parts": [{"text": piece}]}} for piece in pieces]
         return candidates(*parts, {"content": {"role": "model", "parts": [{"text": ""}]}, "finishReason": "STOP"})
     return chunks(*({"content": piece} for piece in pieces))
 
 
-@pytest.mark.parametrize("provider", ["openai", "deepseek", "gemini", "openai-litellm"])
+@pytest.mark.parametrize("provider", ["openai", "deepseek", "anthropic", "gemini", "openai-litellm"])
 @pytest.mark.parametrize(("pieces", "shown"), SHOWN[1:10])
 async def test_the_text_of_a_stream_is_what_a_reader_may_see(
     wire: Wire, provider: str, pieces: list[str], shown: str
@@ -129,7 +132,7 @@ ODD_FRAMES = [
 async def test_whatever_a_provider_sends_is_an_answer_or_one_of_the_models_errors(
     wire: Wire, provider: str, frame: bytes
 ) -> None:
-    words = said(provider.partition("-")[0], "fine") if not provider.startswith("anthropic") else ()
+    words = said(provider.partition("-")[0], "fine")
     wire.play([Answer(frames=(frame, *words))])
     async with asyncio.timeout(20):
         outcome = (await asyncio.gather(wire.ask(a_call(provider)), return_exceptions=True))[0]
