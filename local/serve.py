@@ -24,7 +24,7 @@ from local.data.warehouse import COSTS, has_rows, tenant_dataset
 from local.draining import Draining
 from local.emulators.process import EmulatorProcess, EmulatorStartError
 from local.page import Page
-from local.running import AlreadyRunningError, alone, announced
+from local.running import MODEL_ADDRESSES, AlreadyRunningError, alone, announced
 
 PROJECT = "local-dev-project"
 HOSTS = ("BIGQUERY_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST", "KMS_EMULATOR_HOST")
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
             emulators = _started(stack, args.state, port, console)
             if emulators is not None:
                 os.environ.update(emulators.environment)
-                stack.enter_context(announced(args.state, emulators.environment))
+                stack.enter_context(announced(args.state, {**emulators.environment, **_model_addresses()}))
             today = datetime.now(UTC).date()
             warehouse = emulated_bigquery(os.environ)
             prepare(warehouse, emulated_kms(os.environ), today, args.focus, console, args.team_tag)
@@ -81,6 +81,11 @@ def run(args: argparse.Namespace) -> int:
         console.print(str(error), markup=False, highlight=False, soft_wrap=True)
         return 1
     return 0
+
+
+def _model_addresses() -> dict[str, str]:
+    """Where models are, for commands beside this one: they check a key where the product sends it."""
+    return {name: os.environ.get(name, "") for name in MODEL_ADDRESSES}
 
 
 def _started(stack: ExitStack, state: Path, port: int, console: Console) -> EmulatorProcess | None:
