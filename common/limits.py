@@ -12,7 +12,10 @@ HEARTBEAT_SECONDS = 15.0
 TITLE_CHARS = 80
 RECENT_WINDOW_MESSAGES = 50
 RECENT_WINDOW_BYTES = 400_000
-LEASE_SECONDS = 300
+# A turn renews its lease while it runs. One that was silent for so long has lost it: a crash costs no more than that.
+LEASE_SECONDS = 30.0
+LEASE_RENEW_SECONDS = 7.0
+LEASE_CALL_SECONDS = 5.0
 
 MESSAGE_BYTES = 900_000
 PAGE_DEFAULT = 50
@@ -47,12 +50,17 @@ SYNC_LEASE_SECONDS = 180
 SYNC_REFUSALS = 60
 SYNC_FIRST_RETRY_SECONDS = 120
 # Instances' clocks may differ by so much.
-CLOCK_SKEW_SECONDS = 60
+CLOCK_SKEW_SECONDS = 330
 SYNC_LAST_RETRY_SECONDS = 86_400
 OUTBOX_OLD_SECONDS = 900
 PURGES_PER_SYNC = 20
 RETENTION_CHECK_HOURS = 24
 RETENTION_ORGS_PER_SYNC = 5
+
+# On SIGTERM: what a turn may take to store what was said, and when the server ends whatever else still runs (Cloud Run
+# kills after 10 s)
+STOP_TURN_SECONDS = 4.0
+STOP_SERVER_SECONDS = 8.0
 
 # Turns at a time on one instance, and how long one waits for its place
 TURNS_PER_INSTANCE = 100

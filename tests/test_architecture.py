@@ -30,7 +30,7 @@ LAYERS = [
     {"documents", "warehouse"},
     {"telemetry"},
     {"models", "settings", "tenant"},
-    {"focus", "limits", "errors", "secret"},
+    {"focus", "stopping", "limits", "errors", "secret"},
 ]
 
 

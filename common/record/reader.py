@@ -37,7 +37,7 @@ LIMIT @most
 """
 MESSAGES_SQL = """
 SELECT m.message_id, m.role, m.content, m.agent_name, m.tool_calls_json, m.tool_results_json, m.model_id,
-  m.input_tokens, m.output_tokens, m.latency_ms, m.created_at, f.rating, f.reason, f.comment,
+  m.input_tokens, m.output_tokens, m.latency_ms, m.created_at, m.status, f.rating, f.reason, f.comment,
   f.updated_at AS feedback_at
 FROM {shared.org_chat_messages} AS m
 LEFT JOIN {shared.org_chat_feedback} AS f
@@ -56,7 +56,7 @@ LIMIT @most
 """
 NAMED_SQL = """
 SELECT message_id, role, content, agent_name, tool_calls_json, tool_results_json, model_id, input_tokens,
-  output_tokens, latency_ms, created_at
+  output_tokens, latency_ms, created_at, status
 FROM {shared.org_chat_messages}
 WHERE org_slug = @org_slug AND conversation_id = @conversation_id AND message_id IN UNNEST(@message_ids)
 LIMIT 10
