@@ -226,17 +226,21 @@ class TurnRunner:
             await lease.end(lambda current: self._keep(current, status))
 
     async def _keep(self, conversation: Conversation, status: MessageStatus) -> None:
-        """Store what there is of an answer; one that its client stopped is the answer to its message."""
+        """Store what there is of an answer; one that its client stopped is the answer to its message.
+
+        Half an answer of a model that failed is none; what was done while answering always counts.
+        """
         prepared, progress, store = self._prepared, self._progress, self._services.store
         usage = Usage(self._timed.input_tokens or 0, self._timed.output_tokens or 0)
-        if not (progress.said or progress.tools or usage.total_tokens):
-            await store.abandon(prepared.principal, conversation)
+        spent = prepared.allowed.count_tokens(usage.total_tokens)
+        was_stopped = self._turn.stopped is not None
+        if not (progress.tools or (progress.said and was_stopped)):
+            await store.abandon(prepared.principal, conversation, spent)
             return
         is_answer = status == "cancelled" and bool(progress.said)
         text = progress.said if is_answer and not progress.tools else progress.explained
         message_id = prepared.answer_id if is_answer else prepared.unfinished_id
         answer = self._answer(progress.agent_name, text, usage, status, message_id)
-        spent = prepared.allowed.count_tokens(usage.total_tokens)
         await store.finish(prepared.principal, conversation, answer, spent)
 
     async def _give_back(self) -> None:
