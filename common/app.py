@@ -52,7 +52,8 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Services:
-    """What the functions share. Each part is built when first asked for; tests override settings, model or clock."""
+    """The services that the functions share. Each
+    part is built when first asked for; tests override settings, model or clock."""
 
     settings: Settings
     clock: Clock = utc_now
@@ -209,7 +210,7 @@ class Services:
 
     @cached_property
     def warming(self) -> "asyncio.Task[None] | None":
-        """What the first turn would otherwise wait for, under way in the background; None over a model of a test."""
+        """The preparation of the first turn, running in the background. Returns None over a test's model."""
         return None if self.model is not None else asyncio.create_task(self._warm())
 
     async def _warm(self) -> None:

@@ -39,7 +39,7 @@ class DocumentConflict(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What one document held when it was read; both times are Firestore's own, ``read_at`` where it says one."""
+    """The contents of one document when it was read; both times are Firestore's, ``read_at`` where it says one."""
 
     path: str
     data: Data
@@ -49,7 +49,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """Write a whole document, whatever was there."""
+    """Write a whole document, in place of an earlier one."""
 
     path: str
     data: Data
@@ -126,7 +126,7 @@ class Documents:
         self._root = f"{self._client._database_string}/documents/"
 
     async def get_all(self, paths: Sequence[str], fields: Sequence[str] | None = None) -> dict[str, Document | None]:
-        """Read the documents at ``paths``, whole or only ``fields``, in one request; None where there is none."""
+        """Read documents, whole or only ``fields``, in one request. The value is None for a missing one."""
         found: dict[str, Document | None] = dict.fromkeys(paths)
         request = types.BatchGetDocumentsRequest.pb()(
             database=self._client._database_string, documents=[self._name(path) for path in found]
@@ -177,7 +177,7 @@ class Documents:
             ]
 
     async def count(self, collection: str, where: Sequence[Where] = ()) -> int:
-        """How many documents of a collection meet the conditions; none of them is read."""
+        """Count the documents of a collection that meet the conditions, without reading them."""
         query: Any = self._client.collection(collection)
         for condition in where:
             query = query.where(filter=FieldFilter(condition.field, condition.is_, condition.value))

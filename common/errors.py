@@ -36,7 +36,7 @@ A cause is chained with ``raise … from``, and never rendered outward.
 
 
 class ServiceError(Exception):
-    """A failure with a status, a stable code and a sentence that is safe to show and says what to do."""
+    """A failure with a status, a stable code and a sentence that is safe to show."""
 
     status = 500
     code = "internal"

@@ -20,7 +20,7 @@ class Secret:
         return self._text
 
     def drop(self) -> None:
-        """Let go of the text; whoever still holds this object can no longer read it."""
+        """Forget the text, so that the object cannot be read any more."""
         self._text = None
 
     def __repr__(self) -> str:

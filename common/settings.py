@@ -29,7 +29,7 @@ class Environment(StrEnum):
 
     @property
     def is_deployed(self) -> bool:
-        """Whether real organisations are served: no bypass, emulator or demo model is allowed there."""
+        """True where real organisations are served: no bypass, emulator or demo model is allowed there."""
         return self in (Environment.STAGING, Environment.PRODUCTION)
 
 
@@ -38,7 +38,7 @@ class InvalidSettings(Exception):
 
 
 class Settings(BaseSettings):
-    """What the environment says, by the variable names that deployment documents."""
+    """The settings, read from environment variables of the same names."""
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
 
@@ -137,7 +137,7 @@ class Settings(BaseSettings):
 
     @property
     def traces_endpoint(self) -> str | None:
-        """Where spans are sent, over OTLP; None where there are none."""
+        """The address that spans are sent to, over OTLP. None if tracing is off."""
         if self.tracing == "cloud":
             return CLOUD_TRACE
         base = self.otel_exporter_otlp_endpoint

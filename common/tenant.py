@@ -1,4 +1,4 @@
-"""Who is asking: the types that every domain call takes first."""
+"""The caller and the tenant: the types that every domain call takes first."""
 
 import re
 from dataclasses import dataclass

@@ -17,12 +17,15 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from common import app
+from common.tools.registry import Tool
 from local.data.organizations import Organization
 
 SOURCES = Path(__file__).parent / "playground"
 BUILT = Path(__file__).parents[1] / ".cache" / "playground"
 ASSETS = "/playground/"
 ORGANIZATIONS = f"{ASSETS}organizations"
+TOOLS = f"{ASSETS}tools"
 NODE_NEEDED = "The playground page needs Node.js (node and npm). Everything else is served."
 # Nothing is loaded from anywhere else, no script is inline or evaluated, and nobody frames the page.
 POLICY = (
@@ -86,6 +89,9 @@ class Page:
         path = request.url.path
         if path == ORGANIZATIONS:
             return JSONResponse([_shown(each) for each in self._organizations], headers=_HEADERS)
+        if path == TOOLS:
+            listed = [_tool(each) for each in app.services().registry.tools]
+            return JSONResponse(listed, headers=_HEADERS)
         folder = self._bundle.folder
         if path == "/":
             if folder.exists():
@@ -161,6 +167,10 @@ class Bundle:
         if self._process.returncode != 0:
             told = output.decode(errors="replace").strip()[-2000:]
             raise BuildFailed(f"The playground page could not be made; everything else is served.\n{told}")
+
+
+def _tool(tool: Tool) -> Mapping[str, str]:
+    return {"name": tool.name, "title": tool.title, "description": tool.description}
 
 
 def _shown(organization: Organization) -> Mapping[str, str]:

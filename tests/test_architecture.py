@@ -30,7 +30,7 @@ LAYERS = [
     {"documents", "warehouse"},
     {"telemetry"},
     {"models", "settings", "tenant"},
-    {"focus", "stopping", "limits", "errors", "secret"},
+    {"focus", "stopping", "limits", "errors", "secret", "text"},
 ]
 
 
@@ -115,3 +115,12 @@ def test_only_settings_reads_the_environment() -> None:
 @pytest.mark.parametrize("path", DEPLOYED, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_file_does_one_thing(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+
+
+def test_no_two_modules_of_a_folder_below_common_share_a_public_class() -> None:
+    homes: dict[str, set[str]] = {}
+    for path in (ROOT / "common").rglob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, set()).add(str(path.relative_to(ROOT)))
+    assert {name: files for name, files in homes.items() if len(files) > 1} == {}

@@ -1,4 +1,4 @@
-"""What a prompt says of the day and the organisation, after the agent's own text."""
+"""The closing lines of a prompt: the day, the organisation and its own wishes."""
 
 import re
 from datetime import date

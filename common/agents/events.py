@@ -1,4 +1,4 @@
-"""What happens in a turn, as it happens; encoders of every protocol translate these and nothing else."""
+"""The events of a turn, which the encoder of each protocol translates."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -55,7 +55,7 @@ class ToolFinished:
 
 @dataclass(frozen=True, slots=True)
 class ClientToolCalled:
-    """The client is to run one of its own tools; the turn ends, and the client's next request brings the result."""
+    """The client must run one of its own tools. The turn ends; the client's next request brings the result."""
 
     call_id: str
     agent_name: str

@@ -1,4 +1,4 @@
-"""Where the loop stops for its client, and how it goes on: calls that a client runs itself, or has to allow."""
+"""A pause of the loop: calls that the client runs itself or must allow, and how the turn goes on."""
 
 import uuid
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """What the loop goes on from: everything after the question, and the calls that wait."""
+    """The state of a paused loop: everything after the question, and the calls that wait."""
 
     exchange: tuple[Message, ...]
     waiting: tuple[Waiting, ...]
@@ -47,7 +47,7 @@ class Paused:
 
 @dataclass(frozen=True, slots=True)
 class Continuation:
-    """What the client says to a pause, by ``waiting_id``: the results of its tools, and what it allows."""
+    """The client's reply to a pause, by ``waiting_id``: the results of its tools, and the calls it allows."""
 
     paused: Paused
     results: Mapping[str, str]

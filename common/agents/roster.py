@@ -43,7 +43,7 @@ class Roster:
         return tuple(agent for agent in self.agents.values() if not agent.router)
 
     def named(self, name: str | None) -> Agent:
-        """Return the agent of that name, or the router if there is none."""
+        """Return the agent of that name, or the router if it does not exist."""
         return self.agents.get(name or "") or self.router
 
     def transfer_schema(self, current: Agent) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from common.charts.encodings import (
     written,
 )
 from common.charts.values import REST, Heading, Label, Measure, Row, Spec, Time, drawable
+from common.text import shorten
 from common.warehouse.json_values import json_safe
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
@@ -40,7 +41,7 @@ _BAR_HEIGHT = {"step": 24}
 def bars(
     heading: Heading, rows: Sequence[Row], label: Label, measure: Measure, *also: Measure, beside: Measure | None = None
 ) -> Spec | None:
-    """A bar for each row, in their order, with a tick for what is in the same unit; None for fewer than two rows."""
+    """Draw a bar for each row, with a tick for a second measure. Returns None for fewer than two rows."""
     drawn = (measure, beside) if beside else (measure,)
     values = _values(rows, (label.field, *(each.field for each in (*drawn, *also)), REST))
     encoding = down(values, label, (*drawn, *also))
@@ -59,7 +60,7 @@ def bars(
 def diverging_bars(
     heading: Heading, rows: Sequence[Row], label: Label, measure: Measure, *also: Measure
 ) -> Spec | None:
-    """A bar to the right for each row that went up, and to the left for each that went down, the largest rise first."""
+    """Draw rises as bars to the right and falls to the left, the largest rise first."""
     ordered = sorted(rows, key=lambda row: row[measure.field], reverse=True)
     values = _values(ordered, (label.field, *(each.field for each in (measure, *also))))
     colour = {"condition": {"test": {"field": measure.field, "gte": 0}, "value": VERMILLION}, "value": BLUE}
@@ -76,7 +77,7 @@ def diverging_bars(
 def line(
     heading: Heading, rows: Sequence[Row], time: Time, measure: Measure, *also: Measure, beside: Measure | None = None
 ) -> Spec | None:
-    """A line through the rows as time goes on, and one of what is in the same unit; None for fewer than two rows."""
+    """Draw a line over time, and one for a second measure. Returns None for fewer than two rows."""
     drawn = (measure, beside) if beside else (measure,)
     values = _values(rows, (time.field, *(each.field for each in (*drawn, *also))))
     up = axis(measure, values)
@@ -136,7 +137,7 @@ def _finished(heading: Heading, values: Sequence[Row], measure: Measure, drawing
     """The whole spec; None where there is too little to see, or too much to send."""
     if len(values) < 2 or not size(values, measure.field):
         return None
-    lines = [_cut(drawable(text)) for text in heading.lines]
+    lines = [shorten(drawable(text), limits.CHART_LINE_CHARS) for text in heading.lines]
     spec = {
         "$schema": SCHEMA,
         "description": ". ".join((heading.text, measure.label, *lines)),
@@ -147,8 +148,3 @@ def _finished(heading: Heading, values: Sequence[Row], measure: Measure, drawing
         **drawing,
     }
     return spec if len(json.dumps(spec)) <= limits.CHART_BYTES else None
-
-
-def _cut(text: str) -> str:
-    most = limits.CHART_LINE_CHARS
-    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -1,4 +1,4 @@
-"""How values are placed and told in Vega-Lite: axes, tooltips, and numbers and times as people write them."""
+"""Vega-Lite encodings: axes, tooltips, and the formats of numbers and times."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -67,7 +67,7 @@ def _whole(measure: Measure, values: Sequence[Row]) -> float:
 
 
 def tooltip(values: Sequence[Row], measures: Iterable[Measure]) -> list[Spec]:
-    """What a pointer is told of measures."""
+    """The tooltip's entries for measures."""
     return [
         {"field": f"{_WRITTEN}{each.field}", "type": "nominal", "title": each.label}
         if _has_gaps(values, each)
@@ -77,7 +77,7 @@ def tooltip(values: Sequence[Row], measures: Iterable[Measure]) -> list[Spec]:
 
 
 def written(values: Sequence[Row], measures: Iterable[Measure]) -> Spec:
-    """What a tooltip says of measures that not every row has: Vega would format what is missing as 0."""
+    """Format measures that some rows lack as text: Vega would show a missing value as 0."""
     transforms = [
         {
             "calculate": _WRITTEN_AS.substitute(field=each.field, format=_format(values, each.field)),
@@ -100,7 +100,7 @@ def _format(values: Sequence[Row], field: str) -> str:
 
 
 def size(values: Sequence[Row], field: str) -> float:
-    """How far from zero a field goes."""
+    """The length of a field's bar, from zero."""
     return max((abs(row[field]) for row in values if row.get(field) is not None), default=0)
 
 
@@ -125,7 +125,11 @@ def _ticks(moments: Sequence[datetime], grain: Grain) -> Spec:
     marked = moments[:: -(-len(moments) // _TICKS)]
     return {
         "format": "%b %Y" if grain == "month" else of_day,
-        "values": [round(moment.timestamp() * 1000) for moment in marked],
+        # As date-time objects: the expression interpreter of a page cannot label numbers as times.
+        "values": [
+            {"year": each.year, "month": each.month, "date": each.day, "hours": each.hour, "utc": True}
+            for each in marked
+        ],
     }
 
 
@@ -135,11 +139,11 @@ def _moment(text: str) -> datetime:
 
 
 def when(time: Time) -> Spec:
-    """What a pointer is told of a time."""
+    """The tooltip's entry for a time."""
     # A unit in UTC, and no format: a format of its own is applied in the reader's time zone.
     return {"field": time.field, "type": "temporal", "title": time.title, "timeUnit": _TOLD[time.grain]}
 
 
 def point(number: int) -> Spec:
-    """What a pointer can rest on; not seen where there are many."""
+    """The points of a line, which a pointer can rest on. They are invisible if there are many."""
     return {"size": 36, "opacity": 1 if number <= limits.CHART_POINTS else 0}

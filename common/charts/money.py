@@ -9,7 +9,7 @@ from common.tools.result import ToolResult
 
 
 def of_one_currency(rows: Sequence[Row], field: str = "currency") -> tuple[Sequence[Row], str | None, tuple[str, ...]]:
-    """The rows of the currency that most of them are in, that currency, and a line where others are left out."""
+    """Return the rows of the most frequent currency, that currency, and a note if other currencies are left out."""
     ranked = Counter(row[field] for row in rows if row[field] is not None).most_common()
     if not ranked:
         return (), None, ()
@@ -19,7 +19,7 @@ def of_one_currency(rows: Sequence[Row], field: str = "currency") -> tuple[Seque
 
 
 def total(result: ToolResult, currency: str | None, field: str) -> Any:
-    """What all groups of a currency come to, those that no row shows included."""
+    """The total of a currency over all groups, including those that no row shows."""
     return next((each[field] for each in result.summary["totals"] if each["currency"] == currency), 0)
 
 

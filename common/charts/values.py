@@ -1,4 +1,4 @@
-"""What a chart is made of: rows with labels of their own, times and measures, and the words above them."""
+"""The parts of a chart: rows with labels, times and measures, and the heading."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""How much a caller may ask: messages a minute per user, tokens a day per organisation, counted in Firestore.
+"""Rate limits: messages a minute per user and tokens a day per organisation, counted in Firestore.
 
 The counters are read with everything else a turn reads and added to in the commits it makes anyway. Additions of turns
 on other instances are never lost, so the limits hold across all of them.
@@ -55,7 +55,7 @@ class Allowance:
                 self.admitted_here.popitem(last=False)
 
     def count_message(self) -> list[Count]:
-        """What counts one message; committed with it."""
+        """The writes that count one message. Commit them with it."""
         return [self._count(self.messages_path, 1)] if self.messages_path else []
 
     def check_counted(self, counts: list[Count]) -> None:
@@ -64,7 +64,7 @@ class Allowance:
             raise self._too_many()
 
     def count_tokens(self, used: int) -> list[Write]:
-        """What counts the tokens of an answer; committed with it."""
+        """The writes that count the tokens of an answer. Commit them with it."""
         return [self._count(self.tokens_path, used)] if self.tokens_path and used else []
 
     def _too_many(self) -> RateLimited:
@@ -83,7 +83,7 @@ class RateLimits:
         self._admitted: OrderedDict[str, int] = OrderedDict()
 
     def for_caller(self, tenant: Tenant, credentials: Credentials, now: datetime) -> Allowance:
-        """The limits of whoever the request says it is; they count only once that is proven."""
+        """The limits of the caller that the request names. They count only after authentication."""
         caller = f"user:{credentials.user_id}" if credentials.user_id else f"key:{credentials.api_key}"
         name = hashlib.sha256(caller.encode()).hexdigest()
         at = now.astimezone(UTC)

@@ -151,38 +151,65 @@ class Directory:
         key_data = self._fresh(found.get(key_path), now) if key_path else None
         org_data = self._fresh(found.get(org_path), now)
         missing_key = key_hash if key_data is None else None
-        never_seen = missing_key is not None and found[str(key_path)] is None
-        if never_seen:
-            self._bound_lookups()
         # A key of another organisation is refused anyway; it must not make BigQuery look up slugs.
         refused = key_data is not None and key_data["org_slug"] != tenant.org_slug
-        try:
-            read_key, read_org = await asyncio.gather(
-                self._read_key(tenant, missing_key),
-                self._read_organization(tenant, wanted=org_data is None and not refused),
+        if missing_key or (org_data is None and not refused):
+            read_key, read_org = await self._read_missing(
+                tenant,
+                missing_key,
+                read_organization=org_data is None and not refused,
+                never_seen=missing_key is not None and found[str(key_path)] is None,
             )
-        except ServiceError:
-            self._take_back(never_seen)
-            raise
-        writes: list[Write] = []
-        if read_key and key_path:
-            writes.append(Put(key_path, self._stamped(read_key, now)))
-            self._take_back(never_seen)
-        elif missing_key:
-            self._remember_unknown(missing_key)
-        # An unknown organisation is not cached: anyone could fill the store with made-up slugs.
-        if read_org and read_org["profile"]:
-            writes.append(_copy(org_path, self._stamped(read_org, now), found[org_path]))
-        if writes:
-            # A copy that was written meanwhile is newer than what was read here: settings that were just changed.
-            with suppress(DocumentConflict):
-                await self._documents.commit(writes)
-        key_data, org_data = key_data or read_key, org_data or read_org
+            await self._keep(key_path, read_key, org_path, read_org, found[org_path], now)
+            key_data, org_data = key_data or read_key, org_data or read_org
         return Lookup(
             key=_api_key(key_data) if key_data else None,
             organization=self._organization(org_data) if org_data else None,
             documents={path: found[path] for path in also},
         )
+
+    async def _read_missing(
+        self, tenant: Tenant, key_hash: str | None, *, read_organization: bool, never_seen: bool
+    ) -> tuple[Data | None, Data | None]:
+        """Read the key and the organisation from BigQuery, as far as they are missing.
+
+        A key that Firestore has never seen counts against the bound on lookups, unless it turns out to exist.
+        """
+        if never_seen:
+            self._bound_lookups()
+        try:
+            read_key, read_org = await asyncio.gather(
+                self._read_key(tenant, key_hash), self._read_organization(tenant, wanted=read_organization)
+            )
+        except ServiceError:
+            self._take_back(never_seen)
+            raise
+        if read_key:
+            self._take_back(never_seen)
+        elif key_hash:
+            self._remember_unknown(key_hash)
+        return read_key, read_org
+
+    async def _keep(
+        self,
+        key_path: str | None,
+        read_key: Data | None,
+        org_path: str,
+        read_org: Data | None,
+        known_org: Document | None,
+        now: datetime,
+    ) -> None:
+        """Write to Firestore what BigQuery answered."""
+        writes: list[Write] = []
+        if read_key and key_path:
+            writes.append(Put(key_path, self._stamped(read_key, now)))
+        # An unknown organisation is not cached: anyone could fill the store with made-up slugs.
+        if read_org and read_org["profile"]:
+            writes.append(_copy(org_path, self._stamped(read_org, now), known_org))
+        if writes:
+            # A copy that was written meanwhile is newer than what was read here: settings that were just changed.
+            with suppress(DocumentConflict):
+                await self._documents.commit(writes)
 
     async def renew(self, tenant: Tenant) -> Organization | None:
         """Read the organisation from BigQuery and put its copy in place of any older one, for every instance."""
@@ -274,7 +301,7 @@ class Directory:
         self._first_lookups.append(now)
 
     def _take_back(self, counted: bool) -> None:
-        """The key exists, or nobody could say: that is nothing against it."""
+        """Undo _bound_lookups: the key exists, or the lookup failed."""
         if counted and self._first_lookups:
             self._first_lookups.pop()
 

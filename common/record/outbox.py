@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from common import limits
 from common.agents.events import ToolFinished
@@ -12,21 +12,23 @@ from common.documents import Data, Document, Put, Write
 from common.tenant import Principal, Tenant
 from common.tools.result import bytes_read
 from common.transcript.conversation import Conversation, Message
-from common.transcript.paths import OUTBOX
-
-Table = Literal["org_chat_conversations", "org_chat_messages", "org_chat_tool_calls", "org_chat_feedback"]
+from common.transcript.paths import OUTBOX, conversation_path, message_path
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxEntry:
-    """One row on its way to the record; ``version`` is when its document last changed."""
+    """One row on its way to the record; ``version`` is when its document last changed.
+
+    ``expires`` is the path of the document that may expire once the record has the row; None if there is none.
+    """
 
     path: str
-    table: Table
+    table: str
     row: Data
     org_slug: str
     conversation_id: str
     row_id: str
+    expires: str | None
     attempts: int
     version: datetime
 
@@ -41,6 +43,7 @@ def entry_of(document: Document) -> OutboxEntry:
         org_slug=data["org_slug"],
         conversation_id=data["row"]["conversation_id"],
         row_id=data["row_id"],
+        expires=data["expires"],
         attempts=data["attempts"],
         version=document.updated_at,
     )
@@ -48,14 +51,17 @@ def entry_of(document: Document) -> OutboxEntry:
 
 def conversation_entry(tenant: Tenant, conversation: Conversation, now: datetime) -> Write:
     """The conversation's newest state; it takes the place of an older one."""
-    return _entry("org_chat_conversations", conversation.conversation_id, conversation.row(tenant), now)
+    path = conversation_path(tenant, conversation.conversation_id)
+    return _entry("org_chat_conversations", conversation.conversation_id, conversation.row(tenant), now, expires=path)
 
 
 def message_entries(tenant: Tenant, conversation: Conversation, message: Message, now: datetime) -> list[Write]:
     """A new message, and the conversation that it changed."""
+    row = message.row(tenant, conversation.conversation_id)
+    path = message_path(tenant, conversation.conversation_id, message.message_id)
     return [
         conversation_entry(tenant, conversation, now),
-        _entry("org_chat_messages", message.message_id, message.row(tenant, conversation.conversation_id), now),
+        _entry("org_chat_messages", message.message_id, row, now, expires=path),
     ]
 
 
@@ -120,7 +126,7 @@ def _capped(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)[: limits.AUDIT_RESULT_CHARS]
 
 
-def _entry(table: Table, row_id: str, row: Data, now: datetime) -> Put:
+def _entry(table: str, row_id: str, row: Data, now: datetime, expires: str | None = None) -> Put:
     # A message id is the client's to choose: only with its organisation and conversation is it unique.
     entry_id = ":".join((row["org_slug"], table, row["conversation_id"], row_id))
     data = {
@@ -129,6 +135,7 @@ def _entry(table: Table, row_id: str, row: Data, now: datetime) -> Put:
         "row": row,
         "org_slug": row["org_slug"],
         "conversation_id": row["conversation_id"],
+        "expires": expires,
         "created_at": now,
         "attempts": 0,
         "next_try_at": now,

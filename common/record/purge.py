@@ -10,7 +10,7 @@ from common.errors import WarehouseUnavailable
 from common.organizations.directory import Directory
 from common.record.reader import Record
 from common.record.sync_lease import SyncLease
-from common.record.writer import PURGE_ORDER, RecordWriter
+from common.record.writer import RecordWriter
 from common.settings import Settings
 from common.tenant import OrgSlug, Tenant
 from common.transcript.conversation import conversation_of
@@ -24,6 +24,7 @@ from common.transcript.paths import (
     purge_path,
 )
 from common.warehouse.client import QueryRefused
+from common.warehouse.schema import record_tables
 
 _AT_ONCE = datetime.fromtimestamp(0, UTC)
 
@@ -69,7 +70,7 @@ class Purge:
         for conversation_id in conversation_ids:
             mine = (Where("org_slug", "==", tenant.org_slug), Where("conversation_id", "==", conversation_id))
             await self._empty(OUTBOX, mine)
-        for table in PURGE_ORDER:
+        for table in record_tables():
             await lease.renew()
             try:
                 await self._writer.purge(tenant, table, conversation_ids)

@@ -17,8 +17,8 @@ from common.record.purge import Purge
 from common.record.sync_lease import SyncLease
 from common.record.writer import RecordWriter
 from common.telemetry.log import Log
-from common.tenant import OrgSlug, Tenant
-from common.transcript.paths import OUTBOX, SYNCED_ORGS, conversation_path, message_path
+from common.tenant import OrgSlug
+from common.transcript.paths import OUTBOX, SYNCED_ORGS
 from common.warehouse.client import QueryRefused
 from common.warehouse.result import size_of
 
@@ -137,22 +137,22 @@ class Sync:
                 else:
                     # Added only now: batches are written at the same time, and a sum begun before a wait loses theirs.
                     done.written += written
-                    settled = await self._settle(tenant, part)
+                    settled = await self._settle(part)
                     done.settled += settled
                     done.orgs.add(tenant.org_slug)
 
-    async def _settle(self, tenant: Tenant, entries: Sequence[OutboxEntry]) -> int:
+    async def _settle(self, entries: Sequence[OutboxEntry]) -> int:
         """Remove what is written and let its documents expire; what changed meanwhile stays."""
         expire_at = self._clock() + timedelta(days=limits.HOT_DAYS)
         try:
-            await self._documents.commit([write for entry in entries for write in _settling(tenant, entry, expire_at)])
+            await self._documents.commit([write for entry in entries for write in _settling(entry, expire_at)])
             return len(entries)
         except DocumentConflict:
-            return sum([await self._settle_one(tenant, entry, expire_at) for entry in entries])
+            return sum([await self._settle_one(entry, expire_at) for entry in entries])
 
-    async def _settle_one(self, tenant: Tenant, entry: OutboxEntry, expire_at: datetime) -> bool:
+    async def _settle_one(self, entry: OutboxEntry, expire_at: datetime) -> bool:
         # The document may be gone, by a purge or by its expiry: then only the entry is removed.
-        for writes in (_settling(tenant, entry, expire_at), [Delete(entry.path, entry.version)]):
+        for writes in (_settling(entry, expire_at), [Delete(entry.path, entry.version)]):
             try:
                 await self._documents.commit(writes)
                 return True
@@ -217,11 +217,9 @@ def _batches(entries: Iterable[OutboxEntry]) -> Iterator[list[OutboxEntry]]:
         yield batch
 
 
-def _settling(tenant: Tenant, entry: OutboxEntry, expire_at: datetime) -> list[Write]:
+def _settling(entry: OutboxEntry, expire_at: datetime) -> list[Write]:
     writes: list[Write] = [Delete(entry.path, entry.version)]
-    if entry.table == "org_chat_conversations":
-        # Whatever changes a conversation also changes its entry: this commit fails as a whole then.
-        writes.append(Patch(conversation_path(tenant, entry.conversation_id), {"expire_at": expire_at}))
-    elif entry.table == "org_chat_messages":
-        writes.append(Patch(message_path(tenant, entry.conversation_id, entry.row_id), {"expire_at": expire_at}))
+    if entry.expires is not None:
+        # A change of the document also changes its entry: this commit fails as a whole then.
+        writes.append(Patch(entry.expires, {"expire_at": expire_at}))
     return writes

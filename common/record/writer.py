@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 from common import limits
 from common.tenant import Tenant
@@ -14,39 +13,10 @@ from common.warehouse.client import QueryRefused, Warehouse
 from common.warehouse.query import Parameter, fixed
 
 Row = Mapping[str, Any]
-RecordTable = Literal["org_chat_conversations", "org_chat_messages", "org_chat_tool_calls", "org_chat_feedback"]
 
 _CASTS = {"STRING": "STRING", "INTEGER": "INT64", "TIMESTAMP": "TIMESTAMP", "BOOLEAN": "BOOL", "FLOAT": "FLOAT64"}
 
 
-@dataclass(frozen=True, slots=True)
-class Merge:
-    """How rows of a table are known, and what becomes of one that is there already.
-
-    Beside org_slug and conversation_id, ``key`` names a row. ``fixed_day`` says that a row never changes its partition,
-    so that only the days of the batch are looked at. ``newest`` is the column whose greater value wins; None where
-    rows never change.
-    """
-
-    key: tuple[str, ...]
-    fixed_day: bool
-    newest: str | None = None
-    kept: tuple[str, ...] = ()
-
-
-MERGES: Mapping[RecordTable, Merge] = {
-    "org_chat_conversations": Merge((), fixed_day=True, newest="updated_at", kept=("created_at",)),
-    "org_chat_messages": Merge(("message_id",), fixed_day=True),
-    "org_chat_tool_calls": Merge(("tool_call_id",), fixed_day=True),
-    "org_chat_feedback": Merge(("message_id", "user_id"), fixed_day=False, newest="updated_at", kept=("created_at",)),
-}
-
-PURGE_ORDER: tuple[RecordTable, ...] = (
-    "org_chat_feedback",
-    "org_chat_tool_calls",
-    "org_chat_messages",
-    "org_chat_conversations",
-)
 MERGE_SQL = """
 MERGE {{shared.{table}}} AS t
 USING (
@@ -73,10 +43,10 @@ class RecordWriter:
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
 
-    async def merge(self, tenant: Tenant, table: RecordTable, rows: Sequence[Row]) -> int:
+    async def merge(self, tenant: Tenant, table: str, rows: Sequence[Row]) -> int:
         """Write rows, whose ids must differ; return how many were new or newer than what was there."""
         given = {"rows": Parameter("STRING", tuple(json.dumps(row, ensure_ascii=False) for row in rows))}
-        if MERGES[table].fixed_day:
+        if _rule_of(table).fixed_day:
             moments = [_moment(row.get("created_at")) for row in rows]
             given |= {
                 "earliest": Parameter("TIMESTAMP", min(moments)),
@@ -84,7 +54,7 @@ class RecordWriter:
             }
         return await self._write(tenant, merge_sql(table), given)
 
-    async def purge(self, tenant: Tenant, table: RecordTable, conversation_ids: Sequence[str]) -> int:
+    async def purge(self, tenant: Tenant, table: str, conversation_ids: Sequence[str]) -> int:
         """Delete the rows of these conversations; return how many there were."""
         given = {"conversation_ids": Parameter("STRING", tuple(conversation_ids))}
         return await self._write(tenant, PURGE_SQL.format(table=table), given)
@@ -97,23 +67,30 @@ class RecordWriter:
 
 
 @cache
-def merge_sql(table: RecordTable) -> str:
+def merge_sql(table: str) -> str:
     """The MERGE of a table. ``@rows`` are JSON objects; the organisation is never theirs to say."""
-    merge = MERGES[table]
+    merge = _rule_of(table)
     fields = schema.load("organizations", table).fields
     own = [field for field in fields if field.name != "org_slug"]
     read = ",\n    ".join(f"{_read(field)} AS {field.name}" for field in own)
-    key = " AND ".join(f"t.{name} = s.{name}" for name in ("conversation_id", *merge.key))
+    key = " AND ".join(f"t.{name} = s.{name}" for name in merge.key)
     days = " AND t.created_at BETWEEN @earliest AND @latest" if merge.fixed_day else ""
     update = ""
     if merge.newest:
-        changing = [field.name for field in own if field.name not in ("conversation_id", *merge.key, *merge.kept)]
+        changing = [field.name for field in own if field.name not in (*merge.key, *merge.kept)]
         sets = ", ".join(f"{name} = s.{name}" for name in changing)
         update = f"WHEN MATCHED AND s.{merge.newest} > t.{merge.newest} THEN UPDATE SET {sets}\n"
     names = ", ".join(field.name for field in own)
     values = ", ".join(f"s.{field.name}" for field in own)
     # Every name in it is a schema file's; values are bound.
     return MERGE_SQL.format(table=table, read=read, key=key, days=days, update=update, names=names, values=values)
+
+
+def _rule_of(table: str) -> schema.MergeRule:
+    rule = schema.load("organizations", table).merge
+    if rule is None:
+        raise KeyError(f"{table} is no table of the record")
+    return rule
 
 
 def _read(field: schema.Field) -> str:

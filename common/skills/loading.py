@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -100,12 +101,9 @@ def _tools(folder: Path) -> Sequence[Tool]:
 def _module(folder: Path) -> ModuleType:
     if folder.parent == _FOLDER:
         return importlib.import_module(f"common.skills.{folder.name}.tools")
-    # A skill outside of the product's own folder is imported by its file.
-    name = f"skill_{folder.name}.tools"
-    spec = importlib.util.spec_from_file_location(name, folder / "tools.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+    # A skill outside of the product's own folder becomes a package of its own, so that its files find each other.
+    package = f"skill_{folder.name}"
+    spec = ModuleSpec(package, None, is_package=True)
+    spec.submodule_search_locations = [str(folder)]
+    sys.modules[package] = importlib.util.module_from_spec(spec)
+    return importlib.import_module(f"{package}.tools")

@@ -71,7 +71,8 @@ _SPECIAL = "logging.googleapis.com/"
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """What Cloud Logging shows of a request. ``path`` is a route's template: a real path holds what a client wrote."""
+    """The fields of a request that Cloud Logging
+    shows. ``path`` is a route's template: a real path holds what a client wrote."""
 
     method: str
     path: str
@@ -138,7 +139,7 @@ class Log:
             stream.flush()
 
     def _place(self, request: CurrentRequest | None) -> dict[str, Value]:
-        """Where in a trace the record belongs."""
+        """The fields that attach a record to a trace."""
         if request is None or request.trace is None or not self._project_id:
             return {}
         trace = request.trace

@@ -1,4 +1,4 @@
-"""Whether questions can be asked: every dependency is probed, in parallel, each within its own time."""
+"""Readiness: every dependency is probed, in parallel, each within its own time."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ Measure = Callable[[], Awaitable[dict[str, Any]]]
 
 
 def liveness(settings: Settings) -> dict[str, Any]:
-    """What this instance is; no dependency is asked."""
+    """Describe this instance, without asking any dependency."""
     return {
         "status": "ok",
         "service": "cloudcost-chat",
@@ -68,7 +68,7 @@ class Readiness:
         return {**liveness(self._settings), "status": status, "checks": checks}
 
     async def _checked(self, name: str, measure: Measure) -> dict[str, Any]:
-        """What one dependency answers within its own time, with the time it took; a failure is written down."""
+        """Probe one dependency within its own time, and log a failure."""
         started = time.perf_counter()
         cause: BaseException | None = None
         try:

@@ -19,7 +19,7 @@ class CurrentRequest:
 
     @property
     def seconds(self) -> float:
-        """How long ago it began."""
+        """The seconds since the request began."""
         return time.perf_counter() - self.began
 
 

@@ -1,4 +1,4 @@
-"""What a turn took: the time of every stage, tokens and bytes, added up as it happens."""
+"""The timing of a turn: the time of every stage, tokens and bytes, added up as it happens."""
 
 import time
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _STAGES: tuple[Stage, ...] = get_args(Stage)
 
 @dataclass(slots=True)
 class Timing:
-    """The times of one turn, from the moment its request began; one object, whatever the turn says or does."""
+    """The times of one turn, from the moment its request began."""
 
     began: float = field(default_factory=time.perf_counter)
     first_token: float | None = None
@@ -31,7 +31,7 @@ class Timing:
 
     @contextmanager
     def stage(self, name: Stage) -> Iterator[None]:
-        """Add what happens inside to the time of a stage, whatever its end."""
+        """Add the time inside to a stage, also if it fails."""
         started = time.perf_counter()
         try:
             yield
@@ -39,7 +39,7 @@ class Timing:
             self._seconds[name] = self._seconds.get(name, 0.0) + time.perf_counter() - started
 
     def said(self) -> None:
-        """Something was said; only the first time counts."""
+        """Note the first text of the answer. Later calls do nothing."""
         if self.first_token is None:
             self.first_token = time.perf_counter()
 
@@ -79,7 +79,7 @@ def begin() -> Timing:
 
 
 def of_this_turn() -> Timing:
-    """The timing of the turn that this is done for; outside of one, a timing that nobody reads."""
+    """The current turn's Timing, or a throw-away one outside a turn."""
     return _timing.get() or Timing()
 
 

@@ -1,4 +1,4 @@
-"""What a tool is given beside its arguments; a tool's own context type names the services that it needs."""
+"""The context of a tool call. A tool's own context type names the services that it needs."""
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields

@@ -48,8 +48,13 @@ class Tool:
     draws: Draw | None = None
     context: type[ToolContext] = ToolContext
 
+    @property
+    def title(self) -> str:
+        """The tool's name in words, for people."""
+        return self.name.replace("_", " ").capitalize()
+
     def schema(self) -> dict[str, Any]:
-        """The tool as a model API takes it; the same object every time, and nobody's to change."""
+        """The tool as a model API takes it. The same object every time: do not change it."""
         return _schema(self)
 
 

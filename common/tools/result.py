@@ -27,7 +27,7 @@ class ToolError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class DocumentSource:
     """A document as the source of an answer: its title, and the place to find it again."""
 
     title: str
@@ -35,14 +35,14 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ServiceCall:
     """A call to another service as the source of an answer."""
 
     service: str
     duration_ms: int
 
 
-Source = QueryResult | Document | Call | None
+Source = QueryResult | DocumentSource | ServiceCall | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +84,9 @@ def _describe(source: Source, parameters: Mapping[str, Any]) -> dict[str, Any]:
                 "job_id": source.job_id,
                 "duration_ms": source.duration_ms,
             }
-        case Document():
+        case DocumentSource():
             return {"document": {"title": source.title, "location": source.location}, "parameters": parameters}
-        case Call():
+        case ServiceCall():
             return {"service": source.service, "parameters": parameters, "duration_ms": source.duration_ms}
         case None:
             return {"parameters": parameters}

@@ -12,6 +12,7 @@ from common import limits
 from common.agents.events import ToolFinished
 from common.documents import Data, Document
 from common.tenant import Tenant
+from common.text import shorten_bytes
 from common.tools.result import as_stored
 
 Role = Literal["user", "assistant"]
@@ -237,14 +238,8 @@ def fitted(message: Message) -> Message:
     if bytes_of(message) > limits.MESSAGE_BYTES:
         message = replace(message, tool_calls_json=None)
     if bytes_of(message) > limits.MESSAGE_BYTES:
-        message = replace(message, content=cut(message.content, limits.MESSAGE_BYTES))
+        message = replace(message, content=shorten_bytes(message.content, limits.MESSAGE_BYTES))
     return message
-
-
-def cut(text: str, most: int) -> str:
-    """The text, or as much of its beginning as fits into so many bytes, and an ellipsis."""
-    encoded = text.encode()
-    return text if len(encoded) <= most else f"{encoded[: most - 3].decode(errors='ignore')}…"
 
 
 def bytes_of(message: Message) -> int:

@@ -6,7 +6,8 @@ from typing import Any
 
 from common import limits
 from common.documents import Data
-from common.transcript.conversation import Message, cut
+from common.text import shorten_bytes
+from common.transcript.conversation import Message
 
 _LONGEST = limits.RECENT_WINDOW_BYTES // 12
 
@@ -48,7 +49,7 @@ def for_model(recent: Sequence[Data], *, max_messages: int, context_window: int,
 
 def _kept(content: str) -> str:
     """The text; of one of extreme length only the beginning, and only here, where a model reads it."""
-    return content if _bytes(content) <= limits.RECENT_WINDOW_BYTES // 2 else cut(content, _LONGEST)
+    return content if _bytes(content) <= limits.RECENT_WINDOW_BYTES // 2 else shorten_bytes(content, _LONGEST)
 
 
 def _size(entry: Data) -> int:

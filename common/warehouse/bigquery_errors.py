@@ -1,4 +1,4 @@
-"""What BigQuery's errors mean to a caller. A run-time error's text may hold other rows' values: it goes nowhere."""
+"""BigQuery's errors, translated for a caller. A run-time error's text may hold other rows' values: it goes nowhere."""
 
 import re
 
@@ -6,6 +6,7 @@ from google.api_core import exceptions as google
 
 from common import limits
 from common.errors import WarehouseUnavailable
+from common.text import shorten
 from common.warehouse.dry_run import over_limit
 from common.warehouse.query import GuardedQuery
 from common.warehouse.result import QueryRefused
@@ -25,7 +26,7 @@ _FAILED = "The warehouse could not run this query. Simplify it, or query a short
 
 
 def of_run(error: google.GoogleAPICallError, query: GuardedQuery, max_bytes: int) -> Exception:
-    """What to raise for a query that failed while it ran: one sentence per kind, whatever BigQuery says."""
+    """The exception for a query that failed while it ran: one sentence per kind of failure."""
     reasons = _reasons(error)
     if "bytesBilledLimitExceeded" in reasons:
         required = _REQUIRED.search(str(error))
@@ -46,7 +47,7 @@ def of_run(error: google.GoogleAPICallError, query: GuardedQuery, max_bytes: int
 
 
 def of_dry_run(error: google.GoogleAPICallError, query: GuardedQuery, max_bytes: int) -> Exception:
-    """What to raise for a query whose dry run failed: of a model's own text BigQuery's words, for it to correct."""
+    """The exception for a query whose dry run failed. A model reads BigQuery's words for its own text."""
     meant = of_run(error, query, max_bytes)
     if query.origin == "admitted" and isinstance(meant, QueryRefused):
         if meant.code == "query_failed":
@@ -68,5 +69,4 @@ def _reasons(error: google.GoogleAPICallError) -> set[str]:
 def _one_line(text: str | None) -> str:
     """BigQuery's sentence, without the address that the SDK puts before it and the job that it puts after."""
     sentence = re.sub(r"^(GET|POST) \S+: ", "", (text or "").strip()).split("\n")[0]
-    shown = " ".join(sentence.split())
-    return shown if len(shown) <= limits.DRY_RUN_ERROR_CHARS else f"{shown[: limits.DRY_RUN_ERROR_CHARS - 1]}…"
+    return shorten(" ".join(sentence.split()), limits.DRY_RUN_ERROR_CHARS)

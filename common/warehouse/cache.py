@@ -1,4 +1,4 @@
-"""What was asked a moment ago need not be asked again: results by tenant, and one run for many who wait."""
+"""The cache of query results, by tenant, with one run for equal queries at the same time."""
 
 import asyncio
 import itertools
@@ -20,7 +20,7 @@ _WRITTEN_HERE = ("org_notification_rules", "org_alert_history", "org_chat_conver
 
 
 def key_of(query: GuardedQuery) -> Key:
-    """What makes two queries of one tenant the same."""
+    """The key under which two queries of one tenant are the same."""
     return query.sql, query.max_bytes, frozenset(query.parameters.items())
 
 
@@ -52,7 +52,7 @@ class ResultCache:
         self._versions = itertools.count()
 
     def get(self, query: GuardedQuery) -> QueryResult | None:
-        """A fresh result of the same query of the same tenant, in rows of its own; None where there is none."""
+        """Return a fresh result of the same query of the tenant, in rows of its own, or None."""
         shelf, key = self._shelf(query.tenant), key_of(query)
         entry = shelf.entries.get(key)
         if entry is None:
@@ -111,7 +111,7 @@ class Flights:
         self._flights: dict[tuple[Tenant, Key], _Flight] = {}
 
     async def join(self, query: GuardedQuery, start: Callable[[], Coroutine[Any, Any, QueryResult]]) -> QueryResult:
-        """The result of the run of the same query that is under way, or else of ``start``; its error goes to all."""
+        """Join the run of the same query, or begin one with ``start``. Its error goes to all."""
         key = (query.tenant, key_of(query))
         flight = self._flights.get(key)
         if flight is None:
@@ -127,7 +127,7 @@ class Flights:
                 flight.task.cancel()
 
     def part(self, tenant: Tenant) -> None:
-        """Let nobody join the tenant's runs that are under way: they began before a write."""
+        """Stop later callers from joining the tenant's current runs: they began before a write."""
         for key in [key for key in self._flights if key[0] == tenant]:
             del self._flights[key]
 

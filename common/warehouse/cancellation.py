@@ -36,7 +36,7 @@ class Cancellation:
             self._stop = stop
 
     def ended(self) -> None:
-        """Note that the work is over, so that nothing is left to stop."""
+        """Note that the work is over and needs no stopping."""
         with self._lock:
             self._stop = None
 

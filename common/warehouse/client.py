@@ -98,7 +98,7 @@ class Warehouse:
         return await self._in_thread(self._threads, deadline, lambda: self._tables(tenant, deadline))
 
     async def table(self, tenant: Tenant, name: str) -> TableInfo | None:
-        """What BigQuery knows of a table of the tenant's own dataset; None when there is no such table."""
+        """Describe a table of the tenant's own dataset. Returns None if it does not exist."""
         deadline = Cancellation(limits.LOOKUP_SECONDS)
         return await self._in_thread(self._threads, deadline, lambda: self._table(tenant, name, deadline))
 
@@ -130,7 +130,7 @@ class Warehouse:
     async def _in_thread(
         self, threads: ThreadPoolExecutor, deadline: Cancellation, work: Callable[[], Answer]
     ) -> Answer:
-        """Do the work in a thread; whoever waits is answered in time, even where the thread hangs in a call."""
+        """Do the work in a thread. The caller is answered in time even if the thread hangs."""
         try:
             async with asyncio.timeout(deadline.remaining + limits.WAREHOUSE_GRACE_SECONDS):
                 return await asyncio.get_running_loop().run_in_executor(threads, work)
@@ -205,7 +205,7 @@ class Warehouse:
             return cast(bigquery.QueryJob, client.get_job(job_id, location=self._location, **_call(deadline)))
 
     def _wait(self, job: bigquery.QueryJob, deadline: Cancellation) -> Any:
-        """The job's rows once it is done; a job that is out of time, or that nobody waits for, is cancelled."""
+        """Wait for the job and return its rows. A job that is out of time or abandoned is cancelled."""
         try:
             deadline.begun(lambda: _cancel(job))
             while True:
@@ -279,7 +279,8 @@ class _Clients:
         self.own = self._client(None)
 
     def of(self, query: GuardedQuery) -> tuple[bigquery.Client, GuardedQuery]:
-        """Who runs the query, and as which text. The product's own text on shared tables runs as the function."""
+        """The client that runs the query, and the text it
+        sends. The product's own text on shared tables runs as the function."""
         if self._pattern is None or (query.origin == "fixed" and query.reads_shared):
             return self.own, query
         return self.tenants(query.tenant), redirected(query)

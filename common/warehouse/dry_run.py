@@ -1,4 +1,4 @@
-"""What a dry run must say before its query may run: the second gate, which sees what no reader of SQL can."""
+"""The dry run, the second gate: it sees what no reader of SQL can."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _HOW_TO_NARROW = "Ask for a shorter range of days, add filters, or select fewer 
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What BigQuery says of a query that it did not run; None where it says nothing."""
+    """BigQuery's statistics of a dry run. A field is None if BigQuery leaves it out."""
 
     statement_type: str | None
     tables: frozenset[str]
@@ -56,7 +56,7 @@ def check(query: GuardedQuery, dry_run: DryRun, max_bytes: int) -> None:
 
 
 def over_limit(query: GuardedQuery, max_bytes: int, estimate: int | None) -> QueryRefused:
-    """The refusal of a query that reads too much; the size of a table that others' rows are in is not told."""
+    """The refusal of a query that reads too much. It does not show the size of shared tables."""
     shown = f"about {size(estimate)}, over the limit of" if estimate and not query.reads_shared else "more than"
     return QueryRefused("bytes_over_limit", f"The query would read {shown} {size(max_bytes)}. {_HOW_TO_NARROW}")
 

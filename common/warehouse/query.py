@@ -44,12 +44,12 @@ class GuardedQuery:
 
     @property
     def writes(self) -> bool:
-        """Whether it changes rows; what is not plainly a SELECT counts as a change."""
+        """True if the query changes rows. Anything but a plain SELECT counts as a change."""
         return _READS.match(self.sql) is None
 
     @property
     def reads_shared(self) -> bool:
-        """Whether it touches a table that holds other organisations' rows too."""
+        """True if the query reads a table with other organisations' rows."""
         shared = f"{self.tenant.project_id}.{self.tenant.organizations_dataset}."
         return any(table.startswith(shared) for table in self.tables)
 

@@ -1,4 +1,4 @@
-"""What a model's query may read of the tables that all organisations share: columns and row filters, as data."""
+"""The shared tables that a model's query may read: columns and row filters, as data."""
 
 import re
 from collections.abc import Mapping
@@ -53,7 +53,7 @@ class SharedTable:
         return frozenset(column for column in self.hidden if holds_secret(column))
 
     def refuses(self, column: str) -> bool:
-        """Whether a mention of this column (casefolded) is a try at something that may not be read.
+        """Return true if this column (casefolded) exists but may not be read.
 
         Other unknown names are left to the dry run: the columns of the derived table are all that exist.
         """
@@ -61,7 +61,7 @@ class SharedTable:
 
 
 def holds_secret(column: str) -> bool:
-    """Whether a column's name says that it holds a key, a hash, a ciphertext or a payment identity."""
+    """Return true if a column's name says that it holds a key, hash, ciphertext or payment identity."""
     return _SECRET.search(column) is not None
 
 

@@ -1,4 +1,4 @@
-"""What the warehouse answers with: rows and their columns, what a table is like, or why there is nothing."""
+"""The warehouse's answers: rows with columns, the description of a table, or a refusal."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ class TableColumn:
 
 @dataclass(frozen=True, slots=True)
 class TableInfo:
-    """What BigQuery knows of a table: its columns, how its rows are laid out, and how much there is."""
+    """The description of a table: columns, layout and size."""
 
     name: str
     kind: str

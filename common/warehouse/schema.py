@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Literal
+from typing import Any, Literal
 
 Dataset = Literal["organizations", "tenant"]
 FieldType = Literal["STRING", "INTEGER", "FLOAT", "BOOLEAN", "TIMESTAMP", "DATE", "NUMERIC", "JSON", "BYTES"]
@@ -23,10 +23,24 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class TimePartitioning:
-    """How a table is divided by the time in one of its columns."""
+    """The partitioning of a table by the time in one column."""
 
     type: Literal["DAY", "HOUR", "MONTH", "YEAR"]
     field: str
+
+
+@dataclass(frozen=True, slots=True)
+class MergeRule:
+    """The way rows of a table are merged into the record: the columns that identify a row, and which version wins.
+
+    ``fixed_day`` says that a row never changes its partition, so that a merge reads only the days of its batch.
+    ``newest`` is the column whose greater value wins, None if rows never change; ``kept`` columns are never replaced.
+    """
+
+    key: tuple[str, ...]
+    fixed_day: bool
+    newest: str | None = None
+    kept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +52,10 @@ class TableSchema:
     fields: tuple[Field, ...]
     time_partitioning: TimePartitioning | None
     clustering: tuple[str, ...]
+    merge: MergeRule | None = None
 
     def field(self, name: str) -> Field:
-        """Return the column of exactly this name; KeyError when there is none."""
+        """Return the column of exactly this name. Raises KeyError if it does not exist."""
         for field in self.fields:
             if field.name == name:
                 return field
@@ -67,4 +82,28 @@ def load(dataset: Dataset, table: str) -> TableSchema:
         fields=tuple(Field(**column) for column in document["schema"]),
         time_partitioning=TimePartitioning(**partitioning) if partitioning else None,
         clustering=tuple(document.get("clustering", ())),
+        merge=_merge_rule(document.get("record")),
+    )
+
+
+@cache
+def record_tables() -> tuple[str, ...]:
+    """Return the shared tables that the record is merged into, those with the longest key first."""
+    rules = {name: load("organizations", name).merge for name in tables("organizations")}
+    return tuple(name for name, rule in sorted(rules.items(), key=_by_key) if rule is not None)
+
+
+def _by_key(entry: tuple[str, MergeRule | None]) -> tuple[int, str]:
+    name, rule = entry
+    return (-len(rule.key) if rule else 0, name)
+
+
+def _merge_rule(document: dict[str, Any] | None) -> MergeRule | None:
+    if document is None:
+        return None
+    return MergeRule(
+        key=tuple(document["key"]),
+        fixed_day=document["fixed_day"],
+        newest=document.get("newest"),
+        kept=tuple(document.get("kept", ())),
     )

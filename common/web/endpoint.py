@@ -1,4 +1,4 @@
-"""What every function does around its domain call: route, request id, CORS, errors as JSON, one log record."""
+"""The frame around every function's domain call: route, request id, CORS, errors as JSON, one log record."""
 
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
@@ -67,7 +67,7 @@ class Call:
         await wait_for_disconnect(self.request)
 
     def value(self, name: str) -> str:
-        """What the path says at this name."""
+        """The value of a path parameter."""
         return self.match.values[name]
 
     async def body(self, model: type[Body]) -> Body:
@@ -79,7 +79,7 @@ class Call:
 
     @property
     def wants_events(self) -> bool:
-        """Whether the client asks for server-sent events."""
+        """True if the client asks for server-sent events."""
         return "text/event-stream" in self.request.headers.get("accept", "")
 
 
@@ -99,7 +99,7 @@ Handler = Callable[[S, Call], Awaitable[Response]]
 
 
 async def serve(found: S, function: str, request: Request, handlers: Mapping[str, Handler[S]]) -> Response:
-    """Answer a request with the handler of its route; whatever fails becomes the status and code of errors.py."""
+    """Answer a request with the handler of its route. A failure becomes the status and code of errors.py."""
     current = CurrentRequest(uuid.uuid4().hex, function, trace_context.read(request.headers))
     recorded = Recorded(current, found.log, found.tracer, request.method)
     with recorded.active():

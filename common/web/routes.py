@@ -64,7 +64,7 @@ ROUTES = (
 
 
 def matches(function: str, path: str) -> tuple[Match, ...]:
-    """The routes of a function that answer at ``path``, whatever their method."""
+    """The routes of a function at ``path``, of any method."""
     found = []
     for route in ROUTES:
         if route.function != function:
@@ -78,7 +78,7 @@ def matches(function: str, path: str) -> tuple[Match, ...]:
 
 
 def function_at(path: str) -> str | None:
-    """The function that answers at an original path, None where there is none."""
+    """The function that answers at an original path. Returns None if there is no such path."""
     return next((route.function for route in ROUTES if _pattern(route.path).fullmatch(path)), None)
 
 

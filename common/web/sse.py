@@ -48,7 +48,7 @@ def stream(turn: Turn) -> StreamingResponse:
 
 
 def done(event: TurnFinished) -> dict[str, Any]:
-    """What is said of a finished turn, beside its text."""
+    """The fields of a finished turn, except its text."""
     return {
         "conversation_id": event.conversation_id,
         "message_id": event.message_id,

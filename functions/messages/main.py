@@ -1,4 +1,4 @@
-"""What was said: GET the history of a conversation, GET search, POST feedback on an answer."""
+"""Messages: GET the history of a conversation, GET search, POST feedback on an answer."""
 
 import functions_framework.aio
 from starlette.requests import Request

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from common.text import shorten
 from local.terminal.answer import Answer, ToolCall
 from local.terminal.neutral import neutral, neutral_line
 
@@ -100,5 +101,4 @@ def size(count: Any) -> str:
 
 
 def _short(value: object) -> str:
-    line = neutral_line(value)
-    return line if len(line) <= _MOST_CHARS else f"{line[: _MOST_CHARS - 1]}…"
+    return shorten(neutral_line(value), _MOST_CHARS)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from common import limits
 from common.documents import Put, Write
-from common.record.writer import RecordTable, RecordWriter
+from common.record.writer import RecordWriter
 from common.tenant import Tenant
 from common.transcript.conversation import Conversation, Message, Role
 from common.transcript.paths import conversation_path, message_path
@@ -38,7 +38,7 @@ async def put(product: Product, writes: list[Write]) -> None:
         await product.services.documents.commit(writes[start : start + 500])
 
 
-async def merge(product: Product, table: RecordTable, rows: list[Row]) -> None:
+async def merge(product: Product, table: str, rows: list[Row]) -> None:
     writer = RecordWriter(product.services.warehouse)
     for start in range(0, len(rows), 500):
         await writer.merge(tenant_of(product), table, rows[start : start + 500])

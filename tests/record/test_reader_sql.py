@@ -5,9 +5,10 @@ import re
 import pytest
 
 from common.record import reader as record
-from common.record.writer import MERGES, PURGE_ORDER, PURGE_SQL, RecordTable, merge_sql
+from common.record.writer import PURGE_SQL, merge_sql
 from common.tenant import OrgSlug, Tenant
 from common.warehouse.query import Parameter, fixed
+from common.warehouse.schema import record_tables
 from tests.googlesql import analyze
 
 TENANT = Tenant(OrgSlug("acme_inc"), "local-dev-project", "organizations")
@@ -42,11 +43,11 @@ def test_what_is_read_of_the_record_is_googlesql(name: str) -> None:
     checked(READS[name])
 
 
-@pytest.mark.parametrize("table", MERGES)
-def test_what_is_merged_into_the_record_is_googlesql(table: RecordTable) -> None:
+@pytest.mark.parametrize("table", record_tables())
+def test_what_is_merged_into_the_record_is_googlesql(table: str) -> None:
     checked(merge_sql(table))
 
 
-@pytest.mark.parametrize("table", PURGE_ORDER)
-def test_what_is_purged_from_the_record_is_googlesql(table: RecordTable) -> None:
+@pytest.mark.parametrize("table", record_tables())
+def test_what_is_purged_from_the_record_is_googlesql(table: str) -> None:
     checked(PURGE_SQL.format(table=table))

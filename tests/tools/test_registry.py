@@ -14,7 +14,7 @@ from common import limits
 from common.tenant import Principal, Tenant, UserId, parse_org_slug
 from common.tools.context import ToolContext, WarehouseContext
 from common.tools.registry import BoundTools, Tool, tool
-from common.tools.result import Call, Document, ToolResult
+from common.tools.result import DocumentSource, ServiceCall, ToolResult
 
 PRINCIPAL = Principal(Tenant(parse_org_slug("acme_inc"), "p", "organizations"), UserId("u1"), "k1")
 NOW = datetime(2026, 2, 28, tzinfo=UTC)
@@ -29,12 +29,12 @@ class ShelfContext(ToolContext):
 
 async def read_shelf(principal: Principal, context: ShelfContext, *, title: str) -> ToolResult:
     """Read a document."""
-    return ToolResult(Document(title, f"{context.today}/{title}"), ({"text": context.shelf[title]},), {})
+    return ToolResult(DocumentSource(title, f"{context.today}/{title}"), ({"text": context.shelf[title]},), {})
 
 
 async def call_service(principal: Principal, context: ToolContext, *, count: int) -> ToolResult:
     """Ask another service."""
-    return ToolResult(Call("weather", 12), ({"count": count},), {})
+    return ToolResult(ServiceCall("weather", 12), ({"count": count},), {})
 
 
 async def think(principal: Principal, context: ToolContext) -> ToolResult:

@@ -51,7 +51,7 @@ def card(url: str, version: str, roster: Roster, tools: Mapping[str, Tool]) -> d
 
 
 def base_url(request: Request, public_url: str | None) -> str:
-    """Where clients reach this deployment: as the settings say, or as this request did."""
+    """The address of this deployment for clients: from the settings, else from this request."""
     if public_url:
         return public_url.rstrip("/")
     forwarded = request.headers.get("x-forwarded-proto", "").split(",")[0].strip()

@@ -1,4 +1,4 @@
-"""What an AG-UI client features beside its question: tools of its own, approvals, and replies to a run that paused."""
+"""The features of an AG-UI client: its own tools, approvals, and replies to a paused run."""
 
 import json
 import re
@@ -42,14 +42,14 @@ def _tool(offered: Tool, taken: Collection[str]) -> ClientTool:
 
 
 def _approves(run: RunAgentInput) -> bool:
-    """Whether the client understands interrupts: it says so itself, or speaks a version that has them."""
+    """Return true if the client understands interrupts: it says so, or its version has them."""
     forwarded = run.forwarded_props if isinstance(run.forwarded_props, dict) else {}
     said = forwarded.get("interrupts")
     return said if isinstance(said, bool) else run.protocol_version is not None
 
 
 def _reply(run: RunAgentInput) -> ClientReply | None:
-    """What the run says to the one before; None for one that asks a question."""
+    """The run's reply to a paused run. Returns None for a run that asks a question."""
     results: dict[str, str] = {}
     for message in reversed(run.messages):
         if isinstance(message, UserMessage):

@@ -73,7 +73,7 @@ class RunEncoder:
         )
 
     def restored(self, conversation: Conversation | None) -> bytes:
-        """What a conversation holds so far, and the end of the run."""
+        """The messages of a conversation so far, and the end of the run."""
         events: list[BaseEvent] = []
         if conversation is not None:
             kinds = {"user": UserMessage, "assistant": AssistantMessage}

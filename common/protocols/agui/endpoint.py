@@ -71,7 +71,7 @@ async def _frames(services: TurnServices, turn: Turn, encoder: RunEncoder) -> As
 
 
 async def _connect(services: TurnServices, credentials: Credentials, run: RunAgentInput) -> Response:
-    """What the thread holds so far; nothing for a thread that is not the caller's, as for one that is new."""
+    """Answer with the messages of a thread. A foreign thread looks like a new one: empty."""
     encoder = RunEncoder(run.thread_id, run.run_id)
     conversation: Conversation | None
     try:

@@ -1,4 +1,4 @@
-"""What an AG-UI client asks for: a run, or one of the calls that CopilotKit wraps around runs."""
+"""The request of an AG-UI client: a run, or one of CopilotKit's calls around runs."""
 
 import json
 from collections.abc import Mapping

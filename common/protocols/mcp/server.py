@@ -57,7 +57,7 @@ def check_origin(origin: str | None, allowed: tuple[str, ...]) -> None:
 
 
 async def answer(services: ToolServices, principal: Principal, request: Request, request_id: str) -> Response:
-    """Answer one MCP request for an authenticated caller, and for nobody else."""
+    """Answer one MCP request of an authenticated caller."""
     # The SDK logs what it cannot handle with whatever the client sent.
     logging.getLogger("mcp").setLevel(logging.CRITICAL)
     manager = StreamableHTTPSessionManager(
@@ -73,7 +73,7 @@ async def answer(services: ToolServices, principal: Principal, request: Request,
 
 
 class _Session:
-    """What one request may see and call; it is made for its caller and ends with the request."""
+    """The tools, prompts and resources of one request. It is made for its caller and ends with the request."""
 
     def __init__(self, services: ToolServices, principal: Principal, request_id: str) -> None:
         self._services = services
@@ -175,7 +175,7 @@ class _Written:
 def _described(tool: Tool) -> mcp.Tool:
     return mcp.Tool(
         name=tool.name,
-        title=tool.name.replace("_", " ").capitalize(),
+        title=tool.title,
         description=tool.description,
         input_schema=tool.schema()["function"]["parameters"],
         annotations=mcp.ToolAnnotations(

@@ -9,9 +9,8 @@ import atexit
 import threading
 
 from common.tenant import Principal, Tenant
-from common.warehouse.guard.admitted import Admitted
-from common.warehouse.guard.denial import CODES, DenialCode, Denied
 from common.warehouse.guard.pool import Pool
+from common.warehouse.guard.verdict import CODES, Admitted, DenialCode, Denied
 
 __all__ = ["CODES", "Admitted", "DenialCode", "Denied", "Pool", "admit", "close", "decide"]
 

@@ -5,8 +5,8 @@ from functools import cache
 
 from sqlglot import exp
 
-from common.warehouse.guard.denial import Denied
 from common.warehouse.guard.functions import callable_as
+from common.warehouse.guard.verdict import Denied
 
 # Node class -> the arguments it may carry. An argument that is absent, empty or False does not count.
 _STRUCTURE = """

@@ -4,15 +4,14 @@ from sqlglot import exp
 
 from common.tenant import Tenant
 from common.warehouse.guard import allowed, generators, rewrite, sqltext, tokens, verify
-from common.warehouse.guard.admitted import Admitted
-from common.warehouse.guard.denial import Denied
 from common.warehouse.guard.resolve import Resolver
 from common.warehouse.guard.rules import COMPLETE, Rules
 from common.warehouse.guard.selftest import require
+from common.warehouse.guard.verdict import Admitted, Denied
 
 
 def decide(sql: str, tenant: Tenant, user_id: str, rules: Rules = COMPLETE) -> Admitted:
-    """Return the query to send, or raise Denied; whatever else goes wrong is a denial too."""
+    """Return the query to send, or raise Denied; any other failure is a denial too."""
     require()
     try:
         return _decide(sql, tenant, user_id, rules)

@@ -56,7 +56,7 @@ SAFE_PREFIX = "SAFE"
 
 
 def callable_as(name: str, prefix: str | None, functions: frozenset[str] = FUNCTIONS) -> bool:
-    """Whether ``prefix.name(`` (or ``name(``) is a call that a query may make; names are compared in upper case."""
+    """Return true if a query may call ``prefix.name(`` (or ``name(``). Case does not matter."""
     upper = name.upper()
     if prefix is None:
         return upper in functions or upper in SYNTAX_BEFORE_PARENTHESIS

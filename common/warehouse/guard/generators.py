@@ -1,11 +1,11 @@
-"""How many rows a query makes out of nothing: generators and array literals, multiplied as joins multiply."""
+"""The rows that a query generates: generators and array literals, multiplied as joins multiply."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from sqlglot import exp
 
-from common.warehouse.guard.denial import Denied
+from common.warehouse.guard.verdict import Denied
 
 # What a generator is counted as where its bounds come from the data, or from an expression that is not folded here.
 _FROM_DATA = 1_000
@@ -113,7 +113,7 @@ class _Sizes:
 
 
 def _equi(join: exp.Join) -> bool:
-    """Whether a join matches rows by a column of each side, so that it does not multiply them."""
+    """Return true if a join matches rows by a column of each side, so that it does not multiply them."""
     if join.args.get("using"):
         return True
     condition = join.args.get("on")

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from common.warehouse.guard.denial import Denied
 from common.warehouse.guard.functions import callable_as
+from common.warehouse.guard.verdict import Denied
 
 LexicalKind = Literal["string", "name", "number", "word", "symbol"]
 
@@ -40,7 +40,7 @@ def read(sql: str) -> list[Lexeme]:
 
 
 def check(lexemes: list[Lexeme], functions: frozenset[str]) -> None:
-    """Refuse a call of anything but an allowed function, whatever the tree said."""
+    """Refuse a call of anything but an allowed function, independently of the parser."""
     for index, lexeme in enumerate(lexemes):
         if lexeme.text != "(" or lexeme.kind != "symbol" or index == 0:
             continue

@@ -1,4 +1,4 @@
-"""What a table path means, and which names are plain enough to be printed again."""
+"""Table paths: their parts, and the names that can be printed again safely."""
 
 import re
 from dataclasses import dataclass
@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from common.tenant import Tenant
+from common.text import shorten
 from common.warehouse import readable_tables
-from common.warehouse.guard.denial import Denied
 from common.warehouse.guard.rules import Rules
+from common.warehouse.guard.verdict import Denied
 from common.warehouse.readable_tables import SharedTable
 
 _TABLE = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?")
@@ -41,12 +42,12 @@ def real_table(parts: list[str], tenant: Tenant, rules: Rules) -> RealTable:
     name, dataset = parts[-1], parts[-2] if len(parts) > 1 else tenant.dataset
     project = parts[0] if len(parts) == 3 else tenant.project_id
     if rules.match_project and project != tenant.project_id:
-        raise Denied("project", f"Project {_shown(project)} may not be read; leave the project out.")
+        raise Denied("project", f"Project {shorten(project, 80)} may not be read; leave the project out.")
     own = dataset == tenant.dataset
     if not own and dataset != tenant.organizations_dataset and rules.match_dataset:
         raise Denied(
             "dataset",
-            f"Dataset {_shown(dataset)} may not be read; use {tenant.dataset} or {tenant.organizations_dataset}, "
+            f"Dataset {shorten(dataset, 80)} may not be read; use {tenant.dataset} or {tenant.organizations_dataset}, "
             "and UNNEST(…) for an array column.",
         )
     path = f"{project}.{dataset}.{name}"
@@ -62,7 +63,7 @@ def _shared(name: str, rules: Rules) -> SharedTable | None:
         if "*" in name:
             raise Denied("wildcard", "Wildcards are allowed in your own dataset only.")
         raise Denied(
-            "shared_table", f"Shared table {_shown(name)} may not be read; readable are {', '.join(readable)}."
+            "shared_table", f"Shared table {shorten(name, 80)} may not be read; readable are {', '.join(readable)}."
         )
     return readable.get(name)
 
@@ -95,14 +96,10 @@ def path_parts(table: exp.Table) -> list[str]:
 def check_alias(name: str, tenant: Tenant) -> None:
     """Raise Denied unless a table alias or CTE name is a plain word that no table path can begin with."""
     if len(name) > _MAX_NAME or _ALIAS.fullmatch(name) is None or name.casefold() == tenant.project_id.casefold():
-        raise Denied("name", f"The name {_shown(name)} is not allowed here; use letters, digits and underscores.")
+        raise Denied("name", f"The name {shorten(name, 80)} is not allowed here; use letters, digits and underscores.")
 
 
 def check_identifier(name: str) -> None:
     """Raise Denied when a column or field name has characters that quoting would have to escape."""
     if not name or len(name) > _MAX_NAME or not name.isprintable() or any(character in name for character in "`\\"):
         raise Denied("name", "A quoted name has a backtick, a backslash or control characters; use a plain name.")
-
-
-def _shown(name: str) -> str:
-    return name if len(name) <= 80 else name[:77] + "…"

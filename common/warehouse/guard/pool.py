@@ -8,10 +8,9 @@ from queue import Empty, SimpleQueue
 from typing import Any, Self
 
 from common.tenant import Tenant
-from common.warehouse.guard.admitted import Admitted
-from common.warehouse.guard.denial import Denied
 from common.warehouse.guard.process import Worker, WorkerGoneError
 from common.warehouse.guard.rules import MAX_SQL_BYTES
+from common.warehouse.guard.verdict import Admitted, Denied
 
 WORKERS = 2
 # With what surrounds it, an answer within a second.
@@ -120,7 +119,7 @@ class Pool:
         return worker
 
     def _top_up(self) -> None:
-        """Start one worker where one is missing, while nobody waits for it."""
+        """Start one missing worker while no query waits."""
         with self._lock:
             missing = not self._closed and len(self._workers) < self._most
         if missing:

@@ -40,7 +40,7 @@ class Worker:
 
     @property
     def pid(self) -> int:
-        """The process id, for whoever watches it."""
+        """The id of the worker process."""
         return self._process.pid
 
     def wait_until_ready(self, seconds: float) -> None:

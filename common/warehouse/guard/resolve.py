@@ -8,17 +8,17 @@ from sqlglot import exp
 
 from common.tenant import Tenant
 from common.warehouse.guard import names
-from common.warehouse.guard.denial import Denied
 from common.warehouse.guard.names import RealTable
 from common.warehouse.guard.rules import Rules
 from common.warehouse.guard.scope import Scope, Source, check_column, refused_column
+from common.warehouse.guard.verdict import Denied
 
 _NEED_PARENTHESES = ("order", "limit", "offset", "with_")
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What one Table node means; ``table`` where it is a real one."""
+    """The meaning of one Table node. ``table`` is set for a real table."""
 
     node: exp.Table
     kind: Literal["cte", "array", "real"]

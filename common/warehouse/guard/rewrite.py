@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from common.tenant import Tenant
-from common.warehouse.guard.denial import Denied
 from common.warehouse.guard.names import RealTable, path_parts
 from common.warehouse.guard.resolve import Reference
 from common.warehouse.guard.rules import Rules
+from common.warehouse.guard.verdict import Denied
 from common.warehouse.readable_tables import FilterValue, SharedTable
 
 

@@ -14,7 +14,8 @@ MAX_GENERATED = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What is enforced. Tests weaken one rule at a time to prove that their corpus would notice."""
+    """The bounds and switches that are enforced. Tests
+    weaken one rule at a time to prove that their corpus would notice."""
 
     max_bytes: int = MAX_SQL_BYTES
     max_nesting: int = MAX_NESTING

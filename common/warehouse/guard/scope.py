@@ -6,7 +6,7 @@ from typing import Literal
 
 from sqlglot import exp
 
-from common.warehouse.guard.denial import Denied
+from common.warehouse.guard.verdict import Denied
 from common.warehouse.readable_tables import SharedTable
 
 SourceKind = Literal["own", "shared", "cte", "derived", "array"]

@@ -1,12 +1,12 @@
-"""Whether the SQL library still behaves as the guard was measured with; when it does not, everything is refused."""
+"""A self-test of the SQL library. If it fails, the guard refuses every query."""
 
 from functools import cache
 
 from sqlglot import exp
 
 from common.warehouse.guard import allowed, sqltext, tokens
-from common.warehouse.guard.denial import Denied
 from common.warehouse.guard.rules import COMPLETE
+from common.warehouse.guard.verdict import Denied
 
 # A quoted path behind an alias of the same first name: an array to sqlglot's default, a table to GoogleSQL.
 _SHADOWED = "SELECT y.c FROM own.t AS other, `other.users` AS y"

@@ -10,7 +10,7 @@ from sqlglot.generators.bigquery import BigQueryGenerator
 from sqlglot.parsers.bigquery import BigQueryParser
 from sqlglot.tokens import Token, TokenType
 
-from common.warehouse.guard.denial import Denied
+from common.warehouse.guard.verdict import Denied
 
 # Every rule of this package was measured with exactly this release.
 PINNED: Final = "30.30.0"
@@ -71,5 +71,5 @@ def type_tokens() -> frozenset[TokenType]:
 
 
 def version_is_pinned() -> bool:
-    """Whether the installed sqlglot is the measured one."""
+    """Return true if the installed sqlglot is the pinned one."""
     return str(sqlglot.__version__) == PINNED

@@ -3,9 +3,9 @@
 from sqlglot.tokens import Token, TokenType
 
 from common.warehouse.guard import sqltext
-from common.warehouse.guard.denial import Denied
 from common.warehouse.guard.functions import callable_as
 from common.warehouse.guard.rules import Rules
+from common.warehouse.guard.verdict import Denied
 
 _FIRST = frozenset({TokenType.SELECT, TokenType.WITH, TokenType.L_PAREN})
 _OPEN = {TokenType.L_PAREN: TokenType.R_PAREN, TokenType.L_BRACKET: TokenType.R_BRACKET}

@@ -6,11 +6,11 @@ from functools import lru_cache
 
 from common.tenant import Tenant
 from common.warehouse.guard import allowed, lexical, sqltext
-from common.warehouse.guard.denial import Denied
 from common.warehouse.guard.names import RealTable
 from common.warehouse.guard.resolve import Resolver
 from common.warehouse.guard.rewrite import filtered_select
 from common.warehouse.guard.rules import Rules
+from common.warehouse.guard.verdict import Denied
 
 _TRIES = 3
 

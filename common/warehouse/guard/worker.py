@@ -1,4 +1,4 @@
-"""What runs in the worker process: decide one query after another until the pipe closes."""
+"""The worker process: it decides one query after another until the pipe closes."""
 
 import os
 import resource
@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 from common.tenant import Tenant, parse_org_slug
 from common.warehouse.guard import pipe, selftest
 from common.warehouse.guard.decision import decide
-from common.warehouse.guard.denial import Denied
+from common.warehouse.guard.verdict import Denied
 
 _MEMORY_BYTES = 1024**3
 _NICENESS = 5

@@ -32,7 +32,7 @@ def account_of(pattern: str, tenant: Tenant) -> str:
 
 
 def credentials_for(account: str, source: Credentials | None = None) -> Credentials:
-    """Short-lived credentials of the account, asked for with the function's own; nothing is sent before first use."""
+    """Make short-lived credentials of the account from the function's own. The first use sends the first request."""
     if source is None:
         source, _ = default(scopes=_SOURCE_SCOPES)
     made: Credentials = impersonated_credentials.Credentials(  # type: ignore[no-untyped-call]

@@ -6,6 +6,7 @@ import type {
   Organization,
   SettingsStatus,
   StoredMessage,
+  Tool,
 } from "./contract";
 
 /** An answer that is none: its message is a sentence for the person who asked. */
@@ -82,6 +83,11 @@ export class Api {
     }
     return response;
   }
+}
+
+/** The tools that answers are made with. */
+export async function tools(): Promise<Tool[]> {
+  return (await fetch("/playground/tools")).json() as Promise<Tool[]>;
 }
 
 /** The demo organisations and their keys, which only a page of one's own machine is told. */

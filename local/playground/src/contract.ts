@@ -35,6 +35,13 @@ export interface ToolCall {
 
 export type Row = Record<string, unknown>;
 
+/** A tool as MCP lists it. */
+export interface Tool {
+  name: string;
+  title: string;
+  description: string;
+}
+
 /** What a tool answered: its envelope, of which an error has nothing but the error. */
 export interface ToolResult {
   rows?: Row[];

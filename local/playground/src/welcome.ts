@@ -1,6 +1,7 @@
 // What an empty conversation shows: where one is, and questions to begin with.
+import { tools } from "./api";
 import { el } from "./dom";
-import type { Organization } from "./contract";
+import type { Organization, Tool } from "./contract";
 
 const QUESTIONS: [string, string][] = [
   ["Where it goes", "What did we spend per provider last month?"],
@@ -26,5 +27,28 @@ export function welcome(organization: Organization, ask: (question: string) => v
         return el("li", {}, card);
       }),
     ),
+    toolList(),
   );
+}
+
+/** The tools behind the answers, listed when somebody wants to see them. */
+function toolList(): HTMLElement {
+  const list = el("dl", {}, "…");
+  const details = el("details", { class: "tools" }, el("summary", {}, "What can be looked up"), list);
+  details.addEventListener("toggle", () => {
+    if (details.open) void show(list);
+  });
+  return details;
+}
+
+async function show(list: HTMLElement): Promise<void> {
+  try {
+    list.replaceChildren(...(await tools()).flatMap((tool) => [el("dt", {}, tool.title), el("dd", {}, firstSentence(tool))]));
+  } catch (error) {
+    list.replaceChildren(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function firstSentence(tool: Tool): string {
+  return tool.description.split(/(?<=\.)\s/, 1)[0] ?? "";
 }

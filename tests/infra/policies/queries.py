@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.infra.workspace import ROOT
 
-_SESSIONS = ROOT / "common" / "sessions"
+_DEPLOYED = ROOT / "common"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class Query:
 
 
 def queries() -> list[Query]:
-    """All queries of common/sessions, where every query but a read by id is made."""
-    return [query for file in sorted(_SESSIONS.glob("*.py")) for query in _of(file)]
+    """Return all queries of the deployed code; reads by id are none."""
+    return [query for file in sorted(_DEPLOYED.rglob("*.py")) for query in _of(file)]
 
 
 def _of(file: Path) -> Iterator[Query]:

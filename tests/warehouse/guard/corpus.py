@@ -9,10 +9,9 @@ from typing import Literal
 
 from common.tenant import Tenant
 from common.warehouse import readable_tables
-from common.warehouse.guard.admitted import Admitted
 from common.warehouse.guard.decision import decide
-from common.warehouse.guard.denial import Denied
 from common.warehouse.guard.rules import COMPLETE, Rules
+from common.warehouse.guard.verdict import Admitted, Denied
 from tests.warehouse.guard.planted import TENANT, USER
 
 OWN = Path(__file__).with_name("corpus.jsonl")

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from common.warehouse.guard.denial import CODES, Denied
+from common.warehouse.guard.verdict import CODES, Denied
 from tests.warehouse.guard import corpus
 
 OWN = corpus.cases(corpus.OWN)

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from common.warehouse.guard.admitted import Admitted
 from common.warehouse.guard.decision import decide
-from common.warehouse.guard.denial import Denied
+from common.warehouse.guard.verdict import Admitted, Denied
 from tests import googlesql
 from tests.warehouse.guard import corpus, fuzz, planted
 from tests.warehouse.guard.test_leaks import leaks

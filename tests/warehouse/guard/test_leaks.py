@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from common.warehouse.guard.denial import Denied
 from common.warehouse.guard.rules import COMPLETE
+from common.warehouse.guard.verdict import Denied
 from tests import googlesql
 from tests.warehouse.guard import corpus, planted
 

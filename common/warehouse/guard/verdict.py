@@ -1,5 +1,6 @@
-"""Why a query is not admitted: a stable reason code, and a sentence that says what to change."""
+"""The guard's verdict on a query: admitted as regenerated text, or denied with a reason."""
 
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 DenialCode = Literal[
@@ -50,3 +51,14 @@ class Denied(Exception):
 
     def __reduce__(self) -> tuple[type["Denied"], tuple[DenialCode, str]]:
         return Denied, (self.code, self.message)
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A query that may run. ``sql`` is the regenerated text, the only one that may be sent; it takes no parameters.
+
+    ``tables`` are the paths (project.dataset.table, a wildcard with its ``*``) that it may read, and no others.
+    """
+
+    sql: str
+    tables: frozenset[str]
