@@ -41,7 +41,7 @@ def tenant_dataset(org: str) -> str:
 
 
 def create(client: bigquery.Client, orgs: Iterable[str]) -> None:
-    """Create the shared dataset, each organisation's dataset and all their tables, leaving what exists as it is."""
+    """Create the shared dataset, each organisation's dataset and all their tables, with the columns of today."""
     _create_dataset(client, SHARED, "organizations")
     for org in orgs:
         _create_dataset(client, tenant_dataset(org), "tenant")
@@ -120,13 +120,25 @@ def _create_dataset(client: bigquery.Client, dataset_id: str, dataset: Dataset) 
     client.create_dataset(f"{client.project}.{dataset_id}", exists_ok=True)
     existing = {item.table_id for item in client.list_tables(f"{client.project}.{dataset_id}")}
     for name in schema.tables(dataset):
-        if name not in existing:
-            described = schema.load(dataset, name)
+        described = schema.load(dataset, name)
+        if name in existing:
+            _add_columns(client, f"{client.project}.{dataset_id}.{name}", described)
+        else:
             table = bigquery.Table(f"{client.project}.{dataset_id}.{name}", schema=bigquery_fields(described))
             table.description = described.description
             table.time_partitioning = _partitioning(described)
             table.clustering_fields = list(described.clustering) or None
             client.create_table(table, exists_ok=True)
+
+
+def _add_columns(client: bigquery.Client, table_id: str, described: TableSchema) -> None:
+    """Give a table of an older version the columns that it lacks; no column is changed or removed."""
+    table = client.get_table(table_id)
+    known = {field.name for field in table.schema}
+    added = [field for field in bigquery_fields(described) if field.name not in known]
+    if added:
+        table.schema = [*table.schema, *added]
+        client.update_table(table, ["schema"])
 
 
 def _load(

@@ -113,7 +113,7 @@ async def test_a_turn_is_alive_for_as_long_as_it_runs(serving: Serving, monkeypa
     slow = asyncio.create_task(product.send("slow", conversation_id=conversation_id))
     await product.leased(conversation_id)
     product.firestore.reset()
-    while product.firestore.calls()["Commit"] < 10:  # noqa: ASYNC110  another process's state
+    while product.firestore.calls()["Commit"] < 10:
         assert (await product.send("now?", conversation_id=conversation_id)).status_code == 409
     # What else changes the conversation meanwhile does not end the lease.
     reference = product.documents.document(f"orgs/acme_inc/conversations/{conversation_id}")

@@ -237,18 +237,28 @@ class Store:
         cursor.executemany(f"INSERT INTO {CATALOG}.{META}.column_field_paths VALUES (?,?,?,?,?,?,?)", paths)
 
     def patch_table(self, table_id: TableId, changes: dict[str, Any]) -> Table:
-        """Change what describes a table; its columns stay as they are."""
-        described = {"description", "friendlyName", "labels"}
+        """Change what describes a table, and add columns at its end; those it has stay as they are."""
+        described = {"description", "friendlyName", "labels", "schema"}
         if refused := changes.keys() - described - {"tableReference", "etag"}:
             raise unsupported(f"changing {', '.join(sorted(refused))} of a table")
         with self._catalog_lock:
             table = self.table(table_id)
+            added = _added(table, changes["schema"]) if "schema" in changes else []
             table.resource = table.resource | {name: changes[name] for name in described & changes.keys()}
             with table.lock, self.transaction() as cursor:
+                for item in added:
+                    cursor.execute(f'ALTER TABLE {table_id.sql} ADD COLUMN "{item.name}" {item.duckdb}')
                 cursor.execute(
                     f"UPDATE {CATALOG}.{META}.resources SET body = ? WHERE dataset = ? AND name = ?",
                     [json.dumps(table.resource), table_id.dataset, table_id.table],
                 )
+                if added:
+                    self._forget(cursor, table_id)
+                    self._describe(cursor, table_id, table.resource, [*table.fields, *added])
+            if added:
+                table.fields = (*table.fields, *added)
+                self.changed(table)
+                self.version += 1
             return table
 
     def delete_table(self, table_id: TableId) -> None:
@@ -258,12 +268,16 @@ class Store:
                 cursor.execute(f"DROP TABLE {table_id.sql}")
                 where = [table_id.dataset, table_id.table]
                 cursor.execute(f"DELETE FROM {CATALOG}.{META}.resources WHERE dataset = ? AND name = ?", where)
-                for name in ("tables", "columns", "column_field_paths"):
-                    cursor.execute(
-                        f"DELETE FROM {CATALOG}.{META}.{name} WHERE table_schema = ? AND table_name = ?", where
-                    )
+                self._forget(cursor, table_id)
             del self._tables[table_id.dataset][table_id.table]
             self.version += 1
+
+    def _forget(self, cursor: duckdb.DuckDBPyConnection, table_id: TableId) -> None:
+        for name in ("tables", "columns", "column_field_paths"):
+            cursor.execute(
+                f"DELETE FROM {CATALOG}.{META}.{name} WHERE table_schema = ? AND table_name = ?",
+                [table_id.dataset, table_id.table],
+            )
 
     def changed(self, table: Table) -> None:
         """Forget the sizes of a table whose rows have changed."""
@@ -285,6 +299,19 @@ class Store:
             measured = cursor.execute(f"SELECT {sums} FROM {table.id.sql}").fetchone() or ()
             widths.update({f.name.lower(): int(size) for f, size in zip(unknown, measured, strict=True)})
         return sum(widths.get(name, 0) for name in wanted)
+
+
+def _added(table: Table, schema: dict[str, Any]) -> list[Field]:
+    """The columns that a new schema adds to a table's; it may change nothing else."""
+    fields = fields_from_schema(schema["fields"])
+    known = {item.name.lower(): (item.duckdb, item.required) for item in table.fields}
+    kept = [item for item in fields if item.name.lower() in known]
+    if len(kept) < len(known) or any(known[item.name.lower()] != (item.duckdb, item.required) for item in kept):
+        raise invalid(f"Provided Schema does not match Table {table.id.dataset}.{table.id.table}.")
+    added = [item for item in fields if item.name.lower() not in known]
+    if any(item.required for item in added):
+        raise invalid("Cannot add required fields to an existing schema.")
+    return added
 
 
 def _field_paths(item: Field, entry: dict[str, Any], prefix: str) -> Iterator[list[Any]]:
