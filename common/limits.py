@@ -45,8 +45,9 @@ SYNC_READ = 200
 SYNC_BATCH_ROWS = 100
 SYNC_BATCH_BYTES = 4_000_000
 SYNC_AT_ONCE = 8
-SYNC_STATEMENT_SECONDS = 60.0
-SYNC_LEASE_SECONDS = 180
+SYNC_STATEMENT_SECONDS = 30.0
+# Renewed whenever it holds for less than two statements more: a sync that was killed holds the next one up for so long.
+SYNC_LEASE_SECONDS = 75.0
 SYNC_GIVE_BACK_SECONDS = 30.0
 SYNC_REFUSALS = 60
 SYNC_FIRST_RETRY_SECONDS = 120
