@@ -174,7 +174,8 @@ class TurnRunner:
                 return True
         try:
             await self._end_early(beginning, "cancelled")
-            self._log("cancelled")
+            if self._finishing is None:
+                self._log("cancelled")
         except ServiceError as error:
             self._log(error.code)
         raise asyncio.CancelledError

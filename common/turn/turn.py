@@ -67,7 +67,7 @@ class Turn:
     def stop(self, reason: Reason) -> None:
         """Stop the turn if it is still under way; ``stopped`` then says why."""
         # Once only: a second time would cut short the storing of what was said.
-        if self._task is not None and self.stopped is None:
+        if self._task is not None and self.stopped is None and not self._over:
             self.stopped = reason
             self._task.cancel()
 
