@@ -36,11 +36,11 @@ class Nursery:
             text=True,
         )
 
-    def fork(self, port: int, later: float, lease: float) -> int:
+    def fork(self, port: int, later: float, lease: float, patience: float) -> int:
         """Start a process and return its id."""
         assert self._parent.stdin is not None
         assert self._parent.stdout is not None
-        self._parent.stdin.write(f"{port} {later} {lease}\n")
+        self._parent.stdin.write(f"{port} {later} {lease} {patience}\n")
         self._parent.stdin.flush()
         line = ""
         while not line.strip().isdigit():
@@ -63,11 +63,16 @@ class Nursery:
 
 
 class Process:
-    """The functions in a process, whose clock may be ahead, and whose turns may have leases of another length."""
+    """The functions in a process, with a clock ahead, leases of another length and less patience with Firestore.
 
-    def __init__(self, nursery: Nursery, user: str, later: float = 0.0, lease: float = SHORT_LEASE) -> None:
+    The product's own limits are upper bounds of the last two.
+    """
+
+    def __init__(
+        self, nursery: Nursery, user: str, later: float = 0.0, lease: float = SHORT_LEASE, patience: float = 600.0
+    ) -> None:
         self._nursery = nursery
-        self._lease = lease
+        self._lease, self._patience = lease, patience
         self._child: int | None = None
         self._heard = len(nursery.said())
         self._later = later
@@ -77,7 +82,7 @@ class Process:
     def start(self) -> Self:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        self._child = self._nursery.fork(port, self._later, self._lease)
+        self._child = self._nursery.fork(port, self._later, self._lease, self._patience)
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             try:
@@ -131,9 +136,11 @@ class Process:
 
 
 @contextmanager
-def process(nursery: Nursery, user: str, later: float = 0.0, lease: float = SHORT_LEASE) -> Iterator[Process]:
+def process(
+    nursery: Nursery, user: str, later: float = 0.0, lease: float = SHORT_LEASE, patience: float = 600.0
+) -> Iterator[Process]:
     """A running process, stopped at the end whatever happened to it."""
-    running = Process(nursery, user, later, lease)
+    running = Process(nursery, user, later, lease, patience)
     try:
         yield running.start()
     finally:
