@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from common import limits
 from common.agents.events import ToolFinished
 from common.documents import Create, DocumentConflict, Documents, Patch, Put, Write
 from common.errors import ConversationBusy, ConversationNotFound
@@ -27,7 +26,7 @@ from common.transcript.window import with_message
 
 _TRIES = 8
 # One commit takes so many calls beside the answer itself; the rest of an answer of very many calls goes before it.
-_AUDITED_WITH_ANSWER = limits.MAX_WRITES_PER_COMMIT - 20
+_AUDITED_WITH_ANSWER = 100
 _MOVED_ON = "The conversation has moved on meanwhile: another message was sent, or is being answered. Send it again."
 
 
@@ -145,8 +144,8 @@ class ConversationStore:
     async def audit(self, principal: Principal, conversation: Conversation, answer: Answer, first: int = 0) -> None:
         """Store the tool calls behind an answer, from the ``first`` on, without the answer itself."""
         entries = outbox.tool_call_entries(principal.tenant, conversation, answer.message, answer.tools)[first:]
-        for start in range(0, len(entries), limits.MAX_WRITES_PER_COMMIT):
-            await self._documents.commit(entries[start : start + limits.MAX_WRITES_PER_COMMIT])
+        for start in range(0, len(entries), _AUDITED_WITH_ANSWER):
+            await self._documents.commit(entries[start : start + _AUDITED_WITH_ANSWER])
 
     async def abandon(self, principal: Principal, conversation: Conversation, also: Sequence[Write] = ()) -> None:
         """Give the lease back without an answer; the user's message stays. ``also`` is written in the same commit."""

@@ -162,7 +162,8 @@ class TurnRunner:
             message_count=conversation.message_count + 1,
             paused=answered.paused,
         )
-        return [pending.write(prepared.principal.tenant, conversation.conversation_id, self._services.clock())]
+        write = pending.write(prepared.principal.tenant, conversation.conversation_id, self._services.clock())
+        return [write] if write is not None else []
 
     async def _stopped(self, beginning: "asyncio.Task[HeldLease]") -> bool:
         """End a turn that was stopped, as the reason asks for; False where another attempt answers it."""
