@@ -42,40 +42,75 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
 
+    # The text below a field is its line in the settings table of terraform/README.md (tests/readmes/settings_table.py).
     gcp_project_id: str = "local-dev-project"
+    """The project of BigQuery, Firestore and KMS."""
     environment: Environment = Environment.DEVELOPMENT
+    """Where it runs. Staging and production allow no bypass, no emulator and no demo model."""
     disable_auth: bool = False
+    """Skip the check of API keys. Refused in staging and production."""
     organizations_dataset: str = Field("organizations", pattern=r"^[A-Za-z0-9_]{1,1024}$")
+    """The dataset that all organisations share."""
     kms_keyring: str = "cloudact-keyring"
+    """The key ring of the key that wraps provider keys."""
     kms_key: str = "api-key-encryption"
+    """The key that wraps provider keys."""
     kms_location: str = "global"
+    """The location of that key ring."""
     kms_key_name: str | None = None
+    """The full resource name of that key; it replaces the three above."""
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ("http://localhost:3000",)
+    """The origins of the web pages that may call, as JSON or separated by commas."""
     bq_max_bytes_gate: int = Field(limits.DEFAULT_MAX_BYTES_BILLED, gt=0)
+    """The most bytes that one query of a tool may read; `10GB` is accepted."""
     bq_location: str | None = None
+    """The location of BigQuery's jobs; unset, BigQuery finds it from the tables."""
     warehouse_impersonation: str | None = None
-    default_temperature: float = Field(0.7, ge=0, le=2)
-    default_max_tokens: int = Field(4096, ge=1, le=200_000)
-    default_max_history: int = Field(50, ge=0, le=500)
+    """A service account per organisation that reads its data, such as
+    `chat-{org_slug}@my-project.iam.gserviceaccount.com`."""
+    default_temperature: float = Field(0.7, ge=0, le=limits.MAX_TEMPERATURE)
+    """The model's temperature where an organisation has chosen none."""
+    default_max_tokens: int = Field(4096, ge=1, le=limits.MAX_ANSWER_TOKENS)
+    """The most tokens of one answer where an organisation has chosen none."""
+    default_max_history: int = Field(limits.RECENT_WINDOW_MESSAGES, ge=0, le=limits.RECENT_WINDOW_MESSAGES)
+    """The most earlier messages that a model sees where an organisation has chosen none."""
     cache_ttl_seconds: int = Field(300, ge=0, le=86_400)
+    """The age at which a copy of a key, profile, settings or credential is read anew."""
     user_messages_per_minute: int = Field(limits.MESSAGES_PER_MINUTE, ge=0, le=100_000)
+    """The messages of one person in a minute; 0 is no limit."""
     org_tokens_per_day: int | None = Field(None, gt=0)
+    """The model tokens of one organisation in a day; unset is no limit."""
     turns_per_instance: int = Field(limits.TURNS_PER_INSTANCE, ge=1, le=1_000)
+    """The turns that one instance runs at a time; others wait for a few seconds."""
     turns_per_org: int = Field(limits.TURNS_PER_ORG, ge=1, le=1_000)
+    """The turns of one organisation that one instance runs at a time."""
     public_url: str | None = Field(None, pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")
+    """The address that the agent card (A2A) names; unset, the address of the request."""
     retention_deleted_days: int = Field(30, ge=0, le=3_650)
+    """The days after which a deleted conversation is purged."""
     retention_days: int | None = Field(None, ge=1, le=36_500)
-    # Where a provider's API is, for a private gateway or a test: {"openai": "https://gateway.example/v1"}.
+    """The days without a message after which a conversation is purged; unset is never."""
     model_api_bases: Annotated[Mapping[Provider, ApiBase], NoDecode] = Field(default_factory=dict)
+    """A private gateway per provider, such as `{"openai": "https://gateway.example/v1"}`;
+    https only in staging and production."""
     firestore_database: str = "(default)"
+    """The name of the Firestore database."""
     firestore_emulator_host: str | None = None
+    """Host and port of the Firestore emulator. Refused in staging and production."""
     bigquery_emulator_host: str | None = None
+    """The URL of the BigQuery emulator. Refused in staging and production."""
     kms_emulator_host: str | None = None
+    """Host and port of the KMS emulator. Refused in staging and production."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The least severe records that are written; metrics are made of records of `INFO`."""
     tracing: Literal["off", "cloud"] = "off"
+    """`cloud` sends spans to Cloud Trace."""
     otel_exporter_otlp_endpoint: str | None = Field(None, pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$")
+    """Send spans to this collector instead (OTLP over HTTP)."""
     trace_sample_ratio: float = Field(1.0, ge=0, le=1)
+    """The share of requests that are traced when the caller has not decided."""
     service_version: str = Field("dev", alias="K_REVISION")
+    """The version that is reported; Cloud Run sets it."""
 
     @field_validator("cors_origins", mode="before")
     @classmethod

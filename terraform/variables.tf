@@ -96,7 +96,7 @@ variable "streaming_timeout_seconds" {
 }
 
 variable "settings" {
-  description = "Further settings of the functions by their variable names, see the table in README.md; what Terraform knows itself is not given here."
+  description = "Further settings of the functions by their variable names, see the table in terraform/README.md; what Terraform knows itself is not given here."
   type        = map(string)
   default     = {}
 
@@ -107,7 +107,7 @@ variable "settings" {
       "RETENTION_DELETED_DAYS", "TRACE_SAMPLE_RATIO", "TURNS_PER_INSTANCE", "TURNS_PER_ORG", "USER_MESSAGES_PER_MINUTE",
       "WAREHOUSE_IMPERSONATION",
     ])) == 0
-    error_message = "Only settings that README.md lists, and that no variable of its own stands for."
+    error_message = "Only settings that terraform/README.md lists, and that no variable of its own stands for."
   }
 }
 

@@ -34,14 +34,14 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """Emulators with acme_inc and globex_inc loaded; the environment names them while the session lasts."""
     directory = tmp_path_factory.mktemp("cloud") / "emulators"
     today = datetime.now(UTC).date()
-    shutil.copytree(_loaded(today), directory)
+    shutil.copytree(loaded_cloud(today), directory)
     with _running(directory, today) as environment, pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
         yield Cloud(environment, today)
 
 
-def _loaded(today: date) -> Path:
+def loaded_cloud(today: date) -> Path:
     """The folder of a cloud that has been loaded for today and stopped; the days before are removed."""
     folder = LOADED / today.isoformat()
     if not folder.exists():

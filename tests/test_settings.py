@@ -2,11 +2,16 @@
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from common import limits
+from common.organizations.settings_change import SettingsChange
 from common.settings import InvalidSettings, Settings, load_settings
+from common.transcript.conversation import Message, Role
+from common.transcript.window import for_model, with_message
 
 ROOT = Path(__file__).parents[1]
 
@@ -167,3 +172,33 @@ def test_a_setting_of_tracing_that_cannot_be_followed_is_refused(
     monkeypatch.setenv(name, value)
     with pytest.raises(InvalidSettings, match=name):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        ("DEFAULT_MAX_HISTORY", limits.RECENT_WINDOW_MESSAGES),
+        ("DEFAULT_MAX_TOKENS", limits.MAX_ANSWER_TOKENS),
+        ("DEFAULT_TEMPERATURE", limits.MAX_TEMPERATURE),
+    ],
+)
+def test_a_default_is_no_more_than_an_organisation_itself_may_choose(
+    monkeypatch: pytest.MonkeyPatch, name: str, most: float
+) -> None:
+    field = name.removeprefix("DEFAULT_").lower().replace("max_history", "max_history_messages")
+    assert SettingsChange.model_validate({field: most, "provider": "openai"}).model_dump()[field] == most
+    monkeypatch.setenv(name, str(most))
+    assert getattr(load_settings(), name.lower()) == most
+    monkeypatch.setenv(name, str(most + 1))
+    with pytest.raises(InvalidSettings, match=f"{name}: .* less than or equal to {most:g}"):
+        load_settings()
+
+
+def test_as_much_history_as_may_be_set_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEFAULT_MAX_HISTORY", str(limits.RECENT_WINDOW_MESSAGES))
+    recent: tuple[dict[str, object], ...] = ()
+    for number in range(limits.RECENT_WINDOW_MESSAGES + 20):
+        role: Role = "user" if number % 2 == 0 else "assistant"
+        recent = with_message(recent, Message(f"m{number}", role, f"text {number}", datetime.now(UTC)))
+    sent = for_model(recent, max_messages=load_settings().default_max_history, context_window=1_000_000, reserved=0)
+    assert len(sent) == limits.RECENT_WINDOW_MESSAGES

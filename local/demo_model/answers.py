@@ -1,343 +1,259 @@
-"""Writes the answer to a question from what the tools returned; every figure comes from a tool's result."""
+"""Writes the answer from the envelopes that the tools returned: every figure comes from a result, none is added."""
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from local.demo_model import alert_answers, explorer_answers, payloads, usage_answers
-from local.demo_model import vocabulary as words
-from local.demo_model.caveats import CALLED, caveats, narrowed
-from local.demo_model.failures import TRY_AGAIN, failed
-from local.demo_model.formatting import (
-    amount,
-    both,
-    change,
-    count,
-    decimal,
-    label,
-    money,
-    percent,
-    span,
-    table,
-    text,
-)
-from local.demo_model.payloads import Payload, Row
-from local.demo_model.questions import Question
-from local.demo_model.tasks import Task
-from local.demo_model.transcript import TRANSFER, ToolResult
+from local.demo_model.matching import find_rows
+from local.demo_model.planning import Plan
+from local.demo_model.reading import Reading
+from local.demo_model.request import Call, Request
+from local.demo_model.table import Intent, load_table
 
-# What rows without a value of the dimension are called: never the answer to "which one".
-_NOT_A_NAME = ("", "no model", "no region", "unallocated", "unassigned", "(other)", "none")
+Row = Mapping[str, Any]
+_MAX_ROWS = 40
+_NOT_A_NAME = ("(not set)", "no model", "no region", "unallocated", "unassigned", "(other)", "none")
+_MAIN = ("billed_cost", "projected_total", "total", "current_cost", "total_tokens")
+_MONEY = re.compile(r"cost|total$|change$|budget_amount|lower|upper|avg_daily|per_million")
 
 
-def write_answer(
-    questions: Sequence[Question], results: Sequence[ToolResult], today: date | None, tasks: Sequence[Task] = ()
-) -> str:
-    """Markdown from all results of the turn, in the order of the calls, and what is still to be asked."""
-    sections = [_section(result, questions, today, tasks) for result in results if result.name != TRANSFER]
-    return "\n\n".join([*sections, *(said for task in tasks for said in (task.ask, task.note) if said)])
-
-
-def _section(result: ToolResult, questions: Sequence[Question], today: date | None, tasks: Sequence[Task] = ()) -> str:
-    payload = result.payload
-    called = CALLED.get(result.name, text(result.name))
-    if payload is None:
-        return f"The {called} gave no result that I can read. {TRY_AGAIN}"
-    if error := payload.get("error"):
-        return failed(result.name, called, error)
-    if specialist := _SPECIALISTS.get(result.name):
-        task = next((task for task in tasks if task.tool == result.name), None)
-        return "\n\n".join(part for part in specialist(result, payload, task) if part)
-    question = _asked(result, questions)
-    writer = _WRITERS.get(result.name, _any_table)
-    parts = [*writer(result, payload, question), *caveats(result, payload, question, today)]
-    return "\n\n".join(part for part in parts if part)
-
-
-def _asked(result: ToolResult, questions: Sequence[Question]) -> Question:
-    """Which of the message's questions the call answers."""
-    intents = {"compare_periods": ("compare",), "cost_forecast": ("forecast",), "top_cost_drivers": ("drivers",)}
-    wanted = intents.get(result.name, ("spend", "breakdown"))
-    fitting = [question for question in questions if question.intent in wanted]
-    return (fitting or list(questions) or [Question("")])[0]
-
-
-def _period(result: ToolResult, summary: Mapping[str, Any]) -> Any:
-    return summary.get("period") or result.arguments
-
-
-def _costs(result: ToolResult, payload: Mapping[str, Any], question: Question) -> list[str]:
-    summary, rows = payloads.summary(payload), payloads.rows(payload)
-    key = str(summary.get("group_by") or result.arguments.get("group_by") or "group")
-    if not rows:
-        return [_empty(result, summary)]
-    totals = [
-        f"**{money(total.get('billed_cost'), total.get('currency'))}** "
-        f"(effective {money(total.get('effective_cost'), total.get('currency'))})"
-        for total in payloads.items(summary.get("totals"))
-    ]
-    headline = f"For {span(_period(result, summary))} the billed cost was {both(totals)}." if totals else ""
-    cells = [
-        [
-            text(row.get(key)),
-            money(row.get("billed_cost"), row.get("currency")),
-            money(row.get("effective_cost"), row.get("currency")),
-            count(row.get("line_items")),
-        ]
-        for row in rows
-    ]
-    sentence = " ".join(
-        filter(
-            None,
-            [headline, _named(rows, key, "billed_cost", question), _extreme(payload, key, "billed_cost", question)],
+def write_answer(request: Request, readings: Sequence[Reading] = (), plans: Sequence[Plan] = ()) -> str:
+    """Write markdown from all results of the turn, in the order of the calls."""
+    sections = []
+    for result in request.returned:
+        unplanned = (Plan(None, request, date.min, Intent(result.name, "", {}, {})), None)
+        made, reading = next(
+            (each for each in zip(plans, readings, strict=True) if each[0].intent.tool == result.name), unplanned
         )
-    )
-    return [
-        sentence,
-        table([label(key), "Billed cost", "Effective cost", "Line items"], cells),
-        _closing(result, summary),
-    ]
+        sought = [each for each in request.returned if any(find_rows(each, name) for name in made.names)]
+        if not sought or result in sought or result.name != sought[0].name:
+            sections.append(_Section(result, made, reading).text())
+    return "\n\n".join(sections)
 
 
-def _breakdown(result: ToolResult, payload: Mapping[str, Any], question: Question) -> list[str]:
-    summary, rows = payloads.summary(payload), payloads.rows(payload)
-    key = str(summary.get("dimension") or result.arguments.get("dimension") or "group")
-    if not rows:
-        return [_empty(result, summary)]
-    totals = [
-        f"**{money(total.get('total'), total.get('currency'))}** "
-        f"(effective {money(total.get('effective_cost'), total.get('currency'))})"
-        for total in payloads.items(summary.get("totals"))
-    ]
-    headline = (
-        f"For {span(_period(result, summary))} the billed cost of {both(totals)} splits as follows." if totals else ""
-    )
-    cells = [
-        [
-            text(row.get(key)),
-            money(row.get("total"), row.get("currency")),
-            percent(row.get("pct_of_total")),
-            money(row.get("effective_cost"), row.get("currency")),
-        ]
-        for row in (rows[: question.limit] if question.limit else rows)
-    ]
-    sentence = " ".join(
-        filter(None, [headline, _named(rows, key, "total", question), _extreme(payload, key, "total", question)])
-    )
-    note = "Percentages are of each currency's own total." if len(totals) > 1 else ""
-    return [
-        sentence,
-        table([label(key), "Billed cost", "Share", "Effective cost"], cells),
-        note,
-        _closing(result, summary),
-    ]
+def join_words(parts: Sequence[str]) -> str:
+    return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else "".join(parts)
 
 
-def _compared(result: ToolResult, payload: Mapping[str, Any], _: Question) -> list[str]:
-    summary, rows = payloads.summary(payload), payloads.rows(payload)
-    totals = [
-        f"**{money(total.get('current_cost'), total.get('currency'))}**, {_moved(total)} from "
-        f"{money(total.get('previous_cost'), total.get('currency'))} "
-        f"({change(total.get('absolute_change'), total.get('currency'))}, "
-        f"{percent(total.get('percent_change'), signed=True)})"
-        for total in payloads.items(summary.get("totals"))
-    ]
-    kind = text(summary.get("period_type") or result.arguments.get("period_type"))
-    current, before = span(summary.get("current")), span(summary.get("previous"))
-    if not totals:
-        return [f"There are no costs to compare ({kind}): {current} against {before}."]
-    headline = f"{kind}: for {current} the billed cost was {both(totals)}."
-    basis = text(summary["basis"]) if summary.get("basis") else f"Compared with {before}."
-    parts = [headline, basis]
-    if rows:
-        parts += ["What moved:", _changes(rows)]
-    provider = result.arguments.get("provider")
-    return [
-        *parts,
-        f"_{current} against {before}{f'; provider {text(provider)}' if provider else ''}; figures are BilledCost._",
-    ]
+def plain(value: Any) -> str:
+    """Data as plain text: on one line, and with nothing in it that markdown or HTML would act on."""
+    line = " ".join(str(value).split()) if value not in (None, "") else "(not set)"
+    return re.sub(r"([\\`|\[\]])", r"\\\1", line).replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _moved(total: Row) -> str:
-    moved = decimal(total.get("absolute_change"))
-    return "changed" if moved is None else "up" if moved > 0 else "down" if moved < 0 else "unchanged"
+def label(name: Any) -> str:
+    words = str(name).replace("_", " ").strip()
+    return plain(words[:1].upper() + words[1:])
 
 
-def _changes(rows: Sequence[Row]) -> str:
-    cells = [
-        [
-            text(row.get("service")),
-            text(row.get("provider")),
-            money(row.get("current_cost"), row.get("currency")),
-            money(row.get("previous_cost"), row.get("currency")),
-            change(row.get("absolute_change"), row.get("currency")),
-            percent(row.get("percent_change"), signed=True),
-        ]
-        for row in rows
-    ]
-    return table(["Service", "Provider", "Current", "Previous", "Change", "Change %"], cells, numeric_from=2)
+def cell(key: Any, row: Row) -> str:
+    """A value as its column and its row's currency write it; small amounts are never shown as zero."""
+    value, currency, name, number = row.get(key), row.get("currency"), str(key), _number(row.get(key))
+    sign = "+" if "change" in name and number.is_finite() and number > 0 else ""
+    moment = re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*", str(value))
+    if value is None:
+        return "n/a" if _MONEY.search(name) or "tokens" in name else "(not set)"
+    if isinstance(value, Mapping | list):
+        return plain(json.dumps(value, default=str, ensure_ascii=False))
+    if not number.is_finite():
+        return f"{datetime.fromisoformat(str(value)).astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else plain(value)
+    if "percent" in name or "pct" in name:
+        return f"{sign}{number.quantize(Decimal('0.1'), ROUND_HALF_UP):,}%"
+    if currency and _MONEY.search(name):
+        digits = 2 if not number or abs(number) >= Decimal("0.01") else 1 - number.adjusted()
+        return f"{plain(currency)} {sign}{number.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP):,f}"
+    whole = number == number.to_integral_value() and not re.search("year|id$", name, re.IGNORECASE)
+    return f"{number:,.0f}" if whole else f"{number.normalize():f}"
 
 
-def _drivers(_: ToolResult, payload: Mapping[str, Any], question: Question) -> list[str]:
-    summary, rows = payloads.summary(payload), payloads.rows(payload)
-    current, before = span(summary.get("current")), span(summary.get("previous"))
-    if not rows:
-        return [f"No cost changed between {before} and {current}, or there are no costs in these days."]
-    shown = narrowed(rows, question)
-    top = shown[0]
-    headline = (
-        f"Comparing {current} with {before}, the largest change is **{text(top.get('service'))}** "
-        f"({text(top.get('provider'))}): {change(top.get('absolute_change'), top.get('currency'))}, "
-        f"{_moved(top)} from "
-        f"{money(top.get('previous_cost'), top.get('currency'))} "
-        f"to {money(top.get('current_cost'), top.get('currency'))}."
-    )
-    kept = (
-        f"Shown are the {len(shown)} of {len(rows)} drivers that your question is about."
-        if len(shown) < len(rows)
-        else ""
-    )
-    return [headline, _changes(shown), kept, f"_{current} against {before}; figures are BilledCost._"]
+def _number(value: Any) -> Decimal:
+    known = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+    return Decimal(str(value)) if known else Decimal("NaN")
 
 
-def _forecast(result: ToolResult, payload: Mapping[str, Any], _: Question) -> list[str]:
-    summary, rows = payloads.summary(payload), payloads.rows(payload)
-    days = count(summary.get("horizon_days") or result.arguments.get("horizon_days"))
-    forecasts = payloads.items(summary.get("forecasts"))
-    if not forecasts:
-        return [f"There is not enough cost history to forecast the next {days} days."]
-    parts = []
-    for item in forecasts:
-        currency = item.get("currency")
-        parts.append(
-            f"Over the next {days} days the projected cost is **{money(item.get('projected_total'), currency)}** "
-            f"(between {amount(item.get('lower'))} and {amount(item.get('upper'))}), "
-            f"{money(item.get('avg_daily'), currency)} a day on average. Confidence: {text(item.get('confidence'))}"
-            + (f", because {text(item['confidence_reason']).rstrip('.')}." if item.get("confidence_reason") else ".")
+def _mapping(value: Any) -> Row:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _items(value: Any) -> list[Row]:
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+
+
+class _Section:
+    """The answer from one result."""
+
+    def __init__(self, result: Call, made: Plan, reading: Reading | None) -> None:
+        self.result, self.made, self.reading, self.more = result, made, reading, made.intent.more
+        self.payload, self.rows, self.kept = result.payload or {}, result.rows, result.rows
+        self.summary = _mapping(self.payload.get("summary"))
+        self.group = result.group or str(self.summary.get("group_by") or "")
+        self.named = [(name, find_rows(result, name)) for name in made.names]
+        self.metric, self.period = "".join(made.kept.get("metric", ())), self._period()
+        self.apart = bool(made.reading.comparing and "sort" in self.more and "current" not in self.summary)
+
+    def text(self) -> str:
+        called = label(self.result.name)
+        if self.result.payload is None:
+            return f"{called} gave no result that I can read. Try again in a moment."
+        if error := self.payload.get("error"):
+            code, message = (str(_mapping(error).get(name, "")) for name in ("code", "message"))
+            advice = next((said for key, said in load_table()[1].more["advice"].items() if key in code.lower()), "")
+            return f"{called} failed: {plain(message or error).rstrip('.')}. {advice or 'Try again in a moment.'}"
+        first = ": ".join(filter(None, [self._name_lost(), self._keep(), self._headline(called)]))
+        lines = [first[:1].upper() + first[1:], self._extreme(), *self._caveats()]
+        found = [row for row in self.kept if any(row in rows for _, rows in self.named)]
+        return "\n\n".join(filter(None, [" ".join(filter(None, lines)), self._table(found or self.kept), self._end()]))
+
+    def _name_lost(self) -> str:
+        """Name first the words that no argument carried."""
+        words = join_words([f'"{plain(word)}"' for word in self.made.lost])
+        said = [f"{words} is left out, no argument of {self.result.name} carries it"] if words else []
+        return "; ".join([*said, *self.made.notes, *["side by side, without the difference"] * self.apart])
+
+    def _keep(self) -> str:
+        """Keep to the rows that a question is about, where the tool cannot, and say which."""
+        said = []
+        for column, values in self.made.kept.items():
+            first, _, last = values[0].strip("!").partition("..")
+            for row in self.rows if column != "metric" else ():
+                value, wanted = str(row.get(column)).lower(), [each.strip("!").lower() for each in values]
+                if (first <= value[:10] <= last if last else value in wanted) == values[0].startswith("!"):
+                    self.kept = [each for each in self.kept if each is not row]
+            words = join_words(values).replace("!", "not ").replace("..", " to ")
+            said += [f"{label(column).lower()} {words}"] if column != "metric" else []
+        return f"{len(self.kept)} of the {len(self.rows)} rows have {' and '.join(said)}" if said else ""
+
+    def _period(self) -> str:
+        spans = [_span(self.summary.get(name)) for name in ("period", "current", "previous")]
+        days = self.summary.get("horizon_days")
+        if spans[1]:
+            return f"for {spans[1]} against {spans[2]}"
+        return f"over the next {days} days" if days else f"for {spans[0]}" if spans[0] else ""
+
+    def _headline(self, called: str) -> str:
+        template, filters = self.more.get("headline"), self._filters()
+        if any(rows for _, rows in self.named):
+            return (
+                f"{self.period or 'here'}, {'; '.join(self._describe(name.said, rows) for name, rows in self.named)}."
+            )
+        if template and (self.rows or not self.summary.get("available")):
+            return re.sub(r"\{([\w.]+)\}", lambda match: self._value(match[1]), template).strip(" :.") + "."
+        if not self.kept and self.rows:
+            currencies = join_words(sorted({str(row["currency"]) for row in self.rows if row.get("currency")}))
+            return (
+                f"there is nothing to show{f'; amounts are in {currencies}, and none is converted' * bool(currencies)}."
+            )
+        if amounts := self._amounts(self.summary.get("totals") or self.summary.get("forecasts")):
+            return f"{self.period or called}, {amounts}."
+        if self.rows:
+            return f"{called}: {len(self.rows):,} {'row' if len(self.rows) == 1 else 'rows'}."
+        return f"there is nothing {self.period}{f' with {filters}' * bool(filters)}."
+
+    def _value(self, path: str) -> str:
+        value: Any = {"row_count": len(self.rows), **self.summary, "period": self.period}
+        for key in path.split("."):
+            value = _mapping(value).get(key)
+        if isinstance(value, Mapping):
+            return join_words([f"{cell('n', {'n': count})} {plain(key)}" for key, count in value.items()])
+        if isinstance(value, list):
+            return self._amounts(value) or join_words([plain(each) for each in value])
+        return self.period if path == "period" else cell(path, {path: value})
+
+    def _describe(self, said: str, rows: Sequence[Row]) -> str:
+        parts = []
+        for row in rows[:6]:
+            key = next((key for key in (self.metric, self.more.get("sort", ""), *_MAIN) if key in row), "")
+            others = [other for other in ("effective_cost", "pct_of_total") if other in row and other != key]
+            rest = ", ".join(f"{label(other).lower()} {cell(other, row)}" for other in others)
+            parts.append(f"**{plain(row.get(self.group))}** {cell(key, row)}{f' ({rest})' * bool(rest)}")
+        same = len(rows) == 1 and str(rows[0].get(self.group)).lower() == said.lower()
+        lead = f'"{plain(said)}" is the {self.group} ' if len(rows) == 1 else f'"{plain(said)}" matches '
+        return lead * (not same) + join_words(parts) if rows else f'there is no {self.group} "{plain(said)}"'
+
+    def _amounts(self, totals: Any) -> str:
+        """The totals, currency by currency: the main amount, and the others in brackets."""
+        said = []
+        for item in _items(totals):
+            keys = [key for key in item if key not in ("currency", "confidence_reason") and item[key] is not None]
+            main = next((key for key in (self.metric, *_MAIN) if key in keys), keys[0] if keys else "")
+            rest = ", ".join(f"{label(key).lower()} {cell(key, item)}" for key in keys if key != main)
+            verb = "is" if "projected" in main else "was"
+            said.append(f"the {label(main).lower()} {verb} **{cell(main, item)}**{f' ({rest})' * bool(rest)}")
+        return join_words(said)
+
+    def _extreme(self) -> str:
+        """Name the highest or lowest row of each currency, where it is asked for and the list is not cut."""
+        first = self.kept[0] if self.kept else {}
+        key = next(
+            (key for key in (self.metric, self.more.get("sort", ""), "total", "absolute_change") if key in first), ""
         )
-    columns = ("projected_cost", "lower", "upper")
-    cells = [[text(row.get("date")), *(money(row.get(name), row.get("currency")) for name in columns)] for row in rows]
-    history = summary.get("history")
-    closing = f"_From the costs of {span(history)}" + (
-        f"; method: {text(summary['method']).rstrip('.')}" if summary.get("method") else ""
-    )
-    return [
-        "\n\n".join(parts),
-        table(["Date", "Projected", "Low", "High"], cells) if cells else "",
-        f"{closing}; figures are BilledCost._",
-    ]
+        lowest, most = (bool(self.reading and self.reading.says(name)) for name in ("least", "most"))
+        cut = self.payload.get("truncated") and (lowest or self.metric)
+        best: dict[str, tuple[Decimal, str]] = {}
+        for row in self.kept if key and (lowest or most) and not (cut or self.named or self.apart) else ():
+            name, amount = plain(row.get(self.group, row.get("service"))), _number(row.get(key))
+            if name.lower() not in _NOT_A_NAME and amount.is_finite():
+                size, currency = (
+                    -amount if lowest else abs(amount) if "change" in key else amount,
+                    str(row.get("currency")),
+                )
+                best[currency] = max(best.get(currency, (size, "")), (size, f"**{name}** with {cell(key, row)}"))
+        said = join_words([said for _, said in best.values()])
+        return f"The {'lowest' if lowest else 'highest'} is {said}." if said and len(self.kept) > 1 else ""
+
+    def _caveats(self) -> list[str]:
+        said = [plain(self.summary[key]) for key in ("basis", "note") if self.summary.get(key)]
+        if available := _mapping(self.summary.get("available")):
+            said.append(
+                f"Data is available from {plain(available.get('start_date'))} to {plain(available.get('end_date'))}."
+            )
+        elif not self.rows and "available" in self.summary:
+            said.append("No data has been loaded at all.")
+        known = {key[6:]: names for key, names in self.summary.items() if str(key).startswith("known_") and names}
+        said += [f"The {label(key).lower()} are {join_words([plain(each) for each in known[key]])}." for key in known]
+        said += ["The list is cut: there is more than is shown."] * bool(self.payload.get("truncated"))
+        for item in _items(self.summary.get("forecasts")):
+            said += (
+                [f"{plain(item.get('currency'))}: {plain(item['confidence_reason'])}"]
+                if item.get("confidence_reason")
+                else []
+            )
+        return [*said, *([str(self.more["note"])] if "note" in self.more else [])]
+
+    def _table(self, rows: Sequence[Row]) -> str:
+        if not rows or not rows[0]:
+            return ""
+        if self.metric in rows[0] and self.reading and self.group not in ("day", "week", "month"):
+            limit = next((value.value for value in self.reading.slots.get("limit", ())), None)
+            rows = sorted(rows, key=lambda row: _number(row.get(self.metric)), reverse=True)[:limit]
+        money = any(_MONEY.search(str(key)) for key in rows[0])
+        keys = [key for key in rows[0] if key != "currency" or not money]
+        ruler = ["---:" if any(_number(row.get(key)).is_finite() for row in rows) else "---" for key in keys]
+        lines = [[label(key) for key in keys], ruler, *([cell(key, row) for key in keys] for row in rows[:_MAX_ROWS])]
+        more = f"\n\n…and {len(rows) - _MAX_ROWS:,} more rows." * (len(rows) > _MAX_ROWS)
+        return "\n".join(f"| {' | '.join(line)} |" for line in lines) + more
+
+    def _filters(self) -> str:
+        sent = {key: self.result.arguments.get(key) for key in ("provider", "model")}
+        given = _mapping(self.summary.get("filters")) or sent
+        return ", ".join(f"{label(key).lower()} {plain(value)}" for key, value in given.items() if value)
+
+    def _end(self) -> str:
+        period, basis = self.period or "all days", self.summary.get("cost_basis")
+        narrowed = f"filters: {self._filters()}" if self._filters() else "no filters"
+        return f"_{period[:1].upper()}{period[1:]} (UTC); {narrowed}; figures are {plain(basis)}._" if basis else ""
 
 
-def _any_table(result: ToolResult, payload: Mapping[str, Any], _: Question) -> list[str]:
-    """The rows of a tool that has no wording of its own."""
-    rows = payloads.rows(payload)
-    if not rows:
-        return [f"{label(result.name)}: nothing found."]
-    headings = list(rows[0])
-    cells = [[text(row.get(heading)) for heading in headings] for row in rows]
-    return [
-        f"{label(result.name)}: {len(rows):,} {'row' if len(rows) == 1 else 'rows'}.",
-        table([label(name) for name in headings], cells, numeric_from=len(headings)),
-    ]
-
-
-def _empty(result: ToolResult, summary: Mapping[str, Any]) -> str:
-    """Which days were looked at, with which filters, and which days have data."""
-    filters = _filters(result, summary)
-    looked = f"There are no costs for {span(_period(result, summary))}{f' with {filters}' if filters else ''}."
-    available = summary.get("available")
-    has = (
-        f" Data is available from {text(available['start_date'])} to {text(available['end_date'])}."
-        if isinstance(available, Mapping)
-        else ""
-    )
-    if not has and "available" in summary:
-        has = " No cost data has been loaded at all."
-    known = summary.get("known_providers")
-    if isinstance(known, list) and known:
-        has += f" The providers are {both([text(name) for name in known])}."
-    hint = (
-        " Is that name a service rather than a provider? Then ask for spend by service."
-        if result.arguments.get("provider")
-        else ""
-    )
-    return looked + has + hint
-
-
-def _filters(result: ToolResult, summary: Mapping[str, Any]) -> str:
-    given = summary.get("filters")
-    filters = given if isinstance(given, Mapping) and given else result.arguments
-    names = {"provider": "provider", "service_category": "service category", "cost_type": "cost type"}
-    return ", ".join(f"{name} {text(filters[key])}" for key, name in names.items() if filters.get(key))
-
-
-def _closing(result: ToolResult, summary: Mapping[str, Any]) -> str:
-    filters = _filters(result, summary)
-    narrowed = f"filters: {filters}" if filters else "no filters"
-    return f"_Period {span(_period(result, summary))}; {narrowed}; figures are BilledCost._"
-
-
-def _named(rows: Sequence[Row], key: str, value: str, question: Question) -> str:
-    """The rows whose names the question mentions."""
-    asked = f" {question.text.lower()} "
-    wanted = {name.lower() for name in question.providers} | {str(name) for name in question.cost_types}
-    found = [
-        row
-        for row in rows
-        if (name := str(row.get(key) or "").lower())
-        and key not in words.TIME_DIMENSIONS
-        and (name in wanted or (len(name) > 1 and f" {name}" in asked))
-    ]
-    if not found or len(found) > 5 or len(rows) == 1:
-        return ""
-    said = [
-        f"{text(row.get(key))}: {money(row.get(value), row.get('currency'))}"
-        + (f" ({percent(row.get('pct_of_total'))})" if "pct_of_total" in row else "")
-        for row in found
-    ]
-    return f"{'; '.join(said)}."
-
-
-def _extreme(payload: Mapping[str, Any], key: str, value: str, question: Question) -> str:
-    """The highest or lowest row per currency, when the question asks which one it is."""
-    asked = set(question.text.lower().replace("?", " ").split())
-    lowest = bool(asked & {"least", "lowest", "cheapest", "smallest"})
-    highest = bool(asked & {"most", "highest", "biggest", "largest", "costliest", "top", "which", "peak"})
-    rows = payloads.rows(payload)
-    if not (lowest or highest) or len(rows) < 2:
-        return ""
-    if payload.get("truncated") and (lowest or key in words.TIME_DIMENSIONS):
-        # The largest groups come first, so a cut list still has the highest; days come in their own order.
-        return ""
-    best: dict[str, Row] = {}
-    for row in rows:
-        if str(row.get(key) or "").lower() in _NOT_A_NAME:
-            continue
-        number, currency = decimal(row.get(value)), str(row.get("currency"))
-        other = decimal(best[currency].get(value)) if currency in best else None
-        if number is not None and (other is None or (number < other if lowest else number > other)):
-            best[currency] = row
-    said = [f"**{text(row.get(key))}** with {money(row.get(value), row.get('currency'))}" for row in best.values()]
-    return f"The {'lowest' if lowest else 'highest'} is {both(said)}." if said else ""
-
-
-_WRITERS: dict[str, Callable[[ToolResult, Mapping[str, Any], Question], list[str]]] = {
-    "query_costs": _costs,
-    "cost_breakdown": _breakdown,
-    "compare_periods": _compared,
-    "top_cost_drivers": _drivers,
-    "cost_forecast": _forecast,
-}
-_SPECIALISTS: dict[str, Callable[[ToolResult, Payload, Task | None], list[str]]] = {
-    "list_alerts": alert_answers.list_alerts,
-    "create_alert": alert_answers.create_alert,
-    "alert_history": alert_answers.alert_history,
-    "acknowledge_alert": alert_answers.acknowledge_alert,
-    "genai_usage": usage_answers.genai_usage,
-    "quota_status": usage_answers.quota_status,
-    "top_consumers": usage_answers.top_consumers,
-    "pipeline_runs": usage_answers.pipeline_runs,
-    "list_org_tables": explorer_answers.list_org_tables,
-    "describe_table": explorer_answers.describe_table,
-    "run_read_query": explorer_answers.run_read_query,
-}
+def _span(period: Any) -> str:
+    """The days of a period, with the month's or year's name where it is exactly one."""
+    start, end = (str(_mapping(period).get(name) or "") for name in ("start_date", "end_date"))
+    days = plain(start) if start == end else f"{plain(start)} to {plain(end)}"
+    if not all(re.fullmatch(r"\d{4}-\d\d-\d\d", day) for day in (start, end)):
+        return days if start and end else ""
+    first, after = date.fromisoformat(start), date.fromisoformat(end) + timedelta(days=1)
+    months = (after.year - first.year) * 12 + after.month - first.month
+    whole = first.day == after.day == 1 and (months == 1 or (months == 12 and first.month == 1))
+    return f"{first:{'%B %Y' if months == 1 else '%Y'}} ({days})" if whole else days

@@ -1,222 +1,301 @@
-"""Finds the periods that a question names and what is left of the question without them."""
+"""Reads the days that a question names: those relative to today, and named days, months, quarters and years."""
 
 import re
+from calendar import monthrange
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import lru_cache
 
-from local.demo_model.periods import Period, months, previous, week_of, year_before
-from local.demo_model.points import MONTH, NTH, OF_A_RELATIVE_YEAR, POINT, YEAR, NotADate, Reference, point, with_year
-from local.demo_model.relative import NUMBERS, RULES, number
+import dateparser
+
+from local.demo_model.table import NUMBER, NUMBERS, Words
+
+DAY = timedelta(days=1)
+MONTHS = {"month": 1, "quarter": 3, "half": 6, "year": 12}
+_DAYS = {"day": 1, "week": 7}
+_AHEAD = _DAYS | {"month": 30, "quarter": 90, "half": 182, "year": 365}
+_LETTERS = {"w": "week", "m": "month", "q": "quarter", "y": "year"}
+
+
+class NotADate(ValueError):
+    """The words have the form of a date, and no such day exists."""
+
+
+def number(text: str) -> int:
+    return int(text) if text.isdigit() else NUMBERS[text]
+
+
+def shift(day: date, months: int) -> date:
+    """The same day of another month, or that month's last day where it is shorter."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
 @dataclass(frozen=True, slots=True)
-class Dates:
-    """Periods in the order of the text, the text with them blanked, and words that look like a date and are none."""
+class Period:
+    """Days from `start` to `end`, both included. `kind` is how they were said, `unit` what they are whole ones of."""
 
-    periods: tuple[Period, ...]
-    rest: str
-    not_a_date: str | None = None
+    start: date
+    end: date
+    unit: str = "day"
+    kind: str = "named"
+    year_given: bool = True
 
+    @property
+    def days(self) -> int:
+        return (self.end - self.start).days + 1
 
-_Reader = Callable[[re.Match[str], Reference], Period | None]
+    def until(self, today: date) -> "Period":
+        """The period cut at today, when today lies inside."""
+        return replace(self, end=today) if self.start <= today < self.end else self
 
-_TO = r"\s*(?:-|to|until|till|through|thru|up to|upto)\s*"
-_SIDE = rf"(?:{POINT}|today|yesterday|now)"
-_COMPACT = re.compile(
-    rf"\b(?:(?:from|between)\s+)?(?:the )?(?P<first>{NTH})\s*(?:-|to|and|until|till|through|thru)\s*(?:the )?"
-    rf"(?P<second>{NTH} (?:of )?{MONTH}(?:,? {YEAR})?)"
-)
-_COMPACT_US = re.compile(
-    rf"\b(?:(?:from|between)\s+)?(?P<month>{MONTH}) (?P<first>{NTH})\s*(?:-|to|and|until|till|through|thru)\s*"
-    rf"(?P<second>{NTH})(?P<year>,? {YEAR})?(?! ?{MONTH})"
-)
-_RANGE = re.compile(
-    rf"\b(?:from\s+|between\s+)?(?P<first>{_SIDE}){_TO}(?P<second>{_SIDE})|"
-    rf"\bbetween\s+(?P<first_and>{_SIDE})\s+and\s+(?P<second_and>{_SIDE})"
-)
-_SINCE = re.compile(
-    rf"\b(?:since|starting(?: from| on| in)?|beginning(?: from| on| in)?)\s+(?:the (?:start|"
-    rf"beginning) of )?(?P<point>{_SIDE})"
-    rf"|\bfrom\s+(?P<onwards>{_SIDE})\s+(?:onwards?|on\b|forward)"
-)
-_WEEK_OF = re.compile(
-    rf"\b(?:in |for )?(?:the )?week (?:of|starting|beginning|from|with) (?:the )?(?P<day>{POINT})(?![\w-])"
-)
-_UNTIL = re.compile(rf"\b(?P<word>until|till|up to|before|prior to|by|through)\s+(?P<until>{POINT})(?![\w-])")
-_SINGLE = re.compile(
-    rf"(?<![\w-])(?:(?:in|on|for|during|of|over)\s+)?(?:(?<!every )(?<!each )(?<!by )(?<!per )(?:the )?(?:month|"
-    rf"quarter|year|day|date) of )?"
-    rf"(?P<point>{POINT})(?![\w-])"
-    rf"(?=(?P<list>\s*(?:,|and|&|vs\.?|versus|to|with|or|against|over)+\s+{MONTH},?\s+(?P<year>{YEAR}))?)"
-)
-_SINGLE_OF_A_RELATIVE_YEAR = re.compile(
-    rf"\b(?:(?:in|on|for|during|of|over)\s+)?(?P<point>{OF_A_RELATIVE_YEAR})(?P<year>)"
-)
-_PLAIN_AHEAD = re.compile(
-    rf"\b(?:for |over |in )?(?:the )?(?P<count>\d{{1,3}}|{'|'.join(NUMBERS)})[ -](?P<unit>day|"
-    rf"week|month|quarter|year)s?\b"
-)
-_HORIZON_DAYS = {"day": 1, "week": 7, "month": 30, "quarter": 90, "year": 365}
-# Month names that are also everyday words count only after one of these.
-_ALSO_A_WORD = re.compile(r"(?:may|march|mar|dec|sun)\.?")
-_BEFORE_A_MONTH = re.compile(
-    r"\b(?:in|for|of|since|last|this|next|from|between|during|to|and|until|through|vs\.?|versus|about|or)\s*$"
-)
+    def previous(self) -> "Period":
+        """The unit before a period of whole units; for any other period, as many days directly before it."""
+        if self.unit != "day" and self.kind != "rolling" and self.start == unit_of(self.start, self.unit).start:
+            return unit_of(self.start - DAY, self.unit)
+        return Period(self.start - DAY * self.days, self.start - DAY)
+
+    def year_before(self) -> "Period":
+        """The same days one year earlier; whole months stay whole."""
+        start, end, whole = shift(self.start, -12), shift(self.end, -12), (self.end + DAY).day == 1
+        return replace(self, start=start, end=shift(end.replace(day=1), 1) - DAY if whole else end, kind="named")
+
+    def from_a_month(self) -> "Period":
+        part = self.unit in MONTHS and self.start.day > 1
+        return replace(self, start=shift(self.start.replace(day=1), 1)) if part else self
+
+    def __str__(self) -> str:
+        return self.start.isoformat() if self.days == 1 else f"{self.start} to {self.end}"
 
 
-def read_dates(
-    question: str, today: date, *, near: Period | None = None, comparing: bool = False, ahead: bool = False
-) -> Dates:
-    """Read every period; `comparing` keeps two months apart, `ahead` reads a bare month as the coming one."""
-    reference = Reference(today, near, ahead)
-    text = normalised(question)
+def unit_of(day: date, unit: str, kind: str = "named", first: int = 1) -> Period:
+    """The whole day, week (from Monday), month, quarter, half or year that holds the day; a year begins in `first`."""
+    if unit in _DAYS:
+        start = day - DAY * (day.weekday() if unit == "week" else 0)
+        return Period(start, start + DAY * (_DAYS[unit] - 1), unit, kind)
+    start = shift(day.replace(day=1), -((day.month - first) % MONTHS[unit]))
+    return Period(start, shift(start, MONTHS[unit]) - DAY, unit, kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """The reference for dates; `near` is the period of the question before, `ahead` whether days to come are."""
+
+    today: date
+    fiscal: int = 1
+    near: Period | None = None
+    ahead: bool = False
+
+    def rolling(self, unit: str, count: int) -> Period | None:
+        """The last so many units up to today."""
+        back = (
+            self.today - DAY * (count * _DAYS[unit] - 1)
+            if unit in _DAYS
+            else shift(self.today + DAY, -count * MONTHS[unit])
+        )
+        return Period(back, self.today, unit, "rolling") if count else None
+
+    def ago(self, said: re.Match[str], unit: str, count: int, kind: str = "named") -> Period:
+        """The whole unit so many units before this one."""
+        first = self.fiscal if said.groupdict().get("f") else 1
+        month = self.today.replace(day=1)
+        back = self.today - DAY * count * _DAYS[unit] if unit in _DAYS else shift(month, -count * MONTHS[unit])
+        return unit_of(back, unit, kind, first)
+
+    def whole(self, said: re.Match[str], unit: str, count: int) -> Period:
+        return Period(self.ago(said, unit, count).start, self.ago(said, unit, 0).start - DAY, unit)
+
+    def next(self, days: int) -> Period:
+        return Period(self.today + DAY, self.today + DAY * max(days, 1), "day", "ahead")
+
+    def rest(self, said: re.Match[str], unit: str) -> Period:
+        return self.next((self.ago(said, unit, 0).end - self.today).days)
+
+    def weekday(self, said: re.Match[str]) -> Period:
+        back = (self.today.weekday() - "montuewedthufrisatsun".index(said["d"][:3]) // 3) % 7
+        return unit_of(self.today - DAY * (back or (7 if said["last"] else 0)), "day")
+
+
+_PAST = r"(?:the )?(?:last|past|previous|prior|trailing|preceding|latest)"
+_U = r"(?P<f>fiscal |financial )?(?P<u>day|week|month|quarter|half|year)"
+_N = rf"(?P<n>{NUMBER})"
+_WHOLE = r"(?:full |complete |calendar |whole )"
+_RELATIVE: tuple[tuple[str, Callable[[re.Match[str], Calendar], Period | None]], ...] = (
+    (rf"(?:the )?(?:next|coming|following|upcoming)(?: {_N})? {_U}s?",
+     lambda m, c: c.next(_AHEAD[m["u"]] * number(m["n"] or "one"))),
+    (rf"(?:for )?{_N}[ -]{_U}s? (?:ahead|from now|out|forward)", lambda m, c: c.next(_AHEAD[m["u"]] * number(m["n"]))),
+    (rf"(?:(?:by|until|till) )?(?:the )?(?:rest of|remainder of|end of|remaining) (?:the |this )?(?:current )?{_U}",
+     lambda m, c: c.rest(m, m["u"])),
+    (r"(?:the )?(?P<u>month|quarter|year)[ -]?end", lambda m, c: c.rest(m, m["u"])),
+    (r"eo(?P<l>[mqy])", lambda m, c: c.rest(m, _LETTERS[m["l"]])),
+    (r"tomorrow", lambda _, c: c.next(1)),
+    (r"(?:the )?(?:same|corresponding) (?:day|week|month|quarter|period|time|days)(?: of| in)? (?:last|previous) year|"
+     r"a year (?:ago|earlier|before)|(?:the )?year before(?: that)?",
+     lambda _, c: Period(c.today, c.today, "year", "year_before")),
+    (rf"{_PAST} (?P<w>{_WHOLE})?{_N} (?P<w2>{_WHOLE})?{_U}s?",
+     lambda m, c: c.whole(m, m["u"], number(m["n"])) if m["w"] or m["w2"] else c.rolling(m["u"], number(m["n"]))),
+    (rf"{_N} {_U}s? (?:ago|earlier|back)", lambda m, c: c.ago(m, m["u"], number(m["n"]))),
+    (r"(?:the )?day before yesterday", lambda m, c: c.ago(m, "day", 2)),
+    (r"(?:the )?(?:week|month|quarter|period|one|day)s? (?:before|prior|preceding)(?: (?:that|it|last))?|"
+     r"(?:the )?(?:previous|prior|preceding) (?:one|period)", lambda _, c: Period(c.today, c.today, "day", "before")),
+    (r"(?:the |this )?past (?P<u>week|month|quarter|year)", lambda m, c: c.rolling(m["u"], 1)),
+    (rf"{_PAST} {_WHOLE}?{_U}(?:'s)?", lambda m, c: c.ago(m, m["u"], 1, "last")),
+    (rf"(?:so far )?(?:this|(?:the )?current|(?:the )?running) (?:calendar )?{_U}(?:'s)?(?: so far| to date)?",
+     lambda m, c: c.ago(m, m["u"], 0, "this")),
+    (rf"{_U}[ -]to[ -]date", lambda m, c: c.ago(m, m["u"], 0, "this")),
+    (r"(?P<f>f)?(?P<l>[wmqy])td", lambda m, c: c.ago(m, _LETTERS[m["l"]], 0, "this")),
+    (r"(?:fiscal year|financial year|fy) ?(?P<y>20\d\d)",
+     lambda m, c: unit_of(date(int(m["y"]), c.fiscal, 1), "year", first=c.fiscal).until(c.today)),
+    (r"(?:(?:on|this)|(?P<last>last)) (?P<d>(?:mon|tues|wednes|thurs|fri|satur|sun)day)", lambda m, c: c.weekday(m)),
+    # Only of days to come: "a forecast for 60 days".
+    (rf"{_N}[ -](?P<u>day|week|month|quarter|year)s?", lambda m, c: c.next(_AHEAD[m["u"]] * number(m["n"]))),
+)  # fmt: skip
+_RULES = tuple((re.compile(rf"(?<![\w-])(?:{pattern})(?![\w-])"), read) for pattern, read in _RELATIVE)
+
+_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_NTHS = {"first": "1", "second": "2", "third": "3", "fourth": "4", "1st": "1", "2nd": "2", "3rd": "3", "4th": "4"}
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|"
+    r"nov(?:ember)?|dec(?:ember)?)\.?(?![a-z])"
+)
+_NTH = r"\d{1,2}(?:st|nd|rd|th)?(?![\d:%])"
+_YEAR = r"(?:(?:19|20)\d\d(?![\d%-])|'\d\d(?!\d))"
+_POINT = re.compile(
+    r"(?<![\w-])(?:(?<!every )(?<!each )(?<!by )(?<!per )(?:the )?(?:month|quarter|year|day|date) of )?(?:"
+    r"(?P<numeric>\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[/.]\d{1,2}[/.]\d{4})|(?P<day>today|yesterday|now)(?:'s)?|"
+    rf"(?:(?:the )?(?P<d1>{_NTH}) (?:of )?)?(?P<rel>last |this |next |previous )?(?P<month>{_MONTH})"
+    rf"(?: (?:the )?(?P<d2>{_NTH}))?|(?P<y1>(?:19|20)\d\d)(?:-(?P<m1>\d\d)(?![-\d])|[ -]?(?P<q1>q[1-4]))|"
+    r"(?P<m2>\d\d?)/(?P<y2>20\d\d)|(?P<part>[qh][1-4])|(?:the year )?(?<![\d$€£.,])(?P<y3>(?:19|20)\d\d)"
+    r"(?![\d%.,]\d|\d|%| ?(?:usd|eur|dollars|tokens)))"
+    rf"(?:(?:,? ?(?:of |in )?|-)(?P<year>{_YEAR}))?(?![\w-]*\w)"
+)
+_UP_TO = r"\s*(?:-|to|and|until|till|through)\s*"
+# Dates that lean on each other are written out first: "3 to 10 May" is "3 May to 10 May".
+_WRITTEN_OUT = (
+    (rf"(?:the )?({'|'.join(_NTHS)}) (q|h)(?:uarter|alf)\b", lambda m: m[2] + _NTHS[m[1].lower()]),
+    (rf"\b({_MONTH}(?: {_NTH})?|[qh][1-4]),? (?:of |in )?(?:the )?(last|previous|this) year\b", None),
+    (rf"\b({_NTH}){_UP_TO}({_NTH} (?:of )?)({_MONTH}(?:,? {_YEAR})?)", r"\1 \3 to \2\3"),
+    (rf"\b({_MONTH}) ({_NTH}){_UP_TO}({_NTH})(,? {_YEAR})?(?! ?{_MONTH})", r"\1 \2\4 to \1 \3\4"),
+    (rf"\b({_MONTH})((?:\s*(?:,|and|&|vs\.?|versus|to|with|or|against|-)+\s+){_MONTH})(,? {_YEAR})", r"\1\3\2\3"),
+)  # fmt: skip
+_LED = re.compile(
+    r"\b(?:(?P<since>since|(?:starting|beginning)(?: from| on| in)?)\s+(?:the (?:start|beginning) of )?|"
+    r"(?P<from>from|between)\s+|(?P<week>(?:the )?week (?:of|starting|beginning|from|with) (?:the )?)|"
+    r"(?P<by>(?:by )?(?:the )?end of|by|through)\s+|(?P<until>until|till|up to|before|prior to)\s+)$"
+)
+_TO = re.compile(r"\s*(?:-|to|until|till|through|thru|up to)\s*(?:the )?")
+_MEANT = re.compile(r"\b(?:in|for|of|since|last|this|next|from|between|during|to|and|until|vs\.?|versus|about|did)\s*$")
+
+
+def write_out(line: str, today: date) -> str:
+    for pattern, written in _WRITTEN_OUT:
+        of_year = lambda match: f"{match[1]} {today.year - (match[2].lower() != 'this')}"  # noqa: E731
+        line = re.sub(pattern, written or of_year, line, flags=re.IGNORECASE)
+    return line
+
+
+def read_dates(words: Words, calendar: Calendar, *, comparing: bool = False) -> tuple[Period, ...]:
+    """Take every period out of the words, in their order; `comparing` keeps two dates apart. Raises NotADate."""
     found: list[tuple[int, Period]] = []
-    not_a_date: str | None = None
-    for pattern, read in _rules(comparing=comparing, ahead=ahead):
-        start = 0
-        while match := pattern.search(text, start):
-            start = match.end()
-            if not _is_meant(match, question, text):
-                continue
-            try:
-                period = read(match, reference)
-            except NotADate as error:
-                not_a_date = not_a_date or str(error).strip()
-                period = None
-            if period is not None:
-                found.append((match.start(), period))
-            if period is not None or not_a_date:
-                text = text[: match.start()] + " " * (match.end() - match.start()) + text[match.end() :]
-    periods = _resolved([period for _, period in sorted(found, key=lambda item: item[0])], today, near)
-    return Dates(tuple(periods), text, not_a_date)
+    for pattern, read in _RULES if calendar.ahead else _RULES[:-1]:
+        for match in pattern.finditer(words.free):
+            if relative := read(match, calendar):
+                words.blank(*match.span())
+                found.append((match.start(), relative))
+    found += _points(words, calendar, comparing)
+    periods = [period for _, period in sorted(found, key=lambda item: item[0])]
+    # "The month before" and "the same month last year" are so of the first period with days of its own.
+    others = [each for each in (*periods, calendar.near) if each and each.kind not in ("before", "year_before")]
+    own = others[0] if others else unit_of(calendar.today, "month").until(calendar.today)
+    moved = {"before": own.previous, "year_before": own.year_before}
+    periods = [replace(moved[each.kind](), kind=each.kind) if each.kind in moved else each for each in periods]
+    return tuple(each.until(calendar.today) if each.kind == "this" else each for each in periods)
 
 
-def normalised(question: str) -> str:
-    """Lower case with plain dashes and quotes, every character in its place."""
-    plain = {"\u2013": "-", "\u2014": "-", "\u2212": "-", "\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '"'}
-    return "".join(plain.get(char, char.lower() if len(char.lower()) == 1 else char) for char in question)
+def _points(words: Words, calendar: Calendar, comparing: bool) -> Iterator[tuple[int, Period]]:
+    """Take the named points and the ranges between them, with their places."""
+    # A lone "may" or "march" is a month where it follows a preposition, or has its capital inside a sentence.
+    points = [
+        (match.start(), match.end(), _point(match, calendar))
+        for match in _POINT.finditer(words.free)
+        if not re.fullmatch(r"(?:may|march|mar|dec)\.?", match[0])
+        or _MEANT.search(words.plain[: match.start()])
+        or (match.start() and words.text[match.start()].isupper())
+    ]
+    while points:
+        start, end, period = points.pop(0)
+        led, gap = _LED.search(words.free[:start]), words.free[end : points[0][0]] if points else "."
+        lead = led.lastgroup if led else ""
+        to = _TO.fullmatch(gap) or (lead == "from" and re.fullmatch(r"\s*and\s*(?:the )?", gap))
+        near = bool(points) and points[0][2].start.month == period.start.month and "-" not in words.free[start:end]
+        if to and (near or not comparing):
+            period, end = _span(period, points[0][2]).until(calendar.today), points.pop(0)[1]
+        onwards = re.match(r"\s+(?:onwards?|on\b|forward)", words.free[end:])
+        if lead == "since" or (lead == "from" and onwards):
+            period = Period(period.start, max(period.start, calendar.today), "day", "rolling")
+        elif lead == "week":
+            period = unit_of(period.start, "week")
+        elif lead in ("until", "by") and calendar.ahead:
+            period = Period(calendar.today + DAY, period.end, "day", "ahead")
+        elif led and lead == "until":
+            raise NotADate(f"{led[0]}{words.plain[start:end]}")
+        start = led.start() if led else start
+        words.blank(start, end + (onwards.end() if onwards else 0))
+        yield start, period if calendar.ahead or period.kind != "named" else period.until(calendar.today)
 
 
-def _rules(*, comparing: bool, ahead: bool) -> Iterator[tuple[re.Pattern[str], _Reader]]:
-    yield _COMPACT, _compact
-    yield _COMPACT_US, _compact_us
-    if not comparing:
-        yield _RANGE, _range
-    yield _SINCE, _since
-    yield (
-        _WEEK_OF,
-        lambda match, reference: week_of(point(match["day"], reference).start, "explicit").until(reference.today),
-    )
-    yield _UNTIL, _until
-    yield _SINGLE_OF_A_RELATIVE_YEAR, _single
-    for pattern, read in RULES:
-        yield pattern, lambda match, reference, read=read: read(match, reference.today)  # type: ignore[misc]
-    if ahead:
-        yield _PLAIN_AHEAD, _plain_ahead
-    yield _SINGLE, _single
+def _point(match: re.Match[str], calendar: Calendar) -> Period:
+    """The period of a named point; raises NotADate for a day that does not exist."""
+    said, today = match.groupdict(), calendar.today
+    if said["day"]:
+        return unit_of(today - DAY * (said["day"] == "yesterday"), "day")
+    if numeric := said["numeric"]:
+        return unit_of(_parse(numeric), "day")
+    year = said["year"] or said["y1"] or said["y2"] or said["y3"]
+    chosen = int(year.replace("'", "20")) if year else None
+    month, unit = int(said["m1"] or said["m2"] or 1), "year" if said["y3"] else "month"
+    if part := said["part"] or said["q1"]:
+        unit = "half" if part[0] == "h" else "quarter"
+        month = (int(part[1]) - 1) * MONTHS[unit] + 1
+    elif said["month"]:
+        month, rel = _NAMES.index(said["month"][:3]) + 1, said["rel"] or ""
+        if rel and not chosen and (rel != "last " or month == today.month):
+            chosen = today.year + {"t": 0, "n": int(month <= today.month)}.get(rel[0], -1)
+    day = int(re.findall(r"\d+", said["d1"] or said["d2"] or "0")[0])
+    years = [chosen] if chosen else range(today.year + 1, today.year - 9, -1)
+    starts = [date(each, month, day or 1) for each in years if month <= 12 and (day or 1) <= monthrange(each, month)[1]]
+    if not starts:
+        raise NotADate(match[0])
+    # Without a year: the next one ahead, one near the last that was named, or the latest that began.
+    begun, near = [start for start in starts if start <= today] or starts, calendar.near
+    start = begun[0]
+    if calendar.ahead:
+        start = min((each for each in starts if each >= today.replace(day=1)), default=starts[0])
+    elif near and near.year_given and near.kind == "named":
+        start = min(begun, key=lambda each: abs((each.year - near.start.year) * 12 + each.month - near.start.month))
+    return replace(unit_of(start, "day" if day else unit), year_given=chosen is not None)
 
 
-def _is_meant(match: re.Match[str], question: str, text: str) -> bool:
-    """Whether a lone "may" or "march" is the month: it follows a preposition, or is capitalised inside the sentence."""
-    words = match.groupdict()
-    lone = words.get("point")
-    if not lone or "list" not in words or not _ALSO_A_WORD.fullmatch(lone):
-        return True
-    at = match.start("point")
-    return bool(_BEFORE_A_MONTH.search(text[:at])) or (at > 0 and question[at].isupper())
+@lru_cache(maxsize=256)
+def _parse(numeric: str) -> date:
+    order = "YMD" if re.match(r"\d{4}", numeric) else "DMY" if "." in numeric else "MDY"
+    parsed = dateparser.parse(numeric, languages=["en"], settings={"DATE_ORDER": order, "REQUIRE_PARTS": ["day"]})
+    if not parsed:
+        raise NotADate(numeric)
+    return parsed.date()
 
 
-def _compact(match: re.Match[str], reference: Reference) -> Period:
-    second = point(match["second"], reference)
-    first = re.match(r"\d+", match["first"])
-    assert first
-    try:
-        start = second.start.replace(day=int(first[0]))
-    except ValueError as error:
-        raise NotADate(match[0]) from error
-    return _ordered(replace(second, start=start, end=start), second)
+def _span(first: Period, second: Period) -> Period:
+    """Span two periods; one without a year takes it from the other, across a new year too."""
+    given, years = (first.year_given, second.year_given), first.start.year - second.start.year
+    first = _move(first, -years) if given == (False, True) else first
+    second = _move(second, years) if given == (True, False) else second
+    if first.start > second.start and first.start.month != second.start.month and not all(given):
+        first, second = (first, _move(second, 1)) if given[0] else (_move(first, -1), second)
+    unit = "month" if first.unit == second.unit != "day" else "day"
+    return Period(min(first.start, second.start), max(first.end, second.end), unit, "named", any(given))
 
 
-def _compact_us(match: re.Match[str], reference: Reference) -> Period:
-    year = match["year"] or ""
-    first = point(f"{match['month']} {match['first']}{year}", reference)
-    second = point(f"{match['month']} {match['second']}{year}", reference)
-    return _ordered(first, second)
-
-
-def _side(text: str, reference: Reference) -> Period:
-    if text in ("today", "now", "yesterday"):
-        value = reference.today - timedelta(days=text == "yesterday")
-        return Period(value, value)
-    return point(text, reference)
-
-
-def _range(match: re.Match[str], reference: Reference) -> Period:
-    first = _side(match["first"] or match["first_and"], reference)
-    second = _side(match["second"] or match["second_and"], reference)
-    if not first.year_given and second.year_given:
-        moved = with_year(first, second.start.year)
-        first = moved if moved.start <= second.start else with_year(first, second.start.year - 1)
-    elif first.year_given and not second.year_given:
-        moved = with_year(second, first.start.year)
-        second = moved if moved.start >= first.start else with_year(second, first.start.year + 1)
-    elif not first.year_given and first.start > second.start:
-        first = with_year(first, first.start.year - 1)
-    period = _ordered(first, second)
-    return period.until(reference.today) if second.unit != "day" else period
-
-
-def _ordered(first: Period, second: Period) -> Period:
-    """From the earlier to the later, whichever was said first."""
-    unit = first.unit if first.unit == second.unit else "day"
-    return Period(
-        min(first.start, second.start),
-        max(first.end, second.end),
-        "explicit",
-        unit if unit == "day" else "month",
-        first.year_given or second.year_given,
-    )
-
-
-def _since(match: re.Match[str], reference: Reference) -> Period:
-    start = _side(match["point"] or match["onwards"], reference).start
-    return Period(start, max(start, reference.today), "rolling")
-
-
-def _single(match: re.Match[str], reference: Reference) -> Period:
-    period = point(match["point"], reference)
-    if not period.year_given and period.unit == "month" and match["year"]:
-        period = with_year(period, point(match["year"].replace("'", "20"), reference).start.year)
-    return period if reference.ahead else period.until(reference.today)
-
-
-def _until(match: re.Match[str], reference: Reference) -> Period | None:
-    """A forecast ends there; costs "until March" have no first day, and none is made up."""
-    if reference.ahead:
-        return Period(reference.today + timedelta(days=1), point(match["until"], reference).end, "future")
-    if match["word"] in ("by", "through"):
-        return None
-    raise NotADate(match[0])
-
-
-def _plain_ahead(match: re.Match[str], reference: Reference) -> Period:
-    days = number(match["count"]) * _HORIZON_DAYS[match["unit"]]
-    return Period(reference.today + timedelta(days=1), reference.today + timedelta(days=max(days, 1)), "future")
-
-
-def _resolved(periods: list[Period], today: date, near: Period | None) -> list[Period]:
-    """Give "the month before" and "the same month last year" their days, from the first period with days of its own."""
-    own = next((period for period in periods if period.kind not in ("before", "year_before")), near)
-    resolved: list[Period] = []
-    for period in periods:
-        if period.kind == "before":
-            base = own or months(today.year, today.month, 1, "month")
-            period = replace(previous(base), kind="before")
-        elif period.kind == "year_before":
-            base = own or months(today.year, today.month, 1, "month").until(today)
-            period = replace(year_before(base), kind="year_before")
-        elif period.kind == "this":
-            period = period.until(today)
-        resolved.append(period)
-    return resolved
+def _move(period: Period, years: int) -> Period:
+    return unit_of(shift(period.start, 12 * years), period.unit)

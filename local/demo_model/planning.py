@@ -1,233 +1,274 @@
-"""Turns understood questions into calls of the tools that were offered."""
+"""Turns a reading into calls of the offered tools by their schemas; what no argument carries is lost."""
 
 import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
-from local.demo_model.periods import Period, Unit, back_by_months, previous, unit_of, year_before
-from local.demo_model.questions import Question
-from local.demo_model.vocabulary import AI_PROVIDERS, TIME_DIMENSIONS, Dimension
+from local.demo_model.dates import DAY, Period, unit_of
+from local.demo_model.matching import find_rows, look_up_names
+from local.demo_model.reading import Reading, Value
+from local.demo_model.request import Call, Request, bound, choices, is_list
+from local.demo_model.table import Intent, Slot, find_intent, load_table
 
 MAX_CALLS = 4
-MAX_DAYS = 90
-_DEFAULT_LIMIT = 50
+_DAYS_IN = {"day": 1, "week": 7, "month": 28}
+_ALL = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A tool and what to call it with."""
-
-    name: str
-    arguments: Mapping[str, Any]
-
-
-def calls_for(questions: Sequence[Question], today: date) -> list[Call]:
-    """The calls that would answer the questions, were every tool offered; without repetition and at most MAX_CALLS."""
-    calls: list[Call] = []
-    for question in questions:
-        calls += [call for call in _calls(question, today) if call not in calls]
-    return calls[:MAX_CALLS]
-
-
-def horizon(question: Question, today: date) -> int:
-    """How many days ahead the question looks, before any bound."""
-    ends = [period.end for period in question.periods if period.end > today]
-    return (max(ends) - today).days if ends else 30
+def plan(reading: Reading, intent: Intent, request: Request, today: date) -> "Plan":
+    """Plan for the first of the tools that the table names, or else for the one that loses least."""
+    plans: list[Plan] = []
+    tried: list[Intent] = []
+    following: Intent | None = intent
+    while following is not None and following not in tried:
+        tried.append(following)
+        if following.tool in request.tools or not following.tool:
+            plans.append(Plan(reading, request, today, following))
+            if not (plans[-1].lost or plans[-1].unfit):
+                return plans[-1]
+        reading = _sides(reading, following.more["sides"], today) if "sides" in following.more else reading
+        following = find_intent(following.more.get("otherwise"))
+    return min(plans, key=lambda each: (each.unfit, len(each.lost)), default=Plan(reading, request, today, intent))
 
 
-def driver_days(question: Question, today: date) -> int:
-    """How many days up to today hold the asked period, before any bound."""
-    return (today - min(period.start for period in question.periods)).days + 1 if question.periods else 30
+def _sides(reading: Reading, sides: str, today: date) -> Reading:
+    """Make two periods of a comparison, for a tool that takes one."""
+    slots = {name: values for name, values in reading.slots.items() if name != "period_type"}
+    kind = reading.slots["period_type"][0].value if "period_type" in reading.slots else ""
+    periods = sorted((each for each in reading.periods if each.kind != "ahead"), key=lambda period: period.start)
+    by = slots.get("by")
+    if not periods and kind in ("QoQ", "YoY", "MoM"):
+        last = unit_of(today, "quarter" if kind == "QoQ" else "month").previous()
+        periods = [last.year_before() if kind == "YoY" else last.previous(), last]
+    elif not periods and (slots.keys() - {"by"} or reading.names or not by):
+        periods = [Period(today - DAY * 29, today, "day", "rolling")]
+    if len(periods) == 1 and not (by and sides == "service"):
+        periods.insert(0, periods[0].previous())
+    joined = join_periods(periods)
+    timed = sides == "time" and joined and joined.unit in _DAYS_IN and (not by or by[0].value in _DAYS_IN)
+    if joined and timed and not reading.names:
+        return replace(reading, periods=(joined,), slots={**slots, "by": (Value(joined.unit),)})
+    if len(periods) == 2 and periods[1].kind == "this" and periods[0].unit == periods[1].unit != "day":
+        periods[0] = replace(periods[0], end=min(periods[0].end, periods[0].start + DAY * (periods[1].days - 1)))
+    if not by and sides == "service":
+        slots["by"] = (Value("service"),)
+    return replace(reading, periods=tuple(periods), slots=slots, comparing=len(periods) > 1)
 
 
-def _calls(question: Question, today: date) -> list[Call]:
-    if question.intent == "forecast":
-        return [Call("cost_forecast", {"horizon_days": _clamp(horizon(question, today), MAX_DAYS)})]
-    if question.intent == "drivers":
-        return _drivers(question, today)
-    if question.intent == "compare":
-        return _comparison(question, today)
-    return _spending(question, today, question.periods)
-
-
-def _clamp(value: int, most: int) -> int:
-    return max(1, min(value, most))
-
-
-def _filters(question: Question, provider: str | None) -> dict[str, Any]:
-    cost_type = question.cost_types[0] if len(question.cost_types) == 1 else None
-    wanted = {"provider": provider, "service_category": question.category, "cost_type": cost_type}
-    return {name: value for name, value in wanted.items() if value is not None}
-
-
-def _days(period: Period | None) -> dict[str, Any]:
-    return {"start_date": period.start.isoformat(), "end_date": period.end.isoformat()} if period else {}
-
-
-def _drivers(question: Question, today: date) -> list[Call]:
-    """The drivers, and beside them what they cannot be narrowed to: the filtered cost day by day."""
-    filters = _filters(question, question.providers[0] if len(question.providers) == 1 else None)
-    limit = question.limit or (20 if filters else 10)
-    days = _clamp(driver_days(question, today), MAX_DAYS)
-    if question.periods and question.periods[0].end < today - timedelta(days=MAX_DAYS):
-        # Out of the drivers' reach: the services of the asked period and of the one before say what changed.
-        asked = question.periods[0]
-        return _spending(
-            replace(question, intent="spend"), today, (previous(asked), asked), comparing=True, by="service"
-        )
-    calls = [Call("top_cost_drivers", {"days": days, "limit": _clamp(limit, 20)})]
-    if filters:
-        asked = question.periods[0] if question.periods else Period(back_by_months(today, 1), today)
-        shown = Period(previous(asked).start, asked.end)
-        calls.append(
-            Call("query_costs", filters | _days(shown) | _grouped("day" if shown.days <= 62 else "month", shown))
-        )
-    return calls
-
-
-def _comparison(question: Question, today: date) -> list[Call]:
-    filters = _filters(question, question.providers[0] if len(question.providers) == 1 else None)
-    narrowed = set(filters) - {"provider"} or len(question.providers) > 1
-    by_other = [name for name in question.dimensions if name not in ("provider", "service", *TIME_DIMENSIONS)]
-    if question.period_type and not narrowed and not by_other:
-        provider = {"provider": filters["provider"]} if "provider" in filters else {}
-        return [Call("compare_periods", {"period_type": question.period_type} | provider)]
-    periods = _sides(question, today) if question.period_type else question.periods
-    if len(periods) < 2:
-        periods = (previous(periods[0]), periods[0]) if periods else _periods_of(None, today)
-    return _spending(question, today, tuple(sorted(periods, key=lambda period: period.start)), comparing=True)
-
-
-def _sides(question: Question, today: date) -> tuple[Period, ...]:
-    """QoQ and YoY said as such compare whole periods, as the comparison tool does; "this quarter" ends today."""
-    last = previous(unit_of(today, "quarter" if question.period_type == "QoQ" else "month", "this"))
-    if question.period_type == "QoQ" and not question.periods:
-        return previous(last), last
-    if question.period_type == "YoY" and not question.periods:
-        return year_before(last), last
-    return _periods_of(question.period_type, today)
-
-
-def _periods_of(period_type: str | None, today: date) -> tuple[Period, ...]:
-    """Two complete months for MoM, else the current unit so far and as many days of the one before."""
-    if period_type == "MoM":
-        last = previous(unit_of(today, "month", "this"))
-        return previous(last), last
-    units: dict[str | None, Unit] = {"MTD": "month", "QoQ": "quarter", "YoY": "year"}
-    whole = unit_of(today, units.get(period_type, "week"), "this")
-    current = whole.until(today)
-    if period_type == "YoY":
-        return year_before(current), current
-    before = previous(whole)
-    if period_type is not None:
-        before = replace(before, end=min(before.end, before.start + timedelta(days=current.days - 1)))
-    return before, current
-
-
-def _spending(
-    question: Question,
-    today: date,
-    periods: tuple[Period, ...],
-    *,
-    comparing: bool = False,
-    by: Dimension | None = None,
-) -> list[Call]:
-    if by and not question.dimensions:
-        question = replace(question, dimensions=(by,))
-    dimensions, providers = _dimensions(question, periods), _provider_filters(question)
-    joined = _joined(periods)
-    if joined is not None and (not comparing or _by_time(question, joined)):
-        if comparing:
-            dimensions = (_by_time(question, joined) or "month",)
-        periods = (joined,)
-    return [
-        _query(question, today, dimension, period, provider)
-        for period in periods or (None,)
-        for provider in providers
-        for dimension in dimensions
-    ]
-
-
-def _joined(periods: tuple[Period, ...]) -> Period | None:
+def join_periods(periods: Sequence[Period]) -> Period | None:
     """One period for several that follow one another without a gap."""
     ordered = sorted(periods, key=lambda period: period.start)
-    if len(ordered) < 2 or any((b.start - a.end).days != 1 for a, b in itertools.pairwise(ordered)):
-        return None
-    return Period(ordered[0].start, ordered[-1].end, "explicit", ordered[0].unit)
+    apart = any(after.start - before.end != DAY for before, after in itertools.pairwise(ordered))
+    return None if len(ordered) < 2 or apart else Period(ordered[0].start, ordered[-1].end, ordered[0].unit)
 
 
-def _by_time(question: Question, joined: Period) -> Dimension | None:
-    """The time unit that shows the compared periods side by side, when nothing else is to be grouped by."""
-    if question.dimensions and question.dimensions[0] not in TIME_DIMENSIONS:
-        return None
-    return joined.unit if joined.unit in TIME_DIMENSIONS else None
+class Plan:
+    """The calls of one tool for a reading, or what to ask.
 
+    `lost` is what no argument carries, `names` what rows are sought by, `kept` the columns that rows are kept by.
+    """
 
-def _provider_filters(question: Question) -> list[str | None]:
-    """Several providers are rows of one table, unless another dimension is asked for: then each gets its own."""
-    if len(question.providers) > 1 and question.dimensions not in ((), ("provider",)):
-        return list(question.providers)
-    if _is_share(question):
-        return [None]
-    return [question.providers[0]] if len(question.providers) == 1 else [None]
+    def __init__(self, reading: Reading | None, request: Request, today: date, intent: Intent) -> None:
+        self.intent, self.schema, self.request, self.today = intent, request.schemas(intent.tool), request, today
+        self.ask, self.looks, self.unfit = "", False, intent.tool != "" and intent.tool not in request.tools
+        self.calls: list[Call] = []
+        self.lost: list[str] = []
+        self.names: list[Value] = []
+        self.notes: list[str] = []
+        self.kept: dict[str, list[str]] = {}
+        self.options: dict[str, list[Any]] = {}
+        self.arguments: dict[str, Any] = dict(intent.more.get("fixed", {}))
+        self.reading = reading or Reading("")
+        self.sought = list(self.reading.names)
+        if reading is None or self.unfit:
+            return
+        self.slots = dict(reading.slots)
+        self.past = [period for period in reading.periods if period.kind != "ahead"]
+        if reading.not_a_date:
+            self.ask = (
+                f'I cannot read "{reading.not_a_date}" as days of the calendar. Please name the first and last day.'
+            )
+        elif "says" in intent.more:
+            self.ask = intent.more["says"]
+        else:
+            self._group()
+            for name, values in self.slots.items():
+                self._carry(self.intent.slots.get(name), name, [each for each in values if each.value != "*"])
+            spans = self._spans()
+            self._look()
+            if not (self.looks and self.calls):
+                self._call(spans)
 
+    def _arg(self, slot: Slot | None) -> str:
+        return next((arg for arg in slot.args if arg in self.schema), "") if slot else ""
 
-def _is_share(question: Question) -> bool:
-    """Whether the question asks which part of the whole its filter is: then the whole is needed."""
-    narrowed = bool(question.providers or question.cost_types or question.category)
-    text = question.text.lower()
-    asks_part = any(word in text for word in ("share", "percent", "proportion", "%", "fraction", "portion", "ratio"))
-    return question.intent == "breakdown" and narrowed and not question.dimensions and asks_part
+    def _most(self, arg: str = "limit") -> None:
+        if arg in self.schema:
+            self.options[arg] = [bound(self.schema[arg], _ALL)]
 
+    def _group(self) -> None:
+        """Group by what was said; a share and several names are rows of one table; else as the table supposes."""
+        slot = self.intent.slots["by"]
+        group, by = self._arg(slot), self.slots.get("by")
+        share = not by and "whole" in self.intent.more and self.reading.says("whole")
+        for name in ("provider", "cost_type", "service_category"):
+            several = len(self.slots.get(name, ())) > 1 and not is_list(self.schema.get(name, {}))
+            rows = (several and (not by or by[0].value == name)) or (share and name in self.slots)
+            if rows and group and name in choices(self.schema[group]):
+                by = self.slots["by"] = (Value(name),)
+                self.names += [replace(each, said=str(each.value), hint=name) for each in self.slots.pop(name)]
+        if group and not by:
+            found = ["", *(f"{name}={each.value}" for name, values in self.slots.items() for each in values)]
+            found += [f"several={name}" for name, values in self.slots.items() if len(values) > 1]
+            rules = (slot.more.get("default") or {}).items()
+            by = tuple(Value(each) for rule, each in rules if any(re.search(rule, one) for one in found))[:1]
+        days = sum(period.days for period in self.reading.periods) or 30
+        unit = "day" if days <= 31 else "week" if days <= 100 else "month"
+        if by:
+            self.slots["by"] = tuple(replace(each, value=unit) if each.value == "time" else each for each in by)
 
-def _dimensions(question: Question, periods: tuple[Period, ...]) -> tuple[Dimension, ...]:
-    if question.dimensions:
-        return question.dimensions
-    if question.excludes or len(question.providers) > 1:
-        return ("provider",)
-    if len(question.cost_types) > 1:
-        return ("cost_type",)
-    if _is_share(question):
-        return ("provider" if question.providers else "cost_type" if question.cost_types else "service_category",)
-    if question.trend:
-        days = sum(period.days for period in periods)
-        return ("day" if days <= 31 else "week" if days <= 100 else "month",)
-    if set(question.providers) & AI_PROVIDERS:
-        return ("model",)
-    return ("service" if question.providers or question.category else "provider",)
+    def _carry(self, slot: Slot | None, name: str, values: Sequence[Value]) -> None:
+        """Put the values into an argument, the filters, or what rows are kept by; else they are lost."""
+        arg, rows = self._arg(slot), self.intent.more.get("rows") or {}
+        if arg:
+            allowed = {str(each).lower(): each for each in choices(self.schema[arg])}
+            fitted = [allowed.get(str(each.value).lower()) if allowed else each.value for each in values]
+            fitted = [bound(self.schema[arg], each) if isinstance(each, int) else each for each in fitted]
+            strange = [each.said for each, fit in zip(values, fitted, strict=True) if fit is None]
+            # A grouping that was only supposed counts where the tool must have one.
+            self.unfit = self.unfit or (
+                "" in strange and arg in self.request.tools[self.intent.tool].get("required", ())
+            )
+            self.lost += filter(None, strange)
+            if kept := [each for each in fitted if each is not None]:
+                self.options[arg] = [kept] if is_list(self.schema[arg]) else kept
+                self.notes += (
+                    ["each dimension by itself, not combined"] if name == "by" and len(self.options[arg]) > 1 else []
+                )
+        elif "filters" in self.schema and name in load_table()[1].more["filtered"]:
+            named = {"dimension": name, "op": "in", "values": [each.value for each in values]}
+            self.arguments["filters"] = [*self.arguments.get("filters", ()), named]
+        elif name in rows:
+            self.kept[rows[name]] = [str(each.value) for each in values]
+        elif slot and slot.patterns and name in choices(self.schema.get(self._arg(self.intent.slots["by"]), {})):
+            self.sought += [Value(None, str(each.value), name) for each in values]
+        else:
+            self.lost += [each.said for each in values if each.said]
 
+    def _spans(self) -> list[dict[str, Any]]:
+        """The arguments of each period; the ones that the tool has no place for are lost."""
+        for slot in self.intent.slots.values():
+            if arg := self._arg(slot) if slot.more.keys() & {"period", "implied"} else "":
+                return [self._count_days(slot.more["period"], arg) if "period" in slot.more else self._imply(slot, arg)]
+        self.lost += [str(period) for period in self.reading.periods if period.kind == "ahead"]
+        start, end = (
+            next((each for each in (f"{name}_date", name) if each in self.schema), "") for name in ("start", "end")
+        )
+        named = [f"{period.kind}_{period.unit}" for period in self.past]
+        column = (self.intent.more.get("rows") or {}).get("dates")
+        if start and end:
+            joined = None if self.reading.comparing else join_periods(self.past)
+            spans = [joined] if joined else self.past
+            by = str(self.slots["by"][0].value) if self.slots.get("by") else ""
+            # Months of a rolling period begin with a whole one, not with the rest of one.
+            spans = [each.from_a_month() if by == "month" and each.kind == "rolling" else each for each in spans]
+            groups = spans[0].days // _DAYS_IN[by] + 2 if spans and by in _DAYS_IN else 0
+            if self.kept.get("metric") and "limit" in self.options:
+                # The tool cuts by another metric: the answer cuts by this one.
+                self._most()
+            elif groups > int(self.schema.get("limit", {}).get("default", _ALL)):
+                self.options.setdefault("limit", [bound(self.schema["limit"], groups)])
+            return [{start: each.start.isoformat(), end: each.end.isoformat()} for each in spans] or [{}]
+        if named and set(named) <= set(choices(self.schema.get("period", {}))):
+            return [{"period": each} for each in named]
+        if self.past and column:
+            self.kept[column] = [f"{self.past[0].start}..{self.past[-1].end}"]
+            self._most()
+        else:
+            self.lost += [str(each) for each in self.past if "now" not in self.intent.more or each.end < self.today]
+        return [{}]
 
-def _query(question: Question, today: date, dimension: Dimension, period: Period | None, provider: str | None) -> Call:
-    filters = _filters(question, provider)
-    if _is_share(question):
-        filters = {}
-    if period is None:
-        period = _long_enough(dimension, today)
-    elif dimension == "month" and period.kind == "rolling" and period.unit in ("month", "quarter", "year"):
-        # "By month over the last 12 months" begins with a whole month, not with the rest of one.
-        start = back_by_months(period.start.replace(day=1), -1) if period.start.day > 1 else period.start
-        period = replace(period, start=start)
-    asks_share = question.intent == "breakdown" and dimension not in TIME_DIMENSIONS
-    if dimension == "cost_type" or (asks_share and not {"provider", "service_category"} & set(filters)):
-        cost_type = {name: value for name, value in filters.items() if name == "cost_type" and dimension != "cost_type"}
-        return Call("cost_breakdown", {"dimension": dimension} | _days(period) | cost_type)
-    grouped = _grouped(dimension, period)
-    if question.limit is not None:
-        grouped["limit"] = _clamp(question.limit, 500)
-    return Call("query_costs", filters | _days(period) | grouped)
+    def _imply(self, slot: Slot, arg: str) -> dict[str, Any]:
+        """A comparison that the kinds of the periods amount to, such as this month with last month."""
+        kinds = " ".join(f"{period.kind}_{period.unit}" for period in self.past)
+        named = any(period.kind == "named" and period.unit != "day" for period in self.past)
+        alone = "alone " if self.reading.comparing and len(self.past) == 1 else ""
+        found = [value for value, rule in slot.more["implied"].items() if re.search(rule, alone + kinds)]
+        self.unfit = bool(self.past and (named or not found)) or not (found or arg in self.options)
+        return {} if self.unfit or arg in self.options else {arg: found[0]}
 
+    def _count_days(self, how: str, arg: str) -> dict[str, Any]:
+        """Count the days back to the first one named or ahead to the last; or give that last day."""
+        ahead = [period for period in self.reading.periods if period.kind == "ahead" or period.end > self.today]
+        if how == "until":
+            return {arg: max(period.end for period in ahead).isoformat()} if ahead else {}
+        wanted = int(self.schema[arg].get("default", 30))
+        if how == "back" and self.past:
+            wanted = (self.today - min(period.start for period in self.past)).days + 1
+            self.unfit = (self.today - self.past[0].end).days > bound(self.schema[arg], _ALL)
+        elif how == "ahead" and self.reading.periods:
+            self.unfit, wanted = not ahead, max([(each.end - self.today).days for each in ahead], default=wanted)
+            if ahead and min(period.start for period in ahead) > self.today + DAY:
+                self.notes.append(f"a forecast begins tomorrow, so it holds more than {ahead[0]} alone")
+        days = bound(self.schema[arg], wanted)
+        self.notes += [f"{wanted} days were asked for, and {days} are the most"] if wanted > days else []
+        if "limit" in self.schema:
+            self.options.setdefault("limit", [int(self.schema["limit"].get("default", 10))])
+        return {arg: days}
 
-def _long_enough(dimension: Dimension, today: date) -> Period | None:
-    """Without a period the tool's own default applies, but months and weeks are shown over a year and two months."""
-    if dimension == "month":
-        return Period(back_by_months(today.replace(day=1), 11), today)
-    return Period(back_by_months(today, 2), today) if dimension == "week" else None
+    def _look(self) -> None:
+        """Look names up: by the look-up tool for filters, else among the rows of one dimension after the other."""
+        table, names = load_table()[1].more, [name for name in self.sought if name.hint != "?"]
+        group, looks = self._arg(self.intent.slots["by"]), table["look_up"]["tool"] in self.request.tools
+        for name in [each for each in self.sought if each.hint == "?"]:
+            if name.value and looks and "filters" in self.schema:
+                parts = re.split(r",? and |, ", re.sub(table["exclude"], "", name.said, flags=re.IGNORECASE).strip())
+                names += [Value(name.value, part) for part in parts]
+            else:
+                self.lost.append(name.said)
+        if names and "filters" in self.schema and looks:
+            self.calls, found, lost = look_up_names(names, self.request)
+            self.arguments["filters"] = [*self.arguments.get("filters", ()), *found]
+            self.looks, self.lost = bool(self.calls), self.lost + lost
+        elif names and not (group and not self.lost and "partial" not in self.intent.more and self._seek(names, group)):
+            self.lost += [name.said for name in names]
 
+    def _seek(self, names: Sequence[Value], group: str) -> bool:
+        """Tell whether the names are found among rows, or still sought by the calls to come."""
+        allowed, asked = choices(self.schema[group]), self.reading.slots.get("by")
+        hints = {name.hint for name in names if name.hint in allowed}
+        if asked and {value.value for value in asked} != hints:
+            return False
+        self.names += names
+        results = [result for result in self.request.returned if result.name == self.intent.tool]
+        done = {str(result.arguments.get(group)): result for result in results}
+        for batch in [[hint] for hint in hints] or load_table()[1].more["looked_up"]:
+            self.options[group] = [each for each in batch if each in allowed]
+            self._most()
+            self.looks = not all(each in done for each in self.options[group])
+            if self.looks or any(all(find_rows(done[each], name) for name in names) for each in self.options[group]):
+                return True
+        return False
 
-def _grouped(dimension: Dimension, period: Period | None) -> dict[str, Any]:
-    """The grouping, with a limit where time has more groups than the tool returns by itself."""
-    days_per_group = {"day": 1, "week": 7, "month": 28}
-    groups = period.days // days_per_group[dimension] + 2 if period and dimension in days_per_group else 0
-    return {"group_by": dimension} | ({"limit": _clamp(groups, 500)} if groups > _DEFAULT_LIMIT else {})
+    def _call(self, spans: Sequence[dict[str, Any]]) -> None:
+        """A call for each combination of periods and of values of which an argument takes one."""
+        asks, options, tool = self.intent.more.get("asks") or {}, self.options, self.intent.tool
+        if asks and len(options.get("provider", ())) > 1:
+            self.lost += map(str, options["provider"])
+        if "compose" in self.intent.more and {"threshold", "currency"} <= options.keys():
+            one = {"period": "monthly", **{arg: values[0] for arg, values in options.items()}}
+            scope = one.get("hierarchy_entity") or one.get("provider") or ""
+            said = f"{scope} {one['period']} cost above {one['threshold']:,} {one['currency']}".strip()[:100]
+            self.arguments[self.intent.more["compose"]] = said[:1].upper() + said[1:]
+        made = itertools.product(spans, *options.values())
+        calls = [
+            Call(tool, {**self.arguments, **span, **dict(zip(options, each, strict=True))}) for span, *each in made
+        ]
+        required = self.request.tools.get(tool, {}).get("required") or ()
+        if absent := [name for name in required if calls and name not in calls[0].arguments]:
+            self.ask = next((asks[name] for name in absent if name in asks), f"Which {absent[0]} do you mean?")
+        else:
+            self.calls = [call for at, call in enumerate(calls) if call not in calls[:at]][:MAX_CALLS]

@@ -4,16 +4,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any
 
 import pytest
 
-from common.skills.explorer.tools import TOOLS as EXPLORER_TOOLS
 from local.demo_model import MODEL, PROVIDER, register
-from tests.local.demo_model.offered import COST_TOOLS, Message, called, conversation, envelope
+from local.demo_model.request import Call
+from tests.local.demo_model.offered import TOOLS, Message, called, conversation, envelope
 
-TODAY = date(2026, 11, 20)
+COST_TOOLS = [tool.schema() for tool in TOOLS["CostAnalyst"]]
 
 
 @pytest.fixture(scope="module")
@@ -70,15 +69,15 @@ async def stream(litellm: Any, messages: list[Message], tools: list[dict[str, An
 
 async def test_sql_streams_whole_with_its_lines_and_quotes(litellm: Any) -> None:
     sql = "SELECT ServiceName,\n  'it''s \"quoted\" — ü' AS x -- a comment\nFROM cost_data_standard_1_3"
-    tools = [tool.schema() for tool in EXPLORER_TOOLS]
-    streamed = await stream(litellm, conversation(f"Please run\n```sql\n{sql}\n```", TODAY), tools)
+    tools = [tool.schema() for tool in TOOLS["Explorer"]]
+    streamed = await stream(litellm, conversation(f"Please run\n```sql\n{sql}\n```"), tools)
     (call,) = streamed.calls.values()
     assert (call["name"], json.loads(call["arguments"])) == ("run_read_query", {"sql": sql})
 
 
 async def test_tool_calls_stream_in_pieces_that_make_whole_json(litellm: Any) -> None:
     question = "How much did we spend last month and what is the forecast for next month?"
-    streamed = await stream(litellm, conversation(question, TODAY), COST_TOOLS)
+    streamed = await stream(litellm, conversation(question), COST_TOOLS)
     named = [(call["name"], json.loads(call["arguments"])) for _, call in sorted(streamed.calls.items())]
     assert named == [
         ("query_costs", {"start_date": "2026-10-01", "end_date": "2026-10-31", "group_by": "provider"}),
@@ -92,11 +91,11 @@ async def test_tool_calls_stream_in_pieces_that_make_whole_json(litellm: Any) ->
 
 async def test_an_answer_streams_word_by_word_and_ends_with_its_usage(litellm: Any) -> None:
     row = {"team": "Web", "billed_cost": 1.5, "effective_cost": 1.0, "line_items": 2, "currency": "USD"}
-    messages = conversation("spend by team last month", TODAY)
-    messages += called("query_costs", {"group_by": "team"}, envelope([row], {"group_by": "team"}))
+    messages = conversation("spend by team last month")
+    messages += called([Call("query_costs", {"group_by": "team"})], [envelope([row], group_by="team")])
     streamed = await stream(litellm, messages, COST_TOOLS)
     text = "".join(streamed.pieces)
-    assert "| Web | USD 1.50 | USD 1.00 | 2 |\n\n" in text
+    assert "| Web | USD 1.50 | USD 1.00 | 2 |" in text
     assert len(streamed.pieces) == len(text.split())
     assert streamed.finish_reason == "stop"
     assert streamed.usage.completion_tokens == len(text.split())
@@ -105,7 +104,7 @@ async def test_an_answer_streams_word_by_word_and_ends_with_its_usage(litellm: A
 
 
 async def test_a_stream_says_what_the_whole_answer_says(litellm: Any) -> None:
-    messages = conversation("hello", TODAY)
+    messages = conversation("hello")
     whole = await litellm.acompletion(model=MODEL, messages=messages, tools=COST_TOOLS, _skip_mcp_handler=True)
     streamed = await stream(litellm, messages, COST_TOOLS)
     assert whole.choices[0].message.content == "".join(streamed.pieces)
@@ -114,7 +113,7 @@ async def test_a_stream_says_what_the_whole_answer_says(litellm: Any) -> None:
 
 
 async def test_tool_calls_come_whole_too(litellm: Any) -> None:
-    messages = conversation("spend by team last month", TODAY)
+    messages = conversation("spend by team last month")
     whole = await litellm.acompletion(model=MODEL, messages=messages, tools=COST_TOOLS, _skip_mcp_handler=True)
     (call,) = whole.choices[0].message.tool_calls
     assert whole.choices[0].finish_reason == "tool_calls"
@@ -124,19 +123,19 @@ async def test_tool_calls_come_whole_too(litellm: Any) -> None:
 
 async def test_concurrent_calls_do_not_mix(litellm: Any) -> None:
     years = range(2015, 2026)
-    asked = [stream(litellm, conversation(f"spend by team in {year}", TODAY), COST_TOOLS) for year in years]
+    asked = [stream(litellm, conversation(f"spend by team in {year}"), COST_TOOLS) for year in years]
     for year, streamed in zip(years, await asyncio.gather(*asked), strict=True):
         assert json.loads(streamed.calls[0]["arguments"])["start_date"] == f"{year}-01-01"
 
 
 async def test_no_tool_is_called_when_none_is_offered(litellm: Any) -> None:
-    streamed = await stream(litellm, conversation("spend by team last month", TODAY), None)
+    streamed = await stream(litellm, conversation("spend by team last month"), None)
     assert not streamed.calls
     assert streamed.finish_reason == "stop"
 
 
 async def test_no_tool_is_called_when_calling_is_forbidden(litellm: Any) -> None:
-    messages = conversation("spend by team last month", TODAY)
+    messages = conversation("spend by team last month")
     request = {"model": MODEL, "messages": messages, "tools": COST_TOOLS, "_skip_mcp_handler": True}
     assert (await litellm.acompletion(**request)).choices[0].message.tool_calls
     forbidden = await litellm.acompletion(**request, tool_choice="none")
@@ -155,7 +154,7 @@ async def test_a_pace_waits_before_every_piece(litellm: Any, monkeypatch: pytest
         await pause(0)
 
     monkeypatch.setattr("local.demo_model.provider.asyncio.sleep", wait)
-    request = {"messages": conversation("hello", TODAY), "optional_params": {}}
+    request = {"messages": conversation("hello"), "optional_params": {}}
     pieces = [chunk async for chunk in DemoModel(pace=0.25).astreaming(**request)]
     assert waits == [0.25] * len(pieces)
 
