@@ -29,8 +29,8 @@ LAYERS = [
     {"tools", "organizations"},
     {"documents", "warehouse"},
     {"telemetry"},
-    {"models", "settings", "tenant"},
-    {"focus", "stopping", "limits", "errors", "secret", "text"},
+    {"models", "settings", "stopping", "tenant"},
+    {"focus", "limits", "errors", "secret", "text"},
 ]
 
 
