@@ -16,9 +16,12 @@ _Handler = Callable[[int, FrameType | None], Any]
 
 @contextmanager
 def told_to_stop(callback: Callable[[], None]) -> Iterator[None]:
-    """Call back, in the event loop, if the process is told to end while the context lasts."""
+    """Call back, in the event loop, if the process is told to end while the context lasts, or was told before."""
     watch()
     _told.add(callback)
+    handler = signal.getsignal(signal.SIGTERM)
+    if isinstance(handler, _Stopper) and handler.has_told:
+        asyncio.get_running_loop().call_soon(callback)
     try:
         yield
     finally:
@@ -41,6 +44,7 @@ class _Stopper:
     def __init__(self, server: _Handler, loop: asyncio.AbstractEventLoop) -> None:
         self._server = server
         self._loop = loop
+        self.has_told = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         with suppress(RuntimeError):  # The loop has ended by itself.
@@ -48,6 +52,7 @@ class _Stopper:
         self._server(number, frame)
 
     def _tell(self) -> None:
+        self.has_told = True
         for callback in list(_told):
             callback()
         # A server that is asked twice no longer waits for its connections; the second time it listens to SIGINT.

@@ -32,11 +32,15 @@ _MOVED_ON = "The conversation has moved on meanwhile: another message was sent, 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is stored of an answered turn: the assistant's message and the tool calls behind it."""
+    """What is stored of an answered turn: the assistant's message and the tool calls behind it.
+
+    Under ``lost_id`` the calls are kept where the answer itself cannot be: its own id may be another attempt's.
+    """
 
     message: Message
     agent_name: str
     tools: tuple[ToolFinished, ...]
+    lost_id: str = ""
 
 
 class ConversationStore:
@@ -128,7 +132,8 @@ class ConversationStore:
                 *also,
             ]
 
-        await self.audit(principal, conversation, answer, _AUDITED_WITH_ANSWER)
+        entries = outbox.tool_call_entries(tenant, conversation, answer.message, answer.tools)
+        await self._commit_parts(entries[_AUDITED_WITH_ANSWER:])
         try:
             if await self._while_leased(tenant, conversation, answered):
                 return stored[0]
@@ -141,11 +146,14 @@ class ConversationStore:
             await self.audit(principal, conversation, answer)
             raise
 
-    async def audit(self, principal: Principal, conversation: Conversation, answer: Answer, first: int = 0) -> None:
-        """Store the tool calls behind an answer, from the ``first`` on, without the answer itself."""
-        entries = outbox.tool_call_entries(principal.tenant, conversation, answer.message, answer.tools)[first:]
-        for start in range(0, len(entries), _AUDITED_WITH_ANSWER):
-            await self._documents.commit(entries[start : start + _AUDITED_WITH_ANSWER])
+    async def audit(self, principal: Principal, conversation: Conversation, answer: Answer) -> None:
+        """Store the tool calls behind an answer without the answer itself."""
+        message = replace(answer.message, message_id=answer.lost_id or answer.message.message_id)
+        await self._commit_parts(outbox.tool_call_entries(principal.tenant, conversation, message, answer.tools))
+
+    async def _commit_parts(self, writes: Sequence[Write]) -> None:
+        for start in range(0, len(writes), _AUDITED_WITH_ANSWER):
+            await self._documents.commit(writes[start : start + _AUDITED_WITH_ANSWER])
 
     async def abandon(self, principal: Principal, conversation: Conversation, also: Sequence[Write] = ()) -> None:
         """Give the lease back without an answer; the user's message stays. ``also`` is written in the same commit."""

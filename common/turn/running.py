@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing, suppress
-from dataclasses import replace
 
 from common import limits
 from common.agents.context import system_context
@@ -144,8 +143,7 @@ class TurnRunner:
         if stored.content == fitted(answer.message).content:
             self._emit(finished_of(stored, prepared.conversation.conversation_id))
         else:
-            unfinished = replace(answer, message=replace(answer.message, message_id=prepared.unfinished_id))
-            await store.audit(prepared.principal, lease.conversation, unfinished)
+            await store.audit(prepared.principal, lease.conversation, answer)
             replay(self._emit, stored, prepared.conversation.conversation_id)
         self._log("ok")
 
@@ -278,7 +276,7 @@ class TurnRunner:
             output_tokens=usage.output_tokens,
             latency_ms=round((time.perf_counter() - self._started) * 1000),
         )
-        return Answer(message, agent_name, tools)
+        return Answer(message, agent_name, tools, prepared.unfinished_id)
 
     def _briefing(self, key: Secret) -> Briefing:
         prepared = self._prepared
