@@ -20,16 +20,16 @@ from common import app
 from common.app import Services
 from common.settings import InvalidSettings, load_settings
 from common.telemetry.readiness import Probe
-from local.data.__main__ import emulated_bigquery, emulated_kms
-from local.data.focus_file import FocusFileError
+from local.data.__main__ import add_bill, emulated_bigquery, emulated_kms
+from local.data.focus.problems import FocusFileError
 from local.data.organizations import API_KEYS, DEMO, Organization, focus_organization
 from local.data.prepare import FOCUS_ORG, prepare
-from local.data.warehouse import COSTS, mark, tenant_dataset
+from local.data.warehouse import COSTS, has_rows, tenant_dataset
 from local.draining import Draining
 from local.emulators.process import EmulatorProcess, EmulatorStartError
 from local.page import Page
 from local.ports import port, problem_of
-from local.running import announced
+from local.running import AlreadyRunningError, announced
 from local.state import StateError, StateFolder
 
 PROJECT = "local-dev-project"
@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--state", type=Path, default=Path(".local"), help="where the local cloud keeps its data (.local)"
     )
-    parser.add_argument("--focus", type=Path, help="a FOCUS 1.0-1.3 CSV (or .csv.gz) for the organisation focus_inc")
+    add_bill(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     except FocusFileError as error:
         _say(console, str(error))
         return error.exit_code
-    except (EmulatorStartError, StateError, InvalidSettings) as error:
+    except (AlreadyRunningError, EmulatorStartError, StateError, InvalidSettings) as error:
         _say(console, str(error))
         return 1
     return 1 if death.sentence else 0
@@ -102,14 +102,16 @@ def _serve_all(console: Console, args: argparse.Namespace, loading: threading.Th
         # Emulators that are somebody else's are drained by somebody else.
         own = not all(os.environ.get(name) for name in HOSTS)
         if own:
-            state = stack.enter_context(StateFolder(args.state))
-            emulators = stack.enter_context(EmulatorProcess(os.environ["GCP_PROJECT_ID"], state.emulators))
+            state = stack.enter_context(StateFolder(args.state, args.port))
+            with console.status("Starting the emulators"):
+                emulators = stack.enter_context(EmulatorProcess(os.environ["GCP_PROJECT_ID"], state.emulators))
             emulators.watch(death.of_emulators)
             os.environ.update(emulators.environment)
             stack.enter_context(announced(args.state, emulators.environment))
             probes["state"] = state.probe
         warehouse = emulated_bigquery(os.environ)
-        prepare(warehouse, emulated_kms(os.environ), datetime.now(UTC).date(), args.focus, console)
+        today = datetime.now(UTC).date()
+        prepare(warehouse, emulated_kms(os.environ), today, args.focus, console, args.team_tag)
         page = stack.enter_context(Page(_loaded(warehouse), partial(_say, console)))
         with console.status("Loading the demo model"):
             loading.join()
@@ -168,8 +170,8 @@ def _greet(console: Console, port: int) -> None:
 
 def _loaded(client: bigquery.Client) -> tuple[Organization, ...]:
     """The organisations that have data: the demo's, and focus_inc once a FOCUS file was loaded."""
-    focus_costs = f"{client.project}.{tenant_dataset(FOCUS_ORG)}.{COSTS}"
-    return (*DEMO.values(), *([focus_organization("USD")] if mark(client, focus_costs) else []))
+    costs = f"{client.project}.{tenant_dataset(FOCUS_ORG)}.{COSTS}"
+    return (*DEMO.values(), *([focus_organization("USD")] if has_rows(client, costs) else []))
 
 
 def _say(console: Console, text: str) -> None:

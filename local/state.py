@@ -1,18 +1,19 @@
 """The folder in which ``make run`` keeps its data: one process at a time, of a version that this one can read."""
 
 import errno
-import fcntl
 import json
 import os
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
 from common.errors import Unavailable
+from local.running import alone
 
 # Raised when data of an older version can no longer be read or brought up to date.
 VERSION = 1
-_STAMP, _LOCK, _PROBE = "version.json", "lock", "probe"
+_STAMP, _PROBE = "version.json", "probe"
 _PROBE_BYTES = b"\0" * 65_536
 
 
@@ -33,39 +34,41 @@ class DiskFull(StateLost):
 
 
 class StateFolder:
-    """The folder, locked while the context lasts. Raises StateError."""
+    """The folder, held for this process while the context lasts. Raises StateError or AlreadyRunningError."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, port: int) -> None:
         self.path = path
         self.emulators = path / "emulators"
-        self._lock: IO[str] | None = None
+        self._port = port
+        self._held = ExitStack()
+        self._seen: os.stat_result | None = None
 
     def __enter__(self) -> Self:
         try:
-            self.emulators.mkdir(parents=True, exist_ok=True)
-            self._lock = (self.path / _LOCK).open("a+")
+            with ExitStack() as held:
+                self.emulators.mkdir(parents=True, exist_ok=True)
+                held.enter_context(alone(self.path, self._port))
+                self._check_stamp()
+                self._check_key()
+                self._seen = self.emulators.stat()
+                self._held = held.pop_all()
         except OSError as error:
-            raise StateError(self._unusable(error)) from error
-        try:
-            self._take()
-            self._check_stamp()
-            self._check_key()
-        except BaseException:
-            self._lock.close()
-            raise
+            reason = (error.strerror or type(error).__name__).lower()
+            raise StateError(
+                f"The state folder {self.path} cannot be used: {reason}. Name another one: --state FOLDER"
+            ) from error
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._lock is not None
-        self._lock.close()
+        self._held.close()
 
     async def probe(self) -> None:
         """Raise StateLost or DiskFull where what is stored from now on would be lost."""
-        assert self._lock is not None
+        assert self._seen is not None
         try:
-            if not os.path.samestat(os.fstat(self._lock.fileno()), (self.path / _LOCK).stat()):
+            if not os.path.samestat(self._seen, self.emulators.stat()):
                 raise StateLost
             file = self.emulators / _PROBE
             try:
@@ -75,23 +78,6 @@ class StateFolder:
         except OSError as error:
             raise (DiskFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else StateLost) from error
 
-    def _take(self) -> None:
-        assert self._lock is not None
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.seek(0)
-            holder = self._lock.read().strip() or "another one"
-            raise StateError(
-                f"Another make run (process {holder}) keeps its data in {self.path}. Stop it first, or give this one a "
-                "folder of its own: python -m local run --port 8010 --state OTHER_FOLDER"
-            ) from None
-        except OSError as error:
-            raise StateError(self._unusable(error)) from error
-        self._lock.truncate(0)
-        self._lock.write(str(os.getpid()))
-        self._lock.flush()
-
     def _check_stamp(self) -> None:
         file = self.path / _STAMP
         try:
@@ -100,8 +86,6 @@ class StateFolder:
             file.write_text(json.dumps({"version": VERSION}) + "\n", encoding="utf-8")
         except (ValueError, TypeError, KeyError) as error:
             raise StateError(f"{file} cannot be read. {self._anew()}") from error
-        except OSError as error:
-            raise StateError(self._unusable(error)) from error
         if version != VERSION:
             age = "a newer" if isinstance(version, int) and version > VERSION else "an older"
             file.write_text(json.dumps({"version": version}) + "\n", encoding="utf-8")
@@ -117,7 +101,3 @@ class StateFolder:
 
     def _anew(self) -> str:
         return f"Remove the folder {self.path} (make clean does, for the usual one) and start again with demo data."
-
-    def _unusable(self, error: OSError) -> str:
-        reason = (error.strerror or type(error).__name__).lower()
-        return f"The state folder {self.path} cannot be used: {reason}. Name another one: --state FOLDER"

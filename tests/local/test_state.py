@@ -24,7 +24,7 @@ from local.running import environment_of
 from local.state import VERSION, DiskFull, StateError, StateFolder, StateLost
 from tests.api.conftest import free_port
 from tests.api.conftest import wait_until_ready as until_ready
-from tests.conftest import _loaded
+from tests.conftest import loaded_cloud
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,12 +38,12 @@ def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str
 
 
 def test_a_folder_is_used_by_one_process_at_a_time(tmp_path: Path) -> None:
-    with StateFolder(tmp_path):
+    with StateFolder(tmp_path, 8010):
         refused = run("--state", str(tmp_path), "--port", str(free_port()))
         assert refused.returncode == 1
-        assert f"Another make run (process {os.getpid()})" in refused.stdout
+        assert f"Another make run is starting or running on port 8010 (process {os.getpid()})" in refused.stdout
         assert "Traceback" not in refused.stdout + refused.stderr
-    with StateFolder(tmp_path):
+    with StateFolder(tmp_path, 8010):
         assert json.loads((tmp_path / "version.json").read_text())["version"] == VERSION
 
 
@@ -90,7 +90,7 @@ def test_a_folder_that_cannot_be_used_is_said_with_what_to_do(
     folder.mkdir()
     harm(folder)
     for _ in range(2):
-        with pytest.raises(StateError) as refused, StateFolder(folder):
+        with pytest.raises(StateError) as refused, StateFolder(folder, 8010):
             pass
         assert said in str(refused.value)
 
@@ -121,7 +121,7 @@ def test_a_port_that_is_free_has_no_problem() -> None:
 
 
 async def test_a_folder_that_vanished_or_is_full_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with StateFolder(tmp_path / "state") as state:
+    with StateFolder(tmp_path / "state", 8010) as state:
         await state.probe()
 
         def full(_: Path, __: bytes) -> int:
@@ -136,7 +136,7 @@ async def test_a_folder_that_vanished_or_is_full_is_noticed(tmp_path: Path, monk
         with pytest.raises(StateLost):
             await state.probe()
         # Another one in its place is not the one that is written to.
-        with StateFolder(tmp_path / "state"), pytest.raises(StateLost):
+        with StateFolder(tmp_path / "state", 8010), pytest.raises(StateLost):
             await state.probe()
 
 
@@ -155,7 +155,7 @@ def test_scratch_folders_of_emulators_that_were_killed_are_removed(
 
 def test_make_run_in_a_terminal_of_latin_1_notices_its_loss_and_the_end_of_its_emulators(tmp_path: Path) -> None:
     state, log, port = tmp_path / "state", tmp_path / "log", free_port()
-    shutil.copytree(_loaded(datetime.now(UTC).date()), state / "emulators")
+    shutil.copytree(loaded_cloud(datetime.now(UTC).date()), state / "emulators")
     own = {name: value for name, value in os.environ.items() if not name.endswith("_EMULATOR_HOST")}
     environment = own | {"PYTHONIOENCODING": "latin-1", "ENVIRONMENT": "local", "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-m", "local", "run", "--port", str(port), "--state", str(state)]
@@ -169,7 +169,7 @@ def test_make_run_in_a_terminal_of_latin_1_notices_its_loss_and_the_end_of_its_e
             children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
             lines = {int(child): Path(f"/proc/{child}/cmdline").read_text() for child in children}
             (emulators,) = [child for child, line in lines.items() if "local.emulators" in line]
-            (state / "lock").unlink()
+            (state / "emulators").rename(state / "elsewhere")
             deadline = time.monotonic() + 30
             while (report := httpx.get(f"{url}/health/ready", timeout=20).json())["status"] == "ok":
                 assert time.monotonic() < deadline
