@@ -23,6 +23,8 @@ from common.telemetry.tracing import span
 
 Data = dict[str, Any]
 
+_REQUEST_TIME = types.DocumentTransform.FieldTransform.ServerValue.REQUEST_TIME
+
 _RETRY = AsyncRetry(
     predicate=lambda error: isinstance(error, google.ServiceUnavailable),
     initial=0.1,
@@ -37,11 +39,12 @@ class DocumentConflict(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The contents of one document when it was read."""
+    """The contents of one document when it was read; both times are Firestore's, ``read_at`` where it says one."""
 
     path: str
     data: Data
     updated_at: datetime
+    read_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +57,24 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Write a document that must not exist yet."""
+    """Write a document that must not exist yet; the field that ``stamp`` names gets Firestore's own time."""
 
     path: str
     data: Data
+    stamp: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """Change some fields of a document that must exist and, if given, be unchanged since ``unchanged_since``."""
+    """Change some fields of a document that must exist and, if given, be unchanged since ``unchanged_since``.
+
+    The field that ``stamp`` names gets Firestore's own time.
+    """
 
     path: str
     data: Data
     unchanged_since: datetime | None = None
+    stamp: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +142,8 @@ class Documents:
                 if read.WhichOneof("result") == "found":
                     path = read.found.name.removeprefix(self._root)
                     data = {name: _decoded(value) for name, value in read.found.fields.items()}
-                    found[path] = Document(path, data, _moment(read.found.update_time))
+                    updated_at, read_at = _moment(read.found.update_time), _moment(read.read_time)
+                    found[path] = Document(path, data, updated_at, read_at)
         return found
 
     async def query(
@@ -162,7 +171,10 @@ class Documents:
             query = query.select(fields)
         async with _asked("firestore.query"):
             stream = query.stream(retry=_RETRY, timeout=limits.DOCUMENTS_SECONDS)
-            return [Document(found.reference.path, found.to_dict(), found.update_time) async for found in stream]
+            return [
+                Document(found.reference.path, found.to_dict(), found.update_time, found.read_time)
+                async for found in stream
+            ]
 
     async def count(self, collection: str, where: Sequence[Where] = ()) -> int:
         """Count the documents of a collection that meet the conditions, without reading them."""
@@ -208,6 +220,8 @@ class Documents:
             case Count(by=by, data=data):
                 into.update_mask.field_paths.extend(data)
                 into.update_transforms.add(field_path="total").increment.integer_value = by
+        if isinstance(write, Create | Patch) and write.stamp is not None:
+            into.update_transforms.add(field_path=write.stamp).set_to_server_value = _REQUEST_TIME
 
     def _name(self, path: str) -> str:
         return f"{self._root}{path}"

@@ -29,7 +29,7 @@ LAYERS = [
     {"tools", "organizations"},
     {"documents", "warehouse"},
     {"telemetry"},
-    {"models", "settings", "tenant"},
+    {"models", "settings", "stopping", "tenant"},
     {"focus", "limits", "errors", "secret", "text"},
 ]
 

@@ -111,8 +111,9 @@ class Messages:
         expire_at = self._clock() + timedelta(days=limits.HOT_DAYS)
         tenant, conversation_id = found.principal.tenant, found.conversation.conversation_id
         try:
-            for start in range(0, len(messages), limits.MAX_WRITES_PER_COMMIT):
-                part = messages[start : start + limits.MAX_WRITES_PER_COMMIT]
+            while messages:
+                part = _within(messages[: limits.MAX_WRITES_PER_COMMIT], limits.MAX_BYTES_PER_COMMIT)
+                messages = messages[len(part) :]
                 await self._documents.commit(
                     [
                         Create(

@@ -10,6 +10,7 @@ from common import limits
 from common.agents.events import ToolFinished
 from common.documents import Data, Document, Put, Write
 from common.tenant import Principal, Tenant
+from common.text import shorten
 from common.tools.result import bytes_read
 from common.transcript.conversation import Conversation, Message
 from common.transcript.paths import OUTBOX, conversation_path, message_path
@@ -115,7 +116,9 @@ def tool_call_rows(tenant: Tenant, conversation_id: str, message: Message, tools
                 "bytes_processed": bytes_read(call.result),
                 "duration_ms": call.duration_ms,
                 "status": "error" if error else "success",
-                "error_message": f"{error['code']}: {error['message']}" if error else None,
+                "error_message": shorten(f"{error['code']}: {error['message']}", limits.AUDIT_RESULT_CHARS)
+                if error
+                else None,
                 "created_at": message.created_at.isoformat(),
             }
         )

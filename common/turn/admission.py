@@ -3,10 +3,12 @@
 import asyncio
 from collections import Counter, OrderedDict, deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from common import limits
-from common.errors import TooManyTurns
+from common.errors import Restarting, TooManyTurns
+from common.stopping import told_to_stop
 from common.tenant import OrgSlug
 
 Disconnect = Callable[[], Awaitable[None]]
@@ -63,19 +65,24 @@ class Admission:
         return self._take(org) if org not in self._waiting and self._free(org) else None
 
     async def wait(self, org: OrgSlug, disconnect: Disconnect | None = None) -> Slot:
-        """A slot, when there is one. Raises TooManyTurns after limits.QUEUE_SECONDS.
+        """A slot, when there is one. Raises TooManyTurns after limits.QUEUE_SECONDS, Restarting when the process ends.
 
         ``disconnect`` watches the client, and raises when it is no longer there; that is raised here too.
         """
-        waiter: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[Slot] = loop.create_future()
+        stopping: asyncio.Future[None] = loop.create_future()
         self._waiting.setdefault(org, deque()).append(waiter)
         watch = asyncio.ensure_future(disconnect()) if disconnect is not None else None
         try:
             self._hand_out()
-            watched: list[asyncio.Future[Any]] = [waiter] if watch is None else [waiter, watch]
-            await asyncio.wait(watched, timeout=limits.QUEUE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            watched: list[asyncio.Future[Any]] = [waiter, stopping, *([watch] if watch is not None else [])]
+            with told_to_stop(partial(_settle, stopping)):
+                await asyncio.wait(watched, timeout=limits.QUEUE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             if watch is not None and watch.done():
                 watch.result()
+            if stopping.done():
+                raise Restarting
             if not waiter.done():
                 raise TooManyTurns(retry_after=limits.QUEUE_RETRY_SECONDS)
             return waiter.result()
@@ -125,3 +132,8 @@ class Admission:
         waiting.remove(waiter)
         if not waiting:
             del self._waiting[org]
+
+
+def _settle(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
