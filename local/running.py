@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+# Where models are: a key is checked where the running product would send it.
+MODEL_ADDRESSES = ("MODEL_API_BASES", "LOCAL_MODELS")
 _FILE = "running.json"
 # Locked from the first moment of a start to the end; the operating system lets it go with the process.
 _LOCK = "run.lock"
@@ -65,7 +67,7 @@ class NotRunningError(Exception):
 
 @contextmanager
 def announced(state: Path, environment: Mapping[str, str]) -> Iterator[None]:
-    """Tell other commands the emulators' addresses, as long as this process lives."""
+    """Tell other commands the addresses that this process uses, as long as it lives."""
     file = state / _FILE
     file.write_text(json.dumps({"pid": os.getpid(), "environment": dict(environment)}), encoding="utf-8")
     try:

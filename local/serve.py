@@ -29,7 +29,7 @@ from local.draining import Draining
 from local.emulators.process import EmulatorProcess, EmulatorStartError
 from local.page import Page
 from local.ports import port, problem_of
-from local.running import AlreadyRunningError, announced
+from local.running import MODEL_ADDRESSES, AlreadyRunningError, announced
 from local.state import StateError, StateFolder
 
 PROJECT = "local-dev-project"
@@ -95,6 +95,11 @@ def run(args: argparse.Namespace) -> int:
     return 1 if death.sentence else 0
 
 
+def _model_addresses() -> dict[str, str]:
+    """The addresses of models, for commands beside this one: they check a key where the product sends it."""
+    return {name: os.environ.get(name, "") for name in MODEL_ADDRESSES}
+
+
 def _serve_all(console: Console, args: argparse.Namespace, loading: threading.Thread, death: Death) -> None:
     """Start what is to be served with, prepare its data, and serve until stopped."""
     with ExitStack() as stack:
@@ -107,7 +112,7 @@ def _serve_all(console: Console, args: argparse.Namespace, loading: threading.Th
                 emulators = stack.enter_context(EmulatorProcess(os.environ["GCP_PROJECT_ID"], state.emulators))
             emulators.watch(death.of_emulators)
             os.environ.update(emulators.environment)
-            stack.enter_context(announced(args.state, emulators.environment))
+            stack.enter_context(announced(args.state, {**emulators.environment, **_model_addresses()}))
             probes["state"] = state.probe
         warehouse = emulated_bigquery(os.environ)
         today = datetime.now(UTC).date()

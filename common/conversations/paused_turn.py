@@ -90,8 +90,11 @@ def _fitted(exchange: Sequence[Message], waiting: Collection[str], room: int) ->
 
 
 def _shortened(exchange: Iterable[Message], most: int) -> list[dict[str, Any]]:
-    """The exchange with each tool result cut to its share of so many characters."""
+    """The exchange with each tool result cut to its share of so many characters, and no thoughts if they are long."""
     messages = [dict(message) for message in exchange]
+    if len(json.dumps([message.get("thoughts") for message in messages])) > limits.PENDING_THOUGHT_CHARS:
+        for message in messages:
+            message.pop("thoughts", None)
     results = [message for message in messages if message["role"] == "tool"]
     share = most // max(1, len(results))
     for message in results:

@@ -73,4 +73,6 @@ def finished_of(answer: Message, conversation_id: str) -> TurnFinished:
         text=answer.content,
         usage=Usage(answer.input_tokens or 0, answer.output_tokens or 0),
         latency_ms=answer.latency_ms or 0,
+        finish=answer.finish or "stop",
+        fallback_from=answer.fallback_from,
     )

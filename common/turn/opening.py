@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, ExitStack, closing
 from dataclasses import dataclass, replace
+from functools import partial
 
 from common import limits
 from common.agents.events import Event, TurnFailed
@@ -12,14 +13,17 @@ from common.conversations.paused_turn import pending_of
 from common.documents import Document
 from common.errors import ConversationBusy, KeyServiceUnavailable, ServiceError, Unprocessable
 from common.identity.authenticate import Credentials
-from common.models import catalog
 from common.models.catalog import Model
-from common.organizations.serving import credential_of, settings_of
+from common.organizations.directory import Credential
+from common.organizations.offering import Offering
+from common.organizations.serving import calls_tools, fallback_of, served_by, settings_of
 from common.secret import Secret
 from common.telemetry import timing
+from common.tenant import Principal
 from common.transcript import conversation as records
 from common.transcript.conversation import Conversation, Message
-from common.turn.admission import Disconnect
+from common.turn.admission import Disconnect, Slot
+from common.turn.answering import AnsweringModels
 from common.turn.client_features import NO_FEATURES, ClientFeatures
 from common.turn.joining import join, replay
 from common.turn.loading import Loaded, Opening, load
@@ -69,12 +73,12 @@ async def _find_work(opening: Opening, disconnect: Disconnect | None = None) -> 
         # What was read before it waited may be old.
         with ExitStack() as held:
             held.callback(place.leave)
-            work = await _open(opening, held)
+            work = await _open(opening, held, place)
     assert work is not None
     return work
 
 
-async def _open(opening: Opening, held: ExitStack | None = None) -> Work | None:
+async def _open(opening: Opening, held: ExitStack | None = None, slot: Slot | None = None) -> Work | None:
     """What is to be done, in the place that is ``held`` if a model is asked; None where it finds no place."""
     services, turn = opening.services, opening.turn
     loaded = await load(opening)
@@ -86,17 +90,20 @@ async def _open(opening: Opening, held: ExitStack | None = None) -> Work | None:
     if joins and stored.in_flight(opening.request):
         return Work(_join(opening, stored.conversation_id))
     prepared = _offered(_prepare(opening, loaded), opening.features, pending)
-    if held is None:
-        place = services.admission.enter(opening.tenant.org_slug)
-        if place is None:
+    if held is None or slot is None:
+        slot = services.admission.enter(opening.tenant.org_slug)
+        if slot is None:
             return None
         held = ExitStack()
-        held.callback(place.leave)
+        held.callback(slot.leave)
     with held:
         stack = AsyncExitStack()
+        open_key = partial(_open_key, services, loaded.principal, stack)
         with opening.timed.stage("key"):
-            key = await _opened_key(services, prepared, stack)
-        runner = TurnRunner(services, prepared, turn, opening.timed, joins=joins)
+            key = await open_key(prepared.credential)
+        org = loaded.principal.org_slug
+        answering = AnsweringModels(prepared.model, prepared.fallback, open_key, slot, services.log, org)
+        runner = TurnRunner(services, prepared, turn, opening.timed, answering, joins=joins)
         kept = held.pop_all()
         return Work(_answer(opening, runner, kept.close, stored.conversation_id, (key, stack)), kept.close)
 
@@ -133,15 +140,22 @@ async def _join(opening: Opening, conversation_id: str | None) -> None:
         turn.emit(TurnFailed(error))
 
 
-async def _opened_key(services: TurnServices, prepared: PreparedTurn, stack: AsyncExitStack) -> Secret:
-    """The provider key, for as long as the stack is open. Raises KeyInvalid or KeyServiceUnavailable."""
-    tenant, credential = prepared.principal.tenant, prepared.credential
+async def _open_key(
+    services: TurnServices, principal: Principal, stack: AsyncExitStack, credential: Credential | None
+) -> Secret:
+    """Open the provider key for as long as the stack is open; it is empty for a server that needs none.
+
+    Raises KeyInvalid or KeyServiceUnavailable.
+    """
+    tenant = principal.tenant
+    if credential is None:
+        return Secret("")
     try:
         return await stack.enter_async_context(
             services.provider_keys.opened(tenant, credential.credential_id, credential.ciphertext)
         )
     except KeyServiceUnavailable as error:
-        services.log.failure("key.failed", error, org=prepared.principal.org_slug)
+        services.log.failure("key.failed", error, org=principal.org_slug)
         raise
 
 
@@ -150,9 +164,9 @@ def _prepare(opening: Opening, loaded: Loaded) -> PreparedTurn:
     stored, organization, request = loaded.stored, loaded.entry.organization, opening.request
     settings = settings_of(organization)
     assert organization is not None
-    deployed = opening.services.settings.environment.is_deployed
-    model = catalog.resolve(settings.provider, settings.model_id, deployed=deployed)
-    credential = credential_of(organization, loaded.now)
+    offering = Offering.of(opening.services.settings)
+    served = served_by(organization, offering, loaded.now)
+    model = served.model
     _check_free(stored.conversation)
     loaded.allowed.check(loaded.entry.documents)
     conversation = _conversation(loaded, model, request.message)
@@ -161,7 +175,8 @@ def _prepare(opening: Opening, loaded: Loaded) -> PreparedTurn:
         principal=loaded.principal,
         organization=organization,
         settings=settings,
-        credential=credential,
+        credential=served.credential,
+        fallback=fallback_of(organization, offering, loaded.now, needs_tools=calls_tools(model, settings.calls_tools)),
         allowed=loaded.allowed,
         model=model,
         conversation=conversation,

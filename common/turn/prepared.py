@@ -16,6 +16,7 @@ from common.metering.rate_limits import Allowance, RateLimits
 from common.models.catalog import Model
 from common.organizations.directory import ChatSettings, Credential, Organization
 from common.organizations.provider_key import ProviderKeys
+from common.organizations.serving import Served
 from common.record.reader import Record
 from common.settings import Settings
 from common.telemetry.log import Log
@@ -60,7 +61,8 @@ class PreparedTurn:
     principal: Principal
     organization: Organization
     settings: ChatSettings
-    credential: Credential
+    credential: Credential | None
+    fallback: tuple[Served, ...]
     allowed: Allowance
     model: Model
     conversation: Conversation

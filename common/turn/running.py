@@ -7,13 +7,14 @@ from contextlib import AsyncExitStack, aclosing, suppress
 
 from common import limits
 from common.agents.context import system_context
-from common.agents.events import AgentChanged, Event, TextDelta, TurnFailed, TurnStarted
+from common.agents.events import AgentChanged, Event, Finish, TextDelta, TurnFailed, TurnStarted
 from common.agents.loop import Answered, Briefing
 from common.conversations.paused_turn import Pending
 from common.conversations.store import Answer
 from common.documents import Write
 from common.errors import ConversationBusy, DocumentsUnavailable, RateLimited, Restarting, ServiceError
 from common.models.completion import Usage
+from common.organizations.serving import calls_tools
 from common.secret import Secret
 from common.telemetry.timing import Timing
 from common.telemetry.tracing import NO_SPAN, Span, span
@@ -22,6 +23,7 @@ from common.tools.registry import BoundTools
 from common.transcript import conversation as records
 from common.transcript.conversation import Conversation, Message, MessageStatus, fitted
 from common.transcript.window import for_model
+from common.turn.answering import AnsweringModels
 from common.turn.joining import finished_of, replay
 from common.turn.lease import HeldLease, patiently
 from common.turn.prepared import PreparedTurn, TurnServices
@@ -41,7 +43,14 @@ class TurnRunner:
     """One turn, to its end: whatever happens, the lease is given back and an end is emitted."""
 
     def __init__(
-        self, services: TurnServices, prepared: PreparedTurn, turn: Turn, timed: Timing, *, joins: bool
+        self,
+        services: TurnServices,
+        prepared: PreparedTurn,
+        turn: Turn,
+        timed: Timing,
+        answering: AnsweringModels,
+        *,
+        joins: bool,
     ) -> None:
         """``joins`` says that there may be another attempt at the same message, which can be waited for."""
         self._services = services
@@ -50,6 +59,7 @@ class TurnRunner:
         self._emit = turn.emit
         self._joins = joins
         self._timed = timed
+        self._answering = answering
         self._span: Span = NO_SPAN
         self._progress = Progress({tool.name for tool in services.registry.tools if tool.writes})
         self._started = time.perf_counter()
@@ -79,7 +89,8 @@ class TurnRunner:
             if self._joins:
                 # Its client may send this message again at any time: only who has the lease asks the model.
                 await asyncio.shield(beginning)
-            async with aclosing(self._services.loop.run(self._briefing(key))) as events:
+            loop = self._answering.over(self._services.loop)
+            async with aclosing(loop.run(self._briefing(key))) as events:
                 answered = await self._follow(events, beginning)
         self._finishing = hold(self._finish(await asyncio.shield(beginning), answered))
         await asyncio.shield(self._finishing)
@@ -129,7 +140,7 @@ class TurnRunner:
     async def _finish(self, lease: HeldLease, answered: Answered) -> None:
         """Store the answer and say the end: of the answer that is stored, which may be another attempt's."""
         prepared, store = self._prepared, self._services.store
-        answer = self._answer(answered.agent_name, self._progress.said, answered.usage)
+        answer = self._answer(answered.agent_name, self._progress.said, answered.usage, finish=answered.finish)
         spent = prepared.allowed.count_tokens(answered.usage.total_tokens)
         try:
             with self._timed.stage("answer"):
@@ -257,6 +268,7 @@ class TurnRunner:
         usage: Usage,
         status: MessageStatus = "complete",
         message_id: str | None = None,
+        finish: Finish | None = None,
     ) -> Answer:
         prepared = self._prepared
         tools = tuple(self._progress.tools)
@@ -268,13 +280,15 @@ class TurnRunner:
             sequence=prepared.question.sequence + 1,
             status=status,
             agent_name=agent_name,
-            provider=prepared.model.provider,
-            model_id=prepared.model.model_id,
+            provider=self._answering.model.provider,
+            model_id=self._answering.model.model_id,
+            fallback_from=self._answering.fallback_from,
             tool_calls_json=records.tool_calls_json(tools),
             tool_results_json=records.tool_results_json(tools),
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             latency_ms=round((time.perf_counter() - self._started) * 1000),
+            finish=finish or status,
         )
         return Answer(message, agent_name, tools, prepared.unfinished_id)
 
@@ -301,6 +315,7 @@ class TurnRunner:
             client_tools=prepared.features.tools,
             asks_approval=prepared.features.approves,
             continuation=prepared.goes_on_from,
+            calls_tools=calls_tools(prepared.model, settings.calls_tools),
         )
 
     def _tools_for(self, names: tuple[str, ...]) -> BoundTools:
@@ -312,16 +327,17 @@ class TurnRunner:
 
     def _log(self, finish: str) -> None:
         prepared, timed = self._prepared, self._timed
-        self._span.set(finish=finish)
-        cost = prepared.model.cost(timed.input_tokens or 0, timed.output_tokens or 0)
+        model = self._answering.model
+        self._span.set(finish=finish, provider=model.provider, model_id=model.model_id)
         self._services.log.info(
             "turn.finished",
             org=prepared.principal.org_slug,
             conversation_id=prepared.conversation.conversation_id,
             message_id=prepared.answer_id,
             agent=self._progress.agent_name,
-            provider=prepared.model.provider,
-            model_id=prepared.model.model_id,
+            provider=model.provider,
+            model_id=model.model_id,
+            fallback_from=self._answering.fallback_from,
             finish=finish,
             latency_ms=timed.latency_ms,
             **timed.milliseconds(),
@@ -332,5 +348,5 @@ class TurnRunner:
             input_tokens=timed.input_tokens,
             output_tokens=timed.output_tokens,
             cached_tokens=timed.cached_tokens,
-            estimated_cost_usd=None if cost is None else float(round(cost, 6)),
+            estimated_cost_usd=None if timed.cost is None else float(round(timed.cost, 6)),
         )

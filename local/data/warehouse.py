@@ -124,7 +124,7 @@ def _create_dataset(client: bigquery.Client, dataset_id: str, dataset: Dataset) 
     for name in schema.tables(dataset):
         described = schema.load(dataset, name)
         if name in existing:
-            _add_columns(client, f"{client.project}.{dataset_id}.{name}", described)
+            add_columns(client, f"{client.project}.{dataset_id}.{name}", described)
         else:
             table = bigquery.Table(f"{client.project}.{dataset_id}.{name}", schema=bigquery_fields(described))
             table.description = described.description
@@ -133,7 +133,7 @@ def _create_dataset(client: bigquery.Client, dataset_id: str, dataset: Dataset) 
             client.create_table(table, exists_ok=True)
 
 
-def _add_columns(client: bigquery.Client, table_id: str, described: TableSchema) -> None:
+def add_columns(client: bigquery.Client, table_id: str, described: TableSchema) -> None:
     """Give a table made by an earlier version the columns that have come since."""
     table = client.get_table(table_id)
     present = {field.name for field in table.schema}

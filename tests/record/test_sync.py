@@ -3,6 +3,7 @@
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -200,7 +201,8 @@ async def test_a_failure_of_firestore_ends_the_round_and_the_next_one_goes_on(
 
 async def test_a_lease_that_was_taken_without_a_reply_is_given_back(product: Product) -> None:
     await conversation(product)
-    commit, lost = product.services.documents.commit, []
+    commit = product.services.documents.commit
+    lost: list[Any] = []
 
     async def lose_the_first_reply(writes):  # type: ignore[no-untyped-def]
         updated = await commit(writes)

@@ -165,7 +165,7 @@ async def test_what_waits_for_a_client_is_kept_where_it_fits(
 ) -> None:
     waiting = Waiting("w1", "client", ToolCall("call_0", "pick", json.dumps({"text": letter * length})))
     asked = [ToolCall(f"call_{index}", "query", json.dumps({"text": letter * length})) for index in range(16)]
-    exchange = [
+    exchange: list[dict[str, Any]] = [
         {
             "role": "assistant",
             "content": letter * 300_000,
