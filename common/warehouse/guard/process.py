@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -11,11 +12,20 @@ from typing import Any, Self
 
 from common.warehouse.guard import pipe
 
-_BOOT = "import sys; sys.path[:] = sys.argv[1:]; from common.warehouse.guard.worker import serve; serve()"
+# Below the process that answers requests from its first instruction: a start costs more than most decisions.
+_NICENESS = 5
+_BOOT = (
+    f"import os, sys; os.nice({_NICENESS}); sys.path[:] = sys.argv[1:]; "
+    "from common.warehouse.guard.worker import serve; serve()"
+)
 
 
 class WorkerGoneError(Exception):
     """The worker ended, or sent what is not a frame."""
+
+
+class OutOfBudgetError(WorkerGoneError):
+    """The worker ended because its CPU time was over."""
 
 
 class Worker:
@@ -50,10 +60,19 @@ class Worker:
             self._ready = True
 
     def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """Send a request and return the answer; TimeoutError when the time is over, WorkerGoneError when it died."""
+        """Send a request and return the answer.
+
+        Raises TimeoutError when the time on the clock is over, OutOfBudgetError when the worker's CPU time is, and
+        WorkerGoneError when it ended otherwise.
+        """
         deadline = time.monotonic() + seconds
-        self._write(pipe.encode(request), deadline)
-        return self._read(deadline)
+        try:
+            self._write(pipe.encode(request), deadline)
+            return self._read(deadline)
+        except WorkerGoneError as error:
+            if self._ended_by(signal.SIGPROF, deadline):
+                raise OutOfBudgetError from error
+            raise
 
     def close(self) -> None:
         """Kill the process and wait for its end."""
@@ -63,6 +82,12 @@ class Worker:
                 with contextlib.suppress(OSError):
                     stream.close()
         self._process.wait()
+
+    def _ended_by(self, ending: signal.Signals, deadline: float) -> bool:
+        try:
+            return self._process.wait(max(0.0, deadline - time.monotonic())) == -ending
+        except subprocess.TimeoutExpired:
+            return False
 
     def __enter__(self) -> Self:
         return self
