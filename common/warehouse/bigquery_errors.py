@@ -13,6 +13,8 @@ from common.warehouse.result import QueryRefused
 
 _REQUIRED = re.compile(r"(\d+) or higher required")
 _OUT_OF_TIME = {"stopped", "timeout"}
+# BigQuery's own bound on the work of a query, measured against the bytes that it reads.
+_TOO_MUCH_WORK = "billingTierLimitExceeded"
 _PASSING = {
     "backendError",
     "internalError",
@@ -33,6 +35,8 @@ def of_run(error: google.GoogleAPICallError, query: GuardedQuery, max_bytes: int
         return over_limit(query, max_bytes, int(required[1]) if required else None)
     if reasons & _OUT_OF_TIME:
         return out_of_time()
+    if _TOO_MUCH_WORK in reasons:
+        return too_much_work()
     if reasons & _PASSING:
         return WarehouseUnavailable()
     if isinstance(error, google.NotFound):
@@ -60,6 +64,15 @@ def of_dry_run(error: google.GoogleAPICallError, query: GuardedQuery, max_bytes:
 def out_of_time() -> QueryRefused:
     """The refusal of a query that took too long."""
     return QueryRefused("timeout", "The query took too long and was stopped. Narrow the dates or the filters.")
+
+
+def too_much_work() -> QueryRefused:
+    """The refusal of a query that reads little and computes without end."""
+    return QueryRefused(
+        "too_much_work",
+        "The query was stopped: it takes far more work than its data explains, as a join of every row with every row "
+        "does. Join on columns that match few rows, or aggregate each side before the join.",
+    )
 
 
 def _reasons(error: google.GoogleAPICallError) -> set[str]:
