@@ -209,7 +209,7 @@ UNSUPPORTED = [
 
 @pytest.mark.parametrize("sql", UNSUPPORTED)
 def test_what_the_emulator_cannot_do_is_refused_by_name(sql: str, client: bigquery.Client) -> None:
-    with pytest.raises(exceptions.MethodNotImplemented, match="does not support"):
+    with pytest.raises(exceptions.MethodNotImplemented, match="Not supported by the local emulator"):
         client.query(sql, job_config=bigquery.QueryJobConfig(dry_run=True))
 
 
