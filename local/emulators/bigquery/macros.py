@@ -41,7 +41,8 @@ _MACROS = (
     """bq_rounded(x) AS CASE WHEN abs(x) < 9.2e18 THEN TRY_CAST(round(x) AS BIGINT) END""",
     """bq_lax_integer(j) AS CASE json_type(j) WHEN 'BOOLEAN' THEN CAST(bq_json_scalar(j) = 'true' AS BIGINT)
        WHEN 'DOUBLE' THEN bq_rounded(bq_json_double(j))
-       WHEN 'BIGINT' THEN TRY_CAST(bq_json_scalar(j) AS BIGINT) WHEN 'UBIGINT' THEN TRY_CAST(bq_json_scalar(j) AS BIGINT)
+       WHEN 'BIGINT' THEN TRY_CAST(bq_json_scalar(j) AS BIGINT)
+       WHEN 'UBIGINT' THEN TRY_CAST(bq_json_scalar(j) AS BIGINT)
        WHEN 'VARCHAR' THEN coalesce(bq_safe_integer(bq_json_scalar(j)),
        bq_rounded(TRY_CAST(bq_json_scalar(j) AS DOUBLE))) END""",
     """bq_lax_float(j) AS CASE WHEN json_type(j) = 'VARCHAR' THEN TRY_CAST(bq_json_scalar(j) AS DOUBLE)

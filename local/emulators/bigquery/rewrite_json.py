@@ -44,10 +44,14 @@ def _named(name: str) -> str:
 
 
 def _keys(node: exp.JSONKeysAtDepth) -> exp.Expr:
-    mode = node.args.get("mode")
-    if mode is not None and mode.name.lower() != "strict":
-        raise unsupported("JSON_KEYS with a mode other than strict")
-    return call("bq_json_keys", node.this, node.expression or number(10**6))
+    depth: exp.Expr = number(10**6)
+    for argument in (node.expression, node.args.get("mode")):
+        if isinstance(argument, exp.Kwarg):
+            if argument.name != "mode" or argument.expression.name.lower() != "strict":
+                raise unsupported("JSON_KEYS with a mode other than strict")
+        elif argument is not None:
+            depth = argument
+    return call("bq_json_keys", node.this, depth)
 
 
 def _value_array(node: exp.JSONValueArray) -> exp.Expr:

@@ -201,7 +201,9 @@ UNSUPPORTED = [
     "DECLARE x INT64 DEFAULT 5; SELECT x",
     "CREATE TABLE ds.made (a INT64)",
     "SELECT FARM_FINGERPRINT('a')",
-    "SELECT * FROM (SELECT 1 AS a, 2 AS b) UNPIVOT(v FOR k IN (a, b))",
+    """SELECT JSON_KEYS(JSON '{"a":[1]}', mode => 'lax')""",
+    "SELECT EUCLIDEAN_DISTANCE([STRUCT('a' AS k, 1.0 AS v)], [STRUCT('a' AS k, 2.0 AS v)])",
+    "SELECT j[id] FROM ds.t",
     "SELECT * FROM ds.t FOR SYSTEM_TIME AS OF CURRENT_TIMESTAMP()",
     "SELECT id FROM ds.t TABLESAMPLE SYSTEM (10 PERCENT)",
 ]
