@@ -149,6 +149,14 @@ async def test_what_a_dry_run_says_of_a_models_text_comes_back_in_one_capped_lin
     assert len(refused.value.detail) < limits.DRY_RUN_ERROR_CHARS + 50
 
 
+async def test_what_the_emulator_cannot_do_is_said_to_the_model(warehouse: Warehouse) -> None:
+    for sql, named in (("SELECT JSON_SET(JSON '{}', '$.a', 1) AS j", "JSON_SET"), ("SELECT SOUNDEX('a')", "SOUNDEX")):
+        with pytest.raises(QueryRefused) as refused:
+            await warehouse.run(admitted(ACME, sql, frozenset()), labels=LABELS)
+        assert refused.value.code == "not_supported"
+        assert refused.value.detail == f"Not supported by the local emulator: the function {named}"
+
+
 async def test_what_a_dry_run_says_of_the_products_text_stays_inside(warehouse: Warehouse) -> None:
     with pytest.raises(QueryRefused) as refused:
         await warehouse.run(fixed(ACME, "SELECT nope FROM {own.costs}"), labels=LABELS)
