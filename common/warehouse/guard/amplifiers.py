@@ -106,7 +106,7 @@ def _regexp_replace(node: exp.Expr, sizes: Sizes) -> int:
 
 def _format(node: exp.Expr, sizes: Sizes) -> int:
     template = node.this
-    if not isinstance(template, exp.Literal) or not template.is_string:
+    if not isinstance(template, exp.RawString) and not (isinstance(template, exp.Literal) and template.is_string):
         raise Denied("value_size", "FORMAT takes a literal as its format; write it as one string.")
     size = len(template.this) + 4 * sizes.of(node.expressions)
     for width, precision in _WIDTH.findall(template.this.replace("%%", "")):
@@ -140,7 +140,7 @@ def _json_path(node: exp.Expr, sizes: Sizes) -> int:
     """Setting an element far beyond the end of an array fills what is between with nulls."""
     size = sum(sizes.all(node)) + PLAIN
     for position, argument in enumerate(node.expressions):
-        if isinstance(argument, exp.Literal):
+        if isinstance(argument, exp.Literal | exp.RawString):
             size += sum(int(found) * _JSON_NULL for found in _SUBSCRIPT.findall(argument.this))
         elif position % 2 == 0:
             raise Denied("value_size", f"{named(node)} takes literals as its JSON paths; write them as strings.")

@@ -4,14 +4,15 @@ import asyncio
 import contextlib
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any, Self
 
 from common.fair_queue import FairQueue
-from common.tenant import Tenant
-from common.warehouse.guard.process import OutOfBudgetError, Worker, WorkerGoneError
+from common.tenant import OrgSlug, Tenant
+from common.warehouse.guard.process import FIRST_SECONDS, OutOfBudgetError, Worker, WorkerGoneError
 from common.warehouse.guard.rules import MAX_SQL_BYTES
 from common.warehouse.guard.verdict import Admitted, Denied
 
@@ -50,6 +51,8 @@ class Pool:
         self._queue: FairQueue[_Query] = FairQueue(max(1, workers - 1), workers)
         self._idle: SimpleQueue[Worker] = SimpleQueue()
         self._workers: set[Worker] = set()
+        # What each organisation's queries keep busy, and since when.
+        self._busy: dict[Worker, tuple[OrgSlug, float]] = {}
         self._lock = threading.Lock()
         self._closed = False
 
@@ -113,7 +116,7 @@ class Pool:
             query.decided.set_exception(error)
         finally:
             if _ended_a_worker(query.decided):
-                self._top_up(wait=True)
+                self._top_up(query.tenant.org_slug)
             with self._lock:
                 self._queue.leave(query.tenant.org_slug)
             self._hand_out()
@@ -123,7 +126,8 @@ class Pool:
             raise _busy()
         worker = self._take()
         try:
-            answer = self._asked(worker, query.request)
+            with self._at_work(worker, query.tenant.org_slug):
+                answer = self._asked(worker, query.request)
         except BaseException:
             self._discard(worker)
             raise
@@ -138,14 +142,39 @@ class Pool:
             worker.wait_until_ready(START_SECONDS)
         except (TimeoutError, WorkerGoneError) as error:
             raise _unavailable() from error
+        paused = self._pause_heavy(request["org"])
         try:
-            return worker.ask(request, MAX_ANSWER_SECONDS)
+            return worker.ask(request, MAX_ANSWER_SECONDS, lambda: _resume(paused))
         except OutOfBudgetError as error:
             raise Denied("timeout", "The query takes too long to check; make it shorter and flatter.") from error
         except TimeoutError as error:
             raise _busy() from error
         except WorkerGoneError as error:
             raise Denied("failed", "The query could not be checked; write it more simply.") from error
+        finally:
+            _resume(paused)
+
+    @contextlib.contextmanager
+    def _at_work(self, worker: Worker, org: OrgSlug) -> Iterator[None]:
+        with self._lock:
+            self._busy[worker] = (org, time.monotonic())
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._busy[worker]
+
+    def _pause_heavy(self, org: OrgSlug) -> list[Worker]:
+        """Let other organisations' heavy work stand still for the moment that most decisions take.
+
+        It costs a paused decision nothing but that moment: its budget is CPU time.
+        """
+        begun = time.monotonic() - FIRST_SECONDS
+        with self._lock:
+            heavy = [worker for worker, (owner, since) in self._busy.items() if owner != org and since < begun]
+        for worker in heavy:
+            worker.pause()
+        return heavy
 
     def _take(self) -> Worker:
         try:
@@ -159,17 +188,17 @@ class Pool:
             self._workers.add(worker)
         return worker
 
-    def _top_up(self, wait: bool = False) -> None:
-        """Start one missing worker, and keep the place until it is ready where the query has ended the last one.
+    def _top_up(self, org: OrgSlug | None = None) -> None:
+        """Start one missing worker, and keep the place until it is ready where an organisation has ended the last one.
 
-        An organisation waits so for the start that it has caused, and others find workers that are ready.
+        It waits so for the start that it has caused, and others find workers that are ready.
         """
         with self._lock:
             missing = not self._closed and len(self._workers) < self._most
         if missing:
             worker = self._start()
-            if wait:
-                with contextlib.suppress(TimeoutError, WorkerGoneError):
+            if org is not None:
+                with contextlib.suppress(TimeoutError, WorkerGoneError), self._at_work(worker, org):
                     worker.wait_until_ready(START_SECONDS)
             self._idle.put(worker)
 
@@ -177,6 +206,11 @@ class Pool:
         with self._lock:
             self._workers.discard(worker)
         worker.close()
+
+
+def _resume(workers: list[Worker]) -> None:
+    for worker in workers:
+        worker.resume()
 
 
 def _ended_a_worker(decided: "Future[Admitted]") -> bool:

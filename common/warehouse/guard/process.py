@@ -8,10 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from typing import Any, Self
 
 from common.warehouse.guard import pipe
 
+# Many times what most decisions take; what takes longer is heavy.
+FIRST_SECONDS = 0.05
 # Below the process that answers requests from its first instruction: a start costs more than most decisions.
 _NICENESS = 5
 _BOOT = (
@@ -59,8 +62,10 @@ class Worker:
             self._read(time.monotonic() + seconds)
             self._ready = True
 
-    def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """Send a request and return the answer.
+    def ask(
+        self, request: dict[str, Any], seconds: float, on_slow: Callable[[], None] = lambda: None
+    ) -> dict[str, Any]:
+        """Send a request and return the answer; ``on_slow`` is called once it is there, or takes its time.
 
         Raises TimeoutError when the time on the clock is over, OutOfBudgetError when the worker's CPU time is, and
         WorkerGoneError when it ended otherwise.
@@ -68,11 +73,22 @@ class Worker:
         deadline = time.monotonic() + seconds
         try:
             self._write(pipe.encode(request), deadline)
+            with contextlib.suppress(TimeoutError):
+                _wait(self._from, select.POLLIN, time.monotonic() + FIRST_SECONDS)
+            on_slow()
             return self._read(deadline)
         except WorkerGoneError as error:
             if self._ended_by(signal.SIGPROF, deadline):
                 raise OutOfBudgetError from error
             raise
+
+    def pause(self) -> None:
+        """Let the process stand still; nothing happens where it has ended."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it run on."""
+        self._process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
         """Kill the process and wait for its end."""

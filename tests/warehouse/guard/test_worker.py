@@ -137,6 +137,24 @@ def test_one_organisation_leaves_a_worker_to_the_others() -> None:
             future.cancel()
 
 
+def test_heavy_work_stands_still_while_anothers_query_is_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, int]] = []
+    for name in ("pause", "resume"):
+        plain = getattr(Worker, name)
+        monkeypatch.setattr(Worker, name, lambda w, name=name, plain=plain: (seen.append((name, w.pid)), plain(w)))
+    with Pool(workers=2, budget_seconds=30) as pool:
+        pool.submit("SELECT 1 AS x", TENANT, "u1").result()
+        heavy = pool.submit(SLOW, TENANT, "u1")
+        while not seen:
+            pool.submit("SELECT 1 AS x", OTHER, "u1").result()
+        assert not heavy.done()
+        paused = {pid for name, pid in seen if name == "pause"}
+        assert len(paused) == 1
+        assert seen[-1] == ("resume", paused.pop())
+        # A paused decision goes on to its end.
+        assert isinstance(heavy.exception(60), Denied | None)
+
+
 def test_organisations_that_wait_take_turns() -> None:
     with Pool(workers=1) as pool:
         ended: list[str] = []
