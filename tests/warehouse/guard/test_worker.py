@@ -139,9 +139,18 @@ def test_one_organisation_leaves_a_worker_to_the_others() -> None:
 
 def test_heavy_work_stands_still_while_anothers_query_is_decided(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[str, int]] = []
-    for name in ("pause", "resume"):
-        plain = getattr(Worker, name)
-        monkeypatch.setattr(Worker, name, lambda w, name=name, plain=plain: (seen.append((name, w.pid)), plain(w)))
+    pause, resume = Worker.pause, Worker.resume
+
+    def pause_seen(worker: Worker) -> None:
+        seen.append(("pause", worker.pid))
+        pause(worker)
+
+    def resume_seen(worker: Worker) -> None:
+        seen.append(("resume", worker.pid))
+        resume(worker)
+
+    monkeypatch.setattr(Worker, "pause", pause_seen)
+    monkeypatch.setattr(Worker, "resume", resume_seen)
     with Pool(workers=2, budget_seconds=30) as pool:
         pool.submit("SELECT 1 AS x", TENANT, "u1").result()
         heavy = pool.submit(SLOW, TENANT, "u1")
