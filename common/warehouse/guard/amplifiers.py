@@ -77,11 +77,23 @@ def _cast(node: exp.Expr, sizes: Sizes) -> int:
 
 
 def _counted(node: exp.Expr, count: exp.Expr | None, what: str) -> int:
-    bounds = [count.this, *count.expressions] if isinstance(count, exp.Least) else [count]
-    value = min((found for bound in bounds if (found := number(bound)) is not None), default=None)
+    value = _most_of(count)
     if value is None:
         raise Denied("value_size", f"{named(node)} takes a plain number as its {what}: 10, or LEAST(n, 10).")
     return int(min(max(value, 0), _MOST))
+
+
+def _most_of(node: exp.Expr | None) -> float | None:
+    """The largest number that an expression can be, as far as the text says it."""
+    if isinstance(node, exp.Paren | exp.Cast):
+        return _most_of(node.this)
+    if isinstance(node, exp.Mod):
+        return _most_of(node.expression)
+    if isinstance(node, exp.Least):
+        return min(
+            (most for each in (node.this, *node.expressions) if (most := _most_of(each)) is not None), default=None
+        )
+    return number(node)
 
 
 def _repeat(node: exp.Expr, sizes: Sizes) -> int:

@@ -36,6 +36,7 @@ def code_of(sql: str) -> str | None:
         ),
         ("SELECT REPEAT(x, 500) FROM spend", "SELECT REPEAT(x, 501) FROM spend"),
         ("SELECT REPEAT(x, LEAST(n, 500)) FROM spend", "SELECT REPEAT(x, LEAST(n, 501)) FROM spend"),
+        ("SELECT REPEAT(x, CAST(MOD(n, 500) AS INT64)) FROM spend", "SELECT REPEAT(x, MOD(n, 501)) FROM spend"),
         (
             f"SELECT ARRAY_AGG(a) FROM UNNEST(GENERATE_ARRAY(1, {MOST // 32})) AS a",
             f"SELECT ARRAY_AGG(a) FROM UNNEST(GENERATE_ARRAY(1, {MOST // 32 + 1})) AS a",
