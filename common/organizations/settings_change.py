@@ -8,6 +8,7 @@ from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field,
 from common import limits
 from common.models.catalog import MODEL_ID
 
+_MODEL_ID = f"^{MODEL_ID.pattern}$"
 _KEY = re.compile(rf"[\x21-\x7e]{{{limits.PROVIDER_KEY_MIN_CHARS},{limits.PROVIDER_KEY_MAX_CHARS}}}")
 
 
@@ -26,7 +27,11 @@ class FallbackChange(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
     provider: str = Field(min_length=1, max_length=limits.MODEL_ID_CHARS)
-    model: str = Field(pattern=_MODEL_ID, validation_alias=AliasChoices("model", "model_id"))
+    model: str = Field(
+        max_length=limits.MODEL_ID_CHARS,
+        pattern=_MODEL_ID,
+        validation_alias=AliasChoices("model", "model_id"),
+    )
     key: Annotated[SecretStr, AfterValidator(_plausible)] | None = None
     credential_name: str | None = Field(None, min_length=1, max_length=limits.CREDENTIAL_NAME_CHARS)
 
@@ -49,7 +54,7 @@ class SettingsChange(BaseModel):
     model: str | None = Field(
         None,
         max_length=limits.MODEL_ID_CHARS,
-        pattern=f"^{MODEL_ID.pattern}$",
+        pattern=_MODEL_ID,
         validation_alias=AliasChoices("model", "model_id"),
     )
     key: Annotated[SecretStr, AfterValidator(_plausible)] | None = None
