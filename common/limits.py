@@ -129,6 +129,9 @@ PROMPT_ARGUMENT_CHARS = 200
 # The warehouse
 DEFAULT_MAX_BYTES_BILLED = 10 * 1024**3
 QUERY_SECONDS = 60.0
+# Of one query that a model wrote: half an hour of one slot, many times what 10 GiB take, and how often it is looked at.
+QUERY_SLOT_SECONDS = 1_800.0
+SLOT_CHECK_SECONDS = 2.0
 LOOKUP_SECONDS = 10.0
 WAREHOUSE_CALL_SECONDS = 20.0
 WAREHOUSE_RETRY_SECONDS = 8.0

@@ -28,7 +28,7 @@ LAYERS = [
     {"agents", "identity", "charts"},
     {"tools", "organizations"},
     {"documents", "warehouse"},
-    {"telemetry"},
+    {"telemetry", "fair_queue"},
     {"models", "settings", "stopping", "tenant"},
     {"focus", "limits", "errors", "secret", "text"},
 ]

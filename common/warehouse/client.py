@@ -1,13 +1,12 @@
 """BigQuery, the record of what was spent and said: the only importer of its SDK."""
 
 import asyncio
-import math
 import re
 import threading
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -32,7 +31,9 @@ from common.warehouse.dry_run import DryRun
 from common.warehouse.isolation.authorized_views import redirected
 from common.warehouse.isolation.impersonation import account_of, credentials_for
 from common.warehouse.query import GuardedQuery, Parameter
-from common.warehouse.result import Column, QueryRefused, QueryResult, TableColumn, TableInfo, within
+from common.warehouse.reading import info_of, result_of
+from common.warehouse.result import Column, QueryRefused, QueryResult, TableColumn, TableInfo
+from common.warehouse.slot_time import SlotWatch
 
 __all__ = ["Column", "QueryRefused", "QueryResult", "TableColumn", "TableInfo", "Warehouse"]
 
@@ -147,9 +148,9 @@ class Warehouse:
             client, sent = self._clients.of(query)
             self._check(client, sent, most, deadline)
             job = self._start(client, sent, self._config(sent, labels, most, deadline), deadline)
-            rows = self._wait(job, deadline)
+            rows = self._wait(client, job, query, deadline)
             processed = job.total_bytes_processed or rows.total_bytes_processed
-            result = _result(query, rows, job.job_id, processed, started, limits.MAX_RESULT_BYTES)
+            result = result_of(query, rows, job.job_id, processed, started, limits.MAX_RESULT_BYTES)
             return replace(result, bytes_billed=job.total_bytes_billed or 0)
 
     def _check(self, client: bigquery.Client, query: GuardedQuery, most: int, deadline: Cancellation) -> None:
@@ -204,7 +205,30 @@ class Warehouse:
         except google.Conflict:
             return cast(bigquery.QueryJob, client.get_job(job_id, location=self._location, **_call(deadline)))
 
-    def _wait(self, job: bigquery.QueryJob, deadline: Cancellation) -> Any:
+    def _wait(
+        self, client: bigquery.Client, job: bigquery.QueryJob, query: GuardedQuery, deadline: Cancellation
+    ) -> Any:
+        """Wait for the job and return its rows; a model's own text may take only so much slot time of it."""
+        if query.origin == "fixed":
+            return self._rows(job, deadline)
+        with SlotWatch(lambda: self._slot_ms(client, job), lambda: _cancel(job)) as watch:
+            try:
+                return self._rows(job, deadline)
+            except google.GoogleAPICallError as error:
+                if watch.exceeded:
+                    raise bigquery_errors.too_much_work() from error
+                raise
+
+    def _slot_ms(self, client: bigquery.Client, job: bigquery.QueryJob) -> int:
+        """The slot time that the job has taken so far; 0 where BigQuery does not tell."""
+        try:
+            call: dict[str, Any] = {"timeout": limits.WAREHOUSE_CALL_SECONDS, "retry": None}
+            found = client.get_job(job.job_id, location=self._location, **call)
+            return int(found._properties["statistics"].get("totalSlotMs") or 0)
+        except (*_NO_ANSWER, *_NO_SENSE):
+            return 0
+
+    def _rows(self, job: bigquery.QueryJob, deadline: Cancellation) -> Any:
         """Wait for the job and return its rows. A job that is out of time or abandoned is cancelled."""
         try:
             deadline.begun(lambda: _cancel(job))
@@ -240,7 +264,7 @@ class Warehouse:
                 job_retry=None,  # type: ignore[arg-type]  # documented, and missing in the annotation
                 max_results=limits.MAX_RESULT_ROWS,
             )
-            return _result(query, rows, rows.job_id or rows.query_id, rows.total_bytes_processed, started)
+            return result_of(query, rows, rows.job_id or rows.query_id, rows.total_bytes_processed, started)
 
     def _tables(self, tenant: Tenant, deadline: Cancellation) -> tuple[str, ...]:
         with _failures(_unavailable):
@@ -256,7 +280,7 @@ class Warehouse:
     def _table(self, tenant: Tenant, name: str, deadline: Cancellation) -> TableInfo | None:
         with _failures(_unavailable):
             try:
-                return _info(
+                return info_of(
                     self._clients.tenants(tenant).get_table(tenant.own_table(name).strip("`"), **_call(deadline))
                 )
             except google.NotFound:
@@ -349,51 +373,3 @@ def _parameter(name: str, parameter: Parameter) -> bigquery.ScalarQueryParameter
         return bigquery.ArrayQueryParameter(name, parameter.type, list(parameter.value))
     # The SDK takes bytes for BYTES; its annotation leaves them out.
     return bigquery.ScalarQueryParameter(name, parameter.type, parameter.value)  # type: ignore[arg-type]
-
-
-def _result(
-    query: GuardedQuery,
-    rows: Any,
-    job_id: str | None,
-    bytes_processed: int | None,
-    started: float,
-    max_bytes: float = math.inf,
-) -> QueryResult:
-    """The rows that fit. Raises ValueError where a reply has no columns: it is not that there are no rows."""
-    if not rows.schema and not query.writes:
-        raise ValueError("a SELECT without columns")
-    data, cut = within((dict(row.items()) for row in rows), max_bytes)
-    return QueryResult(
-        columns=tuple(Column(field.name, field.field_type, field.mode) for field in rows.schema),
-        rows=data,
-        total_rows=max(rows.total_rows or 0, len(data) + cut),
-        bytes_processed=bytes_processed or 0,
-        job_id=job_id or "",
-        sql=query.sql,
-        duration_ms=round((time.perf_counter() - started) * 1000),
-        affected_rows=rows.num_dml_affected_rows,
-    )
-
-
-def _info(table: bigquery.Table) -> TableInfo:
-    time_partitioning, range_partitioning = table.time_partitioning, table.range_partitioning
-    field = time_partitioning.field or "_PARTITIONTIME" if time_partitioning else None
-    return TableInfo(
-        name=table.table_id,
-        kind=table.table_type or "TABLE",
-        description=table.description,
-        columns=tuple(_columns(table.schema)),
-        partitioned_by=range_partitioning.field if range_partitioning else field,
-        partitioning="RANGE" if range_partitioning else time_partitioning and time_partitioning.type_,
-        clustered_by=tuple(table.clustering_fields or ()),
-        rows=table.num_rows or 0,
-        bytes=table.num_bytes or 0,
-        modified=table.modified,
-    )
-
-
-def _columns(fields: Iterable[bigquery.SchemaField], path: str = "") -> Iterator[TableColumn]:
-    for field in fields:
-        name = f"{path}{field.name}"
-        yield TableColumn(name, field.field_type, field.mode or "NULLABLE", field.description)
-        yield from _columns(field.fields, f"{name}.")

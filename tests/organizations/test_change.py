@@ -104,7 +104,9 @@ BEYOND = [
     {"key": "k" * (limits.PROVIDER_KEY_MAX_CHARS + 1)}, {"key": f"{KEY}\r\nX-Evil: 1"}, {"key": "sk-ünïcode-key"},
     {"key": "sk with spaces"}, {"key": None}, {"key": [KEY]}, {"credential_name": "no key with it"},
     {"key": OTHER_KEY, "credential_name": ""}, {"key": OTHER_KEY, "credential_name": "n" * 101}, {"model": ""},
-    {"model": "m" * (limits.MODEL_ID_CHARS + 1)}, {"model": "a model\n"}, {"provider": ""}, {"provider": "nobody"},
+    {"model": "m" * (limits.MODEL_ID_CHARS + 1)}, {"model": "a model\n"}, {"model": "../v1"}, {"model": "a/../b"},
+    {"model": "a?b"}, {"model": "a//b"},
+    {"provider": ""}, {"provider": "nobody"},
     {"provider": "anthropic"}, {"org_slug": "globex_inc"}, {"credential_id": "theirs"}, {"is_active": False},
 ]  # fmt: skip
 

@@ -103,6 +103,8 @@ class Job:
 
     def _statistics(self) -> dict[str, Any]:
         statistics: dict[str, Any] = {"creationTime": str(self.created), "startTime": str(self.created)}
+        # One slot works for it, as long as it runs.
+        statistics["totalSlotMs"] = str((self.ended if self.done.is_set() else now_ms()) - self.created)
         if self.done.is_set():
             statistics["endTime"] = str(self.ended)
         if self.result is not None:

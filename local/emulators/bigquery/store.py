@@ -19,6 +19,7 @@ from local.emulators.bigquery import macros
 from local.emulators.bigquery.errors import BigQueryError, access_denied, duplicate, invalid, not_found, unsupported
 from local.emulators.bigquery.types import Field, bytes_sql, fields_from_schema
 
+EVERY_COLUMN = "*"
 CATALOG = "store"
 _SCRATCH = "bigquery-emulator-"
 META = '"$emulator"'
@@ -337,7 +338,8 @@ class Store:
     def bytes_of(self, table: Table, columns: Iterable[str], cursor: duckdb.DuckDBPyConnection) -> int:
         """The logical bytes of the named columns (lower case), measured once per version of the rows."""
         widths = table.widths
-        wanted = sorted(set(columns))
+        named = set(columns)
+        wanted = sorted(f.name.lower() for f in table.fields) if EVERY_COLUMN in named else sorted(named)
         unknown = [f for f in table.fields if f.name.lower() in wanted and f.name.lower() not in widths]
         if unknown:
             sums = ", ".join("coalesce(sum(" + bytes_sql(f'"{f.name}"', f) + "), 0)" for f in unknown)
