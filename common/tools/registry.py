@@ -57,10 +57,19 @@ class Tool:
 def _schema(tool: Tool) -> dict[str, Any]:
     parameters = tool.arguments.model_json_schema()
     parameters.pop("title", None)
-    for argument in parameters.get("properties", {}).values():
-        argument.pop("title", None)
+    properties = parameters.get("properties", {})
+    parameters["properties"] = {name: _shorten(argument) for name, argument in properties.items()}
     function = {"name": tool.name, "description": tool.description, "parameters": parameters}
     return {"type": "function", "function": function}
+
+
+def _shorten(argument: dict[str, Any]) -> dict[str, Any]:
+    """Leave out of an argument's schema what a model gains nothing by: titles, and that it may also be null."""
+    shown = {name: value for name, value in argument.items() if name != "title"}
+    kinds = shown.get("anyOf", [])
+    if len(kinds) == 2 and kinds[1] == {"type": "null"} and shown.get("default", ...) is None:
+        shown = {name: value for name, value in shown.items() if name not in ("anyOf", "default")} | kinds[0]
+    return shown
 
 
 def tool(
