@@ -93,35 +93,39 @@ def line(
 
 
 def band(
-    heading: Heading, rows: Sequence[Row], time: Time, measure: Measure, low: Measure, high: Measure
+    heading: Heading,
+    rows: Sequence[Row],
+    time: Time,
+    measure: Measure,
+    low: Measure,
+    high: Measure,
+    before: tuple[Sequence[Row], Measure] | None = None,
 ) -> Spec | None:
-    """A line through the rows within the band from ``low`` to ``high``; None for fewer than two."""
-    values = _values(rows, (time.field, measure.field, low.field, high.field))
+    """A line through the rows within the band from ``low`` to ``high``, after what was before; None for fewer than two.
+
+    The rows of ``before`` have the same time and a measure of their own.
+    """
+    drawn = _values(rows, (time.field, measure.field, low.field, high.field))
+    earlier, *past = before or ((), *())
+    values = [*_values(earlier, (time.field, *(each.field for each in past))), *drawn]
     # The tallest of the three says how numbers are written on the axis that they share.
     up = axis(Measure(high.field, measure.title, measure.unit), values)
-    return _finished(
-        heading,
-        values,
-        measure,
-        {
-            "height": _LINE_HEIGHT,
-            "data": timed(values, time),
-            "encoding": {
-                "x": across(values, time),
-                "tooltip": [when(time), *tooltip(values, (measure, low, high))],
-            },
-            "layer": [
-                {
-                    "mark": {"type": "area", "color": BLUE, "opacity": 0.25},
-                    "encoding": {"y": up | {"field": low.field}, "y2": {"field": high.field}},
-                },
-                {
-                    "mark": _blue_line(point(len(values))),
-                    "encoding": {"y": up | {"field": measure.field}},
-                },
-            ],
-        },
-    )
+    told = (*past, measure, low, high)
+    area: Spec = {"type": "area", "color": BLUE, "opacity": 0.25}
+    layered = [
+        {"mark": area, "encoding": {"y": up | {"field": low.field}, "y2": {"field": high.field}}},
+        {"mark": _blue_line(point(len(values))), "encoding": {"y": up | {"field": measure.field}}},
+    ]
+    grey: Spec = {"type": "line", "color": GREY, "point": point(len(values)) | {"color": GREY}}
+    layered += [{"mark": grey, "encoding": {"y": up | {"field": each.field}}} for each in past]
+    drawing: Spec = {
+        "height": _LINE_HEIGHT,
+        "data": timed(values, time),
+        **written(values, told),
+        "encoding": {"x": across(values, time), "tooltip": [when(time), *tooltip(values, told)]},
+        "layer": layered,
+    }
+    return _finished(heading, values, measure, drawing) if len(drawn) > 1 else None
 
 
 def _blue_line(dots: Spec) -> Spec:

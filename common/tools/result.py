@@ -47,13 +47,17 @@ Source = QueryResult | Document | Call | None
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """Rows with their columns, a summary with totals and periods, and the source that they came from."""
+    """Rows with their columns, a summary with totals and periods, and the source that they came from.
+
+    ``background`` are rows that only a chart shows: no part of the envelope.
+    """
 
     source: Source
     rows: tuple[Mapping[str, Any], ...]
     summary: Mapping[str, Any]
     parameters: Mapping[str, Any] = field(default_factory=dict)
     truncated: bool = False
+    background: tuple[Mapping[str, Any], ...] = ()
 
     def envelope(self) -> dict[str, Any]:
         """The result as JSON-safe values: decimals as numbers, dates and times in ISO 8601."""

@@ -17,6 +17,7 @@ from tests.bench import (
     concurrency,
     fairness,
     first_token,
+    forecast,
     guard,
     history,
     lists,
@@ -39,6 +40,7 @@ BENCHMARKS = {
     "history": history.run,
     "guard": guard.run,
     "tool_query": tool_query.run,
+    "forecast": forecast.run,
     "stream": stream.run,
     "sync": sync.run,
 }

@@ -17,6 +17,7 @@ from google.cloud import bigquery
 from common.settings import Settings
 from common.skills.alerts.tools import TOOLS as ALERT_TOOLS
 from common.skills.costs.tools import TOOLS as COST_TOOLS
+from common.skills.forecast.tools import TOOLS as FORECAST_TOOLS
 from common.skills.usage.tools import TOOLS as USAGE_TOOLS
 from common.tenant import OrgSlug, Principal, Tenant, UserId
 from common.tools.context import ToolContext
@@ -135,7 +136,8 @@ def call(counting: CountingWarehouse) -> Call:
         tenant = Tenant(OrgSlug(org), PROJECT, "organizations")
         principal = Principal(tenant, UserId("u1"), "key-1")
         noon = datetime.combine(today, time(12), UTC)
-        tools = BoundTools(COST_TOOLS, principal, ToolContext({"org": org}, noon, "answer-1"), {"warehouse": counting})
+        context = ToolContext({"org": org}, noon, "answer-1")
+        tools = BoundTools((*COST_TOOLS, *FORECAST_TOOLS), principal, context, {"warehouse": counting})
         return await tools.call(name, json.dumps(arguments, default=str), agent_name="CostAnalyst")
 
     return calling

@@ -57,17 +57,3 @@ def changes(result: ToolResult) -> Spec | None:
         *(Measure(field, title, currency) for field, title in _CHANGE.items()),
         Measure("percent_change", "Change", "%"),
     )
-
-
-def forecast(result: ToolResult) -> Spec | None:
-    """The days to come, within their interval."""
-    rows, currency, notes = of_one_currency(result.rows)
-    about = f"The next {result.summary['horizon_days']} days; the band is meant to hold 8 times in 10"
-    return drawings.band(
-        Heading("Projected cost per day", (about, *notes)),
-        rows,
-        Time("date", "Day", "day"),
-        Measure("projected_cost", "Projected cost", currency),
-        Measure("lower", "Lower", currency),
-        Measure("upper", "Upper", currency),
-    )

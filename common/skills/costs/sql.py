@@ -180,20 +180,6 @@ WHERE position <= @limit OR place = 1  -- the first of each currency carries tha
 ORDER BY IF(place = 1, 0, 1), position
 """)
 
-HISTORY = """
-WITH daily AS (
-  SELECT BillingCurrency AS currency, DATE(ChargePeriodStart) AS day, SUM(BilledCost) AS billed_cost
-  FROM {own.cost_data_standard_1_3}
-  WHERE ChargePeriodStart >= @start
-    AND ChargePeriodStart < @end_exclusive
-  GROUP BY currency, day
-)
-SELECT currency, ARRAY_AGG(day ORDER BY day) AS days, ARRAY_AGG(billed_cost ORDER BY day) AS costs
-FROM daily
-GROUP BY currency
-ORDER BY currency
-"""
-
 _AVAILABLE = Template("""
 SELECT
   MIN(IF($condition, DATE(ChargePeriodStart), NULL)) AS first_match,
@@ -267,4 +253,3 @@ def every_query() -> Iterator[tuple[str, str, dict[str, str]]]:
     for provider in (), ("provider",):
         bound = {"providers": "ARRAY<STRING>"} if provider else {}
         yield f"changes, {len(provider)} filters", changes(provider), {**_CHANGE_TYPES, **bound, "limit": "INT64"}
-    yield "history", HISTORY, _RANGE_TYPES

@@ -1,8 +1,6 @@
 """The cost tools: what was spent, on what, what changed, and what is to come. Every figure is summed by BigQuery."""
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from fractions import Fraction
 from typing import Annotated, Any
@@ -11,14 +9,14 @@ from pydantic import Field
 
 from common import limits
 from common.focus.dimensions import CostType, Dimension, GroupBy
-from common.skills.costs import charts, forecast, sql
+from common.skills.costs import charts, sql
 from common.skills.costs.sql import Filters
 from common.tenant import Principal
 from common.tools import periods
 from common.tools.context import WarehouseContext
 from common.tools.periods import EndDate, Period, PeriodType, StartDate
 from common.tools.registry import Tool, tool
-from common.tools.result import ToolError, ToolResult, format_parameters
+from common.tools.result import ToolResult, format_parameters
 from common.warehouse.client import QueryRefused, QueryResult
 from common.warehouse.query import Parameter, fixed
 
@@ -187,48 +185,6 @@ async def cost_breakdown(
     return ToolResult(found, tuple(rows), summary, format_parameters(parameters))
 
 
-async def cost_forecast(
-    principal: Principal,
-    context: WarehouseContext,
-    *,
-    horizon_days: Annotated[
-        int,
-        Field(ge=1, le=limits.MAX_HORIZON_DAYS, description="How many days to project, the first of them tomorrow."),
-    ] = 30,
-) -> ToolResult:
-    """Project what will be billed over the coming days, per currency, with an interval and how far to trust it.
-
-    The projection follows the level, trend, weekday pattern and monthly charges of the recent history up to yesterday;
-    outliers are left out. Rows are days; the summary has the projected total with its interval, the confidence and its
-    reason. Say the interval and the confidence along with the figure.
-    """
-    yesterday = context.today - timedelta(days=1)
-    period = periods.last_days(limits.FORECAST_HISTORY_DAYS, yesterday)
-    parameters = period.bounds()
-    found = await _run(principal, context, sql.HISTORY, parameters)
-    if not found.rows:
-        available = (await _where_data_is(principal, context, Filters(), found))["available"]
-        which = (
-            f"Data is there from {available['start_date']} to {available['end_date']}." if available else "None at all."
-        )
-        raise ToolError(
-            "not_enough_history",
-            f"There are no costs from {period} to forecast from. {which} Use query_costs for days that have data.",
-        )
-    known = Period(min(row["days"][0] for row in found.rows), max(row["days"][-1] for row in found.rows))
-    made = await asyncio.to_thread(_forecasts, found.rows, known, context.today, horizon_days)
-    rows = [point.as_row(currency) for currency, each in made for point in each.points]
-    summary = {
-        "horizon_days": horizon_days,
-        "history": {**known.as_dict(), "days": known.days},
-        "forecasts": [each.as_summary(currency) for currency, each in made],
-        "method": forecast.METHOD,
-        "cost_basis": _COST_BASIS,
-    }
-    shown = tuple(rows[: limits.MAX_RESULT_ROWS])
-    return ToolResult(found, shown, summary, format_parameters(parameters), truncated=len(shown) < len(rows))
-
-
 async def top_cost_drivers(
     principal: Principal,
     context: WarehouseContext,
@@ -268,7 +224,6 @@ TOOLS: tuple[Tool, ...] = tuple(
         (query_costs, charts.costs),
         (compare_periods, charts.changes),
         (cost_breakdown, charts.breakdown),
-        (cost_forecast, charts.forecast),
         (top_cost_drivers, charts.changes),
     )
 )
@@ -382,10 +337,3 @@ async def _where_data_is(
     if filters.provider is not None:
         where["known_providers"] = list(row["providers"])
     return where
-
-
-def _forecasts(
-    rows: Iterable[Mapping[str, Any]], known: Period, today: date, horizon_days: int
-) -> list[tuple[str, forecast.Forecast]]:
-    histories = ((row["currency"], dict(zip(row["days"], row["costs"], strict=True))) for row in rows)
-    return [(currency, forecast.project(history, known.end, today, horizon_days)) for currency, history in histories]

@@ -1,7 +1,7 @@
-"""The models that a forecast chooses from. Each goes on from a history for a number of days."""
+"""How a history goes on: its present level with its trend, weekdays and monthly charges, or a plain average."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 from itertools import combinations
 from statistics import fmean, median
@@ -9,14 +9,11 @@ from statistics import fmean, median
 from common import limits
 from common.skills.forecast.patterns import WEEK, Pattern, take_apart
 
-Model = Callable[[Sequence[float], Pattern | None, int], list[float]]
-
 _TREND_WEEKS = 16
 _LEVEL_DAYS = 56
 _HALF_LIFE = 20.0
-import os
-_DAMPING, _SURE_DAMPING = 0.98, float(os.environ.get('SD','0.995'))
-A0=float(os.environ.get('A0','0.4'))
+_DAMPING, _SURE_DAMPING = 0.98, 0.998
+_AGREEMENT = 0.2  # of the weeks' slopes on a direction: with less there is no trend
 _AVERAGE_DAYS = 28
 _IRREGULAR_SHARE = 0.5
 
@@ -28,14 +25,14 @@ def average(history: Sequence[float], pattern: Pattern | None, horizon: int) -> 
     return [fmean(history[max(since, len(history) - days) :])] * horizon
 
 
-def regular(history: Sequence[float], pattern: Pattern | None, horizon: int) -> list[float]:
-    """Level and damped trend of the present level, weekdays and monthly charges."""
+def extrapolate(history: Sequence[float], pattern: Pattern | None, horizon: int) -> list[float]:
+    """The days after a history: present level, damped trend, weekdays and monthly charges; else its average."""
     if pattern is None or is_irregular(history, pattern):
         return average(history, pattern, horizon)
     level = pattern.flat()[pattern.since :]
-    slope, agreement = _slope(level)
+    slope, sureness = _slope(level)
     last = _level(level, slope)
-    damping = _DAMPING + (_SURE_DAMPING - _DAMPING) * agreement
+    damping = _DAMPING + (_SURE_DAMPING - _DAMPING) * sureness
     floor = min(0.0, *history)
     first = pattern.start + timedelta(days=len(history))
     projected, climbed = [], 0.0
@@ -43,9 +40,6 @@ def regular(history: Sequence[float], pattern: Pattern | None, horizon: int) -> 
         climbed += slope * damping ** (ahead + 1)
         projected.append(max(last + climbed + pattern.seasonal(first + timedelta(days=ahead)), floor))
     return projected
-
-
-MODELS: tuple[Model, ...] = (regular, average)
 
 
 def apart(history: Sequence[float], start: date) -> Pattern | None:
@@ -59,8 +53,7 @@ def is_irregular(history: Sequence[float], pattern: Pattern) -> bool:
 
 
 def _slope(level: Sequence[float]) -> tuple[float, float]:
-    """The median slope per day between weekly averages, made smaller the less they agree on a direction; and how far
-    they agree, 0 to 1."""
+    """The median slope per day between weekly averages, the smaller the less they agree; and how sure it is, 0 to 1."""
     weeks = min(_TREND_WEEKS, len(level) // WEEK)
     if weeks < 4:
         return 0.0, 0.0
@@ -68,7 +61,7 @@ def _slope(level: Sequence[float]) -> tuple[float, float]:
     means = [fmean(level[end - WEEK : end]) for end in reversed(ends)]
     slopes = [(later - earlier) / (WEEK * (j - i)) for (i, earlier), (j, later) in combinations(enumerate(means), 2)]
     agreement = abs(sum(slope > 0 for slope in slopes) - sum(slope < 0 for slope in slopes)) / len(slopes)
-    sure = max(0.0, (agreement - A0) / (1 - A0))
+    sure = max(0.0, (agreement - _AGREEMENT) / (1 - _AGREEMENT))
     return median(slopes) * sure, sure
 
 

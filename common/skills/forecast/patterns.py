@@ -8,6 +8,7 @@ from calendar import monthrange
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import pairwise
 from statistics import fmean, median
 
 WEEK = 7
@@ -34,7 +35,8 @@ class Pattern:
     monthly: Mapping[int, float]  # day of the month (31: its last day) -> amount above what is usual
     unusual: Mapping[int, float]  # index -> distance, of days that are no monthly charge
     shifts: tuple[int, ...]  # indexes at which a new level begins
-    noise: float  # of a day, robust
+    levels: tuple[float, ...]  # of a day, one more than there are shifts
+    unconfirmed: tuple[int, float]  # newest days on one side of the usual, and how far; (0, 0.0) for none
 
     @property
     def since(self) -> int:
@@ -67,7 +69,9 @@ def take_apart(history: Sequence[float], start: date) -> Pattern:
         for index, value in enumerate(history)
     ]
     weekdays = _weekday_effects(clean, start, shifts)
-    return Pattern(start, tuple(clean), weekdays, monthly, left, shifts, spread)
+    levels = tuple(median(flat[first:last]) for first, last in segments(shifts, len(flat)))
+    unconfirmed = _unconfirmed(left, len(history), levels[-1])
+    return Pattern(start, tuple(clean), weekdays, monthly, left, shifts, levels, unconfirmed)
 
 
 def weekday(start: date, index: int) -> int:
@@ -125,6 +129,18 @@ def _shift_size(flat: Sequence[float], first: int, at: int, last: int) -> float:
     return size / (1 + wrong) if size > _SHIFT_NOISE else 0.0
 
 
+def _unconfirmed(unusual: Mapping[int, float], count: int, level: float) -> tuple[int, float]:
+    """The newest days, at least two, that are all unusual in one direction, and their typical distance."""
+    newest: list[float] = []
+    for index in range(count - 1, -1, -1):
+        if index not in unusual or (newest and (unusual[index] > 0) is not (newest[0] > 0)):
+            break
+        newest.append(unusual[index])
+    if len(newest) < 2 or abs(median(newest)) <= _SHIFT_SHARE * abs(level):
+        return 0, 0.0
+    return len(newest), median(newest)
+
+
 def _rough_weekdays(history: Sequence[float], start: date) -> list[float]:
     offsets: list[list[float]] = [[] for _ in range(WEEK)]
     for index in range(3, len(history) - 3):
@@ -146,12 +162,10 @@ def _usual(flat: Sequence[float], shifts: Sequence[int]) -> list[float]:
 def segments(shifts: Sequence[int], count: int) -> list[tuple[int, int]]:
     """The ranges of indexes between shifts."""
     bounds = [0, *shifts, count]
-    return list(zip(bounds, bounds[1:], strict=False))
+    return list(pairwise(bounds))
 
 
-def _monthly(
-    unusual: Mapping[int, float], start: date, count: int
-) -> tuple[dict[int, float], dict[int, float]]:
+def _monthly(unusual: Mapping[int, float], start: date, count: int) -> tuple[dict[int, float], dict[int, float]]:
     """Charges that recur on a day of the month, and the unusual days that are none of them."""
     left = {start + timedelta(days=index): distance for index, distance in unusual.items()}
     end = start + timedelta(days=count - 1)

@@ -39,9 +39,7 @@ def _weekly(chance: random.Random) -> Callable[[int, date], float]:
 
 def _weekly_trend(chance: random.Random) -> Callable[[int, date], float]:
     level, noise, slope = chance.uniform(50, 5000), chance.uniform(0.01, 0.04), chance.choice((-0.001, 0.0015, 0.0025))
-    return lambda number, day: (
-        level * (1 + slope * number) * _WEEK[day.weekday()] * (1 + chance.gauss(0, noise))
-    )
+    return lambda number, day: level * (1 + slope * number) * _WEEK[day.weekday()] * (1 + chance.gauss(0, noise))
 
 
 def _monthly_fees(chance: random.Random) -> Callable[[int, date], float]:

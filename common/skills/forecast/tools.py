@@ -1,0 +1,285 @@
+"""The forecast tool: what is still to come, beside what is there already. History is summed by BigQuery."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from common import limits
+from common.cost_query.arguments import DimensionName, FilterList
+from common.cost_query.dimensions import BoundDimension, all_parameters, bind_dimension
+from common.cost_query.filters import Filters
+from common.skills.forecast import charts, projection, sql
+from common.skills.forecast.projection import Forecast
+from common.skills.forecast.reconcile import reconcile
+from common.skills.forecast.span import Span, span_until
+from common.tenant import Principal
+from common.tools.context import WarehouseContext
+from common.tools.periods import Period
+from common.tools.registry import Tool, tool
+from common.tools.result import ToolError, ToolResult, format_parameters
+from common.warehouse.query import Parameter, fixed
+
+Costs = Mapping[date, Decimal]
+
+
+async def cost_forecast(
+    principal: Principal,
+    context: WarehouseContext,
+    *,
+    horizon_days: Annotated[
+        int,
+        Field(ge=1, le=limits.MAX_HORIZON_DAYS, description="Days to project, the first of them tomorrow."),
+    ] = 30,
+    until: Annotated[
+        str,
+        Field(
+            max_length=40,
+            description="Instead of horizon_days: end_of_month, end_of_quarter, end_of_year, end_of_fiscal_quarter, "
+            "end_of_fiscal_year or YYYY-MM-DD, at most 400 days ahead.",
+        ),
+    ]
+    | None = None,
+    start_date: Annotated[
+        date, Field(strict=True, description="With until: total from this day, past or future (next quarter).")
+    ]
+    | None = None,
+    filters: FilterList = [],  # noqa: B006  # pydantic copies a default
+    metric: Literal["BilledCost", "EffectiveCost", "ListCost", "ContractedCost"] = "BilledCost",
+    dimension: DimensionName | None = None,
+) -> ToolResult:
+    """Project costs per currency: where a month or year lands (until), or the coming days.
+
+    With until, period_total is actual_to_date + today_so_far + rest_of_today + projected_total. Rows are days, months
+    beyond 92 days, or values of the dimension. Say the interval, the confidence and any change of level.
+    """
+    today = context.today
+    span = span_until(until, start_date, today, context.calendar) if until else _horizon(horizon_days, today)
+    narrowed = Filters.parse(filters, context.calendar)
+    divided = _divide(dimension, context)
+    read = Period(min(span.period.start, today - timedelta(days=limits.FORECAST_HISTORY_DAYS)), today)
+    parameters = {
+        **read.bounds(),
+        **narrowed.parameters(),
+        **all_parameters((divided,) if divided else ()),
+        "max_groups": Parameter("INT64", limits.FORECAST_GROUPS),
+    }
+    found = await context.run(fixed(principal.tenant, sql.history(metric, divided, narrowed), parameters))
+    series = [_Series(row["name"], row["currency"], _costs(row)) for row in found.rows]
+    known = _known(series, read, today)
+    made = await asyncio.to_thread(_forecast_all, series, known, span)
+    rows = _grouped_rows(made, divided.name) if divided else _time_rows(made, span)
+    summary: dict[str, Any] = {
+        "period": span.period.as_dict(),
+        **({} if until else {"horizon_days": horizon_days}),
+        "filters": narrowed.as_list(),
+        "forecasts": [each.summary(span, period_asked=until is not None) for each in made if each.parts is not None],
+        "history": {**known.as_dict(), "days": known.days},
+        **({"dimension": divided.name} if divided else {}),
+        "method": projection.METHOD,
+        "cost_basis": metric,
+    }
+    shown = tuple(rows[: limits.MAX_RESULT_ROWS])
+    return ToolResult(
+        found,
+        shown,
+        summary,
+        format_parameters(parameters),
+        truncated=len(shown) < len(rows),
+        background=() if divided else tuple(_actual_rows(made, span)),
+    )
+
+
+TOOLS: tuple[Tool, ...] = (tool("costs", cost_forecast, draws=charts.forecast),)
+
+
+@dataclass(frozen=True, slots=True)
+class _Series:
+    name: str
+    currency: str
+    costs: Costs
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A forecast with what is there already. ``parts`` are the values that it is divided into; None for such a part."""
+
+    name: str
+    currency: str
+    costs: Costs
+    actual: Decimal
+    today_so_far: Decimal
+    rest_of_today: Decimal
+    gap: Decimal
+    forecast: Forecast
+    parts: tuple["_Made", ...] | None = None
+
+    @property
+    def fixed(self) -> Decimal:
+        return self.actual + self.today_so_far + self.rest_of_today + self.gap
+
+    def summary(self, span: Span, *, period_asked: bool) -> dict[str, Any]:
+        made = self.forecast
+        told: dict[str, Any] = {"currency": self.currency}
+        if period_asked:
+            told |= {
+                "period_total": self.fixed + made.total,
+                "period_lower": self.fixed + made.lower,
+                "period_upper": self.fixed + made.upper,
+            }
+        if period_asked and span.has_begun:
+            told |= {
+                "actual_to_date": self.actual,
+                "today_so_far": self.today_so_far,
+                "rest_of_today": self.rest_of_today,
+                **({"days_not_loaded_yet": self.gap} if self.gap else {}),
+            }
+        return told | {
+            "avg_daily": made.avg_daily,
+            "history_avg_daily": made.history_avg_daily,
+            "projected_total": made.total,
+            "lower": made.lower,
+            "upper": made.upper,
+            "confidence": made.confidence,
+            "confidence_reason": made.confidence_reason,
+            **({"level_changes": made.changes} if made.changes else {}),
+        }
+
+
+def _horizon(days: int, today: date) -> Span:
+    return Span(Period(today + timedelta(days=1), today + timedelta(days=days)), today)
+
+
+def _divide(dimension: str | None, context: WarehouseContext) -> BoundDimension | None:
+    if dimension is None:
+        return None
+    bound = bind_dimension(dimension, "g0", context.calendar)
+    if bound.is_time:
+        raise ToolError(
+            "invalid_arguments",
+            f"A forecast is not divided by {bound.name}: its rows are days or months. Leave dimension out.",
+        )
+    return bound
+
+
+def _costs(row: Mapping[str, Any]) -> Costs:
+    return dict(zip(row["days"], row["costs"], strict=True))
+
+
+def _known(series: Sequence[_Series], read: Period, today: date) -> Period:
+    """The days before today that have costs. Raises ToolError("not_enough_history") where none have."""
+    days = [day for each in series for day in each.costs if day < today]
+    if not days:
+        raise ToolError(
+            "not_enough_history",
+            f"There are no costs from {read.start} to {today - timedelta(days=1)} to forecast from. Use data_status "
+            "for the days that have data, and list_values for the names that filters take.",
+        )
+    return Period(min(days), max(days))
+
+
+def _forecast_all(series: Sequence[_Series], known: Period, span: Span) -> list[_Made]:
+    """A forecast for each currency, with one for each value of the dimension within it."""
+    made: list[_Made] = []
+    for currency in sorted({each.currency for each in series}):
+        group = [each for each in series if each.currency == currency]
+        total: dict[date, Decimal] = {}
+        for each in group:
+            for day, cost in each.costs.items():
+                total[day] = total.get(day, Decimal()) + cost
+        if not any(day < span.today for day in total):
+            continue
+        whole = _forecast_one(_Series("Total", currency, total), known, span)
+        parts = [_forecast_one(each, known, span) for each in group] if len(group) > 1 else [whole]
+        named = [replace(part, name=each.name) for part, each in zip(parts, group, strict=True)]
+        made.append(replace(whole, parts=tuple(_reconcile(whole, named))))
+    return made
+
+
+def _forecast_one(series: _Series, known: Period, span: Span) -> _Made:
+    first = span.period.start
+    actual = sum((cost for day, cost in series.costs.items() if first <= day <= known.end), Decimal())
+    before = {day: cost for day, cost in series.costs.items() if day < span.today} or {known.end: Decimal()}
+    forecast = projection.project(before, known.end, span.today, span.horizon, first)
+    so_far = series.costs.get(span.today, Decimal())
+    rest = forecast.today - so_far
+    # A day that cost more than was projected has nothing more to come.
+    more = rest if rest * forecast.today > 0 else Decimal()
+    begun = span.has_begun
+    return _Made(
+        series.name,
+        series.currency,
+        series.costs,
+        actual if begun else Decimal(),
+        so_far if begun else Decimal(),
+        more if begun else Decimal(),
+        forecast.gap if begun else Decimal(),
+        forecast,
+    )
+
+
+def _reconcile(whole: _Made, parts: Sequence[_Made]) -> list[_Made]:
+    """The parts, with projections that add up to the whole's."""
+    totals = reconcile([part.forecast.total for part in parts], whole.forecast.total)
+    rests = reconcile([part.rest_of_today for part in parts], whole.rest_of_today)
+    gaps = reconcile([part.gap for part in parts], whole.gap)
+    made = []
+    for part, total, rest, gap in zip(parts, totals, rests, gaps, strict=True):
+        moved = total - part.forecast.total
+        forecast = replace(
+            part.forecast, total=total, lower=part.forecast.lower + moved, upper=part.forecast.upper + moved
+        )
+        made.append(replace(part, forecast=forecast, rest_of_today=rest, gap=gap))
+    return made
+
+
+def _time_rows(made: Sequence[_Made], span: Span) -> list[dict[str, Any]]:
+    rows = []
+    for each in made:
+        points = [point for point in each.forecast.points if point.day >= span.period.start]
+        if len(points) > limits.FORECAST_DAY_ROWS:
+            points = list(projection.monthly(points, each.forecast))
+        rows += [
+            {
+                "date": point.day,
+                "projected_cost": point.projected,
+                "lower": point.lower,
+                "upper": point.upper,
+                "currency": each.currency,
+            }
+            for point in points
+        ]
+    return rows
+
+
+def _grouped_rows(made: Sequence[_Made], name: str) -> list[dict[str, Any]]:
+    return [
+        {
+            name: part.name,
+            "actual_to_date": part.actual + part.today_so_far,
+            "projected_cost": part.rest_of_today + part.gap + part.forecast.total,
+            "period_total": part.fixed + part.forecast.total,
+            "lower": part.fixed + part.forecast.lower,
+            "upper": part.fixed + part.forecast.upper,
+            "confidence": part.forecast.confidence,
+            "currency": each.currency,
+        }
+        for each in made
+        for part in each.parts or ()
+    ]
+
+
+def _actual_rows(made: Sequence[_Made], span: Span) -> list[dict[str, Any]]:
+    """The days before the projection, for the eye to compare: those of the period, at least four weeks."""
+    first = min(span.period.start, span.today - timedelta(days=limits.FORECAST_DRAWN_DAYS))
+    days = [first + timedelta(days=number) for number in range((span.today - first).days)]
+    return [
+        {"date": day, "actual_cost": each.costs[day], "currency": each.currency}
+        for each in made
+        for day in days[-limits.FORECAST_DAY_ROWS :]
+        if day in each.costs
+    ]
