@@ -125,11 +125,13 @@ RESULT_CACHE_ENTRIES = 64
 RESULT_CACHE_ENTRY_BYTES = 500_000
 RESULT_CACHE_BYTES = 2_000_000
 
-# Charts: inline data, bars before the rest is one bar, bars of a query, points that are seen, and text below a title
+# Charts: inline data, bars before the rest is one bar, bars of a query, points that are seen, points of several
+# lines, and text below a title
 CHART_BYTES = 64_000
 CHART_BARS = 10
 CHART_QUERY_BARS = 20
 CHART_POINTS = 62
+CHART_SERIES_POINTS = 450
 CHART_LINE_CHARS = 100
 
 # Explorer tools

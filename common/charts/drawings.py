@@ -53,7 +53,7 @@ def bars(
         tick = {"type": "tick", "thickness": 3, "bandSize": 20, "opacity": 1}
         layered = layers(("x", to_the_right), (_BAR, measure), (tick, beside))
         drawing |= {"encoding": encoding, "layer": layered, "config": SIDE_BY_SIDE}
-    return _finished(heading, values, measure, drawing)
+    return finish(heading, values, measure, drawing)
 
 
 def diverging_bars(
@@ -70,7 +70,7 @@ def diverging_bars(
         "mark": _BAR,
         "encoding": down(values, label, (measure, *also)) | {"x": axis(measure, values) | _UNSTACKED, "color": colour},
     }
-    return _finished(heading, values, measure, drawing)
+    return finish(heading, values, measure, drawing)
 
 
 def line(
@@ -89,7 +89,7 @@ def line(
     else:
         layered = layers(("y", up), (mark, measure), (mark, beside))
         drawing |= {"encoding": encoding, "layer": layered, "config": SIDE_BY_SIDE}
-    return _finished(heading, values, measure, drawing)
+    return finish(heading, values, measure, drawing)
 
 
 def band(
@@ -125,7 +125,7 @@ def band(
         "encoding": {"x": across(values, time), "tooltip": [when(time), *tooltip(values, told)]},
         "layer": layered,
     }
-    return _finished(heading, values, measure, drawing) if len(drawn) > 1 else None
+    return finish(heading, values, measure, drawing) if len(drawn) > 1 else None
 
 
 def _blue_line(dots: Spec) -> Spec:
@@ -136,7 +136,7 @@ def _values(rows: Iterable[Row], fields: Sequence[str]) -> list[dict[str, Any]]:
     return [{name: json_safe(row[name]) for name in fields if name in row} for row in rows]
 
 
-def _finished(heading: Heading, values: Sequence[Row], measure: Measure, drawing: Spec) -> Spec | None:
+def finish(heading: Heading, values: Sequence[Row], measure: Measure, drawing: Spec) -> Spec | None:
     """The whole spec; None where there is too little to see, or too much to send."""
     if len(values) < 2 or not size(values, measure.field):
         return None

@@ -40,12 +40,13 @@ _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday")
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One condition on one dimension. ``values`` are as they were asked for."""
+    """One condition on one dimension: ``values`` as they were asked for, ``also`` the names they were read as."""
 
     dimension: BoundDimension
     op: Op
     values: tuple[str, ...]
     prefix: str
+    also: tuple[str, ...] = ()
 
     @property
     def takes_values(self) -> bool:
@@ -75,9 +76,8 @@ class Filter:
         """The values that the condition binds."""
         bound = self.dimension.parameters()
         if self.takes_values:
-            bound[self.prefix] = Parameter(
-                "STRING", tuple(sorted({name for v in self.values for name in self.names(v)}))
-            )
+            names = {name for value in self.values for name in self.names(value)}
+            bound[self.prefix] = Parameter("STRING", tuple(sorted(names | {value.lower() for value in self.also})))
         return bound
 
     def names(self, value: str) -> tuple[str, ...]:
@@ -93,6 +93,12 @@ class Filter:
             case name if name in _PROVIDERS:
                 return tuple(each.strip() for each in provider_names(plain))
         return (plain,)
+
+    def describe(self) -> str:
+        """The condition in words."""
+        values = ", ".join(self.values)
+        words = {"in": values, "not_in": f"not {values}", "contains": f"contains {values}"}
+        return words.get(self.op, "none" if self.op == "is_null" else "any")
 
     def as_dict(self) -> dict[str, Any]:
         told: dict[str, Any] = {"dimension": self.dimension.name, "op": self.op}
@@ -135,6 +141,14 @@ class Filters:
     def parameters(self) -> dict[str, Parameter]:
         """The values that the conditions bind."""
         return {name: parameter for each in self.all for name, parameter in each.parameters().items()}
+
+    def as_dict(self) -> dict[str, str]:
+        """The filters in words, by their dimension."""
+        told = dict[str, str]()
+        for each in self.all:
+            name = each.dimension.name
+            told[name] = f"{told[name]} and {each.describe()}" if name in told else each.describe()
+        return told
 
     def as_list(self) -> list[dict[str, Any]]:
         """The filters as a summary shows them."""

@@ -110,7 +110,7 @@ def _load(url: str) -> None:
     for org in orgs:
         name = f"{PROJECT}.{warehouse.tenant_dataset(org)}.{warehouse.COSTS}"
         if org != "focus_inc":
-            warehouse.replace_rows(client, name, table, rows_of(org))
+            warehouse.wait_for(warehouse.replace_rows(client, name, table, rows_of(org)))
             continue
         with tempfile.TemporaryFile() as file:
             focus.convert(SAMPLE, file, DEMO_TODAY)

@@ -11,8 +11,11 @@ from pydantic import Field
 
 from common import limits
 from common.cost_query.arguments import DimensionName, FilterList
-from common.cost_query.dimensions import BoundDimension, all_parameters, bind_dimension
-from common.cost_query.filters import Filters
+from common.cost_query.asking import Scope, ask
+from common.cost_query.caveats import describe_question, notes
+from common.cost_query.dimensions import BoundDimension, bind_dimension
+from common.cost_query.periods import NamedPeriod
+from common.cost_query.reading import read_filters
 from common.skills.forecast import charts, projection, sql
 from common.skills.forecast.projection import Forecast
 from common.skills.forecast.reconcile import reconcile
@@ -22,7 +25,7 @@ from common.tools.context import WarehouseContext
 from common.tools.periods import Period
 from common.tools.registry import Tool, tool
 from common.tools.result import ToolError, ToolResult, format_parameters
-from common.warehouse.query import Parameter, fixed
+from common.warehouse.query import Parameter
 
 Costs = Mapping[date, Decimal]
 
@@ -48,7 +51,7 @@ async def cost_forecast(
         date, Field(strict=True, description="With until: total from this day, past or future (next quarter).")
     ]
     | None = None,
-    filters: FilterList = [],  # noqa: B006  # pydantic copies a default
+    filters: FilterList = (),  # type: ignore[assignment]
     metric: Literal["BilledCost", "EffectiveCost", "ListCost", "ContractedCost"] = "BilledCost",
     dimension: DimensionName | None = None,
 ) -> ToolResult:
@@ -59,36 +62,42 @@ async def cost_forecast(
     """
     today = context.today
     span = span_until(until, start_date, today, context.calendar) if until else _horizon(horizon_days, today)
-    narrowed = Filters.parse(filters, context.calendar)
+    narrowed = read_filters(context, filters)
     divided = _divide(dimension, context)
     read = Period(min(span.period.start, today - timedelta(days=limits.FORECAST_HISTORY_DAYS)), today)
-    parameters = {
+    bound = {
         **read.bounds(),
-        **narrowed.parameters(),
-        **all_parameters((divided,) if divided else ()),
+        **(divided.parameters() if divided else {}),
         "max_groups": Parameter("INT64", limits.FORECAST_GROUPS),
     }
-    found = await context.run(fixed(principal.tenant, sql.history(metric, divided, narrowed), parameters))
-    series = [_Series(row["name"], row["currency"], _costs(row)) for row in found.rows]
-    known = _known(series, read, today)
+    asked = await ask(
+        principal, context, narrowed, read, lambda asked_for: (sql.history(metric, divided, asked_for), bound)
+    )
+    series = [_Series(row["name"], row["currency"], _costs(row)) for row in asked.rows]
+    # What is to be said of the data is whether yesterday is there; the history may begin when it likes.
+    yesterday = today - timedelta(days=1)
+    scope = Scope(NamedPeriod(Period(yesterday, yesterday)), narrowed, context.calendar, today)
+    said = notes(scope, asked, (each.currency for each in series))
+    known = _known(series, read, today, said)
     made = await asyncio.to_thread(_forecast_all, series, known, span)
     rows = _grouped_rows(made, divided.name) if divided else _time_rows(made, span)
     summary: dict[str, Any] = {
-        "period": span.period.as_dict(),
         **({} if until else {"horizon_days": horizon_days}),
-        "filters": narrowed.as_list(),
+        **describe_question(scope, asked),
+        "period": span.period.as_dict(),
         "forecasts": [each.summary(span, period_asked=until is not None) for each in made if each.parts is not None],
         "history": {**known.as_dict(), "days": known.days},
         **({"dimension": divided.name} if divided else {}),
         "method": projection.METHOD,
+        "notes": said,
         "cost_basis": metric,
     }
     shown = tuple(rows[: limits.MAX_RESULT_ROWS])
     return ToolResult(
-        found,
+        asked.found,
         shown,
         summary,
-        format_parameters(parameters),
+        format_parameters(asked.parameters),
         truncated=len(shown) < len(rows),
         background=() if divided else tuple(_actual_rows(made, span)),
     )
@@ -170,14 +179,14 @@ def _costs(row: Mapping[str, Any]) -> Costs:
     return dict(zip(row["days"], row["costs"], strict=True))
 
 
-def _known(series: Sequence[_Series], read: Period, today: date) -> Period:
+def _known(series: Sequence[_Series], read: Period, today: date, said: Sequence[str]) -> Period:
     """The days before today that have costs. Raises ToolError("not_enough_history") where none have."""
     days = [day for each in series for day in each.costs if day < today]
     if not days:
         raise ToolError(
             "not_enough_history",
-            f"There are no costs from {read.start} to {today - timedelta(days=1)} to forecast from. Use data_status "
-            "for the days that have data, and list_values for the names that filters take.",
+            f"There are no costs from {read.start} to {today - timedelta(days=1)} to forecast from. {' '.join(said)} "
+            "Use data_status for the days that have data, and query_costs for days that are over.",
         )
     return Period(min(days), max(days))
 
