@@ -68,7 +68,9 @@ def _shorten(argument: dict[str, Any]) -> dict[str, Any]:
     shown = {name: value for name, value in argument.items() if name != "title"}
     kinds = shown.get("anyOf", [])
     if len(kinds) == 2 and kinds[1] == {"type": "null"} and shown.get("default", ...) is None:
-        shown = {name: value for name, value in shown.items() if name not in ("anyOf", "default")} | kinds[0]
+        shown = kinds[0] | {name: value for name, value in shown.items() if name not in ("anyOf", "default")}
+    if shown.get("default") == []:
+        del shown["default"]
     return shown
 
 
