@@ -80,7 +80,7 @@ async def query_costs(
         **describe_question(scope, asked),
         **(await where_data_is(principal, context, asked)),
         "notes": [*notes(scope, asked, (row["currency"] for row in ordered)), *note_units(ordered, shape), *left_out],
-        "cost_basis": ", ".join(metric.name for metric in shape.metrics if metric.kind == "money"),
+        "cost_basis": shape.metrics[0].name,
     }
     return ToolResult(
         asked.found, tuple(rows), summary, format_parameters(asked.parameters), truncated=count > len(rows)
