@@ -46,7 +46,7 @@ _RANKED = Template("""ranked AS (
   FROM grouped
 ),
 placed AS (
-  SELECT *, ROW_NUMBER() OVER (ORDER BY $unchanged_lastplace, currency) AS position
+  SELECT *, ROW_NUMBER() OVER (ORDER BY ${unchanged_last}place, currency) AS position
   FROM ranked
 ),
 shown AS (
