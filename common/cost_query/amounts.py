@@ -25,12 +25,12 @@ def percentages(amounts: Sequence[Decimal]) -> list[Decimal | None]:
     return [Decimal(unit).scaleb(-2) for unit in units]
 
 
-def percent_of(part: Decimal, total: Decimal) -> Decimal | None:
+def percent_of(part: Decimal | int, total: Decimal | int) -> Decimal | None:
     """The share of a total in percent, to two decimals. Returns None where the total is zero."""
     if total == 0:
         return None
     with localcontext(prec=80):
-        return (part / total * 100).quantize(Decimal("0.01"), ROUND_HALF_UP)
+        return (Decimal(part) / total * 100).quantize(Decimal("0.01"), ROUND_HALF_UP)
 
 
 def percent_change(current: Decimal, previous: Decimal) -> Decimal | None:

@@ -8,6 +8,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from common.tools.result import read_model_message
+
 Message = Mapping[str, Any]
 
 TRANSFER = "transfer_to_agent"
@@ -89,4 +91,4 @@ def _object(text: str) -> Mapping[str, Any] | None:
         value = json.loads(text, parse_float=Decimal)
     except ValueError:
         return None
-    return value if isinstance(value, dict) else None
+    return read_model_message(value) if isinstance(value, dict) else None

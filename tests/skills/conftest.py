@@ -14,10 +14,12 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
+from common.focus.calendar import FiscalCalendar
 from common.settings import Settings
 from common.skills.alerts.tools import TOOLS as ALERT_TOOLS
 from common.skills.costs.tools import TOOLS as COST_TOOLS
 from common.skills.forecast.tools import TOOLS as FORECAST_TOOLS
+from common.skills.inventory.tools import TOOLS as INVENTORY_TOOLS
 from common.skills.usage.tools import TOOLS as USAGE_TOOLS
 from common.tenant import OrgSlug, Principal, Tenant, UserId
 from common.tools.context import ToolContext
@@ -35,6 +37,8 @@ NOON = datetime.combine(DEMO_TODAY, time(12), UTC)
 MANY_DAY = date(2024, 2, 29)
 STEADY_END = date(2024, 12, 31)
 SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "focus_1_0_sample.csv"
+
+UTC_YEAR = FiscalCalendar()
 
 Call = Callable[..., Any]
 
@@ -130,15 +134,17 @@ def counting(bigquery_url: str) -> Iterator[CountingWarehouse]:
 def call(counting: CountingWarehouse) -> Call:
     """Call a tool as an organisation's model does: ``await call(org, today, name, **arguments)`` -> envelope."""
 
-    async def calling(org: str, today: date, name: str, **arguments: object) -> dict[str, Any]:
+    async def calling(
+        org: str, today: date, tool_name: str, /, *, _calendar: FiscalCalendar = UTC_YEAR, **arguments: object
+    ) -> dict[str, Any]:
         if org == "focus_inc" and not SAMPLE.exists():
             pytest.skip("the FOCUS sample is not there")
         tenant = Tenant(OrgSlug(org), PROJECT, "organizations")
         principal = Principal(tenant, UserId("u1"), "key-1")
         noon = datetime.combine(today, time(12), UTC)
-        context = ToolContext({"org": org}, noon, "answer-1")
-        tools = BoundTools((*COST_TOOLS, *FORECAST_TOOLS), principal, context, {"warehouse": counting})
-        return await tools.call(name, json.dumps(arguments, default=str), agent_name="CostAnalyst")
+        context = ToolContext({"org": org}, noon, "answer-1", calendar=_calendar)
+        tools = BoundTools((*COST_TOOLS, *INVENTORY_TOOLS, *FORECAST_TOOLS), principal, context, {"warehouse": counting})
+        return await tools.call(tool_name, json.dumps(arguments, default=str), agent_name="CostAnalyst")
 
     return calling
 

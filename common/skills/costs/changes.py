@@ -5,11 +5,11 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from common import limits
 from common.cost_query.amounts import percent_change
-from common.cost_query.arguments import FilterList, Groups, PeriodName, names_schema
+from common.cost_query.arguments import ComparedPeriod, CostName, FilterList, Groups, PeriodName, ProviderName, Rows
 from common.cost_query.asking import Asked, Scope, ask
 from common.cost_query.caveats import describe_question, notes
 from common.cost_query.comparisons import aligned_windows, resolve_comparison
@@ -34,16 +34,17 @@ async def compare_periods(
     principal: Principal,
     context: WarehouseContext,
     *,
-    period_type: PeriodType | None = None,
-    current: PeriodName | None = None,
-    previous: PeriodName | None = None,
-    group_by: Annotated[Groups, names_schema("Default: provider, service.")] = ("provider", "service"),  # type: ignore[assignment]
+    period_type: Annotated[PeriodType, Field(description="MTD: with as many days of last month.")] | None = None,
+    current: ComparedPeriod | None = None,
+    previous: Annotated[PeriodName, WithJsonSchema({"type": "string", "description": "Default: the one before."})]
+    | None = None,
+    group_by: Groups = ("provider", "service"),  # type: ignore[assignment]
     filters: FilterList = (),  # type: ignore[assignment]
-    provider: Annotated[str, Field(min_length=1, max_length=100)] | None = None,
-    metric: Annotated[str, Field(max_length=40)] = "BilledCost",
-    limit: Annotated[int, Field(ge=1, le=limits.MAX_GROUPS)] = limits.MAX_DRIVERS,
+    provider: ProviderName | None = None,
+    metric: CostName = "BilledCost",
+    limit: Rows = limits.MAX_DRIVERS,
 ) -> ToolResult:
-    """Compare cost in two periods by group, the largest change first."""
+    """Compare cost in any two periods: change per group, new or gone, rate against usage effect."""
     compared = resolve_comparison(period_type, current, previous, context.today, context.calendar)
     given = read_filters(context, filters, provider=provider)
     groups = bind_dimensions(group_by, "g", context.calendar)
@@ -67,15 +68,15 @@ async def top_cost_drivers(
     principal: Principal,
     context: WarehouseContext,
     *,
-    days: Annotated[int, Field(ge=1, le=limits.MAX_DRIVER_DAYS)] = 30,
-    group_by: Annotated[Groups, names_schema("Default: service, provider.")] = ("service", "provider"),  # type: ignore[assignment]
+    days: Annotated[int, Field(ge=1, le=limits.MAX_DRIVER_DAYS, description="Up to yesterday.")] = 30,
+    group_by: Groups = ("service", "provider"),  # type: ignore[assignment]
     filters: FilterList = (),  # type: ignore[assignment]
-    metric: Annotated[str, Field(max_length=40)] = "BilledCost",
-    limit: Annotated[int, Field(ge=1, le=limits.MAX_DRIVERS)] = 10,
+    metric: CostName = "BilledCost",
+    limit: Annotated[int, Field(ge=1, le=limits.MAX_DRIVERS, description="Rows.")] = 10,
 ) -> ToolResult:
-    """Find why cost changed: the last complete days against the same weekdays before, fees set apart.
+    """Find why cost changed lately: the last days against the same weekdays before, fees set apart.
 
-    Each row has the path to the account, region, resource, team, model and day with most of its change.
+    Each row has the account, region, resource, team, model and day with most of its change.
     """
     compared = aligned_windows(days, context.today - timedelta(days=1))
     given = read_filters(context, filters)

@@ -46,7 +46,7 @@ _RANKED = Template("""ranked AS (
   FROM grouped
 ),
 placed AS (
-  SELECT *, ROW_NUMBER() OVER (ORDER BY place, currency) AS position
+  SELECT *, ROW_NUMBER() OVER (ORDER BY ${unchanged_last}place, currency) AS position
   FROM ranked
 ),
 shown AS (
@@ -211,7 +211,7 @@ def changes(groups: Sequence[BoundDimension], metric: Metric, filters: Filters) 
     return _CHANGES.substitute(
         _shared(groups, metric, filters, "SkuId,\n    ConsumedUnit,\n    ConsumedQuantity"),
         names=names,
-        ranked=_RANKED.substitute(ranking="current_cost - previous_cost", names=names, fees=0),
+        ranked=_RANKED.substitute(ranking="current_cost - previous_cost", names=names, fees=0, unchanged_last=""),
     )
 
 
@@ -219,13 +219,15 @@ def drivers(groups: Sequence[BoundDimension], metric: Metric, filters: Filters) 
     """The text for the groups whose cost without fees changed most, each with the path down to what changed in it."""
     aliases = [scan.alias_of(each, index) for index, each in enumerate(groups)]
     ranking = "(current_cost - current_fees) - (previous_cost - previous_fees)"
+    # A group that is nothing but fees would take the place of one that changed in another currency.
+    unchanged = "IF(absolute_change = 0, 1, 0), "
     return _DRIVERS.substitute(
         _shared(groups, metric, filters, _STEPS),
         names=_names(groups),
         qualified=", ".join(f"steps.{alias}" for alias in aliases),
         joined=" AND ".join(f"steps.{alias} = shown.{alias}" for alias in aliases),
         path_joined=" AND ".join(f"paths.{alias} = shown.{alias}" for alias in aliases),
-        ranked=_RANKED.substitute(ranking=ranking, names=_names(groups), fees=MOST_FEES),
+        ranked=_RANKED.substitute(ranking=ranking, names=_names(groups), fees=MOST_FEES, unchanged_last=unchanged),
     )
 
 

@@ -6,6 +6,7 @@ side, always per billing currency, and rounded nowhere.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from string import Template
 
 from common.cost_query import scan
@@ -42,7 +43,7 @@ ranked AS (
   FROM grouped
 ),
 placed AS (
-  SELECT *, ROW_NUMBER() OVER (ORDER BY $position, currency) AS position
+  SELECT *, ROW_NUMBER() OVER (ORDER BY $position) AS position
   FROM ranked
 ),
 shown AS (
@@ -199,7 +200,7 @@ def costs(shape: Shape, filters: Filters) -> str:
         ),
         keys=", ".join(keys),
         order=", ".join(order) or "currency",
-        position=", ".join(order) if _is_by_time(shape) else "place",
+        position=_position(shape, order),
         totals=",\n    ".join(_totals(shape.summed)),
         about=scan.facts_columns(filters, "COALESCE(shown.position, 1) = 1"),
     )
@@ -210,9 +211,10 @@ def _totals(metrics: Sequence[Metric]) -> list[str]:
     return [f"SUM({metric.field}) OVER (PARTITION BY currency) AS currency_{metric.field}" for metric in summed]
 
 
-def _is_by_time(shape: Shape) -> bool:
-    first = shape.order[0].by if shape.order else None
-    return isinstance(first, BoundDimension)
+def _position(shape: Shape, order: Sequence[str]) -> str:
+    """The order of rows of all currencies: by groups first if rows are ordered by them, else each currency in turn."""
+    leading = sum(1 for _ in takewhile(lambda each: isinstance(each.by, BoundDimension), shape.order))
+    return ", ".join([*order[:leading], "currency", *order[leading:]]) if leading else "place, currency"
 
 
 def _order(shape: Shape, names: Sequence[str]) -> list[str]:

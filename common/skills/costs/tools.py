@@ -8,21 +8,34 @@ from pydantic import Field
 
 from common import limits
 from common.cost_query.amounts import percentages
-from common.cost_query.arguments import Basis, DimensionName, FilterList, Groups, MetricNames, PeriodName, names_schema
+from common.cost_query.arguments import (
+    Basis,
+    CategoryName,
+    CostName,
+    DimensionName,
+    FilterList,
+    FirstDay,
+    FullFilters,
+    FullGroups,
+    FullPeriod,
+    LastDay,
+    MetricNames,
+    OrderName,
+    PeriodName,
+    ProviderName,
+)
 from common.cost_query.asking import ask
 from common.cost_query.caveats import covered_days, describe_question, notes
 from common.cost_query.dimensions import BoundDimension, all_parameters, bind_dimension
 from common.cost_query.reading import read_cost, read_filters, read_scope
 from common.cost_query.scan import alias_of
 from common.focus.dimensions import CostType
-from common.focus.metrics import METRICS
 from common.skills.costs import charts, sql
 from common.skills.costs.availability import where_data_is
 from common.skills.costs.changes import compare_periods, top_cost_drivers
 from common.skills.costs.shape import make_row, make_totals, name_groups, note_units, read_shape
 from common.tenant import Principal
 from common.tools.context import WarehouseContext
-from common.tools.periods import EndDate, StartDate
 from common.tools.registry import Tool, tool
 from common.tools.result import ToolResult, format_parameters
 from common.warehouse.query import Parameter
@@ -30,37 +43,29 @@ from common.warehouse.query import Parameter
 _DEFAULT_METRICS = ("BilledCost", "EffectiveCost", "LineItems")
 _FEW, _MANY = 50, limits.MAX_GROUPS
 
-Provider = Annotated[str, Field(min_length=1, max_length=100)]
-ServiceCategory = Annotated[str, Field(min_length=1, max_length=100)]
-
 
 async def query_costs(
     principal: Principal,
     context: WarehouseContext,
     *,
-    group_by: Annotated[
-        Groups,
-        names_schema("1 to 3 dimensions; none for the total."),
-    ] = (),  # type: ignore[assignment]
-    metrics: Annotated[
-        MetricNames,
-        names_schema(f"Of {', '.join(METRICS)}. Default: BilledCost, EffectiveCost, LineItems."),
-    ] = _DEFAULT_METRICS,  # type: ignore[assignment]
-    filters: FilterList = (),  # type: ignore[assignment]
-    provider: Provider | None = None,
-    service_category: ServiceCategory | None = None,
-    cost_type: CostType | None = None,
-    period: PeriodName | None = None,
-    start_date: StartDate | None = None,
-    end_date: EndDate | None = None,
+    group_by: FullGroups = (),  # type: ignore[assignment]
+    metrics: MetricNames | None = None,
+    filters: FullFilters = (),  # type: ignore[assignment]
+    provider: ProviderName | None = None,
+    service_category: CategoryName | None = None,
+    cost_type: Annotated[CostType, Field(description="One kind.")] | None = None,
+    period: FullPeriod | None = None,
+    start_date: FirstDay | None = None,
+    end_date: LastDay | None = None,
     time_basis: Basis = "charge",
-    order_by: DimensionName | None = None,
-    limit: Annotated[int | None, Field(ge=1, le=limits.MAX_GROUPS)] = None,
+    order_by: OrderName | None = None,
+    limit: Annotated[int, Field(ge=1, le=limits.MAX_GROUPS, description="Rows; totals cover everything.")]
+    | None = None,
 ) -> ToolResult:
-    """Sum costs or quantities by any dimensions, under any filters, in any period."""
+    """Sum costs, quantities or line items by any dimensions, under any filters, in any period, per currency."""
     given = read_filters(context, filters, provider=provider, service_category=service_category, cost_type=cost_type)
     scope = read_scope(context, given, period, start_date, end_date, time_basis)
-    shape = read_shape(group_by, metrics, order_by, time_basis, context.calendar)
+    shape = read_shape(group_by, metrics or _DEFAULT_METRICS, order_by, time_basis, context.calendar)
     most = limit or (_MANY if any(each.is_time for each in shape.groups) else _FEW)
     bound = {**scope.period.bounds(), **all_parameters(shape.groups), "limit": Parameter("INT64", most)}
     asked = await ask(principal, context, given, scope.period, lambda narrowed: (sql.costs(shape, narrowed), bound))
@@ -74,7 +79,7 @@ async def query_costs(
         **describe_question(scope, asked),
         **(await where_data_is(principal, context, asked)),
         "notes": [*notes(scope, asked, (row["currency"] for row in ordered)), *note_units(ordered, shape), *left_out],
-        "cost_basis": ", ".join(metric.name for metric in shape.metrics if metric.kind == "money"),
+        "cost_basis": shape.metrics[0].name,
     }
     return ToolResult(
         asked.found, tuple(rows), summary, format_parameters(asked.parameters), truncated=count > len(rows)
@@ -87,16 +92,13 @@ async def cost_breakdown(
     *,
     dimension: DimensionName,
     filters: FilterList = (),  # type: ignore[assignment]
-    cost_type: CostType | None = None,
-    metric: Annotated[str, Field(max_length=40)] = "BilledCost",
+    cost_type: Annotated[CostType, Field(description="One kind.")] | None = None,
+    metric: CostName = "BilledCost",
     period: PeriodName | None = None,
-    start_date: StartDate | None = None,
-    end_date: EndDate | None = None,
+    start_date: FirstDay | None = None,
+    end_date: LastDay | None = None,
 ) -> ToolResult:
-    """Divide a period's cost by one dimension: every value with its share.
-
-    Shares add up to exactly 100 within each currency; what does not fit is one row "(other)".
-    """
+    """Divide a period's cost by one dimension: shares add up to exactly 100 per currency, the rest is "(other)"."""
     given = read_filters(context, filters, cost_type=cost_type)
     scope = read_scope(context, given, period, start_date, end_date)
     divided = bind_dimension(dimension, "g0", context.calendar)

@@ -112,9 +112,10 @@ async def run_read_query(principal: Principal, context: WarehouseContext, *, sql
 
 _TOO_LARGE = "No values: the table has no plain text columns, or is too large to look through."
 
-TOOLS: tuple[Tool, ...] = tuple(
-    tool("explorer", function, draws=draws)
-    for function, draws in ((list_org_tables, None), (describe_table, None), (run_read_query, charts.query))
+TOOLS: tuple[Tool, ...] = (
+    tool("explorer", list_org_tables),
+    tool("explorer", describe_table),
+    tool("explorer", run_read_query, draws=charts.query, shows_sql=True),
 )
 
 
