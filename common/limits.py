@@ -195,6 +195,13 @@ FORECAST_GROUPS = 20
 FORECAST_DAY_ROWS = 92
 FORECAST_DRAWN_DAYS = 28
 
+# Budget tools
+MAX_BUDGETS = 200
+# Days of costs that budgets are held against and projected from, and how long ago a budget may have ended.
+BUDGET_DAYS = 400
+BUDGET_ENDED_DAYS = 366
+BUDGET_PROBLEMS = 50
+
 # Alert tools
 ALERT_NAME_CHARS = 100
 ALERT_ID_CHARS = 200

@@ -17,6 +17,7 @@ from google.cloud import bigquery
 from common.focus.calendar import FiscalCalendar
 from common.settings import Settings
 from common.skills.alerts.tools import TOOLS as ALERT_TOOLS
+from common.skills.budgets.tools import TOOLS as BUDGET_TOOLS
 from common.skills.costs.tools import TOOLS as COST_TOOLS
 from common.skills.forecast.tools import TOOLS as FORECAST_TOOLS
 from common.skills.inventory.tools import TOOLS as INVENTORY_TOOLS
@@ -143,7 +144,9 @@ def call(counting: CountingWarehouse) -> Call:
         principal = Principal(tenant, UserId("u1"), "key-1")
         noon = datetime.combine(today, time(12), UTC)
         context = ToolContext({"org": org}, noon, "answer-1", calendar=_calendar)
-        tools = BoundTools((*COST_TOOLS, *INVENTORY_TOOLS, *FORECAST_TOOLS), principal, context, {"warehouse": counting})
+        tools = BoundTools(
+            (*COST_TOOLS, *INVENTORY_TOOLS, *FORECAST_TOOLS), principal, context, {"warehouse": counting}
+        )
         return await tools.call(tool_name, json.dumps(arguments, default=str), agent_name="CostAnalyst")
 
     return calling
@@ -164,7 +167,7 @@ def ask(operated: bigquery.Client, counting: CountingWarehouse) -> Call:
 
     ``_user``, ``_scope`` and ``_now`` say who, in which answer and when.
     """
-    registry = Registry((*ALERT_TOOLS, *USAGE_TOOLS))
+    registry = Registry((*ALERT_TOOLS, *USAGE_TOOLS, *BUDGET_TOOLS))
 
     async def asking(
         org: str,

@@ -17,7 +17,7 @@ from common.cost_query.dimensions import BoundDimension, bind_dimension
 from common.cost_query.periods import NamedPeriod
 from common.cost_query.reading import read_filters
 from common.skills.forecast import charts, projection, sql
-from common.skills.forecast.projection import Forecast
+from common.skills.forecast.landing import Costs, Landing, land
 from common.skills.forecast.reconcile import reconcile
 from common.skills.forecast.span import Span, span_until
 from common.tenant import Principal
@@ -26,8 +26,6 @@ from common.tools.periods import Period
 from common.tools.registry import Tool, tool
 from common.tools.result import ToolError, ToolResult, format_parameters
 from common.warehouse.query import Parameter
-
-Costs = Mapping[date, Decimal]
 
 
 async def cost_forecast(
@@ -85,7 +83,7 @@ async def cost_forecast(
         **({} if until else {"horizon_days": horizon_days}),
         **describe_question(scope, asked),
         "period": span.period.as_dict(),
-        "forecasts": [each.summary(span, period_asked=until is not None) for each in made if each.parts is not None],
+        "forecasts": [each.summary(span, period_asked=until is not None) for each in made],
         "history": {**known.as_dict(), "days": known.days},
         **({"dimension": divided.name} if divided else {}),
         "method": projection.METHOD,
@@ -115,37 +113,29 @@ class _Series:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """A forecast with what is there already. ``parts`` are the values that it is divided into; None for such a part."""
+    """Where a series lands. ``parts`` are the values that it is divided into, of which each is one part of itself."""
 
     name: str
     currency: str
     costs: Costs
-    actual: Decimal
-    today_so_far: Decimal
-    rest_of_today: Decimal
-    gap: Decimal
-    forecast: Forecast
-    parts: tuple["_Made", ...] | None = None
-
-    @property
-    def fixed(self) -> Decimal:
-        return self.actual + self.today_so_far + self.rest_of_today + self.gap
+    landing: Landing
+    parts: tuple["_Made", ...] = ()
 
     def summary(self, span: Span, *, period_asked: bool) -> dict[str, Any]:
-        made = self.forecast
+        landing, made = self.landing, self.landing.forecast
         told: dict[str, Any] = {"currency": self.currency}
         if period_asked:
             told |= {
-                "period_total": self.fixed + made.total,
-                "period_lower": self.fixed + made.lower,
-                "period_upper": self.fixed + made.upper,
+                "period_total": landing.total,
+                "period_lower": landing.lower,
+                "period_upper": landing.upper,
             }
         if period_asked and span.has_begun:
             told |= {
-                "actual_to_date": self.actual,
-                "today_so_far": self.today_so_far,
-                "rest_of_today": self.rest_of_today,
-                **({"days_not_loaded_yet": self.gap} if self.gap else {}),
+                "actual_to_date": landing.actual,
+                "today_so_far": landing.today_so_far,
+                "rest_of_today": landing.rest_of_today,
+                **({"days_not_loaded_yet": landing.gap} if landing.gap else {}),
             }
         return told | {
             "avg_daily": made.avg_daily,
@@ -210,48 +200,31 @@ def _forecast_all(series: Sequence[_Series], known: Period, span: Span) -> list[
 
 
 def _forecast_one(series: _Series, known: Period, span: Span) -> _Made:
-    first = span.period.start
-    actual = sum((cost for day, cost in series.costs.items() if first <= day <= known.end), Decimal())
-    before = {day: cost for day, cost in series.costs.items() if day < span.today} or {known.end: Decimal()}
-    forecast = projection.project(before, known.end, span.today, span.horizon, first)
-    so_far = series.costs.get(span.today, Decimal())
-    rest = forecast.today - so_far
-    # A day that cost more than was projected has nothing more to come.
-    more = rest if rest * forecast.today > 0 else Decimal()
-    begun = span.has_begun
-    return _Made(
-        series.name,
-        series.currency,
-        series.costs,
-        actual if begun else Decimal(),
-        so_far if begun else Decimal(),
-        more if begun else Decimal(),
-        forecast.gap if begun else Decimal(),
-        forecast,
-    )
+    return _Made(series.name, series.currency, series.costs, land(series.costs, known.end, span))
 
 
 def _reconcile(whole: _Made, parts: Sequence[_Made]) -> list[_Made]:
     """The parts, with projections that add up to the whole's."""
-    totals = reconcile([part.forecast.total for part in parts], whole.forecast.total)
-    rests = reconcile([part.rest_of_today for part in parts], whole.rest_of_today)
-    gaps = reconcile([part.gap for part in parts], whole.gap)
+    of, of_whole = [part.landing for part in parts], whole.landing
+    totals = reconcile([each.forecast.total for each in of], of_whole.forecast.total)
+    rests = reconcile([each.rest_of_today for each in of], of_whole.rest_of_today)
+    gaps = reconcile([each.gap for each in of], of_whole.gap)
     made = []
     for part, total, rest, gap in zip(parts, totals, rests, gaps, strict=True):
-        moved = total - part.forecast.total
-        forecast = replace(
-            part.forecast, total=total, lower=part.forecast.lower + moved, upper=part.forecast.upper + moved
-        )
-        made.append(replace(part, forecast=forecast, rest_of_today=rest, gap=gap))
+        forecast = part.landing.forecast
+        moved = total - forecast.total
+        forecast = replace(forecast, total=total, lower=forecast.lower + moved, upper=forecast.upper + moved)
+        landing = replace(part.landing, forecast=forecast, rest_of_today=rest, gap=gap)
+        made.append(replace(part, landing=landing))
     return made
 
 
 def _time_rows(made: Sequence[_Made], span: Span) -> list[dict[str, Any]]:
     rows = []
     for each in made:
-        points = [point for point in each.forecast.points if point.day >= span.period.start]
+        points = [point for point in each.landing.forecast.points if point.day >= span.period.start]
         if len(points) > limits.FORECAST_DAY_ROWS:
-            points = list(projection.monthly(points, each.forecast))
+            points = list(projection.monthly(points, each.landing.forecast))
         rows += [
             {
                 "date": point.day,
@@ -269,16 +242,16 @@ def _grouped_rows(made: Sequence[_Made], name: str) -> list[dict[str, Any]]:
     return [
         {
             name: part.name,
-            "actual_to_date": part.actual + part.today_so_far,
-            "projected_cost": part.rest_of_today + part.gap + part.forecast.total,
-            "period_total": part.fixed + part.forecast.total,
-            "lower": part.fixed + part.forecast.lower,
-            "upper": part.fixed + part.forecast.upper,
-            "confidence": part.forecast.confidence,
+            "actual_to_date": part.landing.actual + part.landing.today_so_far,
+            "projected_cost": part.landing.total - part.landing.actual - part.landing.today_so_far,
+            "period_total": part.landing.total,
+            "lower": part.landing.lower,
+            "upper": part.landing.upper,
+            "confidence": part.landing.forecast.confidence,
             "currency": each.currency,
         }
         for each in made
-        for part in each.parts or ()
+        for part in each.parts
     ]
 
 

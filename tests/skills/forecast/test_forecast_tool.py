@@ -23,7 +23,7 @@ def money(value: object) -> Decimal:
     return Decimal(str(value))
 
 
-def spent(org: str, first: date, last: date, meets: Callable[[Row], bool] = lambda row: True) -> dict[str, Decimal]:
+def spent(org: str, first: date, last: date, meets: Callable[[Row], bool] = lambda _row: True) -> dict[str, Decimal]:
     """What rows that meet a condition come to within days, by currency."""
     sums: dict[str, Decimal] = defaultdict(Decimal)
     for row in rows_of(org):
