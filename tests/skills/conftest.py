@@ -18,6 +18,7 @@ from common.focus.calendar import FiscalCalendar
 from common.settings import Settings
 from common.skills.alerts.tools import TOOLS as ALERT_TOOLS
 from common.skills.budgets.tools import TOOLS as BUDGET_TOOLS
+from common.skills.commitments.tools import TOOLS as COMMITMENT_TOOLS
 from common.skills.costs.tools import TOOLS as COST_TOOLS
 from common.skills.forecast.tools import TOOLS as FORECAST_TOOLS
 from common.skills.inventory.tools import TOOLS as INVENTORY_TOOLS
@@ -144,9 +145,8 @@ def call(counting: CountingWarehouse) -> Call:
         principal = Principal(tenant, UserId("u1"), "key-1")
         noon = datetime.combine(today, time(12), UTC)
         context = ToolContext({"org": org}, noon, "answer-1", calendar=_calendar)
-        tools = BoundTools(
-            (*COST_TOOLS, *INVENTORY_TOOLS, *FORECAST_TOOLS), principal, context, {"warehouse": counting}
-        )
+        every = (*COST_TOOLS, *INVENTORY_TOOLS, *FORECAST_TOOLS, *COMMITMENT_TOOLS)
+        tools = BoundTools(every, principal, context, {"warehouse": counting})
         return await tools.call(tool_name, json.dumps(arguments, default=str), agent_name="CostAnalyst")
 
     return calling
