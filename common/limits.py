@@ -195,6 +195,14 @@ FORECAST_GROUPS = 20
 FORECAST_DAY_ROWS = 92
 FORECAST_DRAWN_DAYS = 28
 
+# Anomalies: the days before the period that say what is usual, values that are judged, and what is told of them
+ANOMALY_DAYS = 400
+ANOMALY_HISTORY_DAYS = 120
+ANOMALY_GROUPS = 100
+MAX_ANOMALIES = 30
+ANOMALY_CAUSES = 3
+ANOMALY_LINES = 5
+
 # Budget tools
 MAX_BUDGETS = 200
 # Days of costs that budgets are held against and projected from, and how long ago a budget may have ended.

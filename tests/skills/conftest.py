@@ -17,6 +17,7 @@ from google.cloud import bigquery
 from common.focus.calendar import FiscalCalendar
 from common.settings import Settings
 from common.skills.alerts.tools import TOOLS as ALERT_TOOLS
+from common.skills.anomalies.tools import TOOLS as ANOMALY_TOOLS
 from common.skills.budgets.tools import TOOLS as BUDGET_TOOLS
 from common.skills.commitments.tools import TOOLS as COMMITMENT_TOOLS
 from common.skills.costs.tools import TOOLS as COST_TOOLS
@@ -145,7 +146,7 @@ def call(counting: CountingWarehouse) -> Call:
         principal = Principal(tenant, UserId("u1"), "key-1")
         noon = datetime.combine(today, time(12), UTC)
         context = ToolContext({"org": org}, noon, "answer-1", calendar=_calendar)
-        every = (*COST_TOOLS, *INVENTORY_TOOLS, *FORECAST_TOOLS, *COMMITMENT_TOOLS)
+        every = (*COST_TOOLS, *INVENTORY_TOOLS, *FORECAST_TOOLS, *COMMITMENT_TOOLS, *ANOMALY_TOOLS)
         tools = BoundTools(every, principal, context, {"warehouse": counting})
         return await tools.call(tool_name, json.dumps(arguments, default=str), agent_name="CostAnalyst")
 

@@ -19,9 +19,9 @@ from common.tools.result import ToolResult, format_parameters
 
 BASIS = (
     "Of usage charges. utilization = used / (used + unused), at effective cost. coverage = covered / eligible usage, "
-    "at list cost; eligible is the usage of service categories in which commitments are used. negotiated savings = list - "
-    "contracted; commitment savings = contracted - effective, unused commitments included; effective savings rate = "
-    "1 - effective / list. Purchases are BilledCost, charged when bought."
+    "at list cost; eligible is the usage of service categories in which commitments are used. negotiated savings = "
+    "list - contracted; commitment savings = contracted - effective, unused commitments included; effective savings "
+    "rate = 1 - effective / list. Purchases are BilledCost, charged when bought."
 )
 _DEFAULT = ("provider", "commitment_type")
 _OF_COMMITMENTS = frozenset(

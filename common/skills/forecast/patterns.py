@@ -36,6 +36,7 @@ class Pattern:
     unusual: Mapping[int, float]  # index -> distance, of days that are no monthly charge
     shifts: tuple[int, ...]  # indexes at which a new level begins
     levels: tuple[float, ...]  # of a day, one more than there are shifts
+    bound: float  # the distance from which on a day is unusual
     unconfirmed: tuple[int, float]  # newest days on one side of the usual, and how far; (0, 0.0) for none
 
     @property
@@ -71,7 +72,7 @@ def take_apart(history: Sequence[float], start: date) -> Pattern:
     weekdays = _weekday_effects(clean, start, shifts)
     levels = tuple(median(flat[first:last]) for first, last in segments(shifts, len(flat)))
     unconfirmed = _unconfirmed(left, len(history), levels[-1])
-    return Pattern(start, tuple(clean), weekdays, monthly, left, shifts, levels, unconfirmed)
+    return Pattern(start, tuple(clean), weekdays, monthly, left, shifts, levels, bound, unconfirmed)
 
 
 def weekday(start: date, index: int) -> int:
