@@ -42,6 +42,7 @@ def shared_rows(org: str) -> dict[str, list[Row]]:
     return {
         "org_hierarchy": operations.hierarchy_rows(organization),
         "org_usage_quotas": operations.quotas(organization, TODAY),
+        "org_subscriptions": operations.subscription(organization),
         "org_meta_pipeline_runs": operations.pipeline_runs(organization, TODAY),
         "org_notification_rules": alerts.rules(organization),
         "org_alert_history": alerts.history(organization, TODAY, totals.by_day),

@@ -9,7 +9,8 @@ import pytest
 
 from common import limits
 from common.focus.dimensions import TIMES, Dimension, GroupBy
-from common.skills.usage.sql import Consumer, UsageGroup
+from common.skills.usage.genai_sql import UsageGroup
+from common.skills.usage.sql import Consumer
 from common.tools.periods import PeriodType
 from common.tools.result import CHART, as_message, as_stored
 from local.data import demo
