@@ -17,12 +17,14 @@ from google.cloud import bigquery
 from common.focus.calendar import FiscalCalendar
 from common.settings import Settings
 from common.skills.alerts.tools import TOOLS as ALERT_TOOLS
+from common.skills.allocation.tools import TOOLS as ALLOCATION_TOOLS
 from common.skills.anomalies.tools import TOOLS as ANOMALY_TOOLS
 from common.skills.budgets.tools import TOOLS as BUDGET_TOOLS
 from common.skills.commitments.tools import TOOLS as COMMITMENT_TOOLS
 from common.skills.costs.tools import TOOLS as COST_TOOLS
 from common.skills.forecast.tools import TOOLS as FORECAST_TOOLS
 from common.skills.inventory.tools import TOOLS as INVENTORY_TOOLS
+from common.skills.unit_costs.tools import TOOLS as UNIT_TOOLS
 from common.skills.usage.tools import TOOLS as USAGE_TOOLS
 from common.tenant import OrgSlug, Principal, Tenant, UserId
 from common.tools.context import ToolContext
@@ -146,7 +148,15 @@ def call(counting: CountingWarehouse) -> Call:
         principal = Principal(tenant, UserId("u1"), "key-1")
         noon = datetime.combine(today, time(12), UTC)
         context = ToolContext({"org": org}, noon, "answer-1", calendar=_calendar)
-        every = (*COST_TOOLS, *INVENTORY_TOOLS, *FORECAST_TOOLS, *COMMITMENT_TOOLS, *ANOMALY_TOOLS)
+        every = (
+            *COST_TOOLS,
+            *INVENTORY_TOOLS,
+            *FORECAST_TOOLS,
+            *COMMITMENT_TOOLS,
+            *ANOMALY_TOOLS,
+            *UNIT_TOOLS,
+            *ALLOCATION_TOOLS,
+        )
         tools = BoundTools(every, principal, context, {"warehouse": counting})
         return await tools.call(tool_name, json.dumps(arguments, default=str), agent_name="CostAnalyst")
 
@@ -168,7 +178,7 @@ def ask(operated: bigquery.Client, counting: CountingWarehouse) -> Call:
 
     ``_user``, ``_scope`` and ``_now`` say who, in which answer and when.
     """
-    registry = Registry((*ALERT_TOOLS, *USAGE_TOOLS, *BUDGET_TOOLS))
+    registry = Registry((*ALERT_TOOLS, *USAGE_TOOLS, *BUDGET_TOOLS, *UNIT_TOOLS, *ALLOCATION_TOOLS))
 
     async def asking(
         org: str,
