@@ -60,7 +60,7 @@ def every_single() -> Iterator[Text]:
     for name, basis in product(NAMES, ("charge", "billing")):
         yield costs_text((name,), ("BilledCost",), Filters(), basis)
     for metric in METRICS:
-        yield costs_text(("service",), (metric,), Filters(), "charge")
+        yield costs_text(("provider", "service"), (metric,), Filters(), "charge")
     for name in NAMES:
         yield costs_text((), ("BilledCost", "LineItems"), filters_of(*((name, op) for op in OPS)), "charge")
         yield from _of_other_tools(name)
