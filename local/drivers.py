@@ -1,4 +1,4 @@
-"""``python -m local drivers FILE --org acme_inc``: load an organisation's own counts, for cost per order and the like."""
+"""``python -m local drivers FILE --org acme_inc``: load an organisation's own counts, for costs per order."""
 
 import argparse
 import os

@@ -18,6 +18,8 @@ from common.warehouse.query import Parameter
 
 TABLE = "{own.cost_data_standard_1_3}"
 MATCHED_VALUES = 20
+# Dimensions whose names other columns of a text have.
+_OTHER_COLUMNS = frozenset({"currency", "consumed_unit", "pricing_unit"})
 _RECENT_DAYS = 45
 
 _FACTS = Template("""facts AS (
@@ -56,7 +58,7 @@ def time_column(basis: TimeBasis) -> str:
 
 def alias_of(dimension: BoundDimension, index: int) -> str:
     """The column of a text that holds a dimension: its name where that is a plain one."""
-    plain = dimension.name.isidentifier() and dimension.name != "currency"
+    plain = dimension.name.isidentifier() and dimension.name not in _OTHER_COLUMNS
     return dimension.name if plain else f"g{index}"
 
 

@@ -34,7 +34,7 @@ from common.warehouse.client import QueryResult, Warehouse
 from common.warehouse.query import GuardedQuery
 from local.data import demo, focus, warehouse
 from local.emulators.process import EmulatorProcess
-from tests.skills import costs_made, operations_made
+from tests.skills import bills_made, costs_made, operations_made
 
 PROJECT = "local-dev-project"
 DEMO_TODAY = date(2026, 3, 31)
@@ -70,6 +70,8 @@ def rows_of(org: str) -> tuple[dict[str, Any], ...]:
             return tuple(costs_made.many_services(600, MANY_DAY))
         case "steady_inc":
             return tuple(costs_made.steady(60, STEADY_END))
+        case "bill_inc":
+            return tuple(bills_made.bill())
         case "empty_inc":
             return ()
         case "focus_inc":
@@ -112,7 +114,7 @@ def bigquery_url() -> Iterator[str]:
 
 def _load(url: str) -> None:
     client = bigquery.Client(project=PROJECT, credentials=AnonymousCredentials(), client_options={"api_endpoint": url})
-    made = ["edges_inc", "many_inc", "steady_inc", "empty_inc"]
+    made = ["edges_inc", "many_inc", "steady_inc", "bill_inc", "empty_inc"]
     orgs = [*demo.ORGS, *made, *(["focus_inc"] if SAMPLE.exists() else [])]
     warehouse.create(client, orgs)
     table = schema.load("tenant", warehouse.COSTS)

@@ -61,7 +61,7 @@ async def compare_periods(
         **(await where_data_is(principal, context, asked)),
         "cost_basis": measured.name,
     }
-    return _result(asked, rows, summary)
+    return _result(asked, rows, summary, "group_count")
 
 
 async def top_cost_drivers(
@@ -99,7 +99,7 @@ async def top_cost_drivers(
         **(await where_data_is(principal, context, asked)),
         "cost_basis": measured.name,
     }
-    return _result(asked, rows, summary)
+    return _result(asked, rows, summary, "changed_count")
 
 
 async def _ask(
@@ -236,8 +236,8 @@ def _is_fees(row: Mapping[str, Any]) -> bool:
     return bool(row["current_cost"] == row["current_fees"] and row["previous_cost"] == row["previous_fees"])
 
 
-def _result(asked: Asked, rows: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> ToolResult:
-    count = next((row["group_count"] for row in asked.rows), 0)
+def _result(asked: Asked, rows: Sequence[Mapping[str, Any]], summary: Mapping[str, Any], count: str) -> ToolResult:
+    """Make the answer; ``count`` is the column that says how many groups there are to show."""
+    there = next((row[count] for row in asked.rows), 0)
     parameters = format_parameters(asked.parameters)
-    left_out = count > max((row["position"] for row in asked.rows), default=0)
-    return ToolResult(asked.found, tuple(rows), summary, parameters, truncated=left_out or count > len(asked.rows))
+    return ToolResult(asked.found, tuple(rows), summary, parameters, truncated=there > len(rows))

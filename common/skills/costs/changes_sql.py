@@ -42,7 +42,8 @@ _RANKED = Template("""ranked AS (
     SUM(previous_cost) OVER (PARTITION BY currency) AS currency_previous_cost,
     SUM(current_fees) OVER (PARTITION BY currency) AS currency_current_fees,
     SUM(previous_fees) OVER (PARTITION BY currency) AS currency_previous_fees,
-    COUNT(*) OVER () AS group_count
+    COUNT(*) OVER () AS group_count,
+    COUNTIF($ranking != 0) OVER () AS changed_count
   FROM grouped
 ),
 placed AS (

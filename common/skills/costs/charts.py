@@ -26,7 +26,6 @@ _NOT_NAMES = frozenset({
 })  # fmt: skip
 
 
-_FIELD_TIME, _FIELD_NAME = "time", "name"
 _GRAINS: Mapping[str, Grain] = {
     "hour": "instant",
     "day": "day",
@@ -54,17 +53,18 @@ def costs(result: ToolResult) -> Spec | None:
     others = [name for name in by if name != moment]
     if moment is not None:
         heading = Heading(heading.text.replace(f"by {moment}", f"per {moment}"), (*heading.lines, *cut))
-        time = Time(_FIELD_TIME, named(moment).capitalize(), _GRAINS[moment])
-        drawn = [{**_plain(row, others), _FIELD_TIME: _instant(row[moment], moment)} for row in rows]
+        time = Time(moment, named(moment).capitalize(), _GRAINS[moment])
+        drawn = [{**_plain(row, others), moment: _instant(row[moment], moment)} for row in rows]
         if not others:
-            return drawings.line(heading, drawn, time, measured, *_also(result, measured, currency))
-        return series.lines(heading, drawn, time, Label(_FIELD_NAME, _title(others)), measured)
+            costs_beside = [each for each in _also(result, measured, currency) if each.field != "line_items"]
+            return drawings.line(heading, drawn, time, measured, *costs_beside)
+        return series.lines(heading, drawn, time, Label(_field(others), _title(others)), measured)
     drawn = [_plain(row, by) for row in rows]
-    label = Label(_FIELD_NAME, _title(by))
+    label = Label(_field(by), _title(by))
     if by[0] in TIMES:
-        shown = labelled(drawn[: limits.CHART_QUERY_BARS], _FIELD_NAME)
+        shown = labelled(drawn[: limits.CHART_QUERY_BARS], label.field)
     else:
-        shown = largest(drawn, _FIELD_NAME, measured.field, _total(result, currency, measured, drawn))
+        shown = largest(drawn, label.field, measured.field, _total(result, currency, measured, drawn))
     return drawings.bars(heading, shown, label, measured, *_also(result, measured, currency))
 
 
@@ -94,8 +94,14 @@ def _also(result: ToolResult, measure: Measure, currency: str | None) -> list[Me
 
 
 def _plain(row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """The row with its names as one text."""
-    return {**row, _FIELD_NAME: " / ".join(str(row[name]) for name in names)}
+    """The row with its names as one text, where they are several or go by a name of no plain word."""
+    if not names or _field(names) in row:
+        return dict(row)
+    return {**row, _field(names): " / ".join(str(row[name]) for name in names)}
+
+
+def _field(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 and names[0].isidentifier() else "name"
 
 
 def _instant(value: object, grain: str) -> str:
@@ -115,14 +121,15 @@ def _total(result: ToolResult, currency: str | None, measure: Measure, rows: Seq
 def breakdown(result: ToolResult) -> Spec | None:
     """The largest parts of a total, and the rest."""
     by = str(result.summary["dimension"])
-    title = _words(str(result.summary["cost_basis"]))
+    title = _words(str(result.summary.get("cost_basis", "BilledCost")))
     rows, currency, notes = of_one_currency(result.rows)
     heading = Heading(f"{title} by {named(by)}", (*about(result.summary), *notes))
-    shown = largest([_plain(row, [by]) for row in rows], _FIELD_NAME, "total", total(result, currency, "total"))
+    field = _field([by])
+    shown = largest([_plain(row, [by]) for row in rows], field, "total", total(result, currency, "total"))
     return drawings.bars(
         heading,
         shown,
-        Label(_FIELD_NAME, _title([by])),
+        Label(field, _title([by])),
         Measure("total", title, currency),
         Measure("pct_of_total", "Share", "%"),
     )
@@ -133,18 +140,19 @@ def changes(result: ToolResult) -> Spec | None:
     rows, currency, notes = of_one_currency(result.rows)
     current, previous = (days(result.summary[name]) for name in ("current", "previous"))
     by = [name for name in (result.rows[0] if result.rows else ()) if name not in _NOT_NAMES]
-    title = _words(str(result.summary["cost_basis"]))
+    title = _words(str(result.summary.get("cost_basis", "BilledCost")))
     service_first = [name for name in by if name != "provider"] or by
     heading = Heading(
         f"Change in {title.lower()} by {' and '.join(named(name) for name in service_first)}",
         (f"{current} against {previous}", *notes),
     )
     apart = "provider" if "provider" in by and service_first != by else None
+    field = _field(service_first)
     shown = [_plain(row, service_first) for row in rows[: limits.CHART_QUERY_BARS]]
     return drawings.diverging_bars(
         heading,
-        labelled(shown, _FIELD_NAME, apart=apart),
-        Label(_FIELD_NAME, _title(service_first)),
+        labelled(shown, field, apart=apart),
+        Label(field, _title(service_first)),
         Measure("absolute_change", "Change", currency),
         *(Measure(field, title, currency) for field, title in _CHANGE.items()),
         Measure("percent_change", "Change", "%"),

@@ -10,7 +10,7 @@ from common.cost_query.reading import read_metrics
 from common.cost_query.scan import alias_of
 from common.focus.calendar import FiscalCalendar
 from common.focus.currencies import round_amount
-from common.focus.dimensions import TimeBasis
+from common.focus.dimensions import TimeBasis, find_dimension
 from common.focus.metrics import Metric, find_metric
 from common.skills.costs.sql import Order, Shape, unit_field
 from common.tools.result import ToolError
@@ -38,8 +38,12 @@ def _read_order(groups: Sequence[BoundDimension], metrics: Sequence[Metric], ord
     if metric is not None and metric in metrics:
         return (Order(metric, descending=said is None or said[1].lower() == "desc"),)
     downwards = order_by.strip().startswith("-") or (said is not None and said[1].lower() == "desc")
-    wanted = "".join(name.casefold().split())
-    chosen = [each for each in groups if each.name.casefold() == wanted or (wanted == "time" and each.is_time)]
+    wanted = find_dimension(name)
+    chosen = [
+        each
+        for each in groups
+        if name.casefold() == each.name.casefold() or wanted is each.dimension or (name == "time" and each.is_time)
+    ]
     if not chosen:
         there = [*(metric.name for metric in metrics), *(each.name for each in groups)]
         raise ToolError(
