@@ -1,10 +1,12 @@
 """Texts that the cost tools can send: each dimension, metric and filter by itself, and a sample of several together."""
 
 import random
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import product
 
-from common.cost_query.dimensions import all_parameters, bind_dimension, bind_dimensions
+from common.cost_query.dimensions import BoundDimension, all_parameters, bind_dimension, bind_dimensions
 from common.cost_query.filters import OPS, Filters
 from common.cost_query.values import tag_keys_text, values_text
 from common.focus.calendar import FiscalCalendar
@@ -104,3 +106,42 @@ def sample(number: int, seed: int = 14) -> Iterator[Text]:
         pairs = [(chance.choice(NAMES), chance.choice(OPS)) for _ in range(chance.randint(0, 4))]
         order = chance.choice((None, metrics[0], f"{metrics[-1]} asc", *groups))
         yield costs_text(groups, metrics, filters_of(*pairs), chance.choice(("charge", "billing")), order)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A text with the values that its dimensions and filters bind, and the types of what its caller binds."""
+
+    name: str
+    text: str
+    parameters: Mapping[str, Parameter]
+    types: Mapping[str, str]
+
+
+def with_values() -> Iterator[Bound]:
+    """Texts to be run: costs by every dimension under a filter, and the other tools' by one of each kind."""
+    metric = METRICS["BilledCost"]
+    for name in NAMES:
+        groups = bind_dimensions([name], "g", CALENDAR)
+        filters = filters_of((name, "not_null"), ("charge_category", "not_in"))
+        shape = read_shape((name,), ("BilledCost", "EffectiveCost", "LineItems"), None, "charge", CALENDAR)
+        yield _bound(
+            f"costs by {name}", sql.costs(shape, filters if name in _EACH_KIND else Filters()), groups, filters
+        )
+    for name in ("team", *_EACH_KIND):
+        groups, filters = bind_dimensions([name], "g", CALENDAR), filters_of(("provider", "contains"))
+        dimension = groups[0]
+        yield _bound(f"breakdown by {name}", sql.breakdown(dimension, metric, filters), groups, filters)
+        yield _bound(f"changes by {name}", changes_sql.changes(groups, metric, filters), groups, filters)
+        yield _bound(f"drivers by {name}", changes_sql.drivers(groups, metric, filters), groups, filters)
+        yield _bound(f"values of {name}", values_text(dimension, filters, search=False), groups, filters)
+    yield _bound("tag keys", tag_keys_text(search=False), (), Filters())
+    yield _bound("status", STATUS, (), Filters())
+    yield _bound("history", sql.HISTORY, (), Filters())
+
+
+def _bound(name: str, text: str, groups: tuple[BoundDimension, ...], filters: Filters) -> Bound:
+    given = {**all_parameters(groups), **filters.parameters()}
+    used = {key: value for key, value in given.items() if re.search(rf"@{key}\b", text)}
+    more = {**_INSTANTS, **_PAIR, **_VALUE_TYPES, "limit": "INT64", "recent_day": "DATE"}
+    return Bound(name, text, used, {key: kind for key, kind in more.items() if re.search(rf"@{key}\b", text)})

@@ -13,7 +13,6 @@ from common.app import Services
 from common.focus.providers import provider_names
 from common.settings import Settings
 from common.skills.alerts import sql as alert_sql
-from common.skills.costs import sql as cost_sql
 from common.skills.explorer import sql as explorer_sql
 from common.skills.usage import sql as usage_sql
 from common.tenant import OrgSlug, Tenant
@@ -25,7 +24,7 @@ from common.warehouse.result import TableColumn, TableInfo
 from local.data import warehouse
 from local.emulators.bigquery import BigQueryEmulator
 from tests import googlesql
-from tests.skills import costs_made, operations_made
+from tests.skills import cost_texts, costs_made, operations_made
 from tests.skills.evaluator import Answer, Evaluator, Made
 
 PROJECT, MINE, THEIRS = "local-dev-project", "acme_inc", "globex_inc"
@@ -33,21 +32,23 @@ TENANT = Tenant(OrgSlug(MINE), PROJECT, "organizations")
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
 
 TEXTS = {
-    name: (text, types)
-    for every in (cost_sql.every_query, usage_sql.every_query, alert_sql.every_query)
-    for name, text, types in every()
+    name: (text, types) for every in (usage_sql.every_query, alert_sql.every_query) for name, text, types in every()
 }
+# What the cost tools send, with values to bind: every dimension once, and a few of each other kind.
+COST_TEXTS = {made.name: made for made in cost_texts.with_values()}
 # They change rows, which the evaluator answers in a form of its own.
 WRITES = {"create rule", "acknowledge rule", "acknowledge alert"}
 READS = sorted(TEXTS.keys() - WRITES)
 
 # A tool's own name, and a text that it sends; list_org_tables sends none.
 SENT_BY = {
-    "query_costs": "costs by provider, all",
-    "compare_periods": "changes, 0 filters",
-    "top_cost_drivers": "changes, 1 filters",
-    "cost_breakdown": "breakdown by team, 0 filters",
+    "query_costs": "costs by provider",
+    "compare_periods": "changes by service",
+    "top_cost_drivers": "drivers by service",
+    "cost_breakdown": "breakdown by team",
     "cost_forecast": "history",
+    "list_values": "values of service",
+    "data_status": "status",
     "list_alerts": "rules",
     "create_alert": "entity",
     "alert_history": "history, all",
@@ -148,11 +149,13 @@ def _parameters(types: Mapping[str, str], asked: str) -> dict[str, Parameter]:
     start, before, end, most = _ASKED[asked]
     first, last = start.isoformat(), end.isoformat()
     days = {"start": first, "end_exclusive": last, "current_start": first, "current_end_exclusive": last}
+    days |= {"data_start": before.isoformat(), "data_end": last}
     days |= {"previous_start": before.isoformat(), "previous_end_exclusive": first}
     known: dict[str, Parameter] = {
         **{name: Parameter("TIMESTAMP", datetime.fromisoformat(day).replace(tzinfo=UTC)) for name, day in days.items()},
         "start_day": Parameter("DATE", start),
         "end_day_exclusive": Parameter("DATE", end),
+        "recent_day": Parameter("DATE", before),
         **dict.fromkeys(("limit", "max_rows"), Parameter("INT64", most)),
         "message_chars": Parameter("INT64", 7),
         "providers": Parameter("STRING", (*provider_names("AWS"), "openai", "gemini", "straße & söhne")),
@@ -165,6 +168,9 @@ def _of_tool(name: str, asked: str) -> GuardedQuery:
     if name in SAMPLES:
         text, parameters, _ = _sample(SAMPLES[name])
         return fixed(TENANT, text, parameters)
+    if name in COST_TEXTS:
+        made = COST_TEXTS[name]
+        return fixed(TENANT, made.text, {**made.parameters, **_parameters(made.types, asked)})
     text, types = TEXTS[name]
     return fixed(TENANT, text, _parameters(types, asked))
 
@@ -196,7 +202,18 @@ def _filled(dataset: schema.Dataset, table: str, **columns: Any) -> dict[str, An
 def _costs() -> list[dict[str, Any]]:
     """Every fifth of the awkward rows, so that each kind and each instant is among them, and March's GenAI."""
     rows = [*list(costs_made.edges())[::5], *operations_made.mixed_costs()]
-    return [{**row, "x_run_id": f"run-{number:03}"} for number, row in enumerate(rows)]
+    tags = (None, {"environment": "prod", "team": {"name": "core"}}, {"a b": "it's", "environment": None})
+    places = ((None, None), ("/D/T", "Engineering / Platform"), ("/D", "Engineering"))
+    return [
+        {
+            **row,
+            "x_run_id": f"run-{number:03}",
+            "Tags": tags[number % 3],
+            "x_hierarchy_path": places[number % 3][0],
+            "x_hierarchy_path_names": places[number % 3][1],
+        }
+        for number, row in enumerate(rows)
+    ]
 
 
 def _usage() -> list[dict[str, Any]]:
@@ -353,7 +370,7 @@ async def _same(emulated: Warehouse, evaluator: Evaluator, query: GuardedQuery) 
 def test_every_tool_that_reads_has_a_text_here() -> None:
     tools = {tool.name for tool in Services(Settings()).registry.tools}
     assert tools == SENT_BY.keys() | {"list_org_tables", "describe_table", "run_read_query"}
-    assert set(SENT_BY.values()) <= set(READS)
+    assert set(SENT_BY.values()) <= {*READS, *COST_TEXTS}
 
 
 def test_what_is_left_out_is_what_writes() -> None:
@@ -368,7 +385,7 @@ def test_the_evaluator_holds_the_rows(evaluator: Evaluator) -> None:
 
 
 # Whatever is listed as refused must be, and whatever is not must be executed: the list is exact.
-@pytest.mark.parametrize("name", [*READS, *SAMPLES])
+@pytest.mark.parametrize("name", [*READS, *COST_TEXTS, *SAMPLES])
 async def test_what_a_tool_sends_is_answered_alike(name: str, emulated: Warehouse, evaluator: Evaluator) -> None:
     if name in REFUSED:
         with pytest.raises(googlesql.RefusedError, match=REFUSED[name]):

@@ -34,6 +34,8 @@ EXAMPLES: Mapping[tuple[str, str], Any] = {
     ("create_alert", "currency"): "USD",
     ("acknowledge_alert", "alert_history_id"): "demo-acme_inc-genai-anomaly-20260311",
     ("describe_table", "table"): "cost_data_standard_1_3",
+    ("cost_breakdown", "dimension"): "provider",
+    ("list_values", "dimension"): "service",
     ("run_read_query", "sql"): "SELECT COUNT(*) AS n FROM cost_data_standard_1_3",
 }
 
@@ -61,6 +63,10 @@ def plain_arguments(tool: Tool) -> dict[str, Any]:
 TEXT_ARGUMENTS = [
     (tool.name, name) for tool in TOOLS.values() for name, argument in properties(tool).items() if takes_text(argument)
 ]
+
+
+# Where a tool takes filters, their dimension and their values are texts of a caller, too.
+FILTERED = [tool.name for tool in TOOLS.values() if "filters" in properties(tool)]
 
 
 def planted() -> list[str]:
@@ -215,6 +221,24 @@ async def test_no_text_reaches_or_changes_another_organisation(
     assert checksum(undisturbed, THEIRS) == theirs
 
 
+@pytest.mark.parametrize("name", FILTERED)
+async def test_no_filter_reaches_or_changes_another_organisation(
+    undisturbed: bigquery.Client, counting: CountingWarehouse, markers: Markers, theirs: str, name: str
+) -> None:
+    for value in planted():
+        for filters in (
+            [{"dimension": value, "values": ["x"]}],
+            [{"dimension": f"tag:{value}", "op": "is_null"}],
+            *([{"dimension": "service", "op": op, "values": [value]}] for op in ("in", "not_in", "contains")),
+        ):
+            counting.ran.clear()
+            answer = await answer_of(counting, MINE, TOOLS[name], plain_arguments(TOOLS[name]) | {"filters": filters})
+            assert "rows" in answer or answer["error"]["code"]
+            assert markers.leaked(told(answer), value) == set(), value
+            assert not any(f"{THEIRS}_prod" in "".join(query.tables) for query in counting.ran)
+    assert checksum(undisturbed, THEIRS) == theirs
+
+
 @pytest.mark.parametrize("name", TOOLS)
 async def test_a_plain_call_is_answered_with_nothing_of_another_organisation(
     undisturbed: bigquery.Client, counting: CountingWarehouse, markers: Markers, theirs: str, name: str
@@ -253,7 +277,7 @@ async def test_a_change_of_the_other_organisation_would_be_seen(
 
 def test_the_registry_has_the_tools_of_every_domain() -> None:
     assert {tool.domain for tool in TOOLS.values()} == {"costs", "alerts", "usage", "explorer"}
-    assert len(TOOLS) == 16
+    assert len(TOOLS) == 18
 
 
 @pytest.mark.parametrize("name", TOOLS)
