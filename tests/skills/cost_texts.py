@@ -69,7 +69,6 @@ def every_single() -> Iterator[Text]:
     yield "tag keys", tag_keys_text(search=False), _types(tag_keys_text(search=False), more=_VALUE_TYPES)
     yield "tag keys searched", tag_keys_text(search=True), _types(tag_keys_text(search=True), more=_VALUE_TYPES)
     yield "status", STATUS, {"end_exclusive": "TIMESTAMP", "recent_day": "DATE"}
-    yield "history", sql.HISTORY, {"start": "TIMESTAMP", "end_exclusive": "TIMESTAMP"}
 
 
 _VALUE_TYPES = {**_INSTANTS, "searches": "ARRAY<STRING>", "max_rows": "INT64"}
@@ -137,7 +136,6 @@ def with_values() -> Iterator[Bound]:
         yield _bound(f"values of {name}", values_text(dimension, filters, search=False), groups, filters)
     yield _bound("tag keys", tag_keys_text(search=False), (), Filters())
     yield _bound("status", STATUS, (), Filters())
-    yield _bound("history", sql.HISTORY, (), Filters())
 
 
 def _bound(name: str, text: str, groups: tuple[BoundDimension, ...], filters: Filters) -> Bound:
