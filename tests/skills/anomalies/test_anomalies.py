@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from common.skills.anomalies import sql
-from common.skills.anomalies.detection import find_oddities
+from common.skills.anomalies.detection import Oddity, find_oddities
 from common.tenant import OrgSlug, Tenant
 from common.tools.periods import Period
 from common.warehouse.query import Parameter, fixed
@@ -72,9 +72,9 @@ def test_a_monthly_fee_is_not_unusual_and_its_absence_is() -> None:
     assert find_oddities(costs | fees, known, period) == []
     missing = {day: cost for day, cost in fees.items() if day.month != 4}
     (one,) = find_oddities(costs | missing, known, period)
-    assert (one.kind, one.day, one.actual, one.expected) == ("drop", date(2026, 4, 5), 100, 1000)
+    assert one == Oddity(date(2026, 4, 5), "drop", Decimal(100), Decimal(1000))
     (one,) = find_oddities(costs | fees | {date(2026, 4, 5): Decimal(2500)}, known, period)
-    assert (one.kind, one.day, one.excess) == ("spike", date(2026, 4, 5), 1500)
+    assert one == Oddity(date(2026, 4, 5), "spike", Decimal(2500), Decimal(1000))
 
 
 def test_a_new_level_is_told_once_with_its_difference() -> None:
@@ -83,14 +83,14 @@ def test_a_new_level_is_told_once_with_its_difference() -> None:
     (one,) = find_oddities(
         costs, Period(begin, begin + timedelta(days=149)), Period(begin, begin + timedelta(days=149))
     )
-    assert (one.kind, one.day, one.actual, one.expected) == ("new level", begin + timedelta(days=100), 160, 100)
+    assert one == Oddity(begin + timedelta(days=100), "new level", Decimal(160), Decimal(100))
 
 
 def test_a_cost_that_was_not_there_before_is_told_on_its_first_day() -> None:
     begin = date(2026, 1, 1)
     costs = {begin + timedelta(days=day): Decimal(50) for day in range(90, 100)}
     odd = find_oddities(costs, Period(begin, begin + timedelta(days=99)), Period(begin, begin + timedelta(days=99)))
-    assert [(each.kind, each.actual) for each in odd] == [("new cost", 50)]
+    assert odd == [Oddity(begin + timedelta(days=90), "new cost", Decimal(50), Decimal())]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
+from typing import Any
 
 from local.data import demo
 
@@ -124,5 +125,5 @@ def _of_demo(name: str) -> Series:
 
 
 @cache
-def _demo_rows(org: str) -> tuple[dict[str, object], ...]:
+def _demo_rows(org: str) -> tuple[dict[str, Any], ...]:
     return tuple(demo.cost_rows(org, DEMO_TODAY))

@@ -102,7 +102,7 @@ async def test_an_order_costs_the_bill_over_its_count(ask: Call, org: str, per: 
     assert {row["month"] for row in answer["rows"]} == {"2026-02", "2026-03"}
     for row in answer["rows"]:
         days = counts[row["month"]]
-        count = sum(days) / (len(days) if average else 1)
+        count = sum(days, Decimal()) / (len(days) if average else 1)
         assert row["unit_cost"] == pytest.approx(float(costs[row["month"], row["currency"]] / count), rel=1e-9)
     assert answer["summary"]["counted_as"] == ("daily average" if average else "sum of days")
 
