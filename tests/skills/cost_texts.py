@@ -72,7 +72,7 @@ def every_single() -> Iterator[Text]:
     yield "history", sql.HISTORY, {"start": "TIMESTAMP", "end_exclusive": "TIMESTAMP"}
 
 
-_VALUE_TYPES = {**_INSTANTS, "searches": "ARRAY<STRING>", "max_rows": "INT64"}
+_VALUE_TYPES = {**_INSTANTS, "searches": "ARRAY<STRING>", "names": "ARRAY<STRING>", "max_rows": "INT64"}
 
 
 def _of_other_tools(name: str) -> Iterator[Text]:
