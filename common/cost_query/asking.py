@@ -153,7 +153,9 @@ def _widen(
         in_period = [value for value, first, last in there if first <= period.end and last >= period.start]
         added: list[str] = []
         for value in values:
-            meant = meant_by(value, in_period) if each.op != "contains" else ()
+            # Its own names were asked for already: only others can be meant.
+            others = [name for name in in_period if name.strip().casefold() not in each.names(value)]
+            meant = meant_by(value, others) if each.op != "contains" else ()
             if meant:
                 added += meant
             else:

@@ -85,7 +85,9 @@ FROM grouped
 ORDER BY IF(found, 0, 1), ABS(billed_cost) DESC, line_items DESC, value, currency
 LIMIT @max_rows
 """)
-_FOUND = Template("(EXISTS(SELECT 1 FROM UNNEST(@searches) AS part WHERE STRPOS($text, part) > 0))")
+_FOUND = Template(
+    "(EXISTS(SELECT 1 FROM UNNEST(@searches) AS part WHERE STRPOS($text, part) > 0) OR $text IN UNNEST(@names))"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +129,17 @@ async def look_up(
     searches: Sequence[str],
     period: Period,
     filters: Filters | None = None,
+    names: Sequence[str] = (),
 ) -> tuple[QueryResult, dict[str, Parameter]]:
-    """List the values of a dimension, or the keys of tags; those that hold a searched text come first."""
+    """List the values of a dimension, or the keys of tags; those that hold a searched text come first.
+
+    ``names`` are whole names, in lower case, that are searched for, too.
+    """
     narrowed = filters or Filters()
     parameters = {**period.bounds(), **narrowed.parameters(), "max_rows": Parameter("INT64", limits.MAX_GROUPS)}
     if searches:
         parameters["searches"] = Parameter("STRING", tuple(sorted({text.strip().lower() for text in searches})))
+        parameters["names"] = Parameter("STRING", tuple(sorted(set(names))))
     if dimension is None:
         text = tag_keys_text(search=bool(searches))
     else:

@@ -71,7 +71,7 @@ def every_single() -> Iterator[Text]:
     yield "status", STATUS, {"end_exclusive": "TIMESTAMP", "recent_day": "DATE"}
 
 
-_VALUE_TYPES = {**_INSTANTS, "searches": "ARRAY<STRING>", "max_rows": "INT64"}
+_VALUE_TYPES = {**_INSTANTS, "searches": "ARRAY<STRING>", "names": "ARRAY<STRING>", "max_rows": "INT64"}
 
 
 def _of_other_tools(name: str) -> Iterator[Text]:

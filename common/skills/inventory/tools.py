@@ -25,8 +25,6 @@ from common.warehouse.query import Parameter, fixed
 
 _TAG_KEYS = frozenset({"tag", "tags", "tag_key", "tag_keys"})
 _RECENT_DAYS = 60
-# An alias shorter than this is found within words that have nothing to do with it.
-_ALIAS_CHARS = 5
 
 
 async def list_values(
@@ -51,8 +49,9 @@ async def list_values(
     days = _period(context, period)
     given = read_filters(context, filters)
     named = None if dimension.strip().casefold() in _TAG_KEYS else bind_dimension(dimension, "g0", context.calendar)
-    searches = () if search is None else _searches(named.name if named else "tag", search)
-    found, parameters = await look_up(principal, context, named, searches, days, given)
+    searches = () if search is None else (search,)
+    names = _names(named.name if named else None, search)
+    found, parameters = await look_up(principal, context, named, searches, days, given, names)
     known = read_known(found.rows)
     shown = [each for each in known if each.found][:limit]
     rows = [_row(each, named.name if named else "tag") for each in shown]
@@ -105,11 +104,12 @@ def _period(context: WarehouseContext, name: str | None) -> Period:
     return resolve_period(name, None, None, context.today, context.calendar).period
 
 
-def _searches(dimension: str, search: str) -> tuple[str, ...]:
-    """The searched text, and the names that it is short for."""
-    read = Filters.parse([{"dimension": dimension, "values": [search]}]) if dimension != "tag" else Filters()
-    names = (name for each in read.all for name in each.names(search) if len(name) >= _ALIAS_CHARS)
-    return tuple(dict.fromkeys((search.strip().lower(), *names)))
+def _names(dimension: str | None, search: str | None) -> tuple[str, ...]:
+    """The names that a searched text is short for."""
+    if dimension is None or search is None:
+        return ()
+    (read,) = Filters.parse([{"dimension": dimension, "values": [search]}]).all
+    return read.names(search)
 
 
 def _row(known: Known, dimension: str) -> dict[str, Any]:
