@@ -15,7 +15,7 @@ from common.tools.periods import PeriodType
 from common.tools.result import CHART, as_message, as_stored
 from local.data import demo
 from tests.skills import drawn
-from tests.skills.conftest import DEMO_TODAY, MANY_DAY, STEADY_END, Call
+from tests.skills.conftest import DEMO_TODAY, MANY_DAY, STEADY_END, Call, rows_of
 
 Row = dict[str, Any]
 TIMES = frozenset({"day", "week", "month"})
@@ -211,9 +211,17 @@ async def test_a_forecast_is_a_line_in_its_band(call: Call, org: str, days: int)
     rows, currency = one_currency(answer["rows"])
     chart = chart_of(answer)
     names = ("date", "projected_cost", "lower", "upper")
-    assert values_of(chart) == [{name: row[name] for name in names} for row in rows]
+    before, after = values_of(chart)[:-days], values_of(chart)[-days:]
+    assert after == [{name: row[name] for name in names} for row in rows]
+    # What the days so far cost stands before what is projected.
+    spent: Counter[str] = Counter()
+    for row in rows_of(org):
+        if row["BillingCurrency"] == currency:
+            spent[row["ChargePeriodStart"].date().isoformat()] += row["BilledCost"]
+    assert len(before) == 28
+    assert all(day["actual_cost"] == pytest.approx(float(spent[day["date"]]), abs=1e-6) for day in before)
     check_currency(chart, answer, currency, "y")
-    assert drawn.marks(chart) == {"line mark": 1, "area mark": 1, "point": days}
+    assert drawn.marks(chart) == {"line mark": 2, "area mark": 1, "point": days + 28}
 
 
 @pytest.mark.parametrize("group_by", get_args(UsageGroup))

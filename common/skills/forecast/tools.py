@@ -11,11 +11,12 @@ from pydantic import Field
 
 from common import limits
 from common.cost_query.arguments import DimensionName, FilterList
-from common.cost_query.asking import Scope, ask
+from common.cost_query.asking import Asked, Scope, ask
 from common.cost_query.caveats import describe_question, notes
 from common.cost_query.dimensions import BoundDimension, bind_dimension
 from common.cost_query.periods import NamedPeriod
 from common.cost_query.reading import read_filters
+from common.skills.costs.availability import find_available
 from common.skills.forecast import charts, projection, sql
 from common.skills.forecast.landing import Costs, Landing, land
 from common.skills.forecast.reconcile import reconcile
@@ -50,7 +51,9 @@ async def cost_forecast(
     ]
     | None = None,
     filters: FilterList = (),  # type: ignore[assignment]
-    metric: Literal["BilledCost", "EffectiveCost", "ListCost", "ContractedCost"] = "BilledCost",
+    metric: Annotated[
+        Literal["BilledCost", "EffectiveCost", "ListCost", "ContractedCost"], Field(description="Which cost.")
+    ] = "BilledCost",
     dimension: DimensionName | None = None,
 ) -> ToolResult:
     """Project costs per currency: where a month or year lands (until), or the coming days.
@@ -76,7 +79,9 @@ async def cost_forecast(
     yesterday = today - timedelta(days=1)
     scope = Scope(NamedPeriod(Period(yesterday, yesterday)), narrowed, context.calendar, today)
     said = notes(scope, asked, (each.currency for each in series))
-    known = _known(series, read, today, said)
+    if not any(day < today for each in series for day in each.costs):
+        raise await _without_history(principal, context, asked, read, said)
+    known = _known(series, today)
     made = await asyncio.to_thread(_forecast_all, series, known, span)
     rows = _grouped_rows(made, divided.name) if divided else _time_rows(made, span)
     summary: dict[str, Any] = {
@@ -169,15 +174,20 @@ def _costs(row: Mapping[str, Any]) -> Costs:
     return dict(zip(row["days"], row["costs"], strict=True))
 
 
-def _known(series: Sequence[_Series], read: Period, today: date, said: Sequence[str]) -> Period:
-    """The days before today that have costs. Raises ToolError("not_enough_history") where none have."""
+async def _without_history(
+    principal: Principal, context: WarehouseContext, asked: Asked, read: Period, said: Sequence[str]
+) -> ToolError:
+    """Make the error for nothing to forecast from, with the days that have data."""
+    found = (await find_available(principal, context, asked.filters))["available"]
+    where = f"Data is there from {found['start_date']} to {found['end_date']}." if found else "There is none at all."
+    last = read.end - timedelta(days=1)
+    sentences = (f"There are no costs from {read.start} to {last} to forecast from.", *said, where)
+    return ToolError("not_enough_history", f"{' '.join(sentences)} Use query_costs for days that are over.")
+
+
+def _known(series: Sequence[_Series], today: date) -> Period:
+    """The days before today that have costs."""
     days = [day for each in series for day in each.costs if day < today]
-    if not days:
-        raise ToolError(
-            "not_enough_history",
-            f"There are no costs from {read.start} to {today - timedelta(days=1)} to forecast from. {' '.join(said)} "
-            "Use data_status for the days that have data, and query_costs for days that are over.",
-        )
     return Period(min(days), max(days))
 
 

@@ -13,6 +13,7 @@ from common.app import Services
 from common.settings import Settings
 from common.skills.costs import sql as cost_sql
 from common.skills.costs.tools import TOOLS as COST_TOOLS
+from common.skills.forecast.tools import TOOLS as FORECAST_TOOLS
 from common.warehouse.json_values import json_safe
 from tests.skills import ledger
 from tests.skills.conftest import DEMO_TODAY, MANY_DAY, STEADY_END, Call, CountingWarehouse, rows_of
@@ -127,7 +128,7 @@ async def test_a_forecast_is_per_currency_and_its_days_add_up(call: Call) -> Non
 async def test_a_forecast_without_recent_costs_says_which_days_have_data(call: Call) -> None:
     answer = await call("steady_inc", date(2026, 3, 31), "cost_forecast")
     assert answer["error"]["code"] == "not_enough_history"
-    assert "from 2025-12-01 to 2026-03-30" in answer["error"]["message"]
+    assert "from 2025-02-24 to 2026-03-30" in answer["error"]["message"]
     assert "from 2024-11-02 to 2025-01-01" in answer["error"]["message"]
 
 
@@ -239,9 +240,9 @@ async def test_rows_columns_and_parameters_describe_themselves(call: Call) -> No
 
 def test_a_schema_tells_a_model_everything_and_names_no_tenant() -> None:
     assert [tool.name for tool in COST_TOOLS] == [
-        "query_costs", "compare_periods", "cost_breakdown", "cost_forecast", "top_cost_drivers",
+        "query_costs", "compare_periods", "cost_breakdown", "top_cost_drivers",
     ]  # fmt: skip
-    for tool in COST_TOOLS:
+    for tool in (*COST_TOOLS, *FORECAST_TOOLS):
         schema = tool.schema()["function"]
         assert tool.domain == "costs"
         assert 80 < len(schema["description"]) < 800
