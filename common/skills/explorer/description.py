@@ -27,6 +27,10 @@ _MAIN: Mapping[str, tuple[str, ...]] = {
         "ServiceProviderName", "ServiceName", "ServiceCategory", "RegionId", "SubAccountId", "ResourceName", "SkuMeter",
         "ChargeCategory", "x_hierarchy_entity_name", "Tags",
     ),
+    "genai_usage_daily_unified": (
+        "usage_date", "provider", "model", "x_hierarchy_entity_name", "request_count", "input_tokens", "output_tokens",
+        "cached_tokens", "total_tokens",
+    ),
 }  # fmt: skip
 _JOINS: Mapping[str, tuple[str, ...]] = {
     _COSTS: (
@@ -119,8 +123,10 @@ async def describe_own(principal: Principal, context: WarehouseContext, info: Ta
 
 
 def _in_order(table: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The main columns first, then those that hold values, then the others."""
-    main = _MAIN.get(table, ())
+    """The main columns first, then those that hold values, then the others; as declared where none is a main one."""
+    main = _MAIN.get(table)
+    if main is None:
+        return list(rows)
 
     def place(row: Mapping[str, Any]) -> tuple[int, int]:
         return (0, main.index(row["column"])) if row["column"] in main else (1 if row["values"] else 2, 0)
