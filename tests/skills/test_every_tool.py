@@ -287,8 +287,8 @@ async def test_a_change_of_the_other_organisation_would_be_seen(
 
 
 def test_the_registry_has_the_tools_of_every_domain() -> None:
-    assert {tool.domain for tool in TOOLS.values()} == {"costs", "alerts", "usage", "explorer"}
-    assert len(TOOLS) == 18
+    assert {tool.domain for tool in TOOLS.values()} == {"costs", "alerts", "budgets", "usage", "explorer"}
+    assert len(TOOLS) == 27
 
 
 @pytest.mark.parametrize("name", TOOLS)

@@ -36,7 +36,9 @@ async def allocate_shared_costs(
     ] = "proportional",
     weights: Annotated[Weights, Field(max_length=200, description="Name to weight, for method weights.")] | None = None,
     filters: FilterList = (),  # type: ignore[assignment]
-    metric: Literal["BilledCost", "EffectiveCost", "ListCost", "ContractedCost"] = "BilledCost",
+    metric: Annotated[
+        Literal["BilledCost", "EffectiveCost", "ListCost", "ContractedCost"], Field(description="Which cost.")
+    ] = "BilledCost",
     period: PeriodName | None = None,
     start_date: FirstDay | None = None,
     end_date: LastDay | None = None,
