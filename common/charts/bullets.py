@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from common import limits
 from common.charts.drawings import finish
-from common.charts.encodings import BLUE, VERMILLION, axis, down, size, written
+from common.charts.encodings import BLUE, VERMILLION, axis, down, only, size, written
 from common.charts.values import Heading, Label, Measure, Row, Spec
 from common.warehouse.json_values import json_safe
 
@@ -31,6 +31,8 @@ def bullets(
         "data": {"values": values},
         **written(values, measures),
         "encoding": down(values, label, measures),
-        "layer": [{"mark": mark, "encoding": {"x": shared | {"field": each.field}}} for mark, each in marks],
+        "layer": [
+            {"mark": mark, "encoding": {"x": shared | {"field": each.field}}, **only(each)} for mark, each in marks
+        ],
     }
     return finish(heading, values, longest, drawing)

@@ -19,6 +19,7 @@ from common.charts.encodings import (
     axis,
     down,
     layers,
+    only,
     point,
     size,
     timed,
@@ -113,11 +114,11 @@ def band(
     told = (*past, measure, low, high)
     area: Spec = {"type": "area", "color": BLUE, "opacity": 0.25}
     layered = [
-        {"mark": area, "encoding": {"y": up | {"field": low.field}, "y2": {"field": high.field}}, **_where(low)},
-        {"mark": _blue_line(point(len(values))), "encoding": {"y": up | {"field": measure.field}}, **_where(measure)},
+        {"mark": area, "encoding": {"y": up | {"field": low.field}, "y2": {"field": high.field}}, **only(low)},
+        {"mark": _blue_line(point(len(values))), "encoding": {"y": up | {"field": measure.field}}, **only(measure)},
     ]
     grey: Spec = {"type": "line", "color": GREY, "point": point(len(values)) | {"color": GREY}}
-    layered += [{"mark": grey, "encoding": {"y": up | {"field": each.field}}, **_where(each)} for each in past]
+    layered += [{"mark": grey, "encoding": {"y": up | {"field": each.field}}, **only(each)} for each in past]
     drawing: Spec = {
         "height": _LINE_HEIGHT,
         "data": timed(values, time),
@@ -126,11 +127,6 @@ def band(
         "layer": layered,
     }
     return finish(heading, values, measure, drawing) if len(drawn) > 1 else None
-
-
-def _where(measure: Measure) -> Spec:
-    """Only the rows that have the measure: a line or an area through others would be drawn to nowhere."""
-    return {"transform": [{"filter": {"field": measure.field, "valid": True}}]}
 
 
 def _blue_line(dots: Spec) -> Spec:

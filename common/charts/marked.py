@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from common.charts.drawings import finish
-from common.charts.encodings import VERMILLION, across, axis, timed, tooltip, when, written
+from common.charts.encodings import VERMILLION, across, axis, only, timed, tooltip, when, written
 from common.charts.values import Heading, Measure, Row, Spec, Time
 from common.warehouse.json_values import json_safe
 
@@ -39,10 +39,12 @@ def marked_lines(
             "color": label | {"scale": {"range": _COLOURS}, "legend": {"orient": "top"}},
             "detail": label,
         },
+        **only(measure),
     }
     point: Spec = {
         "mark": {"type": "point", "filled": True, "size": 90, "color": VERMILLION, "opacity": 1},
         "encoding": {"y": up | {"field": mark.field}},
+        **only(mark),
     }
     drawing: Spec = {
         "height": _HEIGHT,
