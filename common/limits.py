@@ -152,11 +152,13 @@ RESULT_CACHE_ENTRIES = 64
 RESULT_CACHE_ENTRY_BYTES = 500_000
 RESULT_CACHE_BYTES = 2_000_000
 
-# Charts: inline data, bars before the rest is one bar, bars of a query, points that are seen, and text below a title
+# Charts: inline data, bars before the rest is one bar, bars of a query, points that are seen, points of several
+# lines, and text below a title
 CHART_BYTES = 64_000
 CHART_BARS = 10
 CHART_QUERY_BARS = 20
 CHART_POINTS = 62
+CHART_SERIES_POINTS = 450
 CHART_LINE_CHARS = 100
 
 # Explorer tools
@@ -214,8 +216,28 @@ MAX_DRIVERS = 20
 MAX_DRIVER_DAYS = 90
 MAX_HORIZON_DAYS = 90
 MAX_RANGE_DAYS = 3 * 366
-FORECAST_HISTORY_DAYS = 120
+MAX_FORECAST_DAYS = 400
+FORECAST_HISTORY_DAYS = 400
 FORECAST_MIN_DAYS = 14
+FORECAST_GROUPS = 20
+# Days that are rows of their own; beyond them, months. And days before today that a chart shows at least.
+FORECAST_DAY_ROWS = 92
+FORECAST_DRAWN_DAYS = 28
+
+# Anomalies: the days before the period that say what is usual, values that are judged, and what is told of them
+ANOMALY_DAYS = 400
+ANOMALY_HISTORY_DAYS = 120
+ANOMALY_GROUPS = 100
+MAX_ANOMALIES = 30
+ANOMALY_CAUSES = 3
+ANOMALY_LINES = 5
+
+# Budget tools
+MAX_BUDGETS = 200
+# Days of costs that budgets are held against and projected from, and how long ago a budget may have ended.
+BUDGET_DAYS = 400
+BUDGET_ENDED_DAYS = 366
+BUDGET_PROBLEMS = 50
 
 # Alert tools
 ALERT_NAME_CHARS = 100
@@ -226,6 +248,7 @@ ALERT_COOLDOWN_MINUTES = 720
 MAX_ENTITIES_NAMED = 20
 
 # Usage tools
+SUBSCRIPTION_DAYS = 400
 MAX_CONSUMERS = 20
 MAX_PIPELINE_RUNS = 50
 PIPELINE_RUN_DAYS = 366

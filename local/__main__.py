@@ -12,6 +12,7 @@ COMMANDS = {
     "ask": ("local.ask", "ask one question, and see the answer with the SQL behind it"),
     "chat": ("local.chat", "talk: a conversation with a history, commands, tables and charts"),
     "settings": ("local.settings", "show and change an organisation's chat settings and provider key"),
+    "drivers": ("local.drivers", "load an organisation's own counts (orders, customers) for costs per unit"),
     "guard": ("local.guard", "say whether a query that a model wrote would be admitted, and why not"),
     "boundary": ("local.boundary", "print the views and grants that keep organisations apart below the guard"),
 }

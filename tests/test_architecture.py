@@ -25,7 +25,7 @@ LAYERS = [
     {"skills", "conversations", "metering"},
     {"record"},
     {"transcript"},
-    {"agents", "identity", "charts"},
+    {"agents", "identity", "charts", "cost_query"},
     {"tools", "organizations"},
     {"documents", "warehouse"},
     {"telemetry", "fair_queue"},

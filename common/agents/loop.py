@@ -22,7 +22,7 @@ from common.secret import Secret
 from common.telemetry import timing
 from common.telemetry.tracing import span
 from common.tools.registry import BoundTools
-from common.tools.result import as_message, error_envelope
+from common.tools.result import as_message, as_model_message, error_envelope
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +245,7 @@ class AgentLoop:
                 with timing.of_this_turn().stage("tools"):
                     finished = await self._finish(call, state.agent.name, tools, refusal)
                 yield replace(finished, call_id=waiting.waiting_id)
-                content = as_message(finished.result)
+                content = as_model_message(finished.result, shows_sql=tools.shows_sql(call.name))
             state.exchange.append({"role": "tool", "tool_call_id": call.call_id, "content": content})
 
     async def _call_tools(
@@ -276,7 +276,8 @@ class AgentLoop:
                 task.cancel()
         for task in running:
             event = task.result()
-            state.exchange.append({"role": "tool", "tool_call_id": event.call_id, "content": as_message(event.result)})
+            content = as_model_message(event.result, shows_sql=tools.shows_sql(event.tool_name))
+            state.exchange.append({"role": "tool", "tool_call_id": event.call_id, "content": content})
         for waiting in state.waiting:
             yield waiting.event(state.agent.name)
 

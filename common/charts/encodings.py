@@ -52,6 +52,11 @@ def layers(along: tuple[str, Spec], *marks: tuple[Spec, Measure]) -> list[Spec]:
     ]
 
 
+def only(measure: Measure) -> Spec:
+    """Only the rows that have the measure: a mark of others would be drawn to nowhere."""
+    return {"transform": [{"filter": {"field": measure.field, "valid": True}}]}
+
+
 def axis(measure: Measure, values: Sequence[Row]) -> Spec:
     """A measure along an axis that begins or passes at zero."""
     ticks: Spec = {"tickCount": 5}

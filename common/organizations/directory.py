@@ -14,6 +14,7 @@ from typing import Any
 from common import limits
 from common.documents import Create, Data, Delete, Document, DocumentConflict, Documents, Patch, Put, Write
 from common.errors import RateLimited, ServiceError, Unauthenticated
+from common.focus.calendar import FiscalCalendar
 from common.settings import Settings
 from common.tenant import OrgSlug, Principal, Tenant, UserId
 from common.warehouse.client import Warehouse
@@ -76,6 +77,12 @@ class Profile:
     default_timezone: str | None = None
     fiscal_year_start_month: int | None = None
 
+    @property
+    def calendar(self) -> FiscalCalendar:
+        """The fiscal calendar and the zone; the calendar year and UTC where the profile has none."""
+        month = self.fiscal_year_start_month or 1
+        return FiscalCalendar(month if 1 <= month <= 12 else 1, self.default_timezone or "UTC")
+
 
 @dataclass(frozen=True, slots=True)
 class FallbackChoice:
@@ -135,6 +142,11 @@ class Lookup:
     key: ApiKey | None
     organization: Organization | None
     documents: Mapping[str, Document | None]
+
+    @property
+    def calendar(self) -> FiscalCalendar:
+        """The organisation's calendar; the calendar year in UTC where there is no organisation."""
+        return self.organization.profile.calendar if self.organization else FiscalCalendar()
 
 
 class Directory:

@@ -322,7 +322,8 @@ class TurnRunner:
         prepared = self._prepared
         labels = {"org": prepared.principal.org_slug, "conversation": prepared.conversation.conversation_id}
         key = prepared.pending.idempotency_key if prepared.pending else prepared.answer_id
-        call = ToolContext(labels, prepared.now, idempotency_key=key)
+        calendar = prepared.organization.profile.calendar
+        call = ToolContext(labels, prepared.now, idempotency_key=key, calendar=calendar)
         return self._services.registry.bind(prepared.principal, call, names, self._services.tool_resources)
 
     def _log(self, finish: str) -> None:

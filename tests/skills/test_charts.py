@@ -8,15 +8,18 @@ from typing import Any, get_args
 import pytest
 
 from common import limits
-from common.focus.dimensions import TIMES, Dimension, GroupBy
-from common.skills.usage.sql import Consumer, UsageGroup
+from common.focus.dimensions import GroupBy
+from common.skills.usage.genai_sql import UsageGroup
+from common.skills.usage.sql import Consumer
 from common.tools.periods import PeriodType
 from common.tools.result import CHART, as_message, as_stored
 from local.data import demo
 from tests.skills import drawn
-from tests.skills.conftest import DEMO_TODAY, MANY_DAY, STEADY_END, Call
+from tests.skills.conftest import DEMO_TODAY, MANY_DAY, STEADY_END, Call, rows_of
 
 Row = dict[str, Any]
+TIMES = frozenset({"day", "week", "month"})
+DIVIDED = ("provider", "service", "service_category", "cost_type", "team", "region", "model")
 QUARTER = {"start_date": "2026-01-01", "end_date": "2026-03-31"}
 BOTH = pytest.mark.parametrize("org", demo.ORGS)
 
@@ -114,7 +117,50 @@ async def test_three_of_many_groups_are_drawn_beside_all_others(call: Call) -> N
     assert "provider: aws" in answer[CHART]["title"]["subtitle"]
 
 
-@pytest.mark.parametrize("dimension", get_args(Dimension))
+@BOTH
+async def test_two_dimensions_with_a_time_are_a_line_each(call: Call, org: str) -> None:
+    answer = await call(org, DEMO_TODAY, "query_costs", group_by=["month", "service"], **QUARTER)
+    rows, currency = one_currency(answer["rows"])
+    chart = chart_of(answer)
+    values = values_of(chart)
+    names = {value["service"] for value in values}
+    assert len(names) == 7
+    assert "Other" in names
+    assert sum(value["billed_cost"] for value in values) == pytest.approx(sum(row["billed_cost"] for row in rows))
+    for value in values:
+        if value["service"] != "Other":
+            (row,) = (row for row in rows if (row["month"], row["service"]) == (value["month"], value["service"]))
+            assert value["billed_cost"] == row["billed_cost"]
+    check_currency(chart, answer, currency, "y")
+    assert drawn.marks(chart)["line mark"] == 7
+
+
+async def test_two_dimensions_without_a_time_are_bars_of_both_names(call: Call) -> None:
+    answer = await call("acme_inc", DEMO_TODAY, "query_costs", group_by=["provider", "region"], **QUARTER)
+    values = values_of(chart_of(answer))
+    rows = answer["rows"][: limits.CHART_BARS]
+    assert [value["name"] for value in values[: len(rows)]] == [f"{row['provider']} / {row['region']}" for row in rows]
+
+
+@pytest.mark.parametrize("group_by", ["weekday", "quarter", "tag:environment", "level:1", "fiscal_year"])
+async def test_other_dimensions_are_bars(call: Call, group_by: str) -> None:
+    answer = await call("acme_inc", DEMO_TODAY, "query_costs", group_by=group_by, period="last_3_months")
+    chart = answer.get(CHART)
+    assert (chart is None) is (len(answer["rows"]) < 2)
+    if chart is not None:
+        drawn.check(chart)
+        assert [value["billed_cost"] for value in values_of(chart)] == [row["billed_cost"] for row in answer["rows"]]
+
+
+async def test_a_quantity_is_drawn_in_its_unit_and_several_units_are_not(call: Call) -> None:
+    hours = [{"dimension": "consumed_unit", "values": ["Hours"]}]
+    asked = {"group_by": "service", "metrics": "ConsumedQuantity", **QUARTER}
+    answer = await call("acme_inc", DEMO_TODAY, "query_costs", filters=hours, **asked)
+    assert chart_of(answer)["encoding"]["x"]["title"] == "Consumed quantity (Hours)"
+    assert CHART not in await call("acme_inc", DEMO_TODAY, "query_costs", **asked)
+
+
+@pytest.mark.parametrize("dimension", DIVIDED)
 @BOTH
 async def test_a_breakdown_is_bars_with_their_shares(call: Call, org: str, dimension: str) -> None:
     answer = await call(org, DEMO_TODAY, "cost_breakdown", dimension=dimension, **QUARTER)
@@ -165,9 +211,17 @@ async def test_a_forecast_is_a_line_in_its_band(call: Call, org: str, days: int)
     rows, currency = one_currency(answer["rows"])
     chart = chart_of(answer)
     names = ("date", "projected_cost", "lower", "upper")
-    assert values_of(chart) == [{name: row[name] for name in names} for row in rows]
+    before, after = values_of(chart)[:-days], values_of(chart)[-days:]
+    assert after == [{name: row[name] for name in names} for row in rows]
+    # What the days so far cost stands before what is projected.
+    spent: Counter[str] = Counter()
+    for row in rows_of(org):
+        if row["BillingCurrency"] == currency:
+            spent[row["ChargePeriodStart"].date().isoformat()] += row["BilledCost"]
+    assert len(before) == 28
+    assert all(day["actual_cost"] == pytest.approx(float(spent[day["date"]]), abs=1e-6) for day in before)
     check_currency(chart, answer, currency, "y")
-    assert drawn.marks(chart) == {"line mark": 1, "area mark": 1, "point": days}
+    assert drawn.marks(chart) == {"line mark": 2, "area mark": 1, "point": days + 28}
 
 
 @pytest.mark.parametrize("group_by", get_args(UsageGroup))

@@ -277,15 +277,15 @@ async def test_a_tool_that_fails_is_told_to_the_model_and_audited(serving: Servi
     product: Product = await serving(model)
     body = (await product.send()).json()
     told = json.loads(model.calls[-1].messages[-1]["content"])
-    assert told["error"]["code"] == "invalid_arguments"
-    assert "group_by" in told["error"]["message"]
+    assert told["error"]["code"] == "unknown_dimension"
+    assert "'planet'" in told["error"]["message"]
     row = next(
         entry["row"]
         for name, entry in product.outbox().items()
         if body["conversation_id"] in name and entry["table"] == "org_chat_tool_calls"
     )
     assert row["status"] == "error"
-    assert row["error_message"].startswith("invalid_arguments")
+    assert row["error_message"].startswith("unknown_dimension")
 
 
 async def test_a_message_of_the_greatest_length_survives_unchanged(serving: Serving) -> None:

@@ -5,12 +5,32 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from common import limits
+from common.warehouse import schema
 from common.warehouse.query import Parameter
-from common.warehouse.readable_tables import holds_secret
+from common.warehouse.readable_tables import SharedTable, holds_secret
 from common.warehouse.result import TableColumn, TableInfo
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
 _PLAIN_TABLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,199}")
+
+CURRENCIES = """
+SELECT DISTINCT BillingCurrency AS currency
+FROM {own.cost_data_standard_1_3}
+WHERE ChargePeriodStart >= @since
+ORDER BY currency
+LIMIT 20
+"""
+# Key and value of every tag, as they stand in the JSON.
+TAG_PAIRS = """
+SELECT pair, COUNT(*) AS line_items
+FROM {own.cost_data_standard_1_3}
+CROSS JOIN UNNEST(REGEXP_EXTRACT_ALL(TO_JSON_STRING(Tags), r'"(?:[^"\\\\]|\\\\.)*":"(?:[^"\\\\]|\\\\.)*"')) AS pair
+WHERE ChargePeriodStart >= @since
+  AND Tags IS NOT NULL
+GROUP BY pair
+ORDER BY line_items DESC, pair
+LIMIT 200
+"""
 
 Sample = tuple[str, Mapping[str, Parameter], tuple[str, ...]]
 
@@ -44,6 +64,19 @@ def sample(info: TableInfo, now: datetime) -> Sample | None:
         narrowed = f"\nWHERE `{info.partitioned_by}` >= @since"
         parameters["since"] = Parameter("DATE", since.date()) if kind == "DATE" else Parameter("TIMESTAMP", since)
     return f"SELECT\n  {counts}\nFROM {source}{narrowed}", parameters, columns
+
+
+def shared_sample(table: SharedTable) -> tuple[str, tuple[str, ...]] | None:
+    """SQL over the organisation's rows of a shared table, and the columns whose values it counts."""
+    types = {field.name: field for field in schema.load("organizations", table.name).fields}
+    columns = tuple(name for name in table.columns if types[name].type == "STRING" and types[name].mode != "REPEATED")
+    if not columns or "user_id" in table.filters:
+        return None
+    counts = ",\n  ".join(
+        f"APPROX_TOP_COUNT({_value(name)}, {limits.SAMPLE_VALUES + 2}) AS c{index}"
+        for index, name in enumerate(columns)
+    )
+    return f"SELECT\n  {counts}\nFROM {{shared.{table.name}}}\nWHERE org_slug = @org_slug", columns
 
 
 def _value(column: str) -> str:
