@@ -17,9 +17,10 @@ from google.cloud import firestore
 from google.cloud.firestore_v1 import types
 from google.cloud.firestore_v1.base_query import FieldFilter
 
-from common import limits
 from common.errors import DocumentsUnavailable
 from common.telemetry.tracing import span
+
+DOCUMENTS_SECONDS = 10.0
 
 Data = dict[str, Any]
 
@@ -29,7 +30,7 @@ _RETRY = AsyncRetry(
     predicate=lambda error: isinstance(error, google.ServiceUnavailable),
     initial=0.1,
     maximum=1.0,
-    timeout=limits.DOCUMENTS_SECONDS,
+    timeout=DOCUMENTS_SECONDS,
 )
 
 
@@ -170,7 +171,7 @@ class Documents:
         if fields is not None:
             query = query.select(fields)
         async with _asked("firestore.query"):
-            stream = query.stream(retry=_RETRY, timeout=limits.DOCUMENTS_SECONDS)
+            stream = query.stream(retry=_RETRY, timeout=DOCUMENTS_SECONDS)
             return [
                 Document(found.reference.path, found.to_dict(), found.update_time, found.read_time)
                 async for found in stream
@@ -182,7 +183,7 @@ class Documents:
         for condition in where:
             query = query.where(filter=FieldFilter(condition.field, condition.is_, condition.value))
         async with _asked("firestore.count"):
-            answer = await query.count().get(retry=_RETRY, timeout=limits.DOCUMENTS_SECONDS)
+            answer = await query.count().get(retry=_RETRY, timeout=DOCUMENTS_SECONDS)
         return int(answer[0][0].value)
 
     async def commit(self, writes: Sequence[Write]) -> list[datetime]:
@@ -227,7 +228,7 @@ class Documents:
         return f"{self._root}{path}"
 
     def _call(self) -> dict[str, Any]:
-        return {"metadata": self._client._rpc_metadata, "retry": _RETRY, "timeout": limits.DOCUMENTS_SECONDS}
+        return {"metadata": self._client._rpc_metadata, "retry": _RETRY, "timeout": DOCUMENTS_SECONDS}
 
     async def ping(self) -> None:
         """Read a document that need not exist. Raises DocumentsUnavailable."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
-from common import limits
+STOP_SERVER_SECONDS = 8.0
 
 _told: set[Callable[[], None]] = set()
 _Handler = Callable[[int, FrameType | None], Any]
@@ -56,4 +56,4 @@ class _Stopper:
         for callback in list(_told):
             callback()
         # A server that is asked twice no longer waits for its connections; the second time it listens to SIGINT.
-        self._loop.call_later(limits.STOP_SERVER_SECONDS, self._server, signal.SIGINT, None)
+        self._loop.call_later(STOP_SERVER_SECONDS, self._server, signal.SIGINT, None)

@@ -27,7 +27,7 @@ from common.tools.result import as_message, as_model_message, error_envelope
 
 @dataclass(frozen=True, slots=True)
 class Briefing:
-    """What one run of the loop starts from."""
+    """The input of one run of the loop."""
 
     roster: Roster
     agent_name: str | None
@@ -76,7 +76,7 @@ class Answered:
 
 @dataclass(slots=True)
 class _State:
-    """What has happened so far in this run."""
+    """The state of a run so far."""
 
     agent: Agent
     history: Sequence[Message]
@@ -92,7 +92,7 @@ class _State:
 
     @property
     def ended(self) -> bool:
-        """Whether the loop stops for its client."""
+        """True if the loop stops for its client."""
         return bool(self.waiting)
 
     def say(self, text: str, *, begins: bool = True) -> TextDelta:
@@ -232,7 +232,7 @@ class AgentLoop:
     async def _continue(
         self, briefing: Briefing, continuation: Continuation, state: _State
     ) -> AsyncIterator[ToolFinished]:
-        """Make the calls that were allowed, and put what the client says to all of them into the exchange, in order."""
+        """Make the approved calls, and add the client's replies to the exchange, in order."""
         tools = briefing.tools_for(state.agent.tools)
         state.exchange.extend(continuation.paused.exchange)
         state.tool_calls = continuation.paused.tool_calls
@@ -251,7 +251,7 @@ class AgentLoop:
     async def _call_tools(
         self, reply: Reply, state: _State, tools: BoundTools, briefing: Briefing
     ) -> AsyncGenerator[Event, None]:
-        """Run the calls of one step at the same time, and put them and their results into the exchange, in order.
+        """Run the calls of one step in parallel, and add calls and results to the exchange, in order.
 
         Calls that wait for the client are kept in the state.
         """
@@ -301,7 +301,7 @@ class AgentLoop:
 
 
 def _transfer_target(reply: Reply, state: _State, roster: Roster) -> Agent | None:
-    """The agent that the reply hands over to; None where it does not, or names nobody else."""
+    """Return the agent that the reply hands over to, or None."""
     for call in reply.tool_calls:
         if call.name != TRANSFER:
             continue

@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from common import limits
 from common.charts.encodings import (
     BLUE,
     GREY,
@@ -30,6 +29,10 @@ from common.charts.encodings import (
 from common.charts.values import REST, Heading, Label, Measure, Row, Spec, Time, drawable
 from common.text import shorten
 from common.warehouse.json_values import json_safe
+
+# lines, and text below a title
+CHART_BYTES = 64_000
+CHART_LINE_CHARS = 100
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 _LINE_HEIGHT = 220
@@ -142,7 +145,7 @@ def finish(heading: Heading, values: Sequence[Row], measure: Measure, drawing: S
     """The whole spec; None where there is too little to see, or too much to send."""
     if len(values) < 2 or not size(values, measure.field):
         return None
-    lines = [shorten(drawable(text), limits.CHART_LINE_CHARS) for text in heading.lines]
+    lines = [shorten(drawable(text), CHART_LINE_CHARS) for text in heading.lines]
     spec = {
         "$schema": SCHEMA,
         "description": ". ".join((heading.text, measure.label, *lines)),
@@ -152,4 +155,4 @@ def finish(heading: Heading, values: Sequence[Row], measure: Measure, drawing: S
         "view": {"stroke": None},
         **drawing,
     }
-    return spec if len(json.dumps(spec)) <= limits.CHART_BYTES else None
+    return spec if len(json.dumps(spec)) <= CHART_BYTES else None

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from common import limits
 from common.charts.drawings import finish
 from common.charts.encodings import BLUE, GREY, VERMILLION, across, axis, point, timed, tooltip, when
 from common.charts.values import Heading, Label, Measure, Row, Spec, Time, drawable
 from common.warehouse.json_values import json_safe
+
+CHART_SERIES_POINTS = 450
 
 _OTHER = "Other"
 # Okabe and Ito's palette, from what stands out most; grey is for the rest.
@@ -21,7 +22,7 @@ def lines(heading: Heading, rows: Sequence[Row], time: Time, label: Label, measu
     summed = _sum(rows, label.field, measure.field)
     largest = sorted(summed, key=lambda name: -abs(summed[name]))[: len(_COLOURS)]
     values = _fold(rows, largest, time, label, measure)
-    if len(values) > limits.CHART_SERIES_POINTS:
+    if len(values) > CHART_SERIES_POINTS:
         return None
     names = [*largest, *([_OTHER] if len(summed) > len(largest) else [])]
     colours = [*_COLOURS[: len(largest)], GREY][: len(names)]

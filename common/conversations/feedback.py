@@ -1,4 +1,4 @@
-"""What a user thinks of an answer."""
+"""A user's opinion of an answer."""
 
 from collections.abc import Callable
 from datetime import datetime

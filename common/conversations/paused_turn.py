@@ -15,12 +15,16 @@ from common.text import shorten
 from common.tools.result import as_message
 from common.transcript.paths import pending_path
 
+PENDING_RESULT_CHARS = 400_000
+PENDING_THOUGHT_CHARS = 200_000
+PENDING_BYTES = 900_000
+
 _SHORTEST = 4_000
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """Where a turn stopped: its question, the answers it was given so far, and what the loop goes on from.
+    """The place where a turn stopped: its question, the answers it was given so far, and what the loop goes on from.
 
     ``message_count`` is the conversation's: once anything was said after it, nothing waits any more.
     """
@@ -43,7 +47,7 @@ class Pending:
             for each in self.paused.waiting
         ]
         waiting = json.dumps(listed, ensure_ascii=False)
-        room = limits.PENDING_BYTES - len(waiting.encode()) - len(self.question.encode())
+        room = PENDING_BYTES - len(waiting.encode()) - len(self.question.encode())
         kept = {each.call.call_id for each in self.paused.waiting}
         exchange = _fitted(self.paused.exchange, kept, room)
         if exchange is None:
@@ -79,7 +83,7 @@ def pending_of(document: Document) -> Pending:
 
 def _fitted(exchange: Sequence[Message], waiting: Collection[str], room: int) -> str | None:
     """The exchange as JSON of at most so many bytes: its results are cut, then what else no call waits for."""
-    share = limits.PENDING_RESULT_CHARS
+    share = PENDING_RESULT_CHARS
     while share > _SHORTEST:
         text = json.dumps(_shortened(exchange, share), ensure_ascii=False)
         if len(text.encode()) <= room:
@@ -92,7 +96,7 @@ def _fitted(exchange: Sequence[Message], waiting: Collection[str], room: int) ->
 def _shortened(exchange: Iterable[Message], most: int) -> list[dict[str, Any]]:
     """The exchange with each tool result cut to its share of so many characters, and no thoughts if they are long."""
     messages = [dict(message) for message in exchange]
-    if len(json.dumps([message.get("thoughts") for message in messages])) > limits.PENDING_THOUGHT_CHARS:
+    if len(json.dumps([message.get("thoughts") for message in messages])) > PENDING_THOUGHT_CHARS:
         for message in messages:
             message.pop("thoughts", None)
     results = [message for message in messages if message["role"] == "tool"]

@@ -1,4 +1,4 @@
-"""What a turn or its user changes in Firestore; every change goes to the outbox in the same commit."""
+"""The changes of a turn or its user in Firestore. Each commit also writes to the outbox."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -32,7 +32,7 @@ _MOVED_ON = "The conversation has moved on meanwhile: another message was sent, 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is stored of an answered turn: the assistant's message and the tool calls behind it.
+    """The stored part of an answered turn: the assistant's message and the tool calls behind it.
 
     Under ``lost_id`` the calls are kept where the answer itself cannot be: its own id may be another attempt's.
     """
@@ -44,7 +44,7 @@ class Answer:
 
 
 class ConversationStore:
-    """Every write is one commit against the state it was based on; where that moved on, it is based on the newer one.
+    """Writes conversations. Each write is one commit against a known state, and is repeated on a newer one.
 
     A commit whose reply was lost is found again, never made twice.
     """
@@ -276,6 +276,7 @@ def _written(tenant: Tenant, after: Conversation, version: datetime | None, stam
 
 
 def _same_place(newest: Conversation, conversation: Conversation) -> bool:
-    """Whether only what a turn is not about has changed: a title, an expiry. A lease that ran out may be renewed."""
+    """Return true if no message and no foreign lease has come in
+    between: a title, an expiry. A lease that ran out may be renewed."""
     free = newest.lease is None or (newest.lease == conversation.lease and not newest.lease.holds)
     return free and newest.message_count == conversation.message_count

@@ -28,7 +28,8 @@ Thoughts = Literal["reasoning_content", "thinking_blocks"]
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """How to call a model. Windows and outputs are tokens; ``max_temperature`` is None where one is refused.
+    """A model of the catalogue, and the way to call
+    it. Windows and outputs are tokens; ``max_temperature`` is None where one is refused.
 
     The catalogue's file says what each trait means; ``prices`` is None where they are unknown.
     """
@@ -55,7 +56,7 @@ class Model:
 
     @property
     def api_name(self) -> str:
-        """What the provider's API calls the model."""
+        """The name of the model in the provider's API."""
         return self.litellm_name.split("/", 1)[1]
 
     def cost(
@@ -203,7 +204,7 @@ def resolve(provider: str, model_id: str, *, deployed: bool) -> Model:
 
 
 def lists(provider: str, model_id: str) -> bool:
-    """Whether the catalogue names this model of a provider."""
+    """Return true if the catalogue lists this model of a provider."""
     key = canonical(provider)
     return key is not None and _catalog().providers[key].find(model_id) is not None
 

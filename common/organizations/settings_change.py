@@ -1,4 +1,4 @@
-"""What a caller may change of an organisation's chat settings, each field within its bounds."""
+"""The body of a settings change, each field within its bounds."""
 
 import re
 from typing import Annotated, Self

@@ -24,6 +24,15 @@ from common.transcript.paths import OUTBOX, SYNCED_ORGS
 from common.warehouse.client import QueryRefused
 from common.warehouse.result import size_of
 
+SYNC_SECONDS = 40.0
+SYNC_BATCH_ROWS = 100
+SYNC_BATCH_BYTES = 4_000_000
+SYNC_AT_ONCE = 8
+SYNC_REFUSALS = 60
+SYNC_FIRST_RETRY_SECONDS = 120
+# Instances' clocks may differ by so much.
+CLOCK_SKEW_SECONDS = 330
+
 # What a batch is refused for although no row of it is at fault.
 _NOT_THE_ROW = {"table_not_found", "access_denied", "timeout", "bytes_over_limit"}
 
@@ -32,7 +41,7 @@ _NEVER = datetime.fromtimestamp(0, UTC)
 
 @dataclass(slots=True)
 class _Round:
-    """What one call has done; ``stopped`` is why it ended before the outbox was empty.
+    """The counts of one sync; ``stopped`` is the reason for an early end.
 
     ``unanswered`` says that a statement may still be running, although nobody waits for it.
     """
@@ -110,7 +119,7 @@ class Sync:
             return None
 
     async def _drain(self, lease: SyncLease, done: _Round) -> None:
-        until = time.monotonic() + limits.SYNC_SECONDS
+        until = time.monotonic() + SYNC_SECONDS
         while done.stopped is None and time.monotonic() < until:
             documents = await self._due()
             before = done.settled + done.rejected
@@ -118,7 +127,7 @@ class Sync:
             unreadable = [document for document in documents if not is_readable(document)]
             repaired = await self._adoption.repair(unreadable)
             done.rejected += len(unreadable) - repaired
-            gate = asyncio.Semaphore(limits.SYNC_AT_ONCE)
+            gate = asyncio.Semaphore(SYNC_AT_ONCE)
             entries = [entry_of(document) for document in documents if is_readable(document)]
             writing = (self._write(gate, lease, batch, done) for batch in _batches(entries))
             # All of them end before the lease is given back, whatever one of them raises.
@@ -133,7 +142,7 @@ class Sync:
 
     async def _due(self) -> list[Document]:
         # An entry of an instance whose clock is ahead is due all the same.
-        soon = self._clock() + timedelta(seconds=limits.CLOCK_SKEW_SECONDS)
+        soon = self._clock() + timedelta(seconds=CLOCK_SKEW_SECONDS)
         return await self._documents.query(
             OUTBOX,
             where=(Where("next_try_at", "<=", soon),),
@@ -155,7 +164,7 @@ class Sync:
                     self._stop(done, error)
                 except QueryRefused as refused:
                     done.refusals += 1
-                    if refused.code in _NOT_THE_ROW or done.refusals > limits.SYNC_REFUSALS:
+                    if refused.code in _NOT_THE_ROW or done.refusals > SYNC_REFUSALS:
                         self._stop(done, refused)
                     elif len(part) == 1:
                         await self._reject(part[0], refused, done)
@@ -197,9 +206,9 @@ class Sync:
     async def _reject(self, entry: OutboxEntry, refused: QueryRefused, done: _Round) -> None:
         """Keep the entry, with what is known of its failure, for a later try."""
         done.rejected += 1
-        wait = min(limits.SYNC_FIRST_RETRY_SECONDS * 2**entry.attempts, limits.SYNC_LAST_RETRY_SECONDS)
+        wait = min(SYNC_FIRST_RETRY_SECONDS * 2**entry.attempts, limits.SYNC_LAST_RETRY_SECONDS)
         # Entries are looked for that much early.
-        wait += limits.CLOCK_SKEW_SECONDS
+        wait += CLOCK_SKEW_SECONDS
         failure = {
             "attempts": entry.attempts + 1,
             "next_try_at": self._clock() + timedelta(seconds=wait),
@@ -247,7 +256,7 @@ def _batches(entries: Iterable[OutboxEntry]) -> Iterator[list[OutboxEntry]]:
         batch, size = list[OutboxEntry](), 0
         for entry in group:
             weight = size_of(entry.row)
-            if batch and (len(batch) >= limits.SYNC_BATCH_ROWS or size + weight > limits.SYNC_BATCH_BYTES):
+            if batch and (len(batch) >= SYNC_BATCH_ROWS or size + weight > SYNC_BATCH_BYTES):
                 yield batch
                 batch, size = [], 0
             batch.append(entry)

@@ -23,6 +23,8 @@ from common.tools.context import Resources, ToolContext, make_context
 from common.tools.result import CHART, ToolError, ToolResult, error_envelope
 from common.warehouse.client import QueryRefused
 
+TOOL_ARGUMENT_CHARS = 20_000
+
 Draw = Callable[[ToolResult], dict[str, Any] | None]
 _WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+")
 # An argument with one of these words could name a tenant …
@@ -184,7 +186,7 @@ class BoundTools:
 
 
 def _checked(chosen: Tool, arguments: str) -> dict[str, Any]:
-    if len(arguments) > limits.TOOL_ARGUMENT_CHARS:
+    if len(arguments) > TOOL_ARGUMENT_CHARS:
         raise ToolError("invalid_arguments", "The arguments are too long.")
     try:
         parsed = chosen.arguments.model_validate_json(arguments or "{}")

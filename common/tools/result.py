@@ -7,11 +7,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from common import limits
 from common.tenant import Principal
 from common.warehouse.json_values import json_safe
 from common.warehouse.query import Parameter
 from common.warehouse.result import QueryResult
+
+TOOL_RESULT_CHARS = 60_000
 
 CHART = "chart"
 # What a model has no use for, and what it need not read where the query is the product's own.
@@ -135,7 +136,7 @@ def as_stored(result: Mapping[str, Any], max_chars: int) -> str:
     return text if len(text) <= max_chars else as_message(result, max_chars)
 
 
-def as_message(result: Mapping[str, Any], max_chars: int = limits.TOOL_RESULT_CHARS) -> str:
+def as_message(result: Mapping[str, Any], max_chars: int = TOOL_RESULT_CHARS) -> str:
     """Format a tool result as JSON text for a model, without its chart.
 
     Rows are left out from the end until the text fits; ``truncated`` is true then.

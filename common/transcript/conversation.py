@@ -15,6 +15,9 @@ from common.tenant import Tenant
 from common.text import shorten_bytes
 from common.tools.result import as_stored
 
+TITLE_CHARS = 80
+STORED_TOOL_RESULTS_CHARS = 200_000
+
 Role = Literal["user", "assistant"]
 # cancelled: its client stopped it; failed: it ended by itself, and what was said and done until then is kept.
 MessageStatus = Literal["complete", "cancelled", "failed"]
@@ -229,7 +232,7 @@ def message_of(document: Document) -> Message:
 
 
 def message_in(row: Mapping[str, Any]) -> Message:
-    """Read a message from whatever holds its fields; what is not there has its default."""
+    """Read a message from a document or a row. Missing fields have their defaults."""
     fields: dict[str, Any] = {name: row[name] for name in Message.__dataclass_fields__ if name in row}
     # A row of before there was a status has none.
     fields["status"] = fields.get("status") or "complete"
@@ -248,7 +251,7 @@ def fitted(message: Message) -> Message:
 
 
 def bytes_of(message: Message) -> int:
-    """How long what was said, and what it took to say it, is together."""
+    """Size in bytes of the text, tool calls and tool results."""
     texts = (message.content, message.tool_calls_json, message.tool_results_json)
     return sum(len(text.encode()) for text in texts if text)
 
@@ -268,7 +271,7 @@ def tool_results_json(calls: Sequence[ToolFinished]) -> str | None:
     """The results behind an answer, as JSON, each cut to its share of what one message may hold."""
     if not calls:
         return None
-    share = limits.STORED_TOOL_RESULTS_CHARS // len(calls)
+    share = STORED_TOOL_RESULTS_CHARS // len(calls)
     listed = ",".join(f'{{"id":{json.dumps(call.call_id)},"result":{as_stored(call.result, share)}}}' for call in calls)
     return f"[{listed}]"
 
@@ -276,10 +279,10 @@ def tool_results_json(calls: Sequence[ToolFinished]) -> str | None:
 def title_of(question: str) -> str:
     """A conversation's title: the first line of its first message, cut at a word."""
     line = " ".join(question.split())
-    if len(line) <= limits.TITLE_CHARS:
+    if len(line) <= TITLE_CHARS:
         return line
-    cut = line[: limits.TITLE_CHARS].rsplit(" ", 1)[0]
-    return f"{cut[: limits.TITLE_CHARS - 1]}…"
+    cut = line[:TITLE_CHARS].rsplit(" ", 1)[0]
+    return f"{cut[: TITLE_CHARS - 1]}…"
 
 
 def new_id() -> str:
@@ -287,7 +290,7 @@ def new_id() -> str:
 
 
 def is_id(text: str) -> bool:
-    """Whether the text could be an id of this product; anything else names nothing."""
+    """Return true if the text could be an id of this product."""
     return _ID.fullmatch(text) is not None
 
 

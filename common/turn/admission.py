@@ -1,4 +1,4 @@
-"""How many turns run on this instance at a time: so many of one organisation, so many of all; the others wait."""
+"""The admission of turns on this instance: so many of one organisation, so many of all; the others wait."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,6 +10,8 @@ from common.errors import Restarting, TooManyTurns
 from common.fair_queue import FairQueue
 from common.stopping import told_to_stop
 from common.tenant import OrgSlug
+
+QUEUE_RETRY_SECONDS = 5
 
 Disconnect = Callable[[], Awaitable[None]]
 
@@ -34,7 +36,7 @@ class Slot:
             self._admission._took_back()
 
     def leave(self) -> None:
-        """Give the slot to whoever is next; a second time does nothing."""
+        """Give the slot to the next turn. A second call does nothing."""
         self.take_back()
         admission, self._admission = self._admission, None
         if admission is not None:
@@ -52,11 +54,11 @@ class Admission:
 
     @property
     def waiting(self) -> int:
-        """How many turns wait for a slot."""
+        """The number of turns that wait for a slot."""
         return self._queue.waiting
 
     def enter(self, org: OrgSlug) -> Slot | None:
-        """A slot at once, if there is one and nobody of the organisation waits for it."""
+        """Return a free slot at once, or None if there is none or the organisation has waiting turns."""
         return Slot(self, org) if self._queue.enter(org) else None
 
     async def wait(self, org: OrgSlug, disconnect: Disconnect | None = None) -> Slot:
@@ -79,7 +81,7 @@ class Admission:
             if stopping.done():
                 raise Restarting
             if not waiter.done():
-                raise TooManyTurns(retry_after=limits.QUEUE_RETRY_SECONDS)
+                raise TooManyTurns(retry_after=QUEUE_RETRY_SECONDS)
             return waiter.result()
         except BaseException:
             self._give_up(org, waiter)

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 
-from common import limits
 from common.agents.events import AgentChanged, Event, TextDelta, TurnFinished, TurnStarted
 from common.documents import Document
 from common.errors import ConversationBusy
@@ -14,6 +13,8 @@ from common.transcript import conversation as records
 from common.transcript.conversation import Message
 from common.transcript.paths import conversation_path, message_path
 from common.turn.prepared import TurnServices
+
+JOIN_POLL_SECONDS = 0.25
 
 _STILL = "This very message is still being answered. Send it again with the same message_id to get its answer."
 
@@ -43,7 +44,7 @@ async def join(
             return False
         if time.monotonic() >= until:
             raise ConversationBusy(_STILL, retry_after=5)
-        await asyncio.sleep(limits.JOIN_POLL_SECONDS)
+        await asyncio.sleep(JOIN_POLL_SECONDS)
 
 
 def _under_way(document: Document | None, message_id: str) -> bool:

@@ -36,7 +36,8 @@ class Opening:
 
 
 def _paths(tenant: Tenant, credentials: Credentials, request: SendRequest, features: ClientFeatures) -> dict[str, str]:
-    """What a turn reads beside key and organisation: the conversation, and the messages of a client's message id."""
+    """The documents that a turn reads beside key and
+    organisation: the conversation, and the messages of a client's message id."""
     conversation_id = request.conversation_id if request.names_a_conversation else None
     if conversation_id is None and request.message_id is not None:
         caller = f"{hash_api_key(credentials.api_key or '')}/{credentials.user_id or ''}"
@@ -55,7 +56,7 @@ def _paths(tenant: Tenant, credentials: Credentials, request: SendRequest, featu
 
 @dataclass(frozen=True, slots=True)
 class StoredState:
-    """What is stored of the conversation and of the request's own message."""
+    """The stored state of the conversation and of the request's own message."""
 
     conversation_id: str | None
     conversation: Conversation | None
@@ -63,7 +64,7 @@ class StoredState:
     resumed: bool
 
     def in_flight(self, request: SendRequest) -> bool:
-        """Whether an attempt at this very message is under way."""
+        """Return true if another attempt at this message is under way."""
         lease = self.conversation.lease if self.conversation else None
         return lease is not None and lease.message_id == request.message_id and lease.holds
 

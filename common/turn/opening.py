@@ -224,7 +224,7 @@ def _offered(prepared: PreparedTurn, features: ClientFeatures, document: Documen
 
 
 def _waiting(answer: Message, conversation: Conversation, document: Document | None) -> list[Event]:
-    """What an answer that is said again still waits for."""
+    """The pending tool calls and approvals of a replayed answer."""
     pending = pending_of(document) if document else None
     if pending is None or pending.answer_ids[-1] != answer.message_id:
         return []

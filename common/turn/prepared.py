@@ -31,7 +31,7 @@ from common.turn.client_features import NO_FEATURES, ClientFeatures
 
 @dataclass(frozen=True, slots=True)
 class TurnServices:
-    """What a turn is made with; one instance serves all organisations, and nothing of a turn stays in it."""
+    """The services of a turn. One instance serves all organisations and keeps nothing of a turn."""
 
     settings: Settings
     authenticator: Authenticator
@@ -52,7 +52,7 @@ class TurnServices:
 
 @dataclass(frozen=True, slots=True)
 class PreparedTurn:
-    """What an authorised turn runs with; ``resumed`` says that the question is stored already.
+    """The input of an authorised turn. ``resumed`` says that the question is stored already.
 
     ``now`` is the moment of the whole turn, for its prompt, tools, titles and counters. ``attempt_id`` names the holder
     of the lease.
@@ -90,7 +90,7 @@ class PreparedTurn:
 
     @property
     def goes_on_from(self) -> Continuation | None:
-        """What the loop goes on from, where the turn paused before."""
+        """The continuation of a paused turn, for the loop."""
         if self.pending is None or self.features.reply is None:
             return None
         return Continuation(self.pending.paused, self.features.reply.results, self.features.reply.approved)

@@ -30,6 +30,10 @@ from common.turn.prepared import PreparedTurn, TurnServices
 from common.turn.progress import Progress
 from common.turn.turn import Turn, hold
 
+# kills after 10 s)
+STOP_TURN_SECONDS = 4.0
+PROMPT_TOKENS = 6_000
+
 # How long a client waits for what is kept of a turn that failed; it is kept in the background then.
 _KEEP_SECONDS = 3.0
 _NOT_KNOWN = (
@@ -159,7 +163,7 @@ class TurnRunner:
         self._log("ok")
 
     def _waits(self, conversation: Conversation, answered: Answered) -> list[Write]:
-        """What the next request goes on from, if the loop paused."""
+        """The state that the next request continues from, if the loop paused."""
         if answered.paused is None:
             return []
         prepared = self._prepared
@@ -193,7 +197,7 @@ class TurnRunner:
     async def _end_soon(self, beginning: "asyncio.Task[HeldLease]") -> None:
         """End with what was said stored, in the seconds that the platform gives a process."""
         with suppress(TimeoutError, ServiceError):
-            async with asyncio.timeout(limits.STOP_TURN_SECONDS):
+            async with asyncio.timeout(STOP_TURN_SECONDS):
                 await self._end_early(beginning, "failed")
         if not self._turn.is_over:
             self._emit(TurnFailed(self._progress.warned(Restarting())))
@@ -303,7 +307,7 @@ class TurnRunner:
                 prepared.history,
                 max_messages=settings.max_history_messages if settings.enable_memory else 0,
                 context_window=prepared.model.context_window,
-                reserved=min(settings.max_tokens, prepared.model.max_output) + limits.PROMPT_TOKENS,
+                reserved=min(settings.max_tokens, prepared.model.max_output) + PROMPT_TOKENS,
             ),
             question=prepared.question.content,
             context=system_context(prepared.now.date(), profile, settings.system_prompt_extra),

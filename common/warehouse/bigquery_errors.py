@@ -4,12 +4,13 @@ import re
 
 from google.api_core import exceptions as google
 
-from common import limits
 from common.errors import WarehouseUnavailable
 from common.text import shorten
 from common.warehouse.dry_run import over_limit
 from common.warehouse.query import GuardedQuery
 from common.warehouse.result import QueryRefused
+
+DRY_RUN_ERROR_CHARS = 500
 
 _REQUIRED = re.compile(r"(\d+) or higher required")
 _OUT_OF_TIME = {"stopped", "timeout"}
@@ -86,4 +87,4 @@ def _reasons(error: google.GoogleAPICallError) -> set[str]:
 def _one_line(text: str | None) -> str:
     """BigQuery's sentence, without the address that the SDK puts before it and the job that it puts after."""
     sentence = re.sub(r"^(GET|POST) \S+: ", "", (text or "").strip()).split("\n")[0]
-    return shorten(" ".join(sentence.split()), limits.DRY_RUN_ERROR_CHARS)
+    return shorten(" ".join(sentence.split()), DRY_RUN_ERROR_CHARS)

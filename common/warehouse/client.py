@@ -35,6 +35,17 @@ from common.warehouse.reading import info_of, result_of
 from common.warehouse.result import Column, QueryRefused, QueryResult, TableColumn, TableInfo
 from common.warehouse.slot_time import SlotWatch
 
+LOOKUP_SECONDS = 10.0
+WAREHOUSE_RETRY_SECONDS = 8.0
+WAREHOUSE_GRACE_SECONDS = 2.0
+WAREHOUSE_CANCEL_SECONDS = 5.0
+# A thread waits while a query runs: enough of them for all turns of an instance that query at the same time
+WAREHOUSE_THREADS = 256
+LOOKUP_THREADS = 32
+STOP_THREADS = 2
+DRY_RUNS_REMEMBERED = 2_000
+IMPERSONATED_CLIENTS = 64
+
 __all__ = ["Column", "QueryRefused", "QueryResult", "TableColumn", "TableInfo", "Warehouse"]
 
 _LABEL = re.compile(r"[^a-z0-9_-]")
@@ -51,11 +62,11 @@ class Warehouse:
     def __init__(self, settings: Settings) -> None:
         self._max_bytes = settings.bq_max_bytes_gate
         self._location = settings.bq_location
-        self._threads = ThreadPoolExecutor(limits.WAREHOUSE_THREADS, thread_name_prefix="warehouse")
+        self._threads = ThreadPoolExecutor(WAREHOUSE_THREADS, thread_name_prefix="warehouse")
         # Lookups never wait behind tool queries.
-        self._lookups = ThreadPoolExecutor(limits.LOOKUP_THREADS, thread_name_prefix="lookup")
+        self._lookups = ThreadPoolExecutor(LOOKUP_THREADS, thread_name_prefix="lookup")
         # And what stops a query behind neither.
-        self._stops = ThreadPoolExecutor(limits.STOP_THREADS, thread_name_prefix="stop")
+        self._stops = ThreadPoolExecutor(STOP_THREADS, thread_name_prefix="stop")
         self._clients = _Clients(settings)
         self._cache = ResultCache()
         self._flights = Flights()
@@ -80,7 +91,7 @@ class Warehouse:
         return known or await self._flights.join(query, lambda: self._fill(query, labels, seconds))
 
     async def look_up(
-        self, query: GuardedQuery, *, labels: Mapping[str, str], seconds: float = limits.LOOKUP_SECONDS
+        self, query: GuardedQuery, *, labels: Mapping[str, str], seconds: float = LOOKUP_SECONDS
     ) -> QueryResult:
         """Run the product's own small query in one request: no dry run before it, nothing remembered after it.
 
@@ -95,12 +106,12 @@ class Warehouse:
 
     async def tables(self, tenant: Tenant) -> tuple[str, ...]:
         """The names of the tables of the tenant's own dataset, at most ``limits.MAX_LISTED_TABLES`` and one."""
-        deadline = Cancellation(limits.LOOKUP_SECONDS)
+        deadline = Cancellation(LOOKUP_SECONDS)
         return await self._in_thread(self._threads, deadline, lambda: self._tables(tenant, deadline))
 
     async def table(self, tenant: Tenant, name: str) -> TableInfo | None:
         """Describe a table of the tenant's own dataset. Returns None if it does not exist."""
-        deadline = Cancellation(limits.LOOKUP_SECONDS)
+        deadline = Cancellation(LOOKUP_SECONDS)
         return await self._in_thread(self._threads, deadline, lambda: self._table(tenant, name, deadline))
 
     async def ping(self) -> None:
@@ -133,7 +144,7 @@ class Warehouse:
     ) -> Answer:
         """Do the work in a thread. The caller is answered in time even if the thread hangs."""
         try:
-            async with asyncio.timeout(deadline.remaining + limits.WAREHOUSE_GRACE_SECONDS):
+            async with asyncio.timeout(deadline.remaining + WAREHOUSE_GRACE_SECONDS):
                 return await asyncio.get_running_loop().run_in_executor(threads, work)
         except TimeoutError as error:
             raise WarehouseUnavailable from error
@@ -166,7 +177,7 @@ class Warehouse:
             dry_run.check(query, DryRun.of(job._properties), most)
         if query.origin == "fixed":
             self._dry_runs[remembered] = None
-            while len(self._dry_runs) > limits.DRY_RUNS_REMEMBERED:
+            while len(self._dry_runs) > DRY_RUNS_REMEMBERED:
                 self._dry_runs.popitem(last=False)
 
     def _config(
@@ -317,7 +328,7 @@ class _Clients:
         with self._lock:
             client = self._by_account.pop(account, None) or self._client(account)
             self._by_account[account] = client
-            while len(self._by_account) > limits.IMPERSONATED_CLIENTS:
+            while len(self._by_account) > IMPERSONATED_CLIENTS:
                 self._by_account.popitem(last=False)[1].close()
             return client
 
@@ -357,13 +368,13 @@ def _unavailable(_: google.GoogleAPICallError) -> Exception:
 def _call(deadline: Cancellation) -> dict[str, Any]:
     """The time limits of one SDK call, in its words. Raises TimeoutError."""
     seconds = deadline.call_seconds()
-    retry = bigquery.DEFAULT_RETRY.with_timeout(min(seconds, limits.WAREHOUSE_RETRY_SECONDS))
+    retry = bigquery.DEFAULT_RETRY.with_timeout(min(seconds, WAREHOUSE_RETRY_SECONDS))
     return {"timeout": seconds, "retry": retry}
 
 
 def _cancel(job: bigquery.QueryJob) -> None:
     try:
-        job.cancel(timeout=limits.WAREHOUSE_CANCEL_SECONDS, retry=None)
+        job.cancel(timeout=WAREHOUSE_CANCEL_SECONDS, retry=None)
     except (*_NO_ANSWER, *_NO_SENSE):
         return  # BigQuery ends the job itself at its job_timeout_ms.
 

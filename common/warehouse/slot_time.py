@@ -8,7 +8,9 @@ import threading
 from collections.abc import Callable
 from typing import Self
 
-from common import limits
+# Of one query that a model wrote: half an hour of one slot, many times what 10 GiB take, and how often it is looked at.
+QUERY_SLOT_SECONDS = 1_800.0
+SLOT_CHECK_SECONDS = 2.0
 
 
 class SlotWatch:
@@ -29,8 +31,8 @@ class SlotWatch:
         self._over.set()
 
     def _watch(self) -> None:
-        while not self._over.wait(limits.SLOT_CHECK_SECONDS):
-            if self._spent_ms() > limits.QUERY_SLOT_SECONDS * 1000 and not self._over.is_set():
+        while not self._over.wait(SLOT_CHECK_SECONDS):
+            if self._spent_ms() > QUERY_SLOT_SECONDS * 1000 and not self._over.is_set():
                 self.exceeded = True
                 self._stop()
                 return

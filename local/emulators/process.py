@@ -1,4 +1,4 @@
-"""The emulators as a child process of whoever needs them: a test, or the laptop cloud."""
+"""The emulators as a child process: a test, or the laptop cloud."""
 
 import json
 import os

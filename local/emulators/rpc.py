@@ -41,7 +41,7 @@ class Method:
 
 
 class Seams:
-    """What a fault test reads and sets: calls counted, delays and planned failures, all by method name."""
+    """The seams that a fault test reads and sets: calls counted, delays and planned failures, all by method name."""
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
@@ -186,7 +186,7 @@ class SeamsClient:
         self._do: Any = self._channel.unary_unary(f"/{ADMIN_SERVICE}/Do")
 
     def calls(self) -> Counter[str]:
-        """How often each method was called since start or reset."""
+        """The calls of each method since start or reset."""
         return self._command(do="calls")
 
     def delay(self, method: str, seconds: float) -> None:

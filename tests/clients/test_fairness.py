@@ -10,6 +10,7 @@ import pytest
 
 from common import limits
 from common.settings import load_settings
+from common.turn import admission
 from tests.clients.conftest import Product, Serving
 from tests.fakes.scripted_model import ScriptedModel, say
 
@@ -94,7 +95,7 @@ async def test_a_turn_that_waits_too_long_is_refused_with_when_to_come_back(
             assert "too_many_turns" in json.dumps(refused.json()["error"])
         else:
             assert (refused.status_code, refused.json()["code"]) == (429, "too_many_turns")
-            assert refused.headers["retry-after"] == str(limits.QUEUE_RETRY_SECONDS)
+            assert refused.headers["retry-after"] == str(admission.QUEUE_RETRY_SECONDS)
         gate.set()
         assert (await first).status_code == httpx.codes.OK
         assert (await ask(client, product, way)).status_code == httpx.codes.OK

@@ -14,9 +14,10 @@ from datetime import UTC, datetime, timedelta
 
 import uvicorn
 
-from common import app, limits
+from common import app, documents, limits
 from common.app import Services
 from common.models.completion import ModelCall, Reply, Usage
+from common.record import sync_lease
 from common.settings import load_settings
 from tests.conversations.front import Front
 
@@ -53,10 +54,10 @@ class Echo:
 
 def serve(port: int, later: float, lease: float, patience: float) -> None:
     """Serve until killed."""
-    limits.DOCUMENTS_SECONDS = min(limits.DOCUMENTS_SECONDS, patience)
+    documents.DOCUMENTS_SECONDS = min(documents.DOCUMENTS_SECONDS, patience)
     if lease < limits.LEASE_SECONDS:
         limits.LEASE_SECONDS, limits.LEASE_RENEW_SECONDS = lease, lease / 5
-        limits.SYNC_STATEMENT_SECONDS, limits.SYNC_LEASE_SECONDS = lease, 2.5 * lease
+        limits.SYNC_STATEMENT_SECONDS, sync_lease.SYNC_LEASE_SECONDS = lease, 2.5 * lease
     offset = timedelta(seconds=later)
     settings = load_settings().model_copy(update={"turns_per_org": 100})
     app.use(Services(settings, lambda: datetime.now(UTC) + offset, Echo()))

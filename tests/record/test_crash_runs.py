@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from common import limits
+from common.record import sync_lease
 from tests.conversations.conftest import Product
 from tests.conversations.processes import SHORT_LEASE, Nursery, Process, process
 
@@ -132,7 +133,7 @@ def test_what_was_acknowledged_is_on_the_record_once(
             over.set()
         for other in others:
             other.result()
-        deadline = time.monotonic() + 2 * limits.SYNC_LEASE_SECONDS
+        deadline = time.monotonic() + 2 * sync_lease.SYNC_LEASE_SECONDS
         while ahead.post("/sync").json().get("remaining") != 0:
             assert time.monotonic() < deadline
             time.sleep(1)

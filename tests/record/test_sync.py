@@ -9,6 +9,7 @@ import pytest
 
 from common import limits
 from common.errors import DocumentsUnavailable
+from common.record import sync, sync_lease
 from common.transcript.paths import SYNC_LEASE
 from tests.conversations.conftest import Product, Row, Serving, delays, until
 from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
@@ -87,9 +88,9 @@ async def test_a_sync_that_died_holds_the_next_one_up_only_for_its_lease(
     assert product.firestore.calls() == {"BatchGetDocuments": 1}
     assert counts(product, conversation_id)["org_chat_messages"] == 0
     # Firestore's time tells how old it is, whatever the instance's clock says.
-    product.clock.forward(seconds=limits.SYNC_LEASE_SECONDS)
+    product.clock.forward(seconds=sync_lease.SYNC_LEASE_SECONDS)
     assert await product.sync() == {"status": "busy"}
-    monkeypatch.setattr(limits, "SYNC_LEASE_SECONDS", 0)
+    monkeypatch.setattr(sync_lease, "SYNC_LEASE_SECONDS", 0)
     assert (await product.sync())["status"] == "ok"
     assert counts(product, conversation_id)["org_chat_messages"] == 2
 
@@ -140,7 +141,7 @@ async def test_bigquery_being_down_keeps_everything_until_it_is_back(
     back = await serving()
     # A statement that was not answered might still be running: until it must have ended, nobody writes.
     assert (await back.sync())["status"] == "busy"
-    monkeypatch.setattr(limits, "SYNC_LEASE_SECONDS", 0)
+    monkeypatch.setattr(sync_lease, "SYNC_LEASE_SECONDS", 0)
     await back.synced()
     for conversation_id in ids:
         assert counts(product, conversation_id)["org_chat_messages"] == 2
@@ -160,14 +161,14 @@ async def test_rows_that_bigquery_rejects_stay_and_block_nobody(product: Product
     (entry,) = product.outbox(conversation_id).values()
     assert (entry["attempts"], entry["error_class"]) == (1, "query_failed")
     # Entries are looked for early by as much as clocks may differ.
-    wait = timedelta(seconds=limits.SYNC_FIRST_RETRY_SECONDS + limits.CLOCK_SKEW_SECONDS)
+    wait = timedelta(seconds=sync.SYNC_FIRST_RETRY_SECONDS + sync.CLOCK_SKEW_SECONDS)
     assert entry["next_try_at"] == product.clock.now + wait
     logged = [json.loads(line) for line in product.logs.getvalue().splitlines()]
     (error,) = [line for line in logged if line["message"] == "sync.rejected"]
     assert (error["severity"], error["stage"], error["error_class"]) == ("ERROR", "org_chat_messages", "query_failed")
     assert (await ready(product))["rejected"] >= 1
     assert (await product.sync())["rejected"] == 0
-    product.clock.forward(seconds=limits.SYNC_FIRST_RETRY_SECONDS)
+    product.clock.forward(seconds=sync.SYNC_FIRST_RETRY_SECONDS)
     assert (await product.sync())["rejected"] == 1
     product.documents.document(f"outbox/{name}").update({"row.content": poisoned["row"]["content"]})
     product.clock.forward(seconds=limits.SYNC_LAST_RETRY_SECONDS)
@@ -185,7 +186,7 @@ async def test_a_failure_of_firestore_ends_the_round_and_the_next_one_goes_on(
 ) -> None:
     await product.synced()
     conversation_ids = [await conversation(product) for _ in range(2)]
-    monkeypatch.setattr(limits, "SYNC_BATCH_ROWS", 1)
+    monkeypatch.setattr(sync, "SYNC_BATCH_ROWS", 1)
     product.firestore.reset()
     product.firestore.fail(method, "INTERNAL", after=call - 1)
     report = await product.sync()
@@ -286,10 +287,10 @@ async def test_a_call_does_a_bounded_part_and_says_what_remains(
     for _ in range(4):
         await conversation(product)
     monkeypatch.setattr(limits, "SYNC_READ", 5)
-    monkeypatch.setattr(limits, "SYNC_SECONDS", 0.0)
+    monkeypatch.setattr(sync, "SYNC_SECONDS", 0.0)
     assert (await product.sync())["remaining"] == 12
-    monkeypatch.setattr(limits, "SYNC_SECONDS", 40.0)
-    monkeypatch.setattr(limits, "SYNC_BATCH_ROWS", 1)
+    monkeypatch.setattr(sync, "SYNC_SECONDS", 40.0)
+    monkeypatch.setattr(sync, "SYNC_BATCH_ROWS", 1)
     assert (await product.sync())["remaining"] == 0
 
 
@@ -336,7 +337,7 @@ async def test_a_purge_that_stopped_half_way_is_done_again(serving: Serving, mon
     assert product.reference(conversation_id).get().exists
     back = await serving(retention_deleted_days=0)
     back.clock.forward(seconds=2)
-    monkeypatch.setattr(limits, "SYNC_LEASE_SECONDS", 0)
+    monkeypatch.setattr(sync_lease, "SYNC_LEASE_SECONDS", 0)
     await back.sync()
     assert set(counts(product, conversation_id).values()) == {0}
     assert not product.reference(conversation_id).get().exists

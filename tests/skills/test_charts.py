@@ -8,9 +8,11 @@ from typing import Any, get_args
 import pytest
 
 from common import limits
+from common.charts import values as values_module
 from common.focus.dimensions import GroupBy
 from common.skills.usage.genai_sql import UsageGroup
 from common.skills.usage.sql import Consumer
+from common.tools import result
 from common.tools.periods import PeriodType
 from common.tools.result import CHART, as_message, as_stored
 from local.data import demo
@@ -55,11 +57,11 @@ def check_currency(chart: drawn.Spec, answer: Row, currency: str, channel: str) 
 def check_bars(chart: drawn.Spec, rows: list[Row], label: str, field: str, total: float) -> None:
     """Ten bars as the rows have them, and one for what is left of the total."""
     values = values_of(chart)
-    named, rest = values[: limits.CHART_BARS], values[limits.CHART_BARS :]
+    named, rest = values[: values_module.CHART_BARS], values[values_module.CHART_BARS :]
     assert [(value[label], value[field]) for value in named] == [
-        (row[label], row[field]) for row in rows[: limits.CHART_BARS]
+        (row[label], row[field]) for row in rows[: values_module.CHART_BARS]
     ]
-    assert [value[label] for value in rest] == ["Other"] * (len(rows) > limits.CHART_BARS)
+    assert [value[label] for value in rest] == ["Other"] * (len(rows) > values_module.CHART_BARS)
     assert sum(value[field] for value in values) == pytest.approx(total, abs=1e-6)
     assert drawn.marks(chart) == {"bar": len(values)}
 
@@ -138,7 +140,7 @@ async def test_two_dimensions_with_a_time_are_a_line_each(call: Call, org: str) 
 async def test_two_dimensions_without_a_time_are_bars_of_both_names(call: Call) -> None:
     answer = await call("acme_inc", DEMO_TODAY, "query_costs", group_by=["provider", "region"], **QUARTER)
     values = values_of(chart_of(answer))
-    rows = answer["rows"][: limits.CHART_BARS]
+    rows = answer["rows"][: values_module.CHART_BARS]
     assert [value["name"] for value in values[: len(rows)]] == [f"{row['provider']} / {row['region']}" for row in rows]
 
 
@@ -168,8 +170,8 @@ async def test_a_breakdown_is_bars_with_their_shares(call: Call, org: str, dimen
     chart = chart_of(answer)
     check_bars(chart, rows, dimension, "total", total_of(answer, currency, "total"))
     check_currency(chart, answer, currency, "x")
-    shares = [value["pct_of_total"] for value in values_of(chart)[: limits.CHART_BARS]]
-    assert shares == [row["pct_of_total"] for row in rows[: limits.CHART_BARS]]
+    shares = [value["pct_of_total"] for value in values_of(chart)[: values_module.CHART_BARS]]
+    assert shares == [row["pct_of_total"] for row in rows[: values_module.CHART_BARS]]
 
 
 async def test_six_hundred_services_are_ten_bars_and_the_rest(call: Call) -> None:
@@ -273,7 +275,7 @@ async def test_a_model_is_not_sent_the_chart_and_the_store_is(call: Call) -> Non
     answer = await call("acme_inc", DEMO_TODAY, "query_costs", group_by="service", **QUARTER)
     plain = {name: value for name, value in answer.items() if name != CHART}
     assert json.loads(as_message(answer)) == plain
-    assert json.loads(as_stored(answer, limits.TOOL_RESULT_CHARS)) == answer
+    assert json.loads(as_stored(answer, result.TOOL_RESULT_CHARS)) == answer
 
 
 async def test_a_chart_is_left_out_before_any_row_is(call: Call) -> None:

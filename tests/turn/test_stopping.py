@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 from google.cloud import firestore
 
-from common import limits
+from common import stopping
 from common.turn.progress import STOPPED
 from tests.api.conftest import free_port
 from tests.conftest import PROJECT, Cloud
@@ -83,7 +83,7 @@ def test_a_turn_of_a_minute_ends_within_seconds_and_is_answered_again(cloud: Clo
         assert '"code": "restarting"' in rest
         other.join(10)
         assert (waiting[0].status_code, waiting[0].json()["code"]) == (503, "restarting")
-        server.wait(limits.STOP_SERVER_SECONDS + 1 - (time.monotonic() - told))
+        server.wait(stopping.STOP_SERVER_SECONDS + 1 - (time.monotonic() - told))
     conversation = documents.document(f"orgs/acme_inc/conversations/{conversation_id}")
     stored = [each.to_dict() or {} for each in conversation.collection("messages").order_by("sequence").stream()]
     assert [message["status"] for message in stored] == ["complete", "complete", "complete", "failed"]

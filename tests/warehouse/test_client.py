@@ -9,6 +9,8 @@ from decimal import Decimal
 import pytest
 
 from common import limits
+from common.warehouse import bigquery_errors, slot_time
+from common.warehouse import client as client_module
 from common.warehouse.client import QueryRefused, Warehouse
 from common.warehouse.query import Parameter, admitted, fixed
 from common.warehouse.slot_time import SlotWatch
@@ -146,7 +148,7 @@ async def test_what_a_dry_run_says_of_a_models_text_comes_back_in_one_capped_lin
     assert refused.value.detail.startswith("The query is not valid: Unrecognized name: nopee")
     assert "\n" not in refused.value.detail
     assert "http" not in refused.value.detail
-    assert len(refused.value.detail) < limits.DRY_RUN_ERROR_CHARS + 50
+    assert len(refused.value.detail) < bigquery_errors.DRY_RUN_ERROR_CHARS + 50
 
 
 async def test_what_the_emulator_cannot_do_is_said_to_the_model(warehouse: Warehouse) -> None:
@@ -214,8 +216,8 @@ async def test_a_models_query_may_take_only_so_much_work(
     slot_seconds: float,
     stopped: bool,
 ) -> None:
-    monkeypatch.setattr(limits, "SLOT_CHECK_SECONDS", 0.05)
-    monkeypatch.setattr(limits, "QUERY_SLOT_SECONDS", slot_seconds)
+    monkeypatch.setattr(slot_time, "SLOT_CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(slot_time, "QUERY_SLOT_SECONDS", slot_seconds)
     emulator.seams.delay("query", 30 if stopped else 0.5)
     written = admitted(ACME, f"SELECT {slot_seconds} AS n", frozenset())
     started = time.monotonic()
@@ -231,15 +233,15 @@ async def test_a_models_query_may_take_only_so_much_work(
 async def test_the_products_own_query_is_held_to_no_work(
     warehouse: Warehouse, emulator: BigQueryEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "SLOT_CHECK_SECONDS", 0.05)
-    monkeypatch.setattr(limits, "QUERY_SLOT_SECONDS", 0.0)
+    monkeypatch.setattr(slot_time, "SLOT_CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(slot_time, "QUERY_SLOT_SECONDS", 0.0)
     emulator.seams.delay("query", 0.3)
     assert len((await warehouse.run(fixed(ACME, "SELECT 7 AS n"), labels=LABELS)).rows) == 1
 
 
 def test_slot_time_is_let_through_at_its_bound_and_stopped_one_past_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "SLOT_CHECK_SECONDS", 0.01)
-    bound = round(limits.QUERY_SLOT_SECONDS * 1000)
+    monkeypatch.setattr(slot_time, "SLOT_CHECK_SECONDS", 0.01)
+    bound = round(slot_time.QUERY_SLOT_SECONDS * 1000)
     for spent, exceeded in ((bound, False), (bound + 1, True)):
         looked, stopped = threading.Semaphore(0), threading.Event()
 
@@ -270,9 +272,9 @@ async def test_slow_queries_neither_hold_up_lookups_nor_keep_their_threads(
     warehouse: Warehouse, emulator: BigQueryEmulator
 ) -> None:
     emulator.seams.delay("query", 30)
-    texts = [f"SELECT {number} AS n" for number in range(limits.WAREHOUSE_THREADS + 4)]
+    texts = [f"SELECT {number} AS n" for number in range(client_module.WAREHOUSE_THREADS + 4)]
     slow = [asyncio.create_task(warehouse.run(fixed(ACME, text), labels=LABELS)) for text in texts]
-    await until(lambda: emulator.seams.counts().get("query") == limits.WAREHOUSE_THREADS)
+    await until(lambda: emulator.seams.counts().get("query") == client_module.WAREHOUSE_THREADS)
     emulator.seams.delay("query", 0)
     found = await asyncio.wait_for(warehouse.look_up(fixed(ACME, COST, LEAST), labels=LABELS), 5)
     assert len(found.rows) == 1

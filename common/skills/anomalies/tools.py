@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from common import limits
 from common.cost_query.amounts import percent_of
 from common.cost_query.arguments import DimensionName, FilterList, FirstDay, LastDay, PeriodName
 from common.cost_query.asking import Asked, ask
@@ -25,6 +24,13 @@ from common.tools.periods import Period
 from common.tools.registry import Tool, tool
 from common.tools.result import ToolError, ToolResult, format_parameters
 from common.warehouse.query import Parameter, fixed
+
+ANOMALY_DAYS = 400
+ANOMALY_HISTORY_DAYS = 120
+ANOMALY_GROUPS = 100
+MAX_ANOMALIES = 30
+ANOMALY_CAUSES = 3
+ANOMALY_LINES = 5
 
 METHOD = (
     "Each value's days are held against the days around them at the same level, their weekday and monthly charges; a "
@@ -58,19 +64,19 @@ async def find_anomalies(
     divided = bind_dimension(dimension, "g0", context.calendar)
     if divided.is_time:
         raise ToolError("invalid_arguments", f"Days are judged already; {divided.name} is no dimension here.")
-    read = Period(looked_at.start - timedelta(days=limits.ANOMALY_HISTORY_DAYS), looked_at.end)
-    if looked_at.days > limits.ANOMALY_DAYS:
-        raise ToolError("invalid_range", f"Anomalies of at most {limits.ANOMALY_DAYS} days. Narrow the dates.")
+    read = Period(looked_at.start - timedelta(days=ANOMALY_HISTORY_DAYS), looked_at.end)
+    if looked_at.days > ANOMALY_DAYS:
+        raise ToolError("invalid_range", f"Anomalies of at most {ANOMALY_DAYS} days. Narrow the dates.")
     bound = {
         **read.bounds(),
         **divided.parameters(),
-        "max_groups": Parameter("INT64", limits.ANOMALY_GROUPS),
+        "max_groups": Parameter("INT64", ANOMALY_GROUPS),
     }
     asked = await ask(
         principal, context, given, read, lambda narrowed: (forecast_sql.history("BilledCost", divided, narrowed), bound)
     )
     found = await asyncio.to_thread(_find_all, asked, read, looked_at, min_impact)
-    shown = found[: limits.MAX_ANOMALIES]
+    shown = found[:MAX_ANOMALIES]
     causes = await _find_causes(principal, context, asked, divided, shown) if shown else {}
     rows = tuple(_row(each, divided, causes.get(each.key, ())) for each in shown)
     currencies = sorted({row["currency"] for row in asked.rows})
@@ -143,7 +149,7 @@ async def _find_causes(
         "days": Parameter("DATE", tuple(days)),
         "names": Parameter("STRING", tuple(each.name for each in found)),
         "currencies": Parameter("STRING", tuple(each.currency for each in found)),
-        "max_causes": Parameter("INT64", limits.ANOMALY_CAUSES),
+        "max_causes": Parameter("INT64", ANOMALY_CAUSES),
     }
     result = await context.run(fixed(principal.tenant, text, parameters))
     causes: dict[tuple[str, str, date], list[Mapping[str, Any]]] = {}
@@ -172,7 +178,7 @@ def _row(each: _Found, divided: BoundDimension, causes: Sequence[Mapping[str, An
 
 def _daily(asked: Asked, found: Sequence[_Found], period: Period) -> tuple[dict[str, Any], ...]:
     """The daily costs of the values that had an unusual day, for a chart to mark it in."""
-    names = list(dict.fromkeys((each.name, each.currency) for each in found))[: limits.ANOMALY_LINES]
+    names = list(dict.fromkeys((each.name, each.currency) for each in found))[:ANOMALY_LINES]
     return tuple(
         {"date": day, "name": row["name"], "cost": cost, "currency": row["currency"]}
         for row in asked.rows

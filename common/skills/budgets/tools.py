@@ -22,6 +22,12 @@ from common.tools.result import ToolError, ToolResult, of_shared_tables
 from common.warehouse.query import Parameter, fixed
 from common.warehouse.result import QueryResult
 
+MAX_BUDGETS = 200
+# Days of costs that budgets are held against and projected from, and how long ago a budget may have ended.
+BUDGET_DAYS = 400
+BUDGET_ENDED_DAYS = 366
+BUDGET_PROBLEMS = 50
+
 _NONE_SET = (
     "No budget is set for this organisation. Budgets are set on the platform, or by loading rows into org_budgets; "
     "create_alert can watch a threshold in the meantime."
@@ -39,7 +45,7 @@ Entity = Annotated[
     Field(description="Only budgets of this department, project or team, by its name or id."),
 ]
 AsOf = Annotated[date, Field(strict=True, description="The day to look from, YYYY-MM-DD. Default: today.")]
-Rows = Annotated[int, Field(ge=1, le=limits.MAX_BUDGETS, description="At most this many rows.")]
+Rows = Annotated[int, Field(ge=1, le=MAX_BUDGETS, description="At most this many rows.")]
 
 
 async def list_budgets(
@@ -124,7 +130,7 @@ async def budget_variance(
 
     Use it for "are we over budget" and "what is left". projected_over is negative where money will be left.
     """
-    ended = limits.BUDGET_ENDED_DAYS if include_ended else 0
+    ended = BUDGET_ENDED_DAYS if include_ended else 0
     found, standings, parameters, day = await _stand(
         principal, context, category, hierarchy_entity_id, as_of, ended_days=ended
     )
@@ -170,7 +176,7 @@ async def budget_allocation_tree(
     summary: dict[str, Any] = {
         "as_of": day,
         "budgets": len(tree.rows),
-        "problems": tree.problems[: limits.BUDGET_PROBLEMS],
+        "problems": tree.problems[:BUDGET_PROBLEMS],
         **({} if nodes else {"note": f"No budget is in force on {day}. list_budgets shows those of other periods."}),
     }
     return of_shared_tables(principal, found, rows, summary, parameters, truncated=len(tree.rows) > len(rows))
@@ -199,7 +205,7 @@ async def _stand(
     day = as_of or context.today
     if day > context.today:
         raise ToolError("invalid_range", f"as_of {day} is after today, {context.today}. Give today or an earlier day.")
-    read = Period(day - timedelta(days=limits.BUDGET_DAYS), day)
+    read = Period(day - timedelta(days=BUDGET_DAYS), day)
     names, keys = zip(*provider_aliases(), strict=True)
     parameters = {
         **read.bounds(),
@@ -209,7 +215,7 @@ async def _stand(
         "oldest_end": Parameter("DATE", day - timedelta(days=ended_days)),
         "provider_names": Parameter("STRING", names),
         "provider_keys": Parameter("STRING", keys),
-        "max_rows": Parameter("INT64", limits.MAX_BUDGETS),
+        "max_rows": Parameter("INT64", MAX_BUDGETS),
     }
     found = await context.run(fixed(principal.tenant, sql.VARIANCE, parameters))
     chosen = _choose(found.rows, category, entity)

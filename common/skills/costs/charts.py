@@ -1,4 +1,4 @@
-"""What the rows of the cost tools look like: one currency's, for amounts of several share no axis."""
+"""Charts of the cost tools: one currency's, for amounts of several share no axis."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -136,7 +136,7 @@ def breakdown(result: ToolResult) -> Spec | None:
 
 
 def changes(result: ToolResult) -> Spec | None:
-    """What rose to the right, what fell to the left."""
+    """Draw rises to the right and falls to the left."""
     rows, currency, notes = of_one_currency(result.rows)
     current, previous = (days(result.summary[name]) for name in ("current", "previous"))
     by = [name for name in (result.rows[0] if result.rows else ()) if name not in _NOT_NAMES]

@@ -17,6 +17,8 @@ from common.warehouse.query import Parameter, fixed
 from common.warehouse.readable_tables import SharedTable
 from common.warehouse.result import QueryRefused, QueryResult, TableInfo
 
+MAX_TABLE_COLUMNS = 300
+
 # Nobody should ask for these; who names one may still read of it what is not hidden.
 UNLISTED = frozenset({"org_integration_credentials", "org_chat_conversations"})
 _COSTS = "cost_data_standard_1_3"
@@ -106,7 +108,7 @@ async def describe_own(principal: Principal, context: WarehouseContext, info: Ta
             "description": column.description,
             "values": values.get(column.name),
         }
-        for column in info.columns[: limits.MAX_TABLE_COLUMNS]
+        for column in info.columns[:MAX_TABLE_COLUMNS]
         if wanted.takes(column.name, column.description)
     ]
     rows = _in_order(info.name, rows)
@@ -119,7 +121,7 @@ async def describe_own(principal: Principal, context: WarehouseContext, info: Ta
         "modified": info.modified,
         "values_from": note,
     }
-    return ToolResult(found, tuple(rows), summary, truncated=len(info.columns) > limits.MAX_TABLE_COLUMNS)
+    return ToolResult(found, tuple(rows), summary, truncated=len(info.columns) > MAX_TABLE_COLUMNS)
 
 
 def _in_order(table: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

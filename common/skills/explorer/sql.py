@@ -10,6 +10,8 @@ from common.warehouse.query import Parameter
 from common.warehouse.readable_tables import SharedTable, holds_secret
 from common.warehouse.result import TableColumn, TableInfo
 
+SAMPLE_COLUMNS = 100
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
 _PLAIN_TABLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,199}")
 
@@ -36,7 +38,7 @@ Sample = tuple[str, Mapping[str, Parameter], tuple[str, ...]]
 
 
 def is_table_name(text: str) -> bool:
-    """Whether a text can name a table, and nothing but one."""
+    """Return true if a text can only be the name of a table."""
     return _PLAIN_TABLE.fullmatch(text) is not None
 
 
@@ -93,7 +95,7 @@ def _countable(columns: Iterable[TableColumn]) -> list[str]:
         and _NAME.fullmatch(column.name)
         and not holds_secret(column.name)
     ]
-    return names[: limits.SAMPLE_COLUMNS]
+    return names[:SAMPLE_COLUMNS]
 
 
 def _partition_type(info: TableInfo) -> str | None:

@@ -25,6 +25,8 @@ from common.warehouse.query import Parameter, admitted, fixed
 from common.warehouse.readable_tables import SharedTable, shared_tables
 from common.warehouse.result import QueryRefused, TableInfo
 
+TABLES_READ_AT_ONCE = 8
+
 TableName = Annotated[
     str,
     Field(
@@ -52,7 +54,7 @@ async def list_org_tables(principal: Principal, context: WarehouseContext) -> To
     """
     names = await context.warehouse.tables(principal.tenant)
     listed = names[: limits.MAX_LISTED_TABLES]
-    places = asyncio.Semaphore(limits.TABLES_READ_AT_ONCE)
+    places = asyncio.Semaphore(TABLES_READ_AT_ONCE)
 
     async def read(name: str) -> TableInfo | None:
         async with places:
@@ -174,7 +176,7 @@ def _spelled(principal: Principal, path: str) -> str:
 
 
 def _named(principal: Principal, table: str) -> tuple[str | None, SharedTable | None]:
-    """What a name may mean: a table of the own dataset, a readable shared table, both or neither."""
+    """The possible meanings of a name: a table of the own dataset, a readable shared table, both or neither."""
     tenant = principal.tenant
     parts = table.replace("`", "").split(".")
     name, path = parts[-1], parts[:-1]

@@ -66,7 +66,7 @@ def _slope(level: Sequence[float]) -> tuple[float, float]:
 
 
 def _level(level: Sequence[float], slope: float) -> float:
-    """Where the level stands on the last day: recent days moved along the trend, the newest weighing most."""
+    """The level on the last day: recent days moved along the trend, the newest weighing most."""
     recent = level[-_LEVEL_DAYS:]
     ages = range(len(recent) - 1, -1, -1)
     weights = [math.exp2(-age / _HALF_LIFE) for age in ages]

@@ -190,7 +190,7 @@ def _occurrences(key: int, first: date, last: date) -> list[date]:
 
 
 def _weekday_effects(clean: Sequence[float], start: date, shifts: Sequence[int]) -> tuple[float, ...]:
-    """How far each weekday is from its week's average, over the last eight weeks; adds up to zero.
+    """The distance of each weekday from its week's average, over the last eight weeks. They add up to zero.
 
     A week before a shift counts in proportion to the level of today.
     """

@@ -10,6 +10,8 @@ from common.tools import periods
 from common.tools.periods import Period
 from common.tools.result import ToolError
 
+MAX_FORECAST_DAYS = 400
+
 ENDS = ("end_of_month", "end_of_quarter", "end_of_year", "end_of_fiscal_quarter", "end_of_fiscal_year")
 
 
@@ -35,10 +37,10 @@ def span_until(until: str, start: date | None, today: date, calendar: FiscalCale
     named = _named(until, today, calendar)
     end = named.end if named else _date(until)
     first = start or (named.start if named else _begin(end, today))
-    if end < today or (end - today).days > limits.MAX_FORECAST_DAYS:
+    if end < today or (end - today).days > MAX_FORECAST_DAYS:
         raise ToolError(
             "invalid_range",
-            f"until {end} must be from today, {today}, to {limits.MAX_FORECAST_DAYS} days ahead. "
+            f"until {end} must be from today, {today}, to {MAX_FORECAST_DAYS} days ahead. "
             "Use query_costs for days that are over.",
         )
     if first > end:

@@ -28,6 +28,12 @@ from common.tools.registry import Tool, tool
 from common.tools.result import ToolError, ToolResult, format_parameters
 from common.warehouse.query import Parameter
 
+FORECAST_HISTORY_DAYS = 400
+FORECAST_GROUPS = 20
+# Days that are rows of their own; beyond them, months. And days before today that a chart shows at least.
+FORECAST_DAY_ROWS = 92
+FORECAST_DRAWN_DAYS = 28
+
 
 async def cost_forecast(
     principal: Principal,
@@ -65,11 +71,11 @@ async def cost_forecast(
     span = span_until(until, start_date, today, context.calendar) if until else _horizon(horizon_days, today)
     narrowed = read_filters(context, filters)
     divided = _divide(dimension, context)
-    read = Period(min(span.period.start, today - timedelta(days=limits.FORECAST_HISTORY_DAYS)), today)
+    read = Period(min(span.period.start, today - timedelta(days=FORECAST_HISTORY_DAYS)), today)
     bound = {
         **read.bounds(),
         **(divided.parameters() if divided else {}),
-        "max_groups": Parameter("INT64", limits.FORECAST_GROUPS),
+        "max_groups": Parameter("INT64", FORECAST_GROUPS),
     }
     asked = await ask(
         principal, context, narrowed, read, lambda asked_for: (sql.history(metric, divided, asked_for), bound)
@@ -233,7 +239,7 @@ def _time_rows(made: Sequence[_Made], span: Span) -> list[dict[str, Any]]:
     rows = []
     for each in made:
         points = [point for point in each.landing.forecast.points if point.day >= span.period.start]
-        if len(points) > limits.FORECAST_DAY_ROWS:
+        if len(points) > FORECAST_DAY_ROWS:
             points = list(projection.monthly(points, each.landing.forecast))
         rows += [
             {
@@ -267,11 +273,11 @@ def _grouped_rows(made: Sequence[_Made], name: str) -> list[dict[str, Any]]:
 
 def _actual_rows(made: Sequence[_Made], span: Span) -> list[dict[str, Any]]:
     """The days before the projection, for the eye to compare: those of the period, at least four weeks."""
-    first = min(span.period.start, span.today - timedelta(days=limits.FORECAST_DRAWN_DAYS))
+    first = min(span.period.start, span.today - timedelta(days=FORECAST_DRAWN_DAYS))
     days = [first + timedelta(days=number) for number in range((span.today - first).days)]
     return [
         {"date": day, "actual_cost": each.costs[day], "currency": each.currency}
         for each in made
-        for day in days[-limits.FORECAST_DAY_ROWS :]
+        for day in days[-FORECAST_DAY_ROWS:]
         if day in each.costs
     ]

@@ -1,4 +1,4 @@
-"""What the rows of the usage tools look like."""
+"""Charts of the usage tools."""
 
 from collections.abc import Sequence
 
@@ -48,7 +48,7 @@ def _of_two(result: ToolResult, groups: Sequence[str]) -> Spec | None:
 
 
 def top_consumers(result: ToolResult) -> Spec | None:
-    """What cost most, and the rest."""
+    """Draw the largest costs, and the rest."""
     by = str(result.summary["dimension"])
     rows, currency, notes = of_one_currency(result.rows)
     shown = largest(rows, by, "billed_cost", total(result, currency, "billed_cost"))
@@ -63,7 +63,7 @@ def top_consumers(result: ToolResult) -> Spec | None:
 
 
 def quotas(result: ToolResult) -> Spec | None:
-    """How much of each quota that has a limit is used."""
+    """Draw the used share of each quota that has a limit."""
     rows = [row for row in result.rows if row["percent"] is not None]
     return drawings.bars(
         Heading("Pipeline quotas used", (f"As of {result.summary['as_of']:%Y-%m-%d %H:%M} UTC",) if rows else ()),

@@ -249,7 +249,7 @@ WHERE org_slug = @org_slug
 
 @cache
 def consumers(dimension: Consumer) -> str:
-    """What cost most, largest first within each currency, with the tokens that can be told to be its own."""
+    """The largest consumers within each currency, with the tokens that are certainly theirs."""
     expression = EXPRESSIONS[dimension]
     if dimension in USAGE_EXPRESSIONS and dimension != "provider":
         used = _OWN_NAME.substitute(expression=USAGE_EXPRESSIONS[dimension], tokens=TOKENS)

@@ -4,13 +4,14 @@ from collections import Counter
 from datetime import timedelta
 from typing import Any
 
-from common import limits
 from common.skills.usage import sql
 from common.tenant import Principal
 from common.tools.context import WarehouseContext
 from common.tools.periods import Period
 from common.tools.result import ToolResult, of_shared_tables
 from common.warehouse.query import fixed
+
+SUBSCRIPTION_DAYS = 400
 
 _FIELDS = (
     "service", "provider", "plan", "seats", "unit_price", "last_charge", "last_charge_day", "renewal_date",
@@ -24,7 +25,7 @@ async def subscriptions(principal: Principal, context: WarehouseContext) -> Tool
     renewal_date is the end of the last charge's period; null where charges are daily or the data has none. billed_cost
     is of the whole time.
     """
-    period = Period(context.today - timedelta(days=limits.SUBSCRIPTION_DAYS), context.today)
+    period = Period(context.today - timedelta(days=SUBSCRIPTION_DAYS), context.today)
     parameters = period.bounds()
     found = await context.run(fixed(principal.tenant, sql.SUBSCRIPTIONS, parameters))
     rows = tuple({name: row[name] for name in _FIELDS} for row in found.rows)

@@ -22,6 +22,9 @@ from common.tools.result import ToolResult, format_parameters, of_shared_tables
 from common.warehouse.query import Parameter, fixed
 from common.warehouse.result import QueryRefused, QueryResult
 
+PIPELINE_RUN_DAYS = 366
+PIPELINE_MESSAGE_CHARS = 500
+
 _COST_BASIS = "BilledCost"
 
 
@@ -120,7 +123,7 @@ async def pipeline_runs(
     """
     if start_date is None:
         last = end_date or context.today
-        start_date, end_date = last - timedelta(days=limits.PIPELINE_RUN_DAYS - 1), last
+        start_date, end_date = last - timedelta(days=PIPELINE_RUN_DAYS - 1), last
     period = periods.requested(start_date, end_date, context.today)
     names: list[RunFilter] = []
     filters: dict[str, Parameter] = {}
@@ -134,7 +137,7 @@ async def pipeline_runs(
         **period.bounds(),
         **filters,
         "limit": Parameter("INT64", limit),
-        "message_chars": Parameter("INT64", limits.PIPELINE_MESSAGE_CHARS),
+        "message_chars": Parameter("INT64", PIPELINE_MESSAGE_CHARS),
     }
     found = await context.run(fixed(principal.tenant, sql.runs(tuple(names)), parameters))
     counts = found.rows[0] if found.rows else {}

@@ -1,4 +1,4 @@
-"""What a query means: names resolved, stars expanded, every expression typed as GoogleSQL types it."""
+"""The meaning of a query: names resolved, stars expanded, every expression typed as GoogleSQL types it."""
 
 import re
 from collections.abc import Iterable

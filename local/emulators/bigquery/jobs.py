@@ -252,5 +252,5 @@ def query_request(configuration: dict[str, Any], store: Store) -> Request:
 
 
 def seconds(milliseconds: Any, default: float) -> float:
-    """How long a call waits for its job, from a timeoutMs."""
+    """The seconds that a call waits for its job, from a timeoutMs."""
     return default if milliseconds in (None, "") else max(0, int(milliseconds)) / 1000

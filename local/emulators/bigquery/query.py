@@ -56,7 +56,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Result:
-    """What a query gave: result columns and rows, or the number of rows that DML changed."""
+    """The result of a query: result columns and rows, or the number of rows that DML changed."""
 
     kind: str
     fields: tuple[Field, ...]

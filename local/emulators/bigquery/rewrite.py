@@ -50,7 +50,7 @@ def _literal(node: exp.Literal) -> exp.Expr | None:
 
 
 def _in_numeric_context(node: exp.Expr) -> bool:
-    """Whether a floating literal meets a NUMERIC, to which GoogleSQL coerces it exactly."""
+    """Return true if a floating literal meets a NUMERIC, to which GoogleSQL coerces it exactly."""
     child: exp.Expr = node
     parent = node.parent
     while isinstance(parent, exp.Paren | exp.Neg | exp.If | exp.Case | exp.Coalesce):

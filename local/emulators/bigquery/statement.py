@@ -106,7 +106,7 @@ def _resolve_tables(tree: exp.Expr, store: Store, default_dataset: str | None) -
 
 
 def _is_cte(table: exp.Table) -> bool:
-    """Whether a WITH of the table's own or an enclosing query defines the name."""
+    """Return true if a WITH of this query or an enclosing one defines the name."""
     node: exp.Expr | None = table
     name = table.name.lower()
     while node is not None:
