@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from common.app import Services
 from common.errors import ServiceError
-from common.organizations.directory import Organization
+from common.organizations.organization import Organization
 from common.organizations.settings_change import SettingsChange
 from common.settings import InvalidSettings, load_settings
 from common.telemetry.log import Log

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,19 @@ def test_only_settings_reads_the_environment() -> None:
 @pytest.mark.parametrize("path", DEPLOYED, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_file_does_one_thing(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+
+
+def functions_of(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+@pytest.mark.parametrize("path", DEPLOYED, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_function_is_short_without_its_signature(path: Path) -> None:
+    # A tool's signature is long: its arguments carry their own descriptions.
+    long = {node.name for node in functions_of(path) if node.end_lineno and node.end_lineno - node.body[0].lineno > 40}
+    assert not long
 
 
 def test_no_two_modules_of_a_folder_below_common_share_a_public_class() -> None:

@@ -15,6 +15,9 @@ WHOLE: dict[str, Any] = {
 
 
 def given(monkeypatch: pytest.MonkeyPatch, value: Any, environment: str = "test") -> None:
+    # Another test's emulators may be named in the environment; they are refused where organisations are served.
+    for name in ("FIRESTORE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST", "KMS_EMULATOR_HOST"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ENVIRONMENT", environment)
     monkeypatch.setenv("LOCAL_MODELS", value if isinstance(value, str) else json.dumps(value))
 

@@ -3,7 +3,7 @@
 import re
 from datetime import date
 
-from common.organizations.directory import Profile
+from common.organizations.organization import Profile
 
 _MARK = re.compile(r"<(?=\s*/?\s*customer_text)", re.IGNORECASE)
 

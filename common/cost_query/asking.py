@@ -173,7 +173,7 @@ def _unmatched(each: Filter, value: str, there: Sequence[tuple[str, date, date]]
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class QuestionScope:
     """What every cost question is narrowed to, and the calendar that it is read in."""
 
     named: NamedPeriod

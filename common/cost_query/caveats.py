@@ -4,14 +4,14 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from common.cost_query.asking import Asked, Scope
+from common.cost_query.asking import Asked, QuestionScope
 from common.cost_query.scan import Reach
 from common.tools.periods import Period
 
 UTC_NAMES = frozenset({"UTC", "Etc/UTC", "GMT", "Etc/GMT", "Etc/Universal", "Universal", "Zulu"})
 
 
-def describe_reach(reach: Sequence[Reach], scope: Scope) -> dict[str, Any] | None:
+def describe_reach(reach: Sequence[Reach], scope: QuestionScope) -> dict[str, Any] | None:
     """The days that data reaches over, and to which day per provider. Returns None where there is none."""
     if not reach:
         return None
@@ -30,7 +30,7 @@ def _by_last_day(reach: Sequence[Reach]) -> dict[str, str]:
     return {str(day): ", ".join(each.provider for each in reach if each.last_day == day) for day in days}
 
 
-def covered_days(scope: Scope, reach: Sequence[Reach]) -> int:
+def covered_days(scope: QuestionScope, reach: Sequence[Reach]) -> int:
     """The days of the period that are over or under way, and that data can be there for."""
     end = min(scope.period.end, scope.today)
     if reach:
@@ -41,7 +41,7 @@ def covered_days(scope: Scope, reach: Sequence[Reach]) -> int:
     return max((end - start).days + 1, 0)
 
 
-def describe_question(scope: Scope, asked: Asked) -> dict[str, Any]:
+def describe_question(scope: QuestionScope, asked: Asked) -> dict[str, Any]:
     """The part of a summary that says what was asked: period, basis, filters, and what they stood for."""
     told: dict[str, Any] = {
         "period": scope.period.as_dict(),
@@ -55,7 +55,7 @@ def describe_question(scope: Scope, asked: Asked) -> dict[str, Any]:
     return told
 
 
-def notes(scope: Scope, asked: Asked, currencies: Iterable[str] = ()) -> list[str]:
+def notes(scope: QuestionScope, asked: Asked, currencies: Iterable[str] = ()) -> list[str]:
     """One sentence for everything that a reader would otherwise take for granted."""
     return [
         *([scope.named.reading] if scope.named.reading else []),
@@ -83,7 +83,7 @@ def _about_names(asked: Asked) -> Iterable[str]:
         yield "No charge of the period meets all filters together."
 
 
-def _about_data(period: Period, scope: Scope, reach: Sequence[Reach]) -> Iterable[str]:
+def _about_data(period: Period, scope: QuestionScope, reach: Sequence[Reach]) -> Iterable[str]:
     if not reach:
         return
     first, last = min(each.first_day for each in reach), max(each.last_day for each in reach)
@@ -97,7 +97,7 @@ def _about_data(period: Period, scope: Scope, reach: Sequence[Reach]) -> Iterabl
         yield f"The period runs to {period.end}; figures are up to today, {scope.today}."
 
 
-def _about_days(scope: Scope) -> Iterable[str]:
+def _about_days(scope: QuestionScope) -> Iterable[str]:
     if scope.calendar.zone not in UTC_NAMES:
         yield f"Days are UTC days, not {scope.calendar.zone} ones."
     if scope.basis == "billing":

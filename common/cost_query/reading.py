@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from common.cost_query.asking import Scope
+from common.cost_query.asking import QuestionScope
 from common.cost_query.filters import Filters
 from common.cost_query.periods import resolve_period
 from common.focus.dimensions import TimeBasis
@@ -26,10 +26,10 @@ def read_scope(
     start: date | None = None,
     end: date | None = None,
     basis: TimeBasis = "charge",
-) -> Scope:
+) -> QuestionScope:
     """Read the period, by its name or its dates, under the filters."""
     named = resolve_period(period, start, end, context.today, context.calendar)
-    return Scope(named, filters, context.calendar, context.today, basis)
+    return QuestionScope(named, filters, context.calendar, context.today, basis)
 
 
 def read_metric(name: str) -> Metric:

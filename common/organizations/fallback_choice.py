@@ -8,9 +8,9 @@ from typing import Any
 
 from common.errors import KeyInvalid, ModelCannotUseTools, ModelError, SetupRequired, Unprocessable
 from common.models.catalog import Model
-from common.organizations.directory import ChatSettings, FallbackChoice
 from common.organizations.key_check import KeyCheck
 from common.organizations.offering import LOCAL, Offering
+from common.organizations.organization import ChatSettings, FallbackChoice
 from common.organizations.provider_key import ProviderKeys
 from common.organizations.serving import NO_CREDENTIAL, calls_tools, same_provider
 from common.organizations.settings_change import FallbackChange, SettingsChange

@@ -6,8 +6,8 @@ from datetime import datetime
 from common.errors import KeyExpired, KeyInvalid, SetupRequired
 from common.models import catalog
 from common.models.catalog import Model
-from common.organizations.directory import ChatSettings, Credential, Organization
 from common.organizations.offering import LOCAL, Offering
+from common.organizations.organization import ChatSettings, Credential, Organization
 
 # What settings name in place of a credential where the operator's server takes calls without a key.
 NO_CREDENTIAL = "none"

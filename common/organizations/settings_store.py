@@ -15,10 +15,11 @@ from typing import Any
 from common.errors import NotFound, ServiceError, SetupRequired, Unprocessable, WarehouseUnavailable
 from common.models.catalog import Model
 from common.organizations import settings_sql as sql
-from common.organizations.directory import ChatSettings, Directory, Organization
+from common.organizations.directory import Directory
 from common.organizations.fallback_choice import FallbackChooser, Main, Stored
 from common.organizations.key_check import KeyCheck
 from common.organizations.offering import Offering
+from common.organizations.organization import ChatSettings, Organization
 from common.organizations.provider_key import ProviderKeys
 from common.organizations.serving import NO_CREDENTIAL, calls_tools, credential_for, same_provider
 from common.organizations.settings_change import SettingsChange

@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from common.errors import KeyInvalid, NotFound, SetupRequired
-from common.organizations.directory import Organization
 from common.organizations.offering import Offering
+from common.organizations.organization import Organization
 from common.organizations.serving import calls_tools, served_by, settings_of
 from common.settings import Settings
 

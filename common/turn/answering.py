@@ -8,7 +8,7 @@ from common.errors import ServiceError
 from common.models.call import Completion
 from common.models.catalog import Model
 from common.models.fallback import Candidate, FallbackCompletion
-from common.organizations.directory import Credential
+from common.organizations.organization import Credential
 from common.organizations.serving import Served
 from common.secret import Secret
 from common.telemetry.log import Log

@@ -14,8 +14,8 @@ from common.documents import Document
 from common.errors import ConversationBusy, KeyServiceUnavailable, ServiceError, Unprocessable
 from common.identity.authenticate import Credentials
 from common.models.catalog import Model
-from common.organizations.directory import Credential
 from common.organizations.offering import Offering
+from common.organizations.organization import Credential
 from common.organizations.serving import calls_tools, fallback_of, served_by, settings_of
 from common.secret import Secret
 from common.telemetry import timing

@@ -14,7 +14,7 @@ from common.documents import Data, Documents
 from common.identity.authenticate import Authenticator
 from common.metering.rate_limits import Allowance, RateLimits
 from common.models.catalog import Model
-from common.organizations.directory import ChatSettings, Credential, Organization
+from common.organizations.organization import ChatSettings, Credential, Organization
 from common.organizations.provider_key import ProviderKeys
 from common.organizations.serving import Served
 from common.record.reader import Record

@@ -12,7 +12,7 @@ _MOST_CHARS = 60
 
 
 def described(call: ToolCall) -> str:
-    """Describe a call in one line: its name in words, and what it was asked for."""
+    """Describe a call in one line: its name in words and its arguments."""
     asked = dict(call.arguments)
     groups = [f"by {_short(asked.pop(name))}" for name in ("group_by", "dimension") if asked.get(name)]
     words = [neutral_line(call.name).replace("_", " "), *groups]
@@ -115,4 +115,15 @@ def size(count: Any) -> str:
 
 
 def _short(value: object) -> str:
-    return shorten(neutral_line(value), _MOST_CHARS)
+    return shorten(neutral_line(_plain(value)), _MOST_CHARS)
+
+
+def _plain(value: object) -> object:
+    """A list as its members, and a filter as its dimension and values."""
+    match value:
+        case list():
+            return ", ".join(str(_plain(each)) for each in value)
+        case {"dimension": dimension, **rest}:
+            operator = str(rest.get("op") or "in").replace("_", " ")
+            return f"{dimension} {operator} {_plain(rest.get('values') or [])}".rstrip()
+    return value

@@ -18,14 +18,14 @@ AGENT_ID = "default"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AguiRequest:
     """One request; ``run`` is there for the methods that are about a thread."""
 
     method: Method
     run: RunAgentInput | None = None
 
 
-def read(raw: bytes) -> Asked:
+def read(raw: bytes) -> AguiRequest:
     """Read a body: a bare run, or CopilotKit's envelope. Raises Unprocessable, or NotFound for an unknown method."""
     try:
         body = json.loads(raw)
@@ -34,15 +34,15 @@ def read(raw: bytes) -> Asked:
     if not isinstance(body, dict):
         raise Unprocessable("The body is not a JSON object.")
     if "method" not in body or "threadId" in body:
-        return Asked("agent/run", _run(body))
+        return AguiRequest("agent/run", _run(body))
     method = _METHODS.get(str(body["method"]))
     params = body.get("params") or {}
     agent_id = params.get("agentId", AGENT_ID) if isinstance(params, dict) else None
     if method is None or agent_id != AGENT_ID:
         raise NotFound("There is no such method or agent.")
     if method in ("info", "agent/stop"):
-        return Asked(method)
-    return Asked(method, _run(body.get("body")))
+        return AguiRequest(method)
+    return AguiRequest(method, _run(body.get("body")))
 
 
 def turn_request(run: RunAgentInput) -> SendRequest:

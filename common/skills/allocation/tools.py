@@ -110,24 +110,12 @@ def _allocate(
         {
             name: target,
             "direct_cost": direct.get(target, Decimal()),
-            "allocated_cost": allocated[target],
-            "total_cost": direct.get(target, Decimal()) + allocated[target],
-            "weight_pct": percent_of(weights[target], whole),
+            "allocated_cost": allocated.get(target, Decimal()),
+            "total_cost": direct.get(target, Decimal()) + allocated.get(target, Decimal()),
+            "weight_pct": percent_of(weights[target], whole) if target in weights else Decimal(),
             "currency": group[0]["currency"],
         }
-        for target in weights
-    ]
-    left = {target: cost for target, cost in direct.items() if target not in weights}
-    rows += [
-        {
-            name: target,
-            "direct_cost": cost,
-            "allocated_cost": Decimal(),
-            "total_cost": cost,
-            "weight_pct": Decimal(),
-            "currency": group[0]["currency"],
-        }
-        for target, cost in left.items()
+        for target in (*weights, *(each for each in direct if each not in weights))
     ]
     rows.sort(key=lambda row: (-row["total_cost"], row[name]))
     total = {

@@ -58,15 +58,11 @@ async def find_anomalies(
     """
     given = read_filters(context, filters)
     scope = read_scope(context, given, period, start_date, end_date)
-    looked_at = Period(scope.period.start, min(scope.period.end, context.today - timedelta(days=1)))
-    if looked_at.end < looked_at.start:
-        raise ToolError("invalid_range", "Today is not over, so its cost cannot be judged. Give an earlier start_date.")
+    looked_at = _days_to_judge(scope.period, context.today)
     divided = bind_dimension(dimension, "g0", context.calendar)
     if divided.is_time:
         raise ToolError("invalid_arguments", f"Days are judged already; {divided.name} is no dimension here.")
     read = Period(looked_at.start - timedelta(days=ANOMALY_HISTORY_DAYS), looked_at.end)
-    if looked_at.days > ANOMALY_DAYS:
-        raise ToolError("invalid_range", f"Anomalies of at most {ANOMALY_DAYS} days. Narrow the dates.")
     bound = {
         **read.bounds(),
         **divided.parameters(),
@@ -94,14 +90,18 @@ async def find_anomalies(
         "method": METHOD,
         "cost_basis": "BilledCost",
     }
-    return ToolResult(
-        asked.found,
-        rows,
-        summary,
-        format_parameters(asked.parameters),
-        truncated=len(found) > len(rows),
-        background=_daily(asked, shown, looked_at),
-    )
+    bound_values, background = format_parameters(asked.parameters), _daily(asked, shown, looked_at)
+    return ToolResult(asked.found, rows, summary, bound_values, len(found) > len(rows), background)
+
+
+def _days_to_judge(period: Period, today: date) -> Period:
+    """The complete days of a period. Raises ToolError if there are none, or too many."""
+    judged = Period(period.start, min(period.end, today - timedelta(days=1)))
+    if judged.end < judged.start:
+        raise ToolError("invalid_range", "Today is not over, so its cost cannot be judged. Give an earlier start_date.")
+    if judged.days > ANOMALY_DAYS:
+        raise ToolError("invalid_range", f"Anomalies of at most {ANOMALY_DAYS} days. Narrow the dates.")
+    return judged
 
 
 TOOLS: tuple[Tool, ...] = (tool("costs", find_anomalies, draws=charts.anomalies),)

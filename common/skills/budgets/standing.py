@@ -7,7 +7,7 @@ from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any, Literal
 
 from common.skills.forecast.landing import Landing, land
-from common.skills.forecast.span import Span
+from common.skills.forecast.span import ForecastSpan
 from common.tools.periods import Period
 
 Status = Literal["OVER", "AT_RISK", "ON_TRACK", "NOT_MEASURED"]
@@ -97,7 +97,7 @@ def stand(budget: Mapping[str, Any], as_of: date) -> Standing:
         return standing
     if min(costs) > last:
         return standing
-    span = Span(Period(budget["period_start"], budget["period_end"]), as_of)
+    span = ForecastSpan(Period(budget["period_start"], budget["period_end"]), as_of)
     return Standing(budget, amount, budget["actual"], as_of, land(costs, last, span))
 
 

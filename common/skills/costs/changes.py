@@ -10,7 +10,7 @@ from pydantic import Field, WithJsonSchema
 from common import limits
 from common.cost_query.amounts import percent_change
 from common.cost_query.arguments import ComparedPeriod, CostName, FilterList, Groups, PeriodName, ProviderName, Rows
-from common.cost_query.asking import Asked, Scope, ask
+from common.cost_query.asking import Asked, QuestionScope, ask
 from common.cost_query.caveats import describe_question, notes
 from common.cost_query.comparisons import aligned_windows, resolve_comparison
 from common.cost_query.dimensions import BoundDimension, all_parameters, bind_dimensions
@@ -127,15 +127,15 @@ def _both(compared: Comparison) -> Period:
     return Period(first, max(compared.current.end, compared.previous.end))
 
 
-def _scope(context: WarehouseContext, compared: Comparison, filters: Filters) -> Scope:
-    return Scope(NamedPeriod(_both(compared)), filters, context.calendar, context.today)
+def _scope(context: WarehouseContext, compared: Comparison, filters: Filters) -> QuestionScope:
+    return QuestionScope(NamedPeriod(_both(compared)), filters, context.calendar, context.today)
 
 
 def _in_order(asked: Asked) -> list[dict[str, Any]]:
     return sorted(asked.rows, key=lambda row: row["position"])
 
 
-def _compared(compared: Comparison, asked: Asked, scope: Scope) -> dict[str, Any]:
+def _compared(compared: Comparison, asked: Asked, scope: QuestionScope) -> dict[str, Any]:
     question = describe_question(scope, asked)
     del question["period"]
     return {

@@ -57,7 +57,7 @@ _TOO_LARGE = "No values: the table has no plain text columns, or is too large to
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedColumns:
     """The columns that were asked for: by name, or by a word of their name or description. All, where neither was."""
 
     names: frozenset[str] = frozenset()
@@ -94,7 +94,9 @@ def shared_row(principal: Principal, table: SharedTable) -> dict[str, Any]:
     }
 
 
-async def describe_own(principal: Principal, context: WarehouseContext, info: TableInfo, wanted: Wanted) -> ToolResult:
+async def describe_own(
+    principal: Principal, context: WarehouseContext, info: TableInfo, wanted: WantedColumns
+) -> ToolResult:
     """Describe a table of the organisation."""
     (found, values, note), tags = await asyncio.gather(
         _sample(principal, context, info), _tags(principal, context, info, wanted)
@@ -137,7 +139,7 @@ def _in_order(table: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]
 
 
 async def _tags(
-    principal: Principal, context: WarehouseContext, info: TableInfo, wanted: Wanted
+    principal: Principal, context: WarehouseContext, info: TableInfo, wanted: WantedColumns
 ) -> dict[str, list[str]]:
     """The keys of tags, each with its values where they are few."""
     tags = next((column for column in info.columns if column.name == "Tags" and column.type == "JSON"), None)
@@ -162,7 +164,7 @@ def _key_with_values(key: str, values: Sequence[str]) -> str:
 
 
 async def describe_shared(
-    principal: Principal, context: WarehouseContext, table: SharedTable, wanted: Wanted
+    principal: Principal, context: WarehouseContext, table: SharedTable, wanted: WantedColumns
 ) -> ToolResult:
     """Describe a shared table as far as the caller may read it."""
     values = await _shared_values(principal, context, table)

@@ -14,7 +14,14 @@ from pydantic import Field
 from common import limits
 from common.skills.explorer import charts
 from common.skills.explorer import sql as queries
-from common.skills.explorer.description import UNLISTED, Wanted, describe_own, describe_shared, own_row, shared_row
+from common.skills.explorer.description import (
+    UNLISTED,
+    WantedColumns,
+    describe_own,
+    describe_shared,
+    own_row,
+    shared_row,
+)
 from common.tenant import Principal
 from common.tools.context import WarehouseContext
 from common.tools.registry import Tool, tool
@@ -95,7 +102,7 @@ async def describe_table(
     Columns with few distinct values show them in `values`; filter by these. Tags show their keys with values. Of a
     shared table only the readable columns are shown. Ask for the columns you need: a wide table is long.
     """
-    wanted = Wanted(frozenset(name.casefold() for name in columns or ()), (search or "").strip().casefold())
+    wanted = WantedColumns(frozenset(name.casefold() for name in columns or ()), (search or "").strip().casefold())
     own, shared = _named(principal, table)
     if own is not None:
         info = await context.warehouse.table(principal.tenant, own)

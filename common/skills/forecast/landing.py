@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from common.skills.forecast import projection
 from common.skills.forecast.projection import Forecast
-from common.skills.forecast.span import Span
+from common.skills.forecast.span import ForecastSpan
 
 Costs = Mapping[date, Decimal]
 
@@ -40,7 +40,7 @@ class Landing:
         return self.known + self.forecast.upper
 
 
-def land(costs: Costs, end: date, span: Span) -> Landing:
+def land(costs: Costs, end: date, span: ForecastSpan) -> Landing:
     """Project the rest of a span from daily costs that are complete up to ``end``, a day before today."""
     first, today = span.period.start, span.today
     before = {day: cost for day, cost in costs.items() if day <= end} or {end: Decimal()}

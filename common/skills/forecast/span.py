@@ -16,7 +16,7 @@ ENDS = ("end_of_month", "end_of_quarter", "end_of_year", "end_of_fiscal_quarter"
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class ForecastSpan:
     """The period that is totalled, up to its last day, and today, which lies in it or before it."""
 
     period: Period
@@ -32,7 +32,7 @@ class Span:
         return self.period.start <= self.today
 
 
-def span_until(until: str, start: date | None, today: date, calendar: FiscalCalendar) -> Span:
+def span_until(until: str, start: date | None, today: date, calendar: FiscalCalendar) -> ForecastSpan:
     """Read until when to forecast, and from when to total. Raises ToolError("invalid_range")."""
     named = _named(until, today, calendar)
     end = named.end if named else _date(until)
@@ -47,7 +47,7 @@ def span_until(until: str, start: date | None, today: date, calendar: FiscalCale
         raise ToolError("invalid_range", f"start_date {first} is after until {end}. Give an earlier start_date.")
     if (end - first).days >= limits.MAX_RANGE_DAYS:
         raise ToolError("invalid_range", f"{first} to {end} is too long. Give a later start_date.")
-    return Span(Period(first, end), today)
+    return ForecastSpan(Period(first, end), today)
 
 
 def _named(until: str, today: date, calendar: FiscalCalendar) -> Period | None:

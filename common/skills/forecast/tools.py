@@ -11,7 +11,7 @@ from pydantic import Field
 
 from common import limits
 from common.cost_query.arguments import DimensionName, FilterList
-from common.cost_query.asking import Asked, Scope, ask
+from common.cost_query.asking import Asked, QuestionScope, ask
 from common.cost_query.caveats import describe_question, notes
 from common.cost_query.dimensions import BoundDimension, bind_dimension
 from common.cost_query.periods import NamedPeriod
@@ -20,7 +20,7 @@ from common.skills.costs.availability import find_available
 from common.skills.forecast import charts, projection, sql
 from common.skills.forecast.landing import Costs, Landing, land
 from common.skills.forecast.reconcile import reconcile
-from common.skills.forecast.span import Span, span_until
+from common.skills.forecast.span import ForecastSpan, span_until
 from common.tenant import Principal
 from common.tools.context import WarehouseContext
 from common.tools.periods import Period
@@ -77,13 +77,11 @@ async def cost_forecast(
         **(divided.parameters() if divided else {}),
         "max_groups": Parameter("INT64", FORECAST_GROUPS),
     }
-    asked = await ask(
-        principal, context, narrowed, read, lambda asked_for: (sql.history(metric, divided, asked_for), bound)
-    )
+    asked = await ask(principal, context, narrowed, read, lambda each: (sql.history(metric, divided, each), bound))
     series = [_Series(row["name"], row["currency"], _costs(row)) for row in asked.rows]
     # What is to be said of the data is whether yesterday is there; the history may begin when it likes.
     yesterday = today - timedelta(days=1)
-    scope = Scope(NamedPeriod(Period(yesterday, yesterday)), narrowed, context.calendar, today)
+    scope = QuestionScope(NamedPeriod(Period(yesterday, yesterday)), narrowed, context.calendar, today)
     said = notes(scope, asked, (each.currency for each in series))
     if not any(day < today for each in series for day in each.costs):
         raise await _without_history(principal, context, asked, read, said)
@@ -101,15 +99,9 @@ async def cost_forecast(
         "notes": said,
         "cost_basis": metric,
     }
-    shown = tuple(rows[: limits.MAX_RESULT_ROWS])
-    return ToolResult(
-        asked.found,
-        shown,
-        summary,
-        format_parameters(asked.parameters),
-        truncated=len(shown) < len(rows),
-        background=() if divided else tuple(_actual_rows(made, span)),
-    )
+    shown, bound_values = tuple(rows[: limits.MAX_RESULT_ROWS]), format_parameters(asked.parameters)
+    background = () if divided else tuple(_actual_rows(made, span))
+    return ToolResult(asked.found, shown, summary, bound_values, len(shown) < len(rows), background)
 
 
 TOOLS: tuple[Tool, ...] = (tool("costs", cost_forecast, draws=charts.forecast),)
@@ -132,7 +124,7 @@ class _Made:
     landing: Landing
     parts: tuple["_Made", ...] = ()
 
-    def summary(self, span: Span, *, period_asked: bool) -> dict[str, Any]:
+    def summary(self, span: ForecastSpan, *, period_asked: bool) -> dict[str, Any]:
         landing, made = self.landing, self.landing.forecast
         told: dict[str, Any] = {"currency": self.currency}
         if period_asked:
@@ -160,8 +152,8 @@ class _Made:
         }
 
 
-def _horizon(days: int, today: date) -> Span:
-    return Span(Period(today + timedelta(days=1), today + timedelta(days=days)), today)
+def _horizon(days: int, today: date) -> ForecastSpan:
+    return ForecastSpan(Period(today + timedelta(days=1), today + timedelta(days=days)), today)
 
 
 def _divide(dimension: str | None, context: WarehouseContext) -> BoundDimension | None:
@@ -197,7 +189,7 @@ def _known(series: Sequence[_Series], today: date) -> Period:
     return Period(min(days), max(days))
 
 
-def _forecast_all(series: Sequence[_Series], known: Period, span: Span) -> list[_Made]:
+def _forecast_all(series: Sequence[_Series], known: Period, span: ForecastSpan) -> list[_Made]:
     """A forecast for each currency, with one for each value of the dimension within it."""
     made: list[_Made] = []
     for currency in sorted({each.currency for each in series}):
@@ -215,7 +207,7 @@ def _forecast_all(series: Sequence[_Series], known: Period, span: Span) -> list[
     return made
 
 
-def _forecast_one(series: _Series, known: Period, span: Span) -> _Made:
+def _forecast_one(series: _Series, known: Period, span: ForecastSpan) -> _Made:
     return _Made(series.name, series.currency, series.costs, land(series.costs, known.end, span))
 
 
@@ -235,7 +227,7 @@ def _reconcile(whole: _Made, parts: Sequence[_Made]) -> list[_Made]:
     return made
 
 
-def _time_rows(made: Sequence[_Made], span: Span) -> list[dict[str, Any]]:
+def _time_rows(made: Sequence[_Made], span: ForecastSpan) -> list[dict[str, Any]]:
     rows = []
     for each in made:
         points = [point for point in each.landing.forecast.points if point.day >= span.period.start]
@@ -271,7 +263,7 @@ def _grouped_rows(made: Sequence[_Made], name: str) -> list[dict[str, Any]]:
     ]
 
 
-def _actual_rows(made: Sequence[_Made], span: Span) -> list[dict[str, Any]]:
+def _actual_rows(made: Sequence[_Made], span: ForecastSpan) -> list[dict[str, Any]]:
     """The days before the projection, for the eye to compare: those of the period, at least four weeks."""
     first = min(span.period.start, span.today - timedelta(days=FORECAST_DRAWN_DAYS))
     days = [first + timedelta(days=number) for number in range((span.today - first).days)]

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from common import limits
 from common.cost_query.arguments import FilterList, FirstDay, Groups, LastDay, PeriodName
-from common.cost_query.asking import Asked, Scope, ask
+from common.cost_query.asking import Asked, QuestionScope, ask
 from common.cost_query.caveats import describe_question, notes
 from common.cost_query.dimensions import BoundDimension, all_parameters, bind_dimensions
 from common.cost_query.reading import read_filters, read_scope
@@ -70,7 +70,11 @@ TOOLS: tuple[Tool, ...] = (tool("costs", unit_costs, draws=charts.unit_costs),)
 
 
 async def _per_unit(
-    principal: Principal, context: WarehouseContext, unit: sql.Unit, groups: Sequence[BoundDimension], scope: Scope
+    principal: Principal,
+    context: WarehouseContext,
+    unit: sql.Unit,
+    groups: Sequence[BoundDimension],
+    scope: QuestionScope,
 ) -> ToolResult:
     bound = {**scope.period.bounds(), **all_parameters(groups)}
     asked = await ask(
@@ -107,7 +111,7 @@ def _unit_row(row: Mapping[str, Any], groups: Sequence[BoundDimension]) -> dict[
 
 
 async def _per_driver(
-    principal: Principal, context: WarehouseContext, name: str, groups: Sequence[BoundDimension], scope: Scope
+    principal: Principal, context: WarehouseContext, name: str, groups: Sequence[BoundDimension], scope: QuestionScope
 ) -> ToolResult:
     for each in groups:
         if not each.is_time and each.name != "team":
@@ -160,7 +164,7 @@ def _driver_row(row: Mapping[str, Any], groups: Sequence[BoundDimension]) -> dic
 
 
 async def _per_genai(
-    principal: Principal, context: WarehouseContext, per: str, names: Sequence[str], scope: Scope
+    principal: Principal, context: WarehouseContext, per: str, names: Sequence[str], scope: QuestionScope
 ) -> ToolResult:
     """Per token or request: what is counted is in the usage table, not in the bill."""
     wrong = [name for name in names if name not in USAGE_EXPRESSIONS]
@@ -216,7 +220,7 @@ def _genai_row(row: Mapping[str, Any], groups: Sequence[UsageGroup], counted: st
 
 def _answer(
     asked: Asked,
-    scope: Scope,
+    scope: QuestionScope,
     rows: tuple[dict[str, Any], ...],
     groups: Sequence[BoundDimension],
     per: str,

@@ -1,0 +1,88 @@
+"""An organisation as values: its keys, profile, chat settings and credentials."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from common.focus.calendar import FiscalCalendar
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A row of org_api_keys, by the SHA-256 of the key."""
+
+    org_api_key_id: str
+    org_slug: str
+    scopes: frozenset[str]
+    is_active: bool
+    expires_at: datetime | None
+
+    def serves(self, now: datetime) -> bool:
+        return self.is_active and (self.expires_at is None or self.expires_at > now)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The profile of the organisation, as far as a prompt may use it."""
+
+    company_name: str | None = None
+    subscription_plan: str | None = None
+    default_currency: str | None = None
+    default_timezone: str | None = None
+    fiscal_year_start_month: int | None = None
+
+    @property
+    def calendar(self) -> FiscalCalendar:
+        """The fiscal calendar and the zone; the calendar year and UTC where the profile has none."""
+        month = self.fiscal_year_start_month or 1
+        return FiscalCalendar(month if 1 <= month <= 12 else 1, self.default_timezone or "UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class FallbackChoice:
+    """A model that answers while the chosen one does not, and the credential that pays for it."""
+
+    provider: str
+    model_id: str
+    credential_id: str
+    calls_tools: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatSettings:
+    """The organisation's active row of org_chat_settings."""
+
+    provider: str
+    credential_id: str
+    model_id: str
+    temperature: float
+    max_tokens: int
+    include_org_context: bool
+    enable_memory: bool
+    max_history_messages: int
+    system_prompt_extra: str | None
+    calls_tools: bool | None = None
+    fallback: tuple[FallbackChoice, ...] = ()
+    allow_external_fallback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """The ciphertext of a provider key and whether it may serve."""
+
+    credential_id: str
+    provider: str
+    ciphertext: bytes
+    validation_status: str
+    expires_at: datetime | None
+    credential_name: str | None = None
+    last_validated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """One organisation as a turn needs it."""
+
+    profile: Profile
+    settings: ChatSettings | None
+    credential: Credential | None
+    fallback_credentials: tuple[Credential, ...] = ()
