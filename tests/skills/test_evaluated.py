@@ -1,5 +1,6 @@
 """What every tool reads, answered twice over the same few rows: by the BigQuery emulator and by Google's evaluator."""
 
+import importlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -10,7 +11,6 @@ import pytest
 from google.cloud import bigquery
 
 from common import limits
-from common.app import Services
 from common.focus.providers import provider_names
 from common.settings import Settings
 from common.skills.alerts import sql as alert_sql
@@ -25,7 +25,7 @@ from common.warehouse.result import TableColumn, TableInfo
 from local.data import drivers, warehouse
 from local.emulators.bigquery import BigQueryEmulator
 from tests import googlesql
-from tests.skills import cost_texts, costs_made, finops_texts, operations_made
+from tests.skills import cost_texts, costs_made, examples, finops_texts, operations_made
 from tests.skills.evaluator import Answer, Evaluator, Made
 
 PROJECT, MINE, THEIRS = "local-dev-project", "acme_inc", "globex_inc"
@@ -40,34 +40,6 @@ COST_TEXTS = {made.name: made for made in (*cost_texts.with_values(), *finops_te
 # They change rows, which the evaluator answers in a form of its own.
 WRITES = {"create rule", "acknowledge rule", "acknowledge alert"}
 READS = sorted(TEXTS.keys() - WRITES)
-
-# A tool's own name, and a text that it sends; list_org_tables sends none.
-SENT_BY = {
-    "query_costs": "costs by provider",
-    "compare_periods": "changes by service",
-    "top_cost_drivers": "drivers by service",
-    "cost_breakdown": "breakdown by team",
-    "cost_forecast": "history of services",
-    "find_anomalies": "causes",
-    "commitment_summary": "commitments",
-    "unit_costs": "orders",
-    "allocate_shared_costs": "allocation",
-    "list_budgets": "budgets",
-    "budget_summary": "budget variance",
-    "budget_variance": "budget variance",
-    "budget_allocation_tree": "budget tree",
-    "subscriptions": "subscriptions",
-    "list_values": "values of service",
-    "data_status": "status",
-    "list_alerts": "rules",
-    "create_alert": "entity",
-    "alert_history": "history, all",
-    "acknowledge_alert": "alert",
-    "genai_usage": "usage by model, all",
-    "quota_status": "quota",
-    "top_consumers": "consumers by service",
-    "pipeline_runs": "runs, all",
-}
 
 # What a model may write for run_read_query.
 WRITTEN = {
@@ -420,10 +392,15 @@ async def _same(emulated: Warehouse, evaluator: Evaluator, query: GuardedQuery) 
     return len(ours.rows)
 
 
-def test_every_tool_that_reads_has_a_text_here() -> None:
-    tools = {tool.name for tool in Services(Settings()).registry.tools}
-    assert tools == SENT_BY.keys() | {"list_org_tables", "describe_table", "run_read_query"}
-    assert set(SENT_BY.values()) <= {*READS, *COST_TEXTS}
+@pytest.mark.parametrize("skill", examples.SKILLS)
+def test_every_tool_of_a_skill_has_a_text_here(skill: str) -> None:
+    tools = {tool.name for tool in importlib.import_module(f"common.skills.{skill}.tools").TOOLS}
+    # The explorer's texts are the model's own: WRITTEN and DENIED have them.
+    assert tools == tools & (examples.SENDS.keys() | {"list_org_tables", "describe_table", "run_read_query"})
+
+
+def test_every_example_is_a_text_here() -> None:
+    assert set(examples.SENDS.values()) <= {*READS, *COST_TEXTS}
 
 
 def test_what_is_left_out_is_what_writes() -> None:
