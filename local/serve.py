@@ -92,8 +92,9 @@ def _emulators(state: Path) -> AbstractContextManager[EmulatorProcess | None]:
 
 def _serve(console: Console, port: int, page: Page, *, drained: bool) -> None:
     from local.gateway import Gateway
+    from local.own_machine import OwnMachine
 
-    draining = Draining(Gateway(page), port)
+    draining = Draining(OwnMachine(Gateway(page)), port)
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
