@@ -2,9 +2,8 @@
 import { Chart } from "./chart";
 import { button, el } from "./dom";
 import { bytes, count, seconds, value } from "./format";
+import { rowsOf } from "./table";
 import type { ChartSpec, Row, ToolResult } from "./contract";
-
-const SHOWN_ROWS = 10;
 
 export class Work {
   readonly #summary = el("summary", {});
@@ -31,7 +30,7 @@ export class Work {
     this.#say("done", facts(result));
     this.#body.append(
       ...(result.sql ? sql(result.sql, result.parameters ?? {}) : []),
-      ...rows(result),
+      ...rowsOf(result, this.name),
     );
     if (result.chart) {
       this.draw(result.chart);
@@ -41,7 +40,7 @@ export class Work {
   /** Show its chart, once: an event and a result may both bring it. */
   draw(spec: ChartSpec): void {
     if (this.#chart === null) {
-      this.#chart = new Chart(spec);
+      this.#chart = new Chart(spec, this.name);
       this.charts.append(this.#chart.element);
       void this.#chart.draw();
     }
@@ -81,42 +80,4 @@ function sql(text: string, parameters: Record<string, unknown>): Node[] {
     el("pre", { class: "sql", tabindex: 0, "aria-label": "SQL" }, text),
     bound.length ? el("pre", { class: "bound", tabindex: 0, "aria-label": "Parameters" }, bound.join("\n")) : "",
   ].filter((node) => node instanceof Node);
-}
-
-function rows(result: ToolResult): Node[] {
-  const found = result.rows ?? [];
-  const columns = (result.columns ?? []).map((column) => column.name);
-  if (!found.length || !columns.length) {
-    return [el("p", { class: "note" }, "No rows.")];
-  }
-  const body = el("tbody", {}, ...found.slice(0, SHOWN_ROWS).map((row) => line(columns, row)));
-  const table = el("table", {}, el("thead", {}, el("tr", {}, ...columns.map((name) => head(name, found)))), body);
-  const parts: Node[] = [
-    el("div", { class: "work-head" }, el("strong", {}, "Rows")),
-    el("div", { class: "table", tabindex: 0, role: "region", "aria-label": "Rows" }, table),
-  ];
-  if (found.length > SHOWN_ROWS) {
-    const rest = found.slice(SHOWN_ROWS);
-    const more = button(`Show ${count(rest.length, "more row")}`, () => {
-      body.append(...rest.map((row) => line(columns, row)));
-      more.remove();
-    }, { class: "quiet" });
-    parts.push(more);
-  }
-  if (result.truncated) {
-    parts.push(el("p", { class: "note" }, "There are more rows than these."));
-  }
-  return parts;
-}
-
-function head(name: string, found: Row[]): HTMLElement {
-  const numeric = typeof found[0]?.[name] === "number";
-  return el("th", { scope: "col", class: numeric && "number" }, name);
-}
-
-function line(columns: string[], row: Row): HTMLElement {
-  return el("tr", {}, ...columns.map((name) => {
-    const cell = row[name];
-    return el("td", { class: typeof cell === "number" && "number" }, value(cell));
-  }));
 }
