@@ -43,6 +43,12 @@ export class Sidebar {
     await this.refresh();
   }
 
+  /** Let a person look for something. */
+  find(): void {
+    this.#search.focus();
+    this.#search.select();
+  }
+
   mark(conversationId: string): void {
     this.#current = conversationId;
     for (const link of this.#list.querySelectorAll<HTMLElement>("[data-id]")) {

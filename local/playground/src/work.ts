@@ -2,7 +2,8 @@
 import { Chart } from "./chart";
 import { button, el } from "./dom";
 import { bytes, count, seconds, value } from "./format";
-import { rowsOf } from "./table";
+import { rowsOf, wholeTable } from "./table";
+import { daysShown, subjectOf, type Subject } from "./wording";
 import type { ChartSpec, Row, ToolResult } from "./contract";
 
 export class Work {
@@ -11,6 +12,7 @@ export class Work {
   readonly element: HTMLElement;
   readonly charts = el("div", { class: "charts" });
   #chart: Chart | null = null;
+  result: ToolResult = {};
 
   constructor(
     readonly name: string,
@@ -21,7 +23,13 @@ export class Work {
     this.#body.append(asked(args));
   }
 
+  /** What it answered in words; null where it has no days or did not work. */
+  get subject(): Subject | null {
+    return this.result.error ? null : subjectOf(this.name, chosen(this.args), this.result);
+  }
+
   finish(result: ToolResult): void {
+    this.result = result;
     if (result.error) {
       this.#say("failed", "did not work");
       this.#body.append(el("p", { class: "problem" }, result.error.message));
@@ -46,6 +54,22 @@ export class Work {
     }
   }
 
+  /** Everything it rests on, without controls: period and filters, rows, SQL. */
+  printed(): Node[] {
+    const { result, subject } = this;
+    if (result.error) {
+      return [el("p", {}, result.error.message)];
+    }
+    const queried = result.sql ? sql(result.sql, result.parameters ?? {}).filter((each) => each.nodeName === "PRE") : [];
+    return [
+      subject && el("p", {}, `Period: ${daysShown(subject.start, subject.end)} (${subject.start} to ${subject.end}, UTC)`),
+      asked(this.args),
+      el("p", {}, facts(result)),
+      result.rows?.length ? el("div", { class: "wide" }, wholeTable(result)) : null,
+      ...queried,
+    ].filter((each): each is HTMLElement => each !== null);
+  }
+
   dispose(): void {
     this.#chart?.dispose();
   }
@@ -62,14 +86,24 @@ function facts(result: ToolResult): string {
   return [count(result.row_count ?? 0, "row"), read, took].filter(Boolean).join(" · ");
 }
 
+/** The arguments of a call; what is no object, which a model may write too, has none. */
+function chosen(args: string): Row {
+  try {
+    const read: unknown = JSON.parse(args || "{}");
+    return read !== null && typeof read === "object" && !Array.isArray(read) ? (read as Row) : {};
+  } catch {
+    return {};
+  }
+}
+
 /** Period and filters: the arguments the model chose. */
 function asked(args: string): HTMLElement {
-  const chosen = Object.entries(JSON.parse(args || "{}") as Row);
+  const given = Object.entries(chosen(args));
   const list = el("dl", {});
-  for (const [name, chosenValue] of chosen) {
-    list.append(el("dt", {}, name.replaceAll("_", " ")), el("dd", {}, value(chosenValue)));
+  for (const [name, each] of given) {
+    list.append(el("dt", {}, name.replaceAll("_", " ")), el("dd", {}, value(each)));
   }
-  return chosen.length ? list : el("p", { class: "note" }, "Asked without period or filter.");
+  return given.length ? list : el("p", { class: "note" }, "Asked without period or filter.");
 }
 
 function sql(text: string, parameters: Record<string, unknown>): Node[] {
