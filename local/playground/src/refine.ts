@@ -6,7 +6,7 @@ import type { ToolResult } from "./contract";
 type Ask = (question: string) => void;
 
 const PERIODS = [
-  "last 7 days", "last 30 days", "this month", "last month", "this quarter", "last quarter", "this year", "last year",
+  "in the last 7 days", "in the last 30 days", "this month", "last month", "this quarter", "last quarter", "this year", "last year",
 ];
 const DIVISIONS = ["provider", "service", "service category", "team", "region", "model", "day", "week", "month"];
 const FILTERS = ["provider", "service_category", "cost_type"];
@@ -52,7 +52,7 @@ function period(subject: Subject, about: (change: Partial<Subject>) => void): HT
     }
   });
   end.addEventListener("input", () => end.setCustomValidity(""));
-  return menu(daysShown(subject.start, subject.end), "Period", PERIODS.map((each) => [each, () => about({ period: each })]), form);
+  return menu(daysShown(subject.start, subject.end), "Period", PERIODS.map((each) => [each.replace("in the ", ""), () => about({ period: each })]), form);
 }
 
 function date(label: string, value: string): HTMLInputElement {

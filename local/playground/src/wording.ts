@@ -19,6 +19,8 @@ const SUBJECTS: Record<string, string> = {
   genai_usage: "How many tokens did we use",
   top_consumers: "Show the top consumers",
 };
+// Filters whose values say by themselves what they are of.
+const SELF_EVIDENT = ["provider", "service category", "cost type"];
 const DAY = 86_400_000;
 const DATE = /^\d{4}-\d\d-\d\d$/;
 const MONTHS = new Intl.DateTimeFormat("en", { month: "long", year: "numeric", timeZone: "UTC" });
@@ -52,7 +54,7 @@ function filtersOf(said: unknown): [string, string][] {
 
 /** The whole question. */
 export function wording({ about, by, filters, period }: Subject): string {
-  const narrowed = filters.map(([name, each]) => (name === "provider" ? `for ${each}` : `for ${name} ${each}`));
+  const narrowed = filters.map(([name, each]) => (SELF_EVIDENT.includes(name) ? `for ${each}` : `for ${name} ${each}`));
   return `${[about, by && `by ${by}`, ...narrowed, period].filter(Boolean).join(" ")}${/^(What|How)/.test(about) ? "?" : ""}`;
 }
 
