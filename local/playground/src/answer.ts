@@ -61,6 +61,10 @@ export class Answer implements RunListener {
       this.callFinished(call.id, results.get(call.id) ?? { error: { code: "", message: "Its result was not kept." } });
     }
     this.said(message.content);
+    if (!message.content.trim() && !message.tool_calls.length) {
+      this.#unanswered();
+      return;
+    }
     if (message.status === "cancelled") {
       this.stopped();
       return;
@@ -153,6 +157,15 @@ export class Answer implements RunListener {
   stopped(): void {
     this.#after.replaceChildren(
       el("p", { class: "note", role: "status" }, "Stopped. What was said so far is kept."),
+      el("div", { class: "row" }, button("Ask again", () => this.actions.again())),
+    );
+    this.#settle();
+  }
+
+  /** Nothing was said: a change that was to be made is made in none but the run that asked for it. */
+  #unanswered(): void {
+    this.#after.replaceChildren(
+      el("p", { class: "note", role: "status" }, "No answer is kept: it waited for an approval, or did not come to its end."),
       el("div", { class: "row" }, button("Ask again", () => this.actions.again())),
     );
     this.#settle();

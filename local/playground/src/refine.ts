@@ -51,7 +51,7 @@ function period(subject: Subject, about: (change: Partial<Subject>) => void): HT
       about({ period: inDays(start.value, end.value) });
     }
   });
-  end.addEventListener("input", () => end.setCustomValidity(""));
+  form.addEventListener("input", () => end.setCustomValidity(""));
   return menu(daysShown(subject.start, subject.end), "Period", PERIODS.map((each) => [each.replace("in the ", ""), () => about({ period: each })]), form);
 }
 
