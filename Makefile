@@ -17,7 +17,7 @@ help: ## Say what can be run
 	@touch $@
 
 run: .venv/.installed ## Serve everything on http://127.0.0.1:PORT with demo data (PORT=8002, FOCUS=path/to/focus.csv)
-	@exec $(BIN)/python -m local run --port $(PORT) $(if $(FOCUS),--focus "$(FOCUS)")
+	@exec $(BIN)/python -m local run --port $(PORT) $(if $(FOCUS),--focus "$(FOCUS)") $(if $(JSON_LOGS),--json-logs)
 
 ask: .venv/.installed ## Ask one question: make ask Q="What did we spend per provider last month?" (ORG=acme_inc)
 	@exec $(BIN)/python -m local ask --port $(PORT) --org $(ORG) -- "$$Q"

@@ -16,6 +16,7 @@ from google.cloud import bigquery
 from rich.console import Console
 from rich.table import Table
 
+from common import app
 from local.data.__main__ import emulated_bigquery, emulated_kms
 from local.data.focus_file import FocusFileError
 from local.data.organizations import API_KEYS, DEMO, Organization, focus_organization
@@ -24,6 +25,7 @@ from local.data.warehouse import COSTS, mark, tenant_dataset
 from local.draining import Draining
 from local.emulators.process import EmulatorProcess, EmulatorStartError
 from local.page import Page
+from local.request_lines import show_requests
 from local.running import announced
 
 PROJECT = "local-dev-project"
@@ -35,6 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=8002, help="the port on 127.0.0.1 (8002)")
     parser.add_argument(
         "--state", type=Path, default=Path(".local"), help="where the local cloud keeps its data (.local)"
+    )
+    parser.add_argument(
+        "--json-logs", action="store_true", help="print the records as JSON instead of one short line a request"
     )
     parser.add_argument("--focus", type=Path, help="a FOCUS 1.0-1.3 CSV (or .csv.gz) for the organisation focus_inc")
 
@@ -69,6 +74,8 @@ def run(args: argparse.Namespace) -> int:
             page = stack.enter_context(Page(_loaded(warehouse), partial(_say, console)))
             with console.status("Loading the demo model"):
                 loading.join()
+            if not args.json_logs:
+                show_requests(app.services(), console, args.state)
             # Emulators that are somebody else's are drained by somebody else.
             _serve(console, port, page, drained=emulators is not None)
     except KeyboardInterrupt:
