@@ -69,5 +69,6 @@ def show_requests(services: Services, console: Console, state: Path) -> None:
     """Let a product show a line a request from now on, and say where its records are."""
     file = state / FILE
     settings = services.settings
-    services.log = Log(settings.log_level, RequestLines(console, file), settings.gcp_project_id)
+    # Where a cached property keeps what it has made.
+    services.__dict__["log"] = Log(settings.log_level, RequestLines(console, file), settings.gcp_project_id)
     console.print(f"Each request is a line here; its records are in {file}.", markup=False, highlight=False)
