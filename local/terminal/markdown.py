@@ -65,7 +65,7 @@ def _least_width(column: Column) -> int:
 
 def _records(table: Table) -> Iterator[Text]:
     """Each row as lines of a heading and a value."""
-    headings = [_plain(column.header) for column in table.columns]
+    headings = [" ".join(_plain(column.header).split()) for column in table.columns]
     for row in zip(*(column.cells for column in table.columns), strict=True):
         first, *others = map(_plain, row)
         yield Text(first, style="bold")

@@ -44,7 +44,12 @@ def test_figures_of_a_table_are_whole_at_any_width(width: int) -> None:
 
 def test_a_table_that_does_not_fit_is_a_list_of_its_rows() -> None:
     lines = [line.rstrip() for line in rendered(WIDE, 40).splitlines()]
-    assert lines[:3] == ["Amazon Elastic Compute Cloud (EC2)", "  Provider: AWS", "  Billed cost: USD 1,234,541.12"]
+    assert lines[:4] == [
+        "Amazon Elastic Compute Cloud (EC2)",
+        "  Provider: AWS",
+        "  Billed cost: USD 1,234,541.12",
+        "  Effective cost: USD 38,031.35",
+    ]
 
 
 @pytest.mark.parametrize(
