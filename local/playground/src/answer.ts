@@ -235,7 +235,7 @@ export class Answer implements RunListener {
 
   #share(facts: string): void {
     const { question, organization } = this;
-    share({ question, organization, facts, prose: this.#prose.element, charts: this.#charts, works: [...this.#calls.values()] });
+    void share({ question, organization, facts, prose: this.#prose.element, charts: this.#charts, works: [...this.#calls.values()] });
   }
 
   #settle(): void {

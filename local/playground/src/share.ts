@@ -19,8 +19,9 @@ export interface Shared {
   works: Work[];
 }
 
-/** Save it. */
-export function share(shared: Shared): void {
+/** Save it, once its charts are drawn. */
+export async function share(shared: Shared): Promise<void> {
+  await Promise.all(shared.works.map((work) => work.drawn));
   const asked = shared.question || "Answer";
   save(`${asked.slice(0, 60)}.html`, page(asked, body(shared)), "text/html");
 }

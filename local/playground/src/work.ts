@@ -13,6 +13,8 @@ export class Work {
   readonly charts = el("div", { class: "charts" });
   #chart: Chart | null = null;
   result: ToolResult = {};
+  /** When its chart, if it has one, can be seen. */
+  drawn: Promise<void> = Promise.resolve();
 
   constructor(
     readonly name: string,
@@ -50,7 +52,7 @@ export class Work {
     if (this.#chart === null) {
       this.#chart = new Chart(spec, this.name);
       this.charts.append(this.#chart.element);
-      void this.#chart.draw();
+      this.drawn = this.#chart.draw();
     }
   }
 
