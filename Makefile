@@ -16,8 +16,10 @@ help: ## Say what can be run
 	$(BIN)/python -m pip install --disable-pip-version-check --requirement requirements-dev.txt
 	@touch $@
 
-run: .venv/.installed ## Serve everything on http://127.0.0.1:PORT with demo data (PORT=8002, FOCUS=path/to/focus.csv)
-	@exec $(BIN)/python -m local run --port $(PORT) $(if $(FOCUS),--focus "$(FOCUS)") $(if $(JSON_LOGS),--json-logs)
+run: .venv/.installed ## Serve everything on http://127.0.0.1:PORT with demo data (PORT=8002, FOCUS=bill or folder, TEAM_TAG=key)
+	@exec $(BIN)/python -m local run --port $(PORT) $(if $(FOCUS),--focus "$$FOCUS") $(if $(TEAM_TAG),--team-tag "$$TEAM_TAG") $(if $(JSON_LOGS),--json-logs)
+run: export FOCUS := $(value FOCUS)
+run: export TEAM_TAG := $(value TEAM_TAG)
 
 ask: .venv/.installed ## Ask one question: make ask Q="What did we spend per provider last month?" (ORG=acme_inc)
 	@exec $(BIN)/python -m local ask --port $(PORT) --org $(ORG) -- "$$Q"

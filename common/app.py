@@ -213,6 +213,16 @@ class Services:
         """The preparation of the first turn, running in the background. Returns None over a test's model."""
         return None if self.model is not None else asyncio.create_task(self._warm())
 
+    async def close(self) -> None:
+        """Close the connections of what was used; the instance serves nothing afterwards."""
+        # A model that was handed in is closed by whoever made it.
+        made = ("documents", "provider_keys", *(("completion",) if self.model is None else ()))
+        for name in made:
+            if name in self.__dict__:
+                await self.__dict__[name].close()
+        if "warehouse" in self.__dict__:
+            self.warehouse.close()
+
     async def _warm(self) -> None:
         from common.models.completion import Providers
 

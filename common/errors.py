@@ -26,6 +26,7 @@ ServiceError
     ├── ModelNotFound 422 model_not_found
     ├── ContextTooLong 422 context_too_long
     ├── ContentRefused 422 content_refused
+    ├── ModelCannotUseTools 422 model_cannot_use_tools
     ├── ProviderRateLimited 429 rate_limited_by_provider
     ├── ProviderUnavailable 503 provider_unavailable
     └── ProviderTimeout 504 provider_timeout
@@ -170,6 +171,8 @@ class ModelError(ServiceError):
     status = 502
     code = "model_error"
     detail = "The model provider answered with an error. Try again; if it persists, check the model in the settings."
+    # Whether the model had begun to answer: then no other model may answer in its place.
+    begun = False
 
 
 class ModelNotFound(ModelError):
@@ -188,6 +191,12 @@ class ContentRefused(ModelError):
     status = 422
     code = "content_refused"
     detail = "The model provider refused to answer this message. Rephrase it."
+
+
+class ModelCannotUseTools(ModelError):
+    status = 422
+    code = "model_cannot_use_tools"
+    detail = "The chosen model cannot call tools, so it cannot read your data. Choose another model in the settings."
 
 
 class ProviderRateLimited(ModelError):

@@ -86,9 +86,21 @@ MODEL_BACKOFF_SECONDS = 0.5
 # The longest Retry-After that is waited for here, and the longest that is passed on to the caller.
 MODEL_RETRY_AFTER_SECONDS = 10
 MODEL_RETRY_AFTER_TOLD_SECONDS = 3600
+# A model that thought until its output limit is asked once more with so many times the limit.
+MODEL_ROOM_FOR_THOUGHTS = 4
 MODEL_ERROR_BYTES = 64 * 1024
 MODEL_CONNECTIONS = 500
 MODEL_IDLE_SECONDS = 60.0
+# A smaller window would not hold the product's own prompt and tools.
+LOCAL_WINDOW_LEAST = 2_048
+# Of a provider's address: so many failures in a row within the time keep calls away from it, for longer each time
+BREAKER_FAILURES = 5
+BREAKER_WINDOW_SECONDS = 60.0
+BREAKER_OPEN_SECONDS = 15.0
+BREAKER_LONGEST_SECONDS = 120.0
+# A provider that says nothing for so long no longer holds the place of its turn
+MODEL_SILENT_SECONDS = 5.0
+MAX_FALLBACKS = 2
 CHARS_PER_TOKEN = 4
 PROMPT_TOKENS = 6_000
 
@@ -99,6 +111,7 @@ MAX_CLIENT_TOOLS = 32
 CLIENT_TOOL_CHARS = 20_000
 CLIENT_RESULT_CHARS = 60_000
 PENDING_RESULT_CHARS = 400_000
+PENDING_THOUGHT_CHARS = 200_000
 PENDING_DAYS = 7
 PROMPT_ARGUMENT_CHARS = 200
 
@@ -167,7 +180,7 @@ MAX_TEMPERATURE = 2.0
 MAX_ANSWER_TOKENS = 200_000
 SYSTEM_PROMPT_EXTRA_CHARS = 4_000
 KEY_CHECK_SECONDS = 30.0
-KEY_CHECK_TOKENS = 16
+KEY_CHECK_TOKENS = 64
 KEY_CHECK_REASONING_TOKENS = 1_024
 
 # Readiness

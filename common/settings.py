@@ -3,10 +3,11 @@
 import json
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from common import limits
@@ -16,7 +17,12 @@ _ACCOUNT = "chat-{org_slug}@a-project.iam.gserviceaccount.com"
 _ACCOUNT_PATTERN = re.compile(r"[a-z0-9-]*\{org_(slug|hash)\}[a-z0-9-]*@[a-z0-9.:-]+\.gserviceaccount\.com")
 Provider = Literal["openai", "anthropic", "gemini", "deepseek"]
 ApiBase = Annotated[str, Field(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$")]
+LocalName = Annotated[str, Field(pattern=rf"^[A-Za-z0-9][A-Za-z0-9._:-]{{0,{limits.MODEL_ID_CHARS - 1}}}$")]
 CLOUD_TRACE = "https://telemetry.googleapis.com/v1/traces"
+_LOCAL_MODEL = (
+    '{"qwen": {"base_url": "https://llama.example/v1", "model_id": "qwen3", '
+    '"context_window": 32768, "max_output": 4096}}'
+)
 _UNITS = {"B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3, "TB": 1024**4}
 
 
@@ -31,6 +37,32 @@ class Environment(StrEnum):
     def is_deployed(self) -> bool:
         """True where real organisations are served: no bypass, emulator or demo model is allowed there."""
         return self in (Environment.STAGING, Environment.PRODUCTION)
+
+
+class LocalModel(BaseModel):
+    """A model on a server of the operator's own that speaks OpenAI's format, such as llama.cpp's.
+
+    Windows and outputs are tokens. Prices are US dollars for a million tokens; without them it costs nothing here.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base_url: ApiBase
+    model_id: str = Field(min_length=1, max_length=limits.MODEL_ID_CHARS)
+    context_window: int = Field(ge=limits.LOCAL_WINDOW_LEAST, le=10_000_000)
+    max_output: int = Field(ge=1, le=limits.MAX_ANSWER_TOKENS)
+    calls_tools: bool = True
+    needs_key: bool = False
+    reasoning: bool = False
+    temperature: bool = True
+    input_price: Decimal = Field(Decimal(0), ge=0)
+    output_price: Decimal = Field(Decimal(0), ge=0)
+
+    @model_validator(mode="after")
+    def _leave_room_for_the_question(self) -> Self:
+        if self.max_output >= self.context_window:
+            raise ValueError("max_output must be smaller than context_window, which holds the question too")
+        return self
 
 
 class InvalidSettings(Exception):
@@ -93,6 +125,9 @@ class Settings(BaseSettings):
     model_api_bases: Annotated[Mapping[Provider, ApiBase], NoDecode] = Field(default_factory=dict)
     """A private gateway per provider, such as `{"openai": "https://gateway.example/v1"}`;
     https only in staging and production."""
+    local_models: Annotated[Mapping[LocalName, LocalModel], NoDecode] = Field(default_factory=dict)
+    """Models on servers of the operator's own, such as `{"qwen": {"base_url": "https://llama.example/v1",
+    "model_id": "qwen3", "context_window": 32768, "max_output": 4096}}`; https only in staging and production."""
     firestore_database: str = "(default)"
     """The name of the Firestore database."""
     firestore_emulator_host: str | None = None
@@ -139,6 +174,18 @@ class Settings(BaseSettings):
         except ValueError:
             raise ValueError('write JSON such as {"openai": "https://gateway.example/v1"}') from None
 
+    @field_validator("local_models", mode="before")
+    @classmethod
+    def _servers(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value, object_pairs_hook=_once)
+        except ValueError as error:
+            if isinstance(error, _NamedTwiceError):
+                raise
+            raise ValueError(f"write JSON such as {_LOCAL_MODEL}") from None
+
     @field_validator("warehouse_impersonation")
     @classmethod
     def _account_pattern(cls, value: str | None) -> str | None:
@@ -160,6 +207,8 @@ class Settings(BaseSettings):
             problems += [f"{name} must not be set in staging or production." for name, host in hosts.items() if host]
             if not all(url.startswith("https://") for url in self.model_api_bases.values()):
                 problems.append("MODEL_API_BASES must use https in staging or production: provider keys go there.")
+            if not all(model.base_url.startswith("https://") for model in self.local_models.values()):
+                problems.append("LOCAL_MODELS must use https in staging or production: questions and costs go there.")
         if problems:
             raise ValueError(" ".join(problems))
         return self
@@ -187,6 +236,18 @@ class Settings(BaseSettings):
         )
 
 
+class _NamedTwiceError(ValueError):
+    """A name stands twice in one JSON object, of which JSON's readers would silently drop one."""
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    names = [name for name, _ in pairs]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise _NamedTwiceError(f"{', '.join(twice)}: named more than once")
+    return dict(pairs)
+
+
 def load_settings() -> Settings:
     """Read the environment, or raise InvalidSettings with one sentence per problem."""
     try:
@@ -194,7 +255,9 @@ def load_settings() -> Settings:
     except ValidationError as error:
         lines = []
         for problem in error.errors(include_url=False, include_input=False):
-            name = ".".join(str(part) for part in problem["loc"]).upper()
+            # The variable's own name, and inside its JSON the names as they were written.
+            variable, *inside = (str(part) for part in problem["loc"] or ("",))
+            name = ".".join([variable.upper(), *inside])
             lines.append(f"{name}: {problem['msg']}" if name else problem["msg"])
         # The cause is dropped on purpose: it would print the values of the environment.
         raise InvalidSettings("\n".join(lines)) from None

@@ -69,6 +69,7 @@ def _ask(screen: Screen, client: Client, args: argparse.Namespace) -> int:
         return 0
     with screen.watching() as view:
         answer = ask(client, question, view)
+    screen.ending(answer.finish.get("finish"))
     screen.charts(answer)
     if args.work:
         screen.work(answer)

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import threading
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,16 +17,16 @@ from rich.console import Console
 from rich.table import Table
 
 from common import app
-from local.data.__main__ import emulated_bigquery, emulated_kms
-from local.data.focus_file import FocusFileError
+from local.data.__main__ import add_bill, emulated_bigquery, emulated_kms
+from local.data.focus.problems import FocusFileError
 from local.data.organizations import API_KEYS, DEMO, Organization, focus_organization
 from local.data.prepare import FOCUS_ORG, prepare
-from local.data.warehouse import COSTS, mark, tenant_dataset
+from local.data.warehouse import COSTS, has_rows, tenant_dataset
 from local.draining import Draining
 from local.emulators.process import EmulatorProcess, EmulatorStartError
 from local.page import Page
 from local.request_lines import show_requests
-from local.running import announced
+from local.running import MODEL_ADDRESSES, AlreadyRunningError, alone, announced
 
 PROJECT = "local-dev-project"
 HOSTS = ("BIGQUERY_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST", "KMS_EMULATOR_HOST")
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json-logs", action="store_true", help="print the records as JSON instead of one short line a request"
     )
-    parser.add_argument("--focus", type=Path, help="a FOCUS 1.0-1.3 CSV (or .csv.gz) for the organisation focus_inc")
+    add_bill(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -64,43 +64,53 @@ def run(args: argparse.Namespace) -> int:
     loading = threading.Thread(target=_load_demo_model, daemon=True)
     loading.start()
     try:
-        with _emulators(args.state) as emulators, ExitStack() as stack:
+        with ExitStack() as stack:
+            emulators = _started(stack, args.state, port, console)
             if emulators is not None:
                 os.environ.update(emulators.environment)
-                stack.enter_context(announced(args.state, emulators.environment))
+                stack.enter_context(announced(args.state, {**emulators.environment, **_model_addresses()}))
             today = datetime.now(UTC).date()
             warehouse = emulated_bigquery(os.environ)
-            prepare(warehouse, emulated_kms(os.environ), today, args.focus, console)
+            prepare(warehouse, emulated_kms(os.environ), today, args.focus, console, args.team_tag)
             page = stack.enter_context(Page(_loaded(warehouse), partial(_say, console)))
             with console.status("Loading the demo model"):
                 loading.join()
-            if not args.json_logs:
-                show_requests(app.services(), console, args.state)
             # Emulators that are somebody else's are drained by somebody else.
-            _serve(console, port, page, drained=emulators is not None)
+            _serve(console, args, page, drained=emulators is not None)
     except KeyboardInterrupt:
         console.print("Stopped.")
     except FocusFileError as error:
         console.print(str(error), markup=False, highlight=False, soft_wrap=True)
         return error.exit_code
-    except EmulatorStartError as error:
+    except (AlreadyRunningError, EmulatorStartError) as error:
         console.print(str(error), markup=False, highlight=False, soft_wrap=True)
         return 1
     return 0
 
 
-def _emulators(state: Path) -> AbstractContextManager[EmulatorProcess | None]:
+def _model_addresses() -> dict[str, str]:
+    """Where models are, for commands beside this one: they check a key where the product sends it."""
+    return {name: os.environ.get(name, "") for name in MODEL_ADDRESSES}
+
+
+def _started(stack: ExitStack, state: Path, port: int, console: Console) -> EmulatorProcess | None:
+    """Start the emulators over the state, which no other process may hold; None where the environment names some."""
     if all(os.environ.get(name) for name in HOSTS):
-        return nullcontext()
+        return None
+    stack.enter_context(alone(state, port))
     directory = state / "emulators"
     directory.mkdir(parents=True, exist_ok=True)
-    return EmulatorProcess(os.environ["GCP_PROJECT_ID"], directory)
+    with console.status("Starting the emulators"):
+        return stack.enter_context(EmulatorProcess(os.environ["GCP_PROJECT_ID"], directory))
 
 
-def _serve(console: Console, port: int, page: Page, *, drained: bool) -> None:
+def _serve(console: Console, args: argparse.Namespace, page: Page, *, drained: bool) -> None:
     from local.gateway import Gateway
     from local.own_machine import OwnMachine
 
+    port = args.port
+    if not args.json_logs:
+        show_requests(app.services(), console, args.state)
     draining = Draining(OwnMachine(Gateway(page)), port)
 
     class Server(uvicorn.Server):
@@ -149,8 +159,8 @@ def _greet(console: Console, port: int) -> None:
 
 def _loaded(client: bigquery.Client) -> tuple[Organization, ...]:
     """The organisations that have data: the demo's, and focus_inc once a FOCUS file was loaded."""
-    focus_costs = f"{client.project}.{tenant_dataset(FOCUS_ORG)}.{COSTS}"
-    return (*DEMO.values(), *([focus_organization("USD")] if mark(client, focus_costs) else []))
+    costs = f"{client.project}.{tenant_dataset(FOCUS_ORG)}.{COSTS}"
+    return (*DEMO.values(), *([focus_organization("USD")] if has_rows(client, costs) else []))
 
 
 def _say(console: Console, text: str) -> None:

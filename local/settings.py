@@ -29,7 +29,7 @@ from local.running import NotRunningError, environment_of
 _HOSTS = ("BIGQUERY_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST", "KMS_EMULATOR_HOST")
 _VALUES = (
     "provider", "model", "credential_name", "temperature", "max_tokens", "include_org_context", "enable_memory",
-    "max_history_messages", "system_prompt_extra",
+    "max_history_messages", "system_prompt_extra", "allow_external_fallback",
 )  # fmt: skip
 
 
@@ -52,13 +52,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action.add_argument("--key-stdin", action="store_true", help="read the provider key from standard input")
         action.add_argument("--credential-name", help="a name for the key, to know it by")
     changed.add_argument("--key-prompt", action="store_true", help="ask for the provider key")
-    changed.add_argument("--provider", help="openai, anthropic, gemini, deepseek (or demo, on a laptop)")
-    changed.add_argument("--model", help="the provider's id of the model")
+    changed.add_argument("--provider", help="openai, anthropic, gemini, deepseek, local (or demo, on a laptop)")
+    changed.add_argument("--model", help="the provider's id of the model; of a local one, its name in LOCAL_MODELS")
     changed.add_argument("--temperature", type=float, help="0 to 2")
     changed.add_argument("--max-tokens", type=int, help="most tokens of one answer")
     changed.add_argument("--include-org-context", action=argparse.BooleanOptionalAction, default=None)
     changed.add_argument("--enable-memory", action=argparse.BooleanOptionalAction, default=None)
     changed.add_argument("--max-history-messages", type=int, help="most earlier messages that the model sees")
+    changed.add_argument(
+        "--fallback",
+        action="append",
+        metavar="PROVIDER/MODEL",
+        help="a model that answers while the chosen one does not, with a stored key; at most twice; empty: none",
+    )
+    changed.add_argument("--allow-external-fallback", action=argparse.BooleanOptionalAction, default=None)
     changed.add_argument("--system-prompt-extra", help="text added to the system prompt; empty clears it")
 
 
@@ -100,9 +107,7 @@ async def _run(args: argparse.Namespace, change: SettingsChange | None) -> int:
         print(json.dumps(services.settings_view.whole(organization), indent=2, ensure_ascii=False))
         return 0
     finally:
-        await services.documents.close()
-        await services.provider_keys.close()
-        services.warehouse.close()
+        await services.close()
 
 
 def _change(args: argparse.Namespace) -> SettingsChange | None:
@@ -113,8 +118,16 @@ def _change(args: argparse.Namespace) -> SettingsChange | None:
     given = {name: value for name, value in given.items() if value is not None}
     if given.get("system_prompt_extra") == "":
         given["system_prompt_extra"] = None
+    if getattr(args, "fallback", None) is not None:
+        given["fallback"] = [_further(text) for text in args.fallback if text]
     key = _key(args)
     return SettingsChange.model_validate_json(json.dumps(given | ({"key": key} if key is not None else {})))
+
+
+def _further(text: str) -> dict[str, str]:
+    """A further model, written as provider/model."""
+    provider, _, model = text.partition("/")
+    return {"provider": provider, "model": model}
 
 
 def _key(args: argparse.Namespace) -> str | None:
@@ -134,6 +147,9 @@ def _point_at_project(args: argparse.Namespace) -> None:
     os.environ.setdefault("ENVIRONMENT", "local")
     if not all(os.environ.get(name) for name in _HOSTS):
         os.environ.update(environment_of(args.state))
+        # Where the running product asks its models, the keys are checked; not where this shell would.
+        if not os.environ.get("MODEL_API_BASES"):
+            os.environ.pop("MODEL_API_BASES", None)
 
 
 def _serve_demo_model(services: Services) -> None:

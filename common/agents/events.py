@@ -1,10 +1,14 @@
 """The events of a turn, which the encoder of each protocol translates."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from common.errors import ServiceError
 from common.models.completion import Usage
+
+# How an answer ended. length: cut at the output limit; refused: the words are the model's refusal; no_answer: a
+# sentence says that the model stopped without one; waiting: a tool call waits for the client.
+Finish = Literal["stop", "length", "refused", "no_answer", "waiting"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,10 @@ class ApprovalNeeded:
 
 @dataclass(frozen=True, slots=True)
 class TurnFinished:
-    """The turn is stored; ``text`` is the whole answer."""
+    """The turn is stored; ``text`` is the whole answer. ``finish`` is a Finish, or "cancelled" for one said again.
+
+    ``fallback_from`` names the model (provider/model_id) that the settings choose, where another one answered.
+    """
 
     conversation_id: str
     message_id: str
@@ -85,6 +92,8 @@ class TurnFinished:
     text: str
     usage: Usage
     latency_ms: int
+    finish: str = "stop"
+    fallback_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from common import limits
-from common.agents.events import AgentChanged, Event, TextDelta, ToolFinished, ToolStarted
+from common.agents.ending import ASK_FOR_ANSWER, Ending
+from common.agents.events import AgentChanged, Event, Finish, TextDelta, ToolFinished, ToolStarted
 from common.agents.pausing import ClientTool, Continuation, Paused, Waiting, new_waiting
 from common.agents.roster import TRANSFER, Agent, Roster
-from common.errors import ContextTooLong
+from common.agents.toolless import TOOLLESS_PROMPT, asks_for_data, without_figures
+from common.errors import ContextTooLong, ModelCannotUseTools
 from common.models.catalog import Model
 from common.models.completion import Completion, Message, ModelCall, Reply, ToolCall, Usage
 from common.secret import Secret
@@ -21,10 +23,6 @@ from common.telemetry import timing
 from common.telemetry.tracing import span
 from common.tools.registry import BoundTools
 from common.tools.result import as_message, error_envelope
-
-_OUT_OF_STEPS = (
-    "I could not finish this within the limits of one answer. Ask for less at a time, or narrow the question."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +42,15 @@ class Briefing:
     client_tools: tuple[ClientTool, ...] = ()
     asks_approval: bool = False
     continuation: Continuation | None = None
+    calls_tools: bool = True
+
+    def schemas(self, agent: Agent, tools: BoundTools) -> list[Message]:
+        """The tools of an agent as a model API takes them: its own, the client's, and the hand-over."""
+        offered: list[Message] = [tool.schema() for tool in tools.tools]
+        offered += [tool.schema() for tool in self.client_tools]
+        if self.roster.may_transfer(agent):
+            offered.append(self.roster.transfer_schema(agent))
+        return offered
 
     def waits(self, call: ToolCall, tools: BoundTools) -> Waiting | None:
         """The call as it waits for the client; None for one that is made at once."""
@@ -64,6 +71,7 @@ class Answered:
     model_calls: int
     tool_calls: int
     paused: Paused | None = None
+    finish: Finish = "stop"
 
 
 @dataclass(slots=True)
@@ -80,19 +88,34 @@ class _State:
     tool_calls: int = 0
     repeats: Counter[tuple[str, str]] = field(default_factory=Counter)
     waiting: list[Waiting] = field(default_factory=list)
+    ending: Ending = field(default_factory=Ending)
 
     @property
     def ended(self) -> bool:
         """Whether the loop stops for its client."""
         return bool(self.waiting)
 
+    def say(self, text: str, *, begins: bool = True) -> TextDelta:
+        """Add to the text; what another model call begins stands apart."""
+        if begins and self.text:
+            text = f"\n\n{text}"
+        self.text.append(text)
+        return TextDelta(text)
+
     def answered(self) -> Answered:
         """The end of the run, as it stands."""
         paused = Paused(tuple(self.exchange), tuple(self.waiting), self.tool_calls) if self.waiting else None
-        return Answered("".join(self.text), self.agent.name, self.usage, self.model_calls, self.tool_calls, paused)
+        finish: Finish = "waiting" if paused else self.ending.finish
+        return Answered(
+            "".join(self.text), self.agent.name, self.usage, self.model_calls, self.tool_calls, paused, finish
+        )
+
+    def next_is_last(self, deadline: float) -> bool:
+        """Whether the next model call is the last one: an answer is asked for, or a bound is reached."""
+        return self.ending.must_answer or self.spent(deadline)
 
     def spent(self, deadline: float) -> bool:
-        """Whether a bound is reached, so that the next model call is the last one."""
+        """Whether a bound is reached."""
         return (
             self.model_calls >= limits.MAX_STEPS - 1
             or self.tool_calls >= limits.MAX_TOOL_CALLS
@@ -116,24 +139,32 @@ class AgentLoop:
     def __init__(self, completion: Completion) -> None:
         self._completion = completion
 
+    def over(self, wrap: Callable[[Completion], Completion]) -> "AgentLoop":
+        """The loop over the same models, asked through what ``wrap`` puts around them."""
+        return AgentLoop(wrap(self._completion))
+
     async def run(self, briefing: Briefing) -> AsyncGenerator[Event | Answered, None]:
         """Yield what happens, then Answered. Raises the ModelError family; a failing tool is an answer to the model.
 
         A step asks the model; its reply hands over to another agent, calls tools, or is the answer.
         """
+        if not briefing.calls_tools and asks_for_data(briefing.question):
+            raise ModelCannotUseTools
         state = _State(briefing.roster.named(briefing.agent_name), briefing.history)
         deadline = time.monotonic() + limits.TURN_SECONDS
         if briefing.continuation is not None:
             async for finished in self._continue(briefing, briefing.continuation, state):
                 yield finished
         while not state.ended:
-            step = _Step(briefing.tools_for(state.agent.tools), last=state.spent(deadline))
+            step = _Step(briefing.tools_for(state.agent.tools), last=state.next_is_last(deadline))
             async with aclosing(self._ask_model(briefing, state, step)) as pieces:
                 async for piece in pieces:
                     yield piece
             if step.reply is None:
                 continue
             if not step.reply.tool_calls or step.last:
+                if not step.last and state.ending.asks_again(step.reply, has_results=bool(state.exchange)):
+                    continue
                 break
             target = _transfer_target(step.reply, state, briefing.roster)
             if target is not None:
@@ -143,9 +174,8 @@ class AgentLoop:
             async with aclosing(self._call_tools(step.reply, state, step.tools, briefing)) as events:
                 async for event in events:
                     yield event
-        if not state.text and not state.waiting:
-            state.text.append(_OUT_OF_STEPS)
-            yield TextDelta(_OUT_OF_STEPS)
+        if not state.waiting and step.reply is not None and (sentence := state.ending.close(step.reply)):
+            yield state.say(sentence)
         yield state.answered()
 
     async def _ask_model(self, briefing: Briefing, state: _State, step: _Step) -> AsyncGenerator[TextDelta, None]:
@@ -154,21 +184,20 @@ class AgentLoop:
         The step has no reply when the context was too long: the history is cut once, for the next step to try again.
         """
         call = self._call(briefing, state, step)
+        stream = self._completion.stream(call)
+        if not briefing.calls_tools:
+            stream = without_figures(stream)
         begun = False
         try:
             with _measured(call) as count:
-                async with aclosing(self._completion.stream(call)) as pieces:
+                async with aclosing(stream) as pieces:
                     async for piece in pieces:
                         if isinstance(piece, Reply):
                             step.reply = piece
-                            count(piece.usage)
+                            count(piece)
                             continue
-                        if not begun and state.text:
-                            state.text.append("\n\n")
-                            yield TextDelta("\n\n")
+                        yield state.say(piece, begins=not begun)
                         begun = True
-                        state.text.append(piece)
-                        yield TextDelta(piece)
         except ContextTooLong:
             if begun or state.history_cut or not state.history:
                 raise
@@ -179,25 +208,25 @@ class AgentLoop:
         state.model_calls += 1
 
     def _call(self, briefing: Briefing, state: _State, step: _Step) -> ModelCall:
-        schemas = [tool.schema() for tool in step.tools.tools]
-        schemas += [tool.schema() for tool in briefing.client_tools]
-        if briefing.roster.may_transfer(state.agent):
-            schemas.append(briefing.roster.transfer_schema(state.agent))
+        offers = briefing.calls_tools and (not state.ending.must_answer or briefing.model.tools_stay)
+        prompt = state.agent.prompt if briefing.calls_tools else TOOLLESS_PROMPT
         # Stable parts first: providers cache the longest common prefix.
         messages: list[Message] = [
-            {"role": "system", "content": f"{state.agent.prompt}\n\n{briefing.context}"},
+            {"role": "system", "content": f"{prompt}\n\n{briefing.context}"},
             *state.history,
             {"role": "user", "content": briefing.question},
             *state.exchange,
         ]
+        if state.ending.must_answer:
+            messages.append({"role": "user", "content": ASK_FOR_ANSWER})
         return ModelCall(
             model=briefing.model,
             key=briefing.key,
             messages=messages,
-            tools=schemas,
+            tools=briefing.schemas(state.agent, step.tools) if offers else (),
             may_call_tools=not step.last,
             temperature=briefing.temperature,
-            max_tokens=briefing.max_tokens,
+            max_tokens=briefing.max_tokens * state.ending.room,
         )
 
     async def _continue(
@@ -286,8 +315,8 @@ def _transfer_target(reply: Reply, state: _State, roster: Roster) -> Agent | Non
 
 
 @contextmanager
-def _measured(call: ModelCall) -> Iterator[Callable[[Usage], None]]:
-    """Time a model call for its turn and its trace; what it yields takes the tokens."""
+def _measured(call: ModelCall) -> Iterator[Callable[[Reply], None]]:
+    """Time a model call for its turn and its trace; what it yields takes the reply."""
     measured = timing.of_this_turn()
     measured.model_calls += 1
     model = call.model
@@ -296,8 +325,15 @@ def _measured(call: ModelCall) -> Iterator[Callable[[Usage], None]]:
         span("model.call", leaf=True, provider=model.provider, model_id=model.model_id) as asked,
     ):
 
-        def count(usage: Usage) -> None:
+        def count(reply: Reply) -> None:
+            usage, model = reply.usage, reply.answered_by or call.model
             measured.used(usage.input_tokens, usage.output_tokens, usage.cached_tokens)
+            # By the call: a long prompt has other prices than a turn of many short ones.
+            measured.costs(
+                model.cost(usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.cache_write_tokens)
+            )
+            if reply.answered_by is not None:
+                asked.set(provider=model.provider, model_id=model.model_id)
             asked.set(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
 
         yield count
@@ -319,12 +355,13 @@ def _asking(reply: Reply) -> Message:
     """The assistant's message that asks for the calls, in OpenAI's shape."""
     return {
         "role": "assistant",
-        "content": reply.text or None,
+        # Providers refuse text that is only white space.
+        "content": reply.text if reply.text.strip() else None,
         "tool_calls": [
             {"id": call.call_id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
             for call in reply.tool_calls
         ],
-    }
+    } | ({} if reply.thoughts is None else {"thoughts": reply.thoughts})
 
 
 def _refusal(call: ToolCall, state: _State) -> dict[str, Any] | None:

@@ -158,10 +158,13 @@ def shown(message: Message) -> dict[str, Any]:
         "agent_name": message.agent_name,
         "tool_calls_json": message.tool_calls_json,
         "tool_results_json": message.tool_results_json,
+        "provider": message.provider,
         "model_id": message.model_id,
+        "fallback_from": message.fallback_from,
         "input_tokens": message.input_tokens,
         "output_tokens": message.output_tokens,
         "latency_ms": message.latency_ms,
+        "finish": message.finish,
         "feedback": {name: feedback[name] for name in ("rating", "reason", "comment")} if feedback else None,
         "created_at": message.created_at.isoformat(),
     }

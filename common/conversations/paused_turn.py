@@ -69,8 +69,11 @@ def pending_of(document: Document) -> Pending:
 
 
 def _shortened(exchange: Iterable[Message]) -> list[dict[str, Any]]:
-    """The exchange as one document can hold it: each tool result cut to its share."""
+    """The exchange as one document can hold it: each tool result cut to its share, and no thoughts if they are long."""
     messages = [dict(message) for message in exchange]
+    if len(json.dumps([message.get("thoughts") for message in messages])) > limits.PENDING_THOUGHT_CHARS:
+        for message in messages:
+            message.pop("thoughts", None)
     results = [message for message in messages if message["role"] == "tool"]
     share = limits.PENDING_RESULT_CHARS // max(1, len(results))
     for message in results:

@@ -2,12 +2,15 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from common.models.catalog import Model
 from common.secret import Secret
 
 Message = Mapping[str, Any]
+# How a model call ended, whichever words the provider has for it. refused: its words are the answer; filtered: the
+# provider cut it; malformed: a tool call that could not be read; broken: the provider could not go on.
+FinishReason = Literal["stop", "tool_calls", "length", "refused", "filtered", "malformed", "broken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +24,22 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one or more model calls; ``cached_tokens`` of the input were in the provider's prompt cache."""
+    """Tokens of one or more model calls.
+
+    ``cached_tokens`` of the input were in the provider's prompt cache, ``cache_write_tokens`` of it were put there.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
+    cache_write_tokens: int = 0
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
             self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,
             self.cached_tokens + other.cached_tokens,
+            self.cache_write_tokens + other.cache_write_tokens,
         )
 
     @property
@@ -41,12 +49,23 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A finished model call: all of its text, the tool calls it asks for, and what it cost."""
+    """A finished model call: all of its text, the tool calls it asks for, and what it cost.
+
+    ``thoughts`` is what the model wants back with its tool calls; it is for its provider alone, never for a reader.
+    ``answered_by`` is the model that answered in place of the call's own; None where that one did.
+    """
 
     text: str
     tool_calls: tuple[ToolCall, ...] = ()
     usage: Usage = field(default_factory=Usage)
-    finish_reason: str = "stop"
+    finish_reason: FinishReason = "stop"
+    thoughts: Mapping[str, Any] | None = field(default=None, repr=False)
+    answered_by: Model | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the model neither said anything nor asked for a tool."""
+        return not self.text.strip() and not self.tool_calls
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,18 +11,20 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from common.errors import SetupRequired
+from common.models.prices import LongContext, Prices, Tier
 
 _NOT_SERVED = "The organisation's chat settings name a provider that is not served. Choose another one."
 
 OutputLimit = Literal["max_tokens", "max_completion_tokens"]
 Wire = Literal["openai", "litellm"]
+Thoughts = Literal["reasoning_content", "thinking_blocks"]
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
     """How to call a model. Windows and outputs are tokens; ``max_temperature`` is None where one is refused.
 
-    Prices are US dollars for a million tokens; None where unknown.
+    The catalogue's file says what each trait means; ``prices`` is None where they are unknown.
     """
 
     provider: str
@@ -36,19 +38,27 @@ class Model:
     api_base: str | None
     wire: Wire = "litellm"
     cache_markers: bool = False
-    input_price: Decimal | None = None
-    output_price: Decimal | None = None
+    tools_stay: bool = False
+    listed: bool = True
+    tools: bool = True
+    system: bool = True
+    effort_with_tools: Literal["none"] | None = None
+    thoughts: Thoughts | None = None
+    prices: Prices | None = None
+    needs_key: bool = True
 
     @property
     def api_name(self) -> str:
         """What the provider's API calls the model."""
         return self.litellm_name.split("/", 1)[1]
 
-    def cost(self, input_tokens: int, output_tokens: int) -> Decimal | None:
-        """US dollars of so many tokens, none of them cached; None where a price is unknown."""
-        if self.input_price is None or self.output_price is None:
+    def cost(
+        self, input_tokens: int, output_tokens: int, cached_tokens: int = 0, cache_write_tokens: int = 0
+    ) -> Decimal | None:
+        """US dollars of one call; None where the prices are unknown."""
+        if self.prices is None:
             return None
-        return (self.input_price * input_tokens + self.output_price * output_tokens) / 1_000_000
+        return self.prices.cost(input_tokens, output_tokens, cached_tokens, cache_write_tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +83,10 @@ class _Traits(_Checked):
     temperature: bool
     output_limit: OutputLimit
     reasoning: bool
+    tools: bool = True
+    system: bool = True
+    effort_with_tools: Literal["none"] | None = None
+    thoughts: Thoughts | None = None
 
 
 class _Model(_Traits):
@@ -80,6 +94,21 @@ class _Model(_Traits):
     aliases: tuple[str, ...] = ()
     input_price: Decimal | None = Field(None, ge=0)
     output_price: Decimal | None = Field(None, ge=0)
+    cached_input_price: Decimal | None = Field(None, ge=0)
+    cache_write_price: Decimal | None = Field(None, ge=0)
+    long_context: LongContext | None = None
+
+    def prices(self) -> Prices | None:
+        """The model's prices; None where the file has none."""
+        if self.input_price is None or self.output_price is None:
+            return None
+        tier = Tier(
+            input_price=self.input_price,
+            output_price=self.output_price,
+            cached_input_price=self.cached_input_price,
+            cache_write_price=self.cache_write_price,
+        )
+        return Prices(tier, self.long_context)
 
 
 class _Provider(_Checked):
@@ -89,6 +118,7 @@ class _Provider(_Checked):
     local_only: bool = False
     wire: Wire = "litellm"
     cache_markers: bool = False
+    tools_stay: bool = False
     max_temperature: float = Field(gt=0)
     defaults: _Traits
     models: Mapping[str, _Model]
@@ -97,6 +127,18 @@ class _Provider(_Checked):
     def _names_are_unique(self) -> Self:
         _unique([name for key, model in self.models.items() for name in _names(key, model)])
         return self
+
+    def traits_of(self, model_id: str) -> _Traits:
+        """The traits of an unlisted model: its provider's careful defaults.
+
+        A snapshot or a variant of a listed model (``gpt-5.6-2026-08-01``) has the demands of that model's API.
+        """
+        kin = [key for key in self.models if model_id.startswith(f"{key}-")]
+        if not kin:
+            return self.defaults
+        nearest = self.models[max(kin, key=len)]
+        demands = ("reasoning", "tools", "system", "effort_with_tools", "thoughts")
+        return self.defaults.model_copy(update={name: getattr(nearest, name) for name in demands})
 
     def find(self, model_id: str) -> tuple[str, _Model] | None:
         """The model that goes by this name, with the name the catalogue lists it by."""
@@ -127,7 +169,7 @@ def resolve(provider: str, model_id: str, *, deployed: bool) -> Model:
     key, entry = _served(provider, deployed=deployed)
     written = model_id.strip().removeprefix(f"{entry.prefix}/")
     found = entry.find(written)
-    traits: _Traits = found[1] if found else entry.defaults
+    traits: _Traits = found[1] if found else entry.traits_of(written)
     api_name = (found[1].id or found[0]) if found else written
     return Model(
         provider=key,
@@ -141,8 +183,13 @@ def resolve(provider: str, model_id: str, *, deployed: bool) -> Model:
         api_base=entry.api_base,
         wire=entry.wire,
         cache_markers=entry.cache_markers,
-        input_price=found[1].input_price if found else None,
-        output_price=found[1].output_price if found else None,
+        tools_stay=entry.tools_stay,
+        listed=found is not None,
+        tools=traits.tools,
+        system=traits.system,
+        effort_with_tools=traits.effort_with_tools,
+        thoughts=traits.thoughts,
+        prices=found[1].prices() if found else None,
     )
 
 

@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from common import limits
-from common.errors import KeyInvalid, ServiceError
+from common.errors import ContentRefused, KeyInvalid, ModelError, ProviderUnavailable, ServiceError
+from common.models.breaker import Breakers
 from common.models.call import Completion, Message, ModelCall, Reply, ToolCall, Usage
 from common.models.catalog import canonical
 from common.models.provider_errors import may_pass
@@ -44,6 +45,7 @@ class Providers:
     ) -> None:
         self._api_bases = {canonical(provider): url.rstrip("/") for provider, url in (api_bases or {}).items()}
         self._pause = pause
+        self.breakers = Breakers()
         self._sockets: Sockets | None = None
         self._direct: _Wire | None = None
         self._loading: asyncio.Future[Library] | None = None
@@ -74,23 +76,30 @@ class Providers:
 
     async def stream(self, call: ModelCall) -> AsyncGenerator[str | Reply, None]:
         """Make the call; a limit or an outage is tried again as long as the model has not begun to answer."""
-        if not _sendable_key(call.key.reveal()):
+        if not _sendable_key(call.key.reveal(), needed=call.model.needs_key):
             raise KeyInvalid
+        api_base = self._api_bases.get(call.model.provider, call.model.api_base)
+        passage = self.breakers.enter(call.model.provider, api_base)
         self._streaming += 1
         self._quiet.clear()
         try:
-            async with aclosing(self._tried(await self._wire(call), call)) as pieces:
+            async with aclosing(self._tried(await self._wire(call), call, api_base)) as pieces:
                 async for piece in pieces:
+                    passage.heard()
                     yield piece
+        except ServiceError as error:
+            passage.failed(error)
+            raise
         finally:
+            passage.leave()
             self._streaming -= 1
             if not self._streaming:
                 self._quiet.set()
 
-    async def _tried(self, wire: _Wire, call: ModelCall) -> AsyncGenerator[str | Reply, None]:
-        api_base = self._api_bases.get(call.model.provider, call.model.api_base)
+    async def _tried(self, wire: _Wire, call: ModelCall, api_base: str | None) -> AsyncGenerator[str | Reply, None]:
         deadline = asyncio.get_running_loop().time() + limits.MODEL_TOTAL_SECONDS
         attempt = 0
+        spoilt: Reply | None = None
         while True:
             attempt += 1
             gathered = Gathered()
@@ -98,14 +107,22 @@ class Providers:
                 async with aclosing(wire.attempt(call, api_base, gathered, deadline)) as pieces:
                     async for text in pieces:
                         yield text
-                break
+                if rest := gathered.rest():
+                    yield rest
+                reply = _reply(call, gathered)
             except ServiceError as error:
                 wait = None if gathered.begun else _wait_before_next(error, attempt, deadline)
                 if wait is None:
+                    if isinstance(error, ModelError):
+                        error.begun = gathered.begun
                     raise
-            await self._pause(wait)
-        reply = gathered.reply()
-        yield reply if reply.usage.total_tokens else replace(reply, usage=_estimated(call, reply))
+                await self._pause(wait)
+                continue
+            if spoilt is None and not gathered.has_shown and _is_spoilt(call, reply):
+                spoilt = reply
+                continue
+            yield reply if spoilt is None else replace(reply, usage=spoilt.usage + reply.usage)
+            return
 
     async def _wire(self, call: ModelCall) -> _Wire:
         """Whoever speaks to the model's provider, imported now: most functions never call a model."""
@@ -138,9 +155,9 @@ def _import_litellm() -> "Library":
     return load_library()
 
 
-def _sendable_key(key: str) -> bool:
+def _sendable_key(key: str, *, needed: bool) -> bool:
     """Whether the key can be a header's value. An empty one would make litellm look for one in the environment."""
-    return bool(key) and key.isascii() and key.isprintable()
+    return (bool(key) or not needed) and key.isascii() and key.isprintable()
 
 
 def _estimated(call: ModelCall, reply: Reply) -> Usage:
@@ -148,6 +165,28 @@ def _estimated(call: ModelCall, reply: Reply) -> Usage:
     asked = len(json.dumps([*call.messages, *call.tools]))
     said = len(reply.text) + sum(len(each.name) + len(each.arguments) for each in reply.tool_calls)
     return Usage(asked // limits.CHARS_PER_TOKEN, said // limits.CHARS_PER_TOKEN)
+
+
+def _reply(call: ModelCall, gathered: Gathered) -> Reply:
+    """The reply of a stream that came to its end. Raises ContentRefused or ProviderUnavailable where it is none."""
+    reply = gathered.reply(call.model)
+    if reply.finish_reason == "filtered":
+        raise ContentRefused
+    if reply.finish_reason == "broken":
+        raise ProviderUnavailable
+    return reply if reply.usage.total_tokens else replace(reply, usage=_estimated(call, reply))
+
+
+def _is_spoilt(call: ModelCall, reply: Reply) -> bool:
+    """Whether the same call deserves a second attempt: a tool call that came out as none, or silence after a result.
+
+    Both are Gemini's: it names the first kind, and stops without a word for no reason that it knows of.
+    """
+    if not reply.is_empty:
+        return False
+    return reply.finish_reason == "malformed" or (
+        call.model.provider == "gemini" and reply.finish_reason == "stop" and call.messages[-1]["role"] == "tool"
+    )
 
 
 def _wait_before_next(error: ServiceError, attempt: int, deadline: float) -> float | None:

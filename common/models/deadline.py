@@ -1,24 +1,41 @@
 """By when a provider must have said its next word."""
 
 import asyncio
+from contextlib import suppress
 
 from common import limits
 from common.models.catalog import Model
 
 
 class Deadline:
-    """``at`` is a time of the event loop: one for the first word, then one for each next, and never past ``total``."""
+    """``at`` is a time of the event loop: one for the first word, then one for each next, and never past ``total``.
+
+    Any byte of the stream is life: a provider may ping for minutes while its model thinks.
+    """
 
     def __init__(self, model: Model, total: float) -> None:
         self._total = total
         self._clock = asyncio.get_running_loop().time
-        patience = limits.MODEL_REASONING_SECONDS if model.reasoning else limits.MODEL_FIRST_TOKEN_SECONDS
-        self.at = min(total, self._clock() + patience)
+        self._patience = limits.MODEL_REASONING_SECONDS if model.reasoning else limits.MODEL_FIRST_TOKEN_SECONDS
+        self._waiting: asyncio.Timeout | None = None
+        self.at = min(total, self._clock() + self._patience)
 
-    def heard(self) -> None:
-        """The model has begun, or gone on."""
-        self.at = min(self._total, self._clock() + limits.MODEL_BETWEEN_TOKENS_SECONDS)
+    def wait(self) -> asyncio.Timeout:
+        """A context that ends with TimeoutError at the deadline, wherever that moves meanwhile."""
+        self._waiting = asyncio.timeout_at(self.at)
+        return self._waiting
+
+    def heard(self, begun: bool) -> None:
+        """Something came; ``begun`` is whether the model has begun to answer."""
+        seconds = limits.MODEL_BETWEEN_TOKENS_SECONDS if begun else self._patience
+        self._move(min(self._total, self._clock() + seconds))
 
     def over(self) -> None:
         """The answer is over; only the end of the connection's part in it is missing."""
-        self.at = min(self.at, self._clock() + limits.MODEL_CLOSE_SECONDS)
+        self._move(min(self.at, self._clock() + limits.MODEL_CLOSE_SECONDS))
+
+    def _move(self, at: float) -> None:
+        self.at = at
+        if self._waiting is not None and self._waiting.when() is not None and not self._waiting.expired():
+            with suppress(RuntimeError):
+                self._waiting.reschedule(at)

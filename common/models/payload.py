@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from common.models.call import Message, ModelCall
+from common.models.catalog import Model
 
 _MARK = {"type": "ephemeral"}
 
@@ -19,11 +20,13 @@ def request_body(call: ModelCall) -> dict[str, Any]:
         if not call.may_call_tools:
             # The tools stay: some providers refuse a history of tool calls without them.
             body["tool_choice"] = "none"
+        if model.effort_with_tools is not None:
+            body["reasoning_effort"] = model.effort_with_tools
     if model.max_temperature is not None:
         body["temperature"] = min(call.temperature, model.max_temperature)
     body[model.output_limit] = min(call.max_tokens, model.max_output)
     body |= {"stream": True, "stream_options": {"include_usage": True}}
-    body["messages"] = [_sendable(message) for message in call.messages]
+    body["messages"] = [_sendable(message, model) for message in call.messages]
     return body
 
 
@@ -39,12 +42,22 @@ def _marked(message: Message) -> Message:
     return {**message, "content": [{"type": "text", "text": message["content"], "cache_control": _MARK}]}
 
 
-def _sendable(message: Message) -> Message:
-    """The message as every provider takes it: arguments that the model wrote wrongly are sent back as none."""
+def _sendable(message: Message, model: Model) -> Message:
+    """The message as the model's API takes it.
+
+    Arguments that the model wrote wrongly are sent back as none; thoughts go back to the model that had them, and
+    only with the calls that they led to.
+    """
+    if message["role"] == "system" and not model.system:
+        return {**message, "role": "user"}
     calls = message.get("tool_calls")
     if not calls:
         return message
-    return {**message, "tool_calls": [_sendable_call(call) for call in calls]}
+    thoughts = message.get("thoughts") or {}
+    sent = {name: value for name, value in message.items() if name != "thoughts"}
+    if model.thoughts is not None and thoughts.get("model") == model.litellm_name and model.thoughts in thoughts:
+        sent[model.thoughts] = thoughts[model.thoughts]
+    return {**sent, "tool_calls": [_sendable_call(call) for call in calls]}
 
 
 def _sendable_call(call: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,19 +1,14 @@
 """Adds the deltas of one stream up to a Reply."""
 
-import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
-from common.models.call import Reply, ToolCall, Usage
-from common.models.stream_delta import CallPiece, Delta
-
-
-@dataclass(slots=True)
-class _Call:
-    """A tool call of which some pieces have arrived."""
-
-    call_id: str = ""
-    name: str = ""
-    arguments: str = ""
+from common.models.answer_text import AnswerText, whole
+from common.models.call import FinishReason, Reply, Usage
+from common.models.call_builder import CallBuilder
+from common.models.catalog import Model
+from common.models.stream_delta import Delta
 
 
 class Gathered:
@@ -21,56 +16,82 @@ class Gathered:
 
     def __init__(self) -> None:
         self.begun = False
-        self._text: list[str] = []
-        self._calls: list[_Call] = []
-        self._open: dict[int, _Call] = {}
+        self.finish_reason: FinishReason | None = None
+        self._text = AnswerText()
+        self._shown: list[str] = []
+        self._thought: list[str] = []
+        self._blocks: list[dict[str, Any]] = []
+        self._calls = CallBuilder()
+        self._refuses = False
         self._usage = Usage()
-        self._finish_reason = ""
 
     def add(self, delta: Delta) -> str:
-        """Take one delta in and return the text it adds."""
+        """Take one delta in and return the text that may be shown now."""
         if delta.usage is not None:
             self._usage = _newer(self._usage, delta.usage)
-        # litellm says a plain end too often: before the real one, or once more after it.
-        if delta.finish_reason and not (self._finish_reason and delta.finish_reason == "stop"):
-            self._finish_reason = delta.finish_reason
+        self.end(delta.finish_reason)
         for piece in delta.calls:
-            self._add_piece(piece)
+            self._calls.add(piece)
+        for block in delta.blocks:
+            self._add_block(block)
         # What a model thought is not part of what it says; it does show that it has begun.
-        if delta.text or delta.calls or delta.thinks:
+        if delta.text or delta.calls or delta.thought or delta.blocks:
             self.begun = True
-        if delta.text:
-            self._text.append(delta.text)
-        return delta.text
+        if delta.thought:
+            self._thought.append(delta.thought)
+        self._refuses = self._refuses or delta.refuses
+        return self._say(self._text.feed(delta.text)) if delta.text else ""
 
-    def _add_piece(self, piece: CallPiece) -> None:
-        call = self._open.get(piece.index)
-        # Some providers give every call of a step the same index; another id is another call.
-        if call is None or (piece.call_id and call.call_id and piece.call_id != call.call_id):
-            call = self._open[piece.index] = _Call()
-            self._calls.append(call)
-        call.call_id = call.call_id or piece.call_id
-        if piece.name != call.name:
-            call.name += piece.name
-        call.arguments += piece.arguments
+    def end(self, reason: FinishReason | None) -> None:
+        """Note how the stream says that it ends."""
+        # A plain end is said too often: by litellm before the real one, or once more after it.
+        if reason and not (self.finish_reason and reason == "stop"):
+            self.finish_reason = reason
+
+    def rest(self) -> str:
+        """The text that was held until the end of the stream."""
+        return self._say(self._text.finish())
 
     @property
-    def refused(self) -> bool:
-        """Whether the provider's filter ended the answer."""
-        return self._finish_reason in ("content_filter", "refusal")
+    def has_shown(self) -> bool:
+        """Whether a reader has seen some of it."""
+        return bool(self._shown)
 
-    def reply(self) -> Reply:
-        # A call without an id gets one that no other step of the turn has.
-        calls = tuple(
-            ToolCall(call.call_id or f"call_{uuid.uuid4().hex}", call.name, call.arguments or "{}")
-            for call in self._calls
-            if call.name
-        )
-        finish_reason = self._finish_reason or "stop"
+    def _say(self, text: str) -> str:
+        if text:
+            self._shown.append(text)
+        return text
+
+    def _add_block(self, block: Mapping[str, Any]) -> None:
+        """Take a piece of a thinking block in: its words come first, its signature last."""
+        if block.get("type") != "thinking":
+            self._blocks.append(dict(block))
+            return
+        if not self._blocks or self._blocks[-1].get("type") != "thinking" or self._blocks[-1]["signature"]:
+            self._blocks.append({"type": "thinking", "thinking": "", "signature": ""})
+        self._blocks[-1]["thinking"] += block.get("thinking") or ""
+        self._blocks[-1]["signature"] += block.get("signature") or ""
+
+    def reply(self, model: Model) -> Reply:
+        """The reply, with what the model wants back of its thoughts."""
+        calls = self._calls.calls()
+        reason = self.finish_reason or "stop"
         # Gemini stops where others say that they call tools.
-        if calls and finish_reason == "stop":
-            finish_reason = "tool_calls"
-        return Reply("".join(self._text), calls, self._usage, finish_reason)
+        if calls and reason == "stop":
+            reason = "tool_calls"
+        if self._refuses and not calls and reason != "length":
+            reason = "refused"
+        reply = Reply("".join(self._shown), calls, self._usage, reason)
+        return replace(reply, thoughts=self._thoughts(model)) if calls else reply
+
+    def _thoughts(self, model: Model) -> Mapping[str, Any] | None:
+        """The thoughts in the shape that the model's API takes, with the model's name: no other one may get them."""
+        if model.thoughts == "reasoning_content":
+            return {"model": model.litellm_name, "reasoning_content": whole("".join(self._thought))}
+        signed = [block for block in self._blocks if block.get("signature") or block.get("type") != "thinking"]
+        if model.thoughts == "thinking_blocks" and signed:
+            return {"model": model.litellm_name, "thinking_blocks": signed}
+        return None
 
 
 def _newer(known: Usage, told: Usage) -> Usage:
@@ -79,4 +100,5 @@ def _newer(known: Usage, told: Usage) -> Usage:
         told.input_tokens or known.input_tokens,
         told.output_tokens or known.output_tokens,
         told.cached_tokens or known.cached_tokens,
+        told.cache_write_tokens or known.cache_write_tokens,
     )

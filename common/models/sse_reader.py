@@ -6,6 +6,8 @@ from typing import Any
 import orjson
 
 from common.errors import ProviderUnavailable, ServiceError
+from common.models.call import FinishReason
+from common.models.finish_reasons import meaning_of
 from common.models.provider_errors import worded
 
 _DONE = b"[DONE]"
@@ -16,6 +18,7 @@ class Frames:
 
     ``ended`` is set by the event that ends an answer, ``done`` by the one after which OpenAI's format says nothing
     more, ``failure`` by one that is an error or no JSON; ``sound`` is how many of the last bytes came before that one.
+    ``reason`` is how the answer ended in the provider's own words, some of which litellm does not pass on.
     """
 
     def __init__(self) -> None:
@@ -23,6 +26,7 @@ class Frames:
         self.done = False
         self.failure: ServiceError | None = None
         self.sound = 0
+        self.reason: FinishReason | None = None
         self._rest = b""
         self._data: list[bytes] = []
 
@@ -66,8 +70,9 @@ class Frames:
             return None
         if event.get("error"):
             self.failure = worded(json.dumps(event["error"]))
-        elif _ends(event):
-            self.ended = True
+        else:
+            self.reason = _reason(event) or self.reason
+            self.ended = self.ended or _ends(event)
         return event
 
 
@@ -81,9 +86,17 @@ def _read(data: bytes) -> Any:
 
 def _ends(event: dict[str, Any]) -> bool:
     """Whether an event of any of the four formats ends the answer."""
+    blocked = bool((event.get("promptFeedback") or {}).get("blockReason"))
+    return event.get("type") == "message_stop" or blocked or any(_words(event))
+
+
+def _reason(event: dict[str, Any]) -> FinishReason | None:
+    """How an event of any of the four formats says that the answer ended."""
+    stopped = (event.get("delta") or {}).get("stop_reason") if event.get("type") == "message_delta" else None
+    return next((reason for word in (stopped, *_words(event)) if (reason := meaning_of(word))), None)
+
+
+def _words(event: dict[str, Any]) -> list[Any]:
+    """The reasons that the event's choices or candidates have."""
     choices = [*(event.get("choices") or ()), *(event.get("candidates") or ())]
-    return (
-        event.get("type") == "message_stop"
-        or bool((event.get("promptFeedback") or {}).get("blockReason"))
-        or any(choice.get("finish_reason") or choice.get("finishReason") for choice in choices)
-    )
+    return [choice.get("finish_reason") or choice.get("finishReason") for choice in choices if choice]

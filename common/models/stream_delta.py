@@ -1,17 +1,19 @@
 """What one event of a provider's stream adds to an answer, read the same way from every form an event comes in."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from common.models.call import Usage
+from common.models.call import FinishReason, Usage
+from common.models.finish_reasons import meaning_of
 
 
 @dataclass(slots=True)
 class CallPiece:
-    """A piece of a tool call: whatever of it this event says."""
+    """A piece of a tool call: whatever of it this event says; ``index`` is None where the event has none."""
 
-    index: int
+    index: int | None
     call_id: str
     name: str
     arguments: str
@@ -19,33 +21,38 @@ class CallPiece:
 
 @dataclass(slots=True)
 class Delta:
-    """Text, pieces of tool calls, usage and an end, as far as one event has them; ``thinks`` where the model did."""
+    """Text, thoughts, pieces of tool calls, usage and an end, as far as one event has them.
+
+    ``blocks`` are Anthropic's thinking blocks, in pieces; ``refuses`` where the text is a refusal's.
+    """
 
     text: str = ""
     calls: Sequence[CallPiece] = ()
-    thinks: bool = False
-    finish_reason: str = ""
+    thought: str = ""
+    blocks: Sequence[Mapping[str, Any]] = ()
+    refuses: bool = False
+    finish_reason: FinishReason | None = None
     usage: Usage | None = None
 
 
 def of_event(event: Mapping[str, Any]) -> Delta:
-    """A chat.completion.chunk of OpenAI's format, as its JSON has it."""
+    """A chat.completion.chunk of OpenAI's format, as its JSON has it; or a whole chat.completion."""
     delta = Delta()
     if usage := event.get("usage"):
-        details = usage.get("prompt_tokens_details") or {}
-        cached = details.get("cached_tokens") or usage.get("prompt_cache_hit_tokens") or 0
-        delta.usage = Usage(usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0, cached)
+        delta.usage = _usage_of_event(usage)
     choices = event.get("choices")
     if not choices:
         return delta
-    choice = choices[0]
-    delta.finish_reason = choice.get("finish_reason") or ""
-    said = choice.get("delta")
+    choice = choices[0] or {}
+    delta.finish_reason = meaning_of(choice.get("finish_reason"))
+    said = choice.get("delta") or choice.get("message")
     if said:
-        delta.text = said.get("content") or ""
-        delta.thinks = bool(said.get("reasoning_content"))
+        _read_content(delta, said)
+        delta.thought += _text(said.get("reasoning_content") or said.get("reasoning"))
         if calls := said.get("tool_calls"):
-            delta.calls = [_piece_of_event(call) for call in calls]
+            delta.calls = [_piece_of_event(call) for call in calls if call]
+        elif function := said.get("function_call"):
+            delta.calls = [_piece_of_event({"index": 0, "function": function})]
     return delta
 
 
@@ -59,10 +66,11 @@ def of_chunk(chunk: Any) -> Delta:
     if not chunk.choices:
         return delta
     choice = chunk.choices[0]
-    delta.finish_reason = choice.finish_reason or ""
+    delta.finish_reason = meaning_of(choice.finish_reason)
     said = choice.delta
-    delta.text = said.content or ""
-    delta.thinks = bool(getattr(said, "reasoning_content", None))
+    _read_content(delta, {"content": said.content, "refusal": getattr(said, "refusal", None)})
+    delta.thought += _text(getattr(said, "reasoning_content", None))
+    delta.blocks = [dict(block) for block in getattr(said, "thinking_blocks", None) or ()]
     if said.tool_calls:
         delta.calls = [_piece(call) for call in said.tool_calls]
     return delta
@@ -70,27 +78,83 @@ def of_chunk(chunk: Any) -> Delta:
 
 def _of_plain(chunk: Mapping[str, Any]) -> Delta:
     """litellm's GenericStreamingChunk."""
-    delta = Delta(text=chunk.get("text") or "", finish_reason=chunk.get("finish_reason") or "")
+    delta = Delta(text=chunk.get("text") or "", finish_reason=meaning_of(chunk.get("finish_reason")))
     if usage := chunk.get("usage"):
-        delta.usage = Usage(usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0)
+        delta.usage = _usage_of_event(usage)
     if call := chunk.get("tool_use"):
         delta.calls = [_piece_of_event(call)]
     return delta
 
 
+def _read_content(delta: Delta, said: Mapping[str, Any]) -> None:
+    """Read the words: text, a list of parts, or a refusal. A part that is a thought is one."""
+    content = said.get("content")
+    if isinstance(content, str):
+        delta.text = content
+    elif isinstance(content, list):
+        for part in content:
+            kind = part.get("type") if isinstance(part, dict) else ""
+            if kind in ("thinking", "reasoning"):
+                delta.thought += _text(part.get("thinking") or part.get("text"))
+            else:
+                delta.text += _text(part)
+            delta.refuses = delta.refuses or kind == "refusal"
+    if refusal := _text(said.get("refusal")):
+        delta.text += refusal
+        delta.refuses = True
+
+
+def _text(value: object) -> str:
+    """The words in a value of whichever shape: text, a part with a text, or a list of those."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "".join(map(_text, value))
+    if isinstance(value, dict):
+        return _text(value.get("text") or value.get("refusal"))
+    return ""
+
+
+def _usage_of_event(usage: Mapping[str, Any]) -> Usage:
+    details = usage.get("prompt_tokens_details") or {}
+    return Usage(
+        _count(usage.get("prompt_tokens")),
+        _count(usage.get("completion_tokens")),
+        _count(details.get("cached_tokens") or usage.get("prompt_cache_hit_tokens")),
+        _count(details.get("cache_write_tokens") or details.get("cache_creation_tokens")),
+    )
+
+
+def _count(tokens: object) -> int:
+    """A number of tokens, none where it is no number."""
+    if isinstance(tokens, str) and tokens.isdecimal():
+        return int(tokens)
+    return tokens if isinstance(tokens, int) else 0
+
+
 def _usage(usage: Any) -> Usage:
     details = getattr(usage, "prompt_tokens_details", None)
-    cached = getattr(details, "cached_tokens", None) or getattr(usage, "prompt_cache_hit_tokens", None) or 0
-    return Usage(usage.prompt_tokens or 0, usage.completion_tokens or 0, cached)
+    cached = getattr(details, "cached_tokens", None) or getattr(usage, "prompt_cache_hit_tokens", None)
+    written = getattr(details, "cache_write_tokens", None) or getattr(usage, "cache_creation_input_tokens", None)
+    written = written or getattr(details, "cache_creation_tokens", None)
+    return Usage(*map(_count, (usage.prompt_tokens, usage.completion_tokens, cached, written)))
 
 
 def _piece(call: Any) -> CallPiece:
     function = call.function
     name, arguments = (function.name, function.arguments) if function else (None, None)
-    return CallPiece(call.index, call.id or "", name or "", arguments or "")
+    return CallPiece(getattr(call, "index", None), call.id or "", name or "", arguments or "")
 
 
 def _piece_of_event(call: Mapping[str, Any]) -> CallPiece:
     function = call.get("function") or {}
-    index, call_id = call.get("index") or 0, call.get("id") or ""
-    return CallPiece(index, call_id, function.get("name") or "", function.get("arguments") or "")
+    index, arguments = call.get("index"), function.get("arguments")
+    if isinstance(arguments, dict):
+        # Some gateways send the arguments as JSON instead of as JSON text.
+        arguments = json.dumps(arguments)
+    return CallPiece(
+        index if isinstance(index, int) else None,
+        str(call.get("id") or ""),
+        function.get("name") or "",
+        arguments or "",
+    )

@@ -1,22 +1,28 @@
 """The HTTP of one model call: one request over shared sockets that hold no key, and how it was answered."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import aiohttp
 import httpx
 
 from common.errors import ModelError, ProviderUnavailable, ServiceError
+from common.models.call import FinishReason
 from common.models.http_pool import Sockets, headers_of, let_go, read_refusal
 from common.models.provider_errors import refusal
 from common.models.sse_reader import Frames
 
 
 class Connection(httpx.AsyncBaseTransport):
-    """Sends one request and never a second one: whoever is given this cannot retry behind our back."""
+    """Sends one request and never a second one: whoever is given this cannot retry behind our back.
 
-    def __init__(self, sockets: Sockets) -> None:
+    ``reason`` is how the answer ended; ``heard`` is called for whatever comes, also what litellm keeps to itself.
+    """
+
+    def __init__(self, sockets: Sockets, heard: Callable[[], None]) -> None:
         self.failure: ServiceError | None = None
+        self.reason: FinishReason | None = None
         self.ended = False
+        self.heard = heard
         self._sockets = sockets
         self._used = False
         self._stream: _Watched | None = None
@@ -70,6 +76,7 @@ class _Watched(httpx.AsyncByteStream):
             while part := await self._response.content.readany():
                 self._frames.feed(part)
                 self._tell()
+                self._connection.heard()
                 yield part[: self._frames.sound]
                 self._stop_at_failure()
         except (aiohttp.ClientError, OSError):
@@ -81,6 +88,7 @@ class _Watched(httpx.AsyncByteStream):
 
     def _tell(self) -> None:
         self._connection.ended = self._frames.ended
+        self._connection.reason = self._frames.reason
         self._connection.failure = self._connection.failure or self._frames.failure
 
     def _stop_at_failure(self) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import time
 from collections import OrderedDict, deque
 from collections.abc import Mapping
@@ -34,7 +35,8 @@ LIMIT 1
 """
 SETTINGS_SQL = """
 SELECT setting_id, provider, credential_id, model_id, temperature, max_tokens, include_org_context, enable_memory,
-  max_history_messages, system_prompt_extra
+  max_history_messages, system_prompt_extra, calls_tools, TO_JSON_STRING(fallback) AS fallback,
+  allow_external_fallback
 FROM {shared.org_chat_settings}
 WHERE org_slug = @org_slug AND is_active
 ORDER BY COALESCE(updated_at, created_at) DESC
@@ -76,6 +78,16 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class FallbackChoice:
+    """A model that answers while the chosen one does not, and the credential that pays for it."""
+
+    provider: str
+    model_id: str
+    credential_id: str
+    calls_tools: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ChatSettings:
     """The organisation's active row of org_chat_settings."""
 
@@ -88,6 +100,9 @@ class ChatSettings:
     enable_memory: bool
     max_history_messages: int
     system_prompt_extra: str | None
+    calls_tools: bool | None = None
+    fallback: tuple[FallbackChoice, ...] = ()
+    allow_external_fallback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +125,7 @@ class Organization:
     profile: Profile
     settings: ChatSettings | None
     credential: Credential | None
+    fallback_credentials: tuple[Credential, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,10 +260,15 @@ class Directory:
             self._lookup(tenant, CREDENTIALS_SQL),
         )
         chosen = settings[0] if settings else None
-        credential = next(
-            (row for row in credentials if chosen and row["credential_id"] == chosen["credential_id"]), None
-        )
-        return {"profile": profile[0] if profile else None, "settings": chosen, "credential": credential}
+        by_id = {row["credential_id"]: row for row in reversed(credentials)}
+        credential = by_id.get(chosen["credential_id"]) if chosen else None
+        named = {choice.credential_id for choice in fallback_in(chosen.get("fallback"))} if chosen else set()
+        return {
+            "profile": profile[0] if profile else None,
+            "settings": chosen,
+            "credential": credential,
+            "fallback_credentials": [row for credential_id, row in by_id.items() if credential_id in named],
+        }
 
     async def _lookup(
         self, tenant: Tenant, text: str, parameters: Mapping[str, Parameter] | None = None
@@ -264,6 +285,7 @@ class Directory:
             profile=Profile(**profile),
             settings=self._chat_settings(data["settings"]) if data["settings"] else None,
             credential=_credential(data["credential"]) if data["credential"] else None,
+            fallback_credentials=tuple(map(_credential, data.get("fallback_credentials") or ())),
         )
 
     def _chat_settings(self, data: Data) -> ChatSettings:
@@ -277,7 +299,7 @@ class Directory:
             "enable_memory": True,
             "system_prompt_extra": None,
         }
-        return ChatSettings(**{**defaults, **given})
+        return ChatSettings(**{**defaults, **given, "fallback": fallback_in(data.get("fallback"))})
 
     def _fresh(self, document: Document | None, now: datetime) -> Data | None:
         if document is None:
@@ -327,6 +349,23 @@ def organization_path(tenant: Tenant) -> str:
 def principal_of(tenant: Tenant, key: ApiKey, user_id: str | None) -> Principal:
     """The caller behind a valid key: the person it names, or the key itself."""
     return Principal(tenant, UserId(user_id or f"key:{key.org_api_key_id}"), key.org_api_key_id, key.scopes)
+
+
+def fallback_in(text: str | None) -> tuple[FallbackChoice, ...]:
+    """The choices in the JSON text of a settings row; what is not of its shape, which others may write, is none."""
+    try:
+        choices = [_choice(entry) for entry in json.loads(text or "[]") or ()]
+    except (ValueError, TypeError, KeyError):
+        return ()
+    return tuple(choices[: limits.MAX_FALLBACKS])
+
+
+def _choice(entry: Mapping[str, Any]) -> FallbackChoice:
+    choice = FallbackChoice(entry["provider"], entry["model_id"], entry["credential_id"], entry.get("calls_tools"))
+    names = (choice.provider, choice.model_id, choice.credential_id)
+    if not all(isinstance(name, str) for name in names) or not isinstance(choice.calls_tools, bool | None):
+        raise TypeError
+    return choice
 
 
 def _api_key(data: Data) -> ApiKey:

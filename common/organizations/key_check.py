@@ -1,13 +1,24 @@
-"""Asks a provider whether a key opens a model, by the cheapest call that can tell: a few tokens of an answer."""
+"""Asks a provider whether a key opens a model and whether the model calls tools, by the cheapest call that can tell."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import aclosing
 
 from common import limits
-from common.errors import ContentRefused, KeyInvalid, ProviderTimeout
+from common.errors import ContentRefused, KeyInvalid, ModelError, ProviderTimeout
 from common.models.catalog import Model
-from common.models.completion import Completion, ModelCall
+from common.models.completion import Completion, Message, ModelCall, Reply
 from common.secret import Secret
+
+_TOOL: Message = {
+    "type": "function",
+    "function": {
+        "name": "ready",
+        "description": "Tell that you are ready.",
+        "parameters": {"type": "object", "properties": {}},
+    },
+}
+_ASKED = "Call the tool `ready`. Say OK if you cannot."
 
 
 class KeyCheck:
@@ -16,25 +27,51 @@ class KeyCheck:
     def __init__(self, completion: Completion) -> None:
         self._completion = completion
 
-    async def check(self, model: Model, key: Secret) -> None:
-        """Return once the model begins to answer. Raises KeyInvalid, ModelNotFound or another of the ModelError family.
+    async def check(self, model: Model, key: Secret) -> bool | None:
+        """Make one small call with one tool, and return whether the model calls tools; None where that is not known.
 
-        The temperature is the one that every model accepts. A model that thinks first needs room for its thoughts.
+        Raises KeyInvalid, ModelNotFound or another of the ModelError family where the model does not answer.
         """
-        call = ModelCall(
-            model=model,
-            key=key,
-            messages=[{"role": "user", "content": "Say OK."}],
-            tools=(),
-            temperature=1.0,
-            max_tokens=limits.KEY_CHECK_REASONING_TOKENS if model.reasoning else limits.KEY_CHECK_TOKENS,
-        )
         try:
-            async with asyncio.timeout(limits.KEY_CHECK_SECONDS), aclosing(self._completion.stream(call)) as pieces:
-                await anext(pieces, None)
+            async with asyncio.timeout(limits.KEY_CHECK_SECONDS):
+                return await self._calls_tools(model, key)
         except TimeoutError:
             raise ProviderTimeout from None
         except KeyInvalid:
             raise KeyInvalid("The provider does not accept this key. Nothing was changed.") from None
         except ContentRefused:
-            return  # It read the key before it read the message.
+            return None  # It read the key before it read the message.
+
+    async def _calls_tools(self, model: Model, key: Secret) -> bool | None:
+        if not model.tools:
+            await self._ask(model, key, ())
+            return False
+        try:
+            reply = await self._ask(model, key, (_TOOL,))
+        except ModelError as error:
+            # A refusal that names nothing else may be one of the tool: the model may answer without.
+            if type(error) is not ModelError:
+                raise
+            await self._ask(model, key, ())
+            return False
+        if reply.tool_calls:
+            return True
+        # A listed model is known to call tools, whatever it makes of this one; of another one, this is all there is.
+        return None if model.listed else False
+
+    async def _ask(self, model: Model, key: Secret, tools: Sequence[Message]) -> Reply:
+        """The reply, of which a few tokens are enough. A model that thinks first needs room for its thoughts."""
+        call = ModelCall(
+            model=model,
+            key=key,
+            messages=[{"role": "user", "content": _ASKED}],
+            tools=tools,
+            # The one that every model accepts.
+            temperature=1.0,
+            max_tokens=limits.KEY_CHECK_REASONING_TOKENS if model.reasoning else limits.KEY_CHECK_TOKENS,
+        )
+        async with aclosing(self._completion.stream(call)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Reply):
+                    return piece
+        return Reply("")

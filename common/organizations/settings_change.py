@@ -20,8 +20,28 @@ def _plausible(key: SecretStr) -> SecretStr:
     return key
 
 
+class FallbackChange(BaseModel):
+    """One further model that may answer; without a key, a stored one of its provider pays."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+    provider: str = Field(min_length=1, max_length=limits.MODEL_ID_CHARS)
+    model: str = Field(pattern=_MODEL_ID, validation_alias=AliasChoices("model", "model_id"))
+    key: Annotated[SecretStr, AfterValidator(_plausible)] | None = None
+    credential_name: str | None = Field(None, min_length=1, max_length=limits.CREDENTIAL_NAME_CHARS)
+
+    @model_validator(mode="after")
+    def _name_goes_with_a_key(self) -> Self:
+        if self.credential_name is not None and self.key is None:
+            raise ValueError("credential_name is given with a key")
+        return self
+
+
 class SettingsChange(BaseModel):
-    """The body of PUT settings: a field that is left out stays as it is; ``system_prompt_extra`` null clears it."""
+    """The body of PUT settings: a field that is left out stays as it is.
+
+    ``system_prompt_extra`` null clears it, and so does an empty ``fallback``.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
@@ -35,6 +55,8 @@ class SettingsChange(BaseModel):
     enable_memory: bool | None = None
     max_history_messages: int | None = Field(None, ge=0, le=limits.RECENT_WINDOW_MESSAGES)
     system_prompt_extra: str | None = Field(None, max_length=limits.SYSTEM_PROMPT_EXTRA_CHARS)
+    fallback: list[FallbackChange] | None = Field(None, max_length=limits.MAX_FALLBACKS)
+    allow_external_fallback: bool | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:

@@ -35,11 +35,13 @@ ON stored.org_slug = @org_slug AND stored.setting_id = given.setting_id
 WHEN NOT MATCHED BY TARGET THEN
   INSERT (
     setting_id, org_slug, provider, credential_id, model_id, temperature, max_tokens, include_org_context,
-    enable_memory, max_history_messages, system_prompt_extra, is_active, configured_by, created_at
+    enable_memory, max_history_messages, system_prompt_extra, calls_tools, fallback, allow_external_fallback,
+    is_active, configured_by, created_at
   )
   VALUES (
     given.setting_id, @org_slug, @provider, @credential_id, @model_id, @temperature, @max_tokens,
-    @include_org_context, @enable_memory, @max_history_messages, @system_prompt_extra, TRUE, @user_id, @now
+    @include_org_context, @enable_memory, @max_history_messages, @system_prompt_extra, @calls_tools,
+    PARSE_JSON(@fallback), @allow_external_fallback, TRUE, @user_id, @now
   )
 WHEN NOT MATCHED BY SOURCE AND stored.org_slug = @org_slug AND stored.is_active THEN
   UPDATE SET is_active = FALSE, updated_at = @now
@@ -67,9 +69,29 @@ _NO_LONGER_NAMED = """
     FROM {shared.org_chat_settings} AS named
     WHERE named.org_slug = @org_slug AND named.is_active
   )
+  AND credential_id NOT IN (
+    SELECT COALESCE(JSON_VALUE(named.fallback, '$[0].credential_id'), '')
+    FROM {shared.org_chat_settings} AS named
+    WHERE named.org_slug = @org_slug AND named.is_active
+  )
+  AND credential_id NOT IN (
+    SELECT COALESCE(JSON_VALUE(named.fallback, '$[1].credential_id'), '')
+    FROM {shared.org_chat_settings} AS named
+    WHERE named.org_slug = @org_slug AND named.is_active
+  )
   AND (
     credential_id IN (
       SELECT used.credential_id FROM {shared.org_chat_settings} AS used WHERE used.org_slug = @org_slug
+    )
+    OR credential_id IN (
+      SELECT JSON_VALUE(used.fallback, '$[0].credential_id')
+      FROM {shared.org_chat_settings} AS used
+      WHERE used.org_slug = @org_slug
+    )
+    OR credential_id IN (
+      SELECT JSON_VALUE(used.fallback, '$[1].credential_id')
+      FROM {shared.org_chat_settings} AS used
+      WHERE used.org_slug = @org_slug
     )
     OR (JSON_VALUE(metadata, '$.purpose') = 'chat' AND created_at < TIMESTAMP_SUB(@now, INTERVAL 1 HOUR))
   )
@@ -92,6 +114,9 @@ TYPES: dict[str, ParameterType] = {
     "enable_memory": "BOOL",
     "max_history_messages": "INT64",
     "system_prompt_extra": "STRING",
+    "calls_tools": "BOOL",
+    "fallback": "STRING",
+    "allow_external_fallback": "BOOL",
     "user_id": "STRING",
     "now": "TIMESTAMP",
 }

@@ -13,13 +13,14 @@ from datetime import datetime
 from typing import Any
 
 from common.errors import NotFound, ServiceError, SetupRequired, Unprocessable, WarehouseUnavailable
-from common.models import catalog
 from common.models.catalog import Model
 from common.organizations import settings_sql as sql
 from common.organizations.directory import ChatSettings, Directory, Organization
+from common.organizations.fallback_choice import FallbackChooser, Main, Stored
 from common.organizations.key_check import KeyCheck
+from common.organizations.offering import Offering
 from common.organizations.provider_key import ProviderKeys
-from common.organizations.serving import credential_of, same_provider
+from common.organizations.serving import NO_CREDENTIAL, calls_tools, credential_for, same_provider
 from common.organizations.settings_change import SettingsChange
 from common.secret import Secret
 from common.settings import Settings
@@ -54,20 +55,31 @@ class SettingsStore:
         organization = await self._organization(tenant)
         model = self._model(organization.settings, change)
         values = self._values(organization.settings, change, model) | {"user_id": principal.user_id}
-        credential_id, ciphertext = await self._credential(tenant, organization, change, model)
-        values |= {"credential_id": credential_id, "setting_id": str(uuid.uuid4()), "now": self.clock()}
+        chooser = FallbackChooser(self._offering, self.provider_keys, self.key_check, self._stored_key)
+        chooser.check(organization.settings, change, model)
+        credential_id, ciphertext, found = await self._credential(tenant, organization, change, model)
+        name = change.credential_name or f"{model.provider} key"
+        added = [] if ciphertext is None else [Stored(credential_id, model.provider, name, ciphertext)]
+        main = Main(model, credential_id, calls_tools(model, found))
+        fallback = await chooser.choose(tenant, organization.settings, change, main, key_replaced=bool(added))
+        values |= {
+            "credential_id": credential_id,
+            "calls_tools": found,
+            "fallback": fallback.as_json(),
+            "allow_external_fallback": fallback.allows_external,
+            "setting_id": str(uuid.uuid4()),
+            "now": self.clock(),
+        }
         async with self._forgotten_on_failure(tenant):
-            if ciphertext is not None:
-                name = change.credential_name or f"{model.provider} key"
-                await self._run(
-                    tenant, sql.ADD_CREDENTIAL_SQL, {**values, "ciphertext": ciphertext, "credential_name": name}
-                )
+            for credential in [*added, *fallback.added]:
+                await self._run(tenant, sql.ADD_CREDENTIAL_SQL, values | credential.values())
             await self._run(tenant, sql.REPLACE_SETTINGS_SQL, values)
         self._audit("settings.changed", principal, values, ",".join(change.changed))
         served = await self.directory.renew(tenant)
         old = organization.settings
         names = {
             model.provider,
+            *(choice.provider for choice in fallback.choices),
             *([old.provider.lower()] if old and same_provider(old.provider, model.provider) else ()),
         }
         await self._run(tenant, sql.RETIRE_OF_PROVIDER_SQL, {**values, "providers": tuple(names)})
@@ -99,9 +111,11 @@ class SettingsStore:
         if provider is None or model_id is None:
             raise Unprocessable("Choose a provider and one of its models: provider and model are both needed here.")
         try:
-            return catalog.resolve(provider, model_id, deployed=self.settings.environment.is_deployed)
+            return self._offering.resolve(provider, model_id)
         except SetupRequired:
-            raise Unprocessable("provider: this provider is not served here. Choose another one.") from None
+            raise Unprocessable(
+                "provider: this provider or its model is not served here. Choose another one."
+            ) from None
 
     def _values(self, old: ChatSettings | None, change: SettingsChange, model: Model) -> dict[str, Any]:
         """The row that the settings will be: what was given, else what was there, else the default."""
@@ -122,30 +136,44 @@ class SettingsStore:
 
     async def _credential(
         self, tenant: Tenant, organization: Organization, change: SettingsChange, model: Model
-    ) -> tuple[str, bytes | None]:
-        """The credential that the settings will name; with its ciphertext where it is new."""
+    ) -> tuple[str, bytes | None, bool | None]:
+        """The credential that the settings will name; with its ciphertext where it is new.
+
+        The third is whether the model calls tools, as its check has shown; None where there was no check of it.
+        """
         old = organization.settings
         if change.key is not None:
             key = Secret(change.key.get_secret_value())
             try:
-                await self.key_check.check(model, key)
+                found = await self.key_check.check(model, key)
                 credential_id = str(uuid.uuid4())
-                return credential_id, await self.provider_keys.encrypt(tenant, credential_id, key)
+                return credential_id, await self.provider_keys.encrypt(tenant, credential_id, key), found
             finally:
                 key.drop()
         kept = old if old is not None and same_provider(old.provider, model.provider) else None
         same_model = kept is not None and change.model in (None, kept.model_id)
-        if not same_model and not catalog.lists(model.provider, model.model_id):
+        if not same_model and not self._offering.lists(model.provider, model.model_id):
             raise Unprocessable("model: it is not a listed one. Send the key with it, so that both can be checked.")
-        if kept is not None:
+        if not model.needs_key and (kept is None or kept.credential_id == NO_CREDENTIAL):
+            known = kept.calls_tools if kept is not None and same_model else None
+            return NO_CREDENTIAL, None, known if same_model else await self.key_check.check(model, Secret(""))
+        if kept is not None and kept.credential_id != NO_CREDENTIAL:
             if change.model is not None:
-                credential_of(organization, self.clock())
-            return kept.credential_id, None
+                credential_for(model, kept.provider, kept.credential_id, organization.credential, self.clock())
+            return kept.credential_id, None, kept.calls_tools if same_model else None
+        return await self._stored_key(tenant, model), None, None
+
+    async def _stored_key(self, tenant: Tenant, model: Model) -> str:
+        """The newest stored credential of the model's provider that could serve. Raises SetupRequired."""
         rows = (await self._run(tenant, sql.KEYS_SQL, {"now": self.clock()})).rows
         found = next((row for row in rows if same_provider(row["provider"], model.provider)), None)
         if found is None:
             raise SetupRequired("No key of this provider is stored that could serve. Send one with the settings.")
-        return found["credential_id"], None
+        return str(found["credential_id"])
+
+    @property
+    def _offering(self) -> Offering:
+        return Offering.of(self.settings)
 
     async def _run(self, tenant: Tenant, text: str, values: Mapping[str, Scalar | tuple[Scalar, ...]]) -> QueryResult:
         """Run one statement with those of the values that it names."""

@@ -7,14 +7,14 @@ from decimal import Decimal
 from typing import Any
 
 from common.errors import KeyInvalid, NotFound, SetupRequired
-from common.models import catalog
 from common.organizations.directory import Organization
-from common.organizations.serving import credential_of, settings_of
+from common.organizations.offering import Offering
+from common.organizations.serving import calls_tools, served_by, settings_of
 from common.settings import Settings
 
 _CHANGEABLE = (
     "provider", "model_id", "temperature", "max_tokens", "include_org_context", "enable_memory",
-    "max_history_messages", "system_prompt_extra",
+    "max_history_messages", "system_prompt_extra", "allow_external_fallback",
 )  # fmt: skip
 
 
@@ -33,27 +33,31 @@ class SettingsView:
         except SetupRequired as missing:
             return _not_ready(missing.code, missing.detail)
         try:
-            model = catalog.resolve(chosen.provider, chosen.model_id, deployed=self._deployed)
+            model = self._offering.resolve(chosen.provider, chosen.model_id)
         except SetupRequired as unserved:
             return _not_ready("provider_unavailable", unserved.detail)
         try:
-            credential = credential_of(organization, self.clock())
+            credential = served_by(organization, self._offering, self.clock()).credential
         except (SetupRequired, KeyInvalid) as refused:
             return _not_ready(refused.code, refused.detail)
-        validated = credential.last_validated_at
+        validated = credential.last_validated_at if credential else None
         return {
             "configured": True,
             "provider": model.provider,
             "model_id": chosen.model_id,
-            "credential_name": credential.credential_name,
+            "credential_name": credential.credential_name if credential else None,
             "last_validated_at": validated.isoformat() if validated else None,
+            "calls_tools": calls_tools(model, chosen.calls_tools),
             "status": "ready",
         }
 
     def whole(self, organization: Organization | None) -> dict[str, Any]:
         """The status, and the settings as they may be changed; None where there are none."""
         chosen = organization.settings if organization else None
-        shown = {name: getattr(chosen, name) for name in _CHANGEABLE} if chosen else None
+        if chosen is None:
+            return {**self.status(organization), "settings": None}
+        shown = {name: getattr(chosen, name) for name in _CHANGEABLE}
+        shown["fallback"] = [{"provider": each.provider, "model_id": each.model_id} for each in chosen.fallback]
         return {**self.status(organization), "settings": shown}
 
     def models(self, organization: Organization | None, provider: str | None = None) -> dict[str, Any]:
@@ -62,9 +66,8 @@ class SettingsView:
         Prices are US dollars for a million tokens, null where unknown. A provider accepts others beside these. Raises
         SetupRequired where the organisation has no settings, NotFound for a provider that is not served here.
         """
-        deployed = self._deployed
         try:
-            offers = catalog.models_of(provider or settings_of(organization).provider, deployed=deployed)
+            offers = self._offering.models_of(provider or settings_of(organization).provider)
         except SetupRequired:
             if provider is None:
                 raise
@@ -81,12 +84,12 @@ class SettingsView:
                 }
                 for offer in offers
             ],
-            "providers": list(catalog.providers_of(deployed=deployed)),
+            "providers": list(self._offering.providers()),
         }
 
     @property
-    def _deployed(self) -> bool:
-        return self.settings.environment.is_deployed
+    def _offering(self) -> Offering:
+        return Offering.of(self.settings)
 
 
 def _number(price: Decimal | None) -> float | None:

@@ -36,9 +36,9 @@ ORDER BY last_message_at DESC, conversation_id DESC
 LIMIT @most
 """
 MESSAGES_SQL = """
-SELECT m.message_id, m.role, m.content, m.agent_name, m.tool_calls_json, m.tool_results_json, m.model_id,
-  m.input_tokens, m.output_tokens, m.latency_ms, m.created_at, f.rating, f.reason, f.comment,
-  f.updated_at AS feedback_at
+SELECT m.message_id, m.role, m.content, m.agent_name, m.tool_calls_json, m.tool_results_json, m.provider,
+  m.model_id, m.fallback_from, m.input_tokens, m.output_tokens, m.latency_ms, m.finish, m.created_at, f.rating,
+  f.reason, f.comment, f.updated_at AS feedback_at
 FROM {shared.org_chat_messages} AS m
 LEFT JOIN {shared.org_chat_feedback} AS f
   ON f.org_slug = m.org_slug AND f.conversation_id = m.conversation_id AND f.message_id = m.message_id
@@ -48,15 +48,15 @@ ORDER BY m.created_at, m.message_id
 LIMIT @most
 """
 WINDOW_SQL = """
-SELECT message_id, role, content, agent_name, created_at
+SELECT message_id, role, content, agent_name, finish, created_at
 FROM {shared.org_chat_messages}
 WHERE org_slug = @org_slug AND conversation_id = @conversation_id
 ORDER BY created_at DESC, message_id DESC
 LIMIT @most
 """
 NAMED_SQL = """
-SELECT message_id, role, content, agent_name, tool_calls_json, tool_results_json, model_id, input_tokens,
-  output_tokens, latency_ms, created_at
+SELECT message_id, role, content, agent_name, tool_calls_json, tool_results_json, provider, model_id, fallback_from,
+  input_tokens, output_tokens, latency_ms, finish, created_at
 FROM {shared.org_chat_messages}
 WHERE org_slug = @org_slug AND conversation_id = @conversation_id AND message_id IN UNNEST(@message_ids)
 LIMIT 10

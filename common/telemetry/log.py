@@ -30,6 +30,7 @@ FIELDS = frozenset(
         "duration_ms",
         "environment",
         "error_class",
+        "fallback_from",
         "estimated_cost_usd",
         "finish",
         "first_token_ms",

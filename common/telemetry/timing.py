@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Literal, get_args
 
 from common.telemetry.request import current
@@ -25,6 +26,7 @@ class Timing:
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_tokens: int | None = None
+    cost: Decimal | None = Decimal(0)
     bytes_processed: int = 0
     bytes_billed: int = 0
     _seconds: dict[Stage, float] = field(default_factory=dict)
@@ -48,6 +50,10 @@ class Timing:
         self.input_tokens = (self.input_tokens or 0) + input_tokens
         self.output_tokens = (self.output_tokens or 0) + output_tokens
         self.cached_tokens = (self.cached_tokens or 0) + cached_tokens
+
+    def costs(self, dollars: Decimal | None) -> None:
+        """Add the cost of one model call; once one is unknown, so is the sum."""
+        self.cost = None if self.cost is None or dollars is None else self.cost + dollars
 
     def read(self, processed: int, billed: int) -> None:
         """Add the bytes of one query."""

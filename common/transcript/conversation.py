@@ -26,7 +26,7 @@ _NAMESPACE = uuid.UUID("6f0d2a8e-0f6c-4a7b-9d55-0c2f4f2b7c11")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message; an assistant's also holds what it took to answer."""
+    """One message; an assistant's also holds what it took to answer, and how the answer ended (``finish``)."""
 
     message_id: str
     role: Role
@@ -37,11 +37,13 @@ class Message:
     agent_name: str | None = None
     provider: str | None = None
     model_id: str | None = None
+    fallback_from: str | None = None
     tool_calls_json: str | None = None
     tool_results_json: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
     latency_ms: int | None = None
+    finish: str | None = None
     feedback: Data | None = None
 
     def document(self) -> Data:
@@ -59,10 +61,13 @@ class Message:
             "agent_name": self.agent_name,
             "tool_calls_json": self.tool_calls_json,
             "tool_results_json": self.tool_results_json,
+            "provider": self.provider,
             "model_id": self.model_id,
+            "fallback_from": self.fallback_from,
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,
             "latency_ms": self.latency_ms,
+            "finish": self.finish,
             "created_at": self.created_at.isoformat(),
         }
 

@@ -1,7 +1,7 @@
 """The window of a conversation: what is kept beside it, and what a model sees of it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from common import limits
@@ -9,6 +9,11 @@ from common.documents import Data
 from common.text import shorten_bytes
 from common.transcript.conversation import Message
 
+# What a model is told of an answer in the history that did not end by itself.
+_ENDS: Mapping[str | None, str] = {
+    "length": "\n\n[This answer was cut off at the output limit; the rest was never said.]",
+    "cancelled": "\n\n[The user stopped this answer here.]",
+}
 _LONGEST = limits.RECENT_WINDOW_BYTES // 12
 
 
@@ -20,6 +25,8 @@ def with_message(recent: Sequence[Data], message: Message) -> tuple[Data, ...]:
         "content": _kept(message.content),
         "created_at": message.created_at.isoformat(),
     }
+    if message.finish in _ENDS:
+        entry["finish"] = message.finish
     window = [*recent, entry][-limits.RECENT_WINDOW_MESSAGES :]
     while len(window) > 1 and sum(_size(item) for item in window) > limits.RECENT_WINDOW_BYTES:
         window.pop(0)
@@ -37,10 +44,11 @@ def for_model(recent: Sequence[Data], *, max_messages: int, context_window: int,
         # A turn that waited for its client may have said nothing; providers refuse an empty message.
         if not entry["content"]:
             continue
-        room -= len(entry["content"])
+        content = entry["content"] + _ENDS.get(entry.get("finish"), "")
+        room -= len(content)
         if room < 0:
             break
-        kept.append({"role": entry["role"], "content": entry["content"]})
+        kept.append({"role": entry["role"], "content": content})
     kept.reverse()
     while kept and kept[0]["role"] != "user":
         kept.pop(0)

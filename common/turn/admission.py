@@ -18,21 +18,38 @@ class Slot:
     def __init__(self, admission: "Admission", org: OrgSlug) -> None:
         self._admission: Admission | None = admission
         self._org = org
+        self._lent = False
+
+    def lend(self) -> None:
+        """Let another organisation's turn run meanwhile, while this one only waits for its provider."""
+        if self._admission is not None and not self._lent:
+            self._lent = self._admission._lend()
+
+    def take_back(self) -> None:
+        """Count again. Whoever came meanwhile stays: for a moment there may be more turns than places."""
+        if self._admission is not None and self._lent:
+            self._lent = False
+            self._admission._took_back()
 
     def leave(self) -> None:
         """Give the slot to whoever is next; a second time does nothing."""
+        self.take_back()
         admission, self._admission = self._admission, None
         if admission is not None:
             admission._left(self._org)
 
 
 class Admission:
-    """Slots for turns. Whoever waits costs nothing but its connection; organisations that wait take turns."""
+    """Slots for turns. Whoever waits costs nothing but its connection; organisations that wait take turns.
+
+    A lent slot counts for its own organisation, and not for all: at most as many are lent as there are.
+    """
 
     def __init__(self, of_one: int, of_all: int) -> None:
         self._of_one = of_one
         self._of_all = of_all
         self._running: Counter[OrgSlug] = Counter()
+        self._lent = 0
         # In the order in which organisations get the next slot; none of them is here without a waiter.
         self._waiting: OrderedDict[OrgSlug, deque[asyncio.Future[Slot]]] = OrderedDict()
 
@@ -70,7 +87,17 @@ class Admission:
                 watch.cancel()
 
     def _free(self, org: OrgSlug) -> bool:
-        return self._running.total() < self._of_all and self._running[org] < self._of_one
+        return self._running.total() - self._lent < self._of_all and self._running[org] < self._of_one
+
+    def _lend(self) -> bool:
+        if self._lent >= self._of_all:
+            return False
+        self._lent += 1
+        self._hand_out()
+        return True
+
+    def _took_back(self) -> None:
+        self._lent -= 1
 
     def _take(self, org: OrgSlug) -> Slot:
         self._running[org] += 1

@@ -69,5 +69,7 @@ def replay(emit: Callable[[Event], None], answer: Message, conversation_id: str,
             text=answer.content,
             usage=usage,
             latency_ms=answer.latency_ms or 0,
+            finish=answer.finish or "stop",
+            fallback_from=answer.fallback_from,
         )
     )

@@ -11,9 +11,9 @@ from common.documents import Document
 from common.errors import ConversationBusy, ConversationNotFound, KeyServiceUnavailable, Unprocessable
 from common.identity.authenticate import Credentials
 from common.metering.rate_limits import Allowance
-from common.models import catalog
-from common.organizations.directory import Lookup, hash_api_key
-from common.organizations.serving import credential_of, settings_of
+from common.organizations.directory import Credential, Lookup, hash_api_key
+from common.organizations.offering import Offering
+from common.organizations.serving import calls_tools, fallback_of, served_by, settings_of
 from common.secret import Secret
 from common.telemetry import timing
 from common.telemetry.timing import Timing
@@ -21,7 +21,8 @@ from common.tenant import Principal, Tenant
 from common.transcript import conversation as records
 from common.transcript.conversation import Conversation, Message
 from common.transcript.paths import conversation_path, message_path, pending_path
-from common.turn.admission import Disconnect
+from common.turn.admission import Disconnect, Slot
+from common.turn.answering import AnsweringModels
 from common.turn.client_features import NO_FEATURES, ClientFeatures
 from common.turn.joining import join, replay
 from common.turn.request import SendRequest
@@ -48,7 +49,7 @@ async def open_turn(
         # What was read before it waited may be old.
         with ExitStack() as held:
             held.callback(place.leave)
-            turn = await _open(services, credentials, request, features, timed, held)
+            turn = await _open(services, credentials, request, features, timed, held, place)
     assert turn is not None
     return turn
 
@@ -60,6 +61,7 @@ async def _open(
     features: ClientFeatures,
     timed: Timing,
     held: ExitStack | None = None,
+    place: Slot | None = None,
 ) -> Turn | None:
     """The turn, which takes over the place that is ``held`` if it asks a model; None where it finds no place."""
     tenant = services.authenticator.tenant(credentials)
@@ -86,7 +88,7 @@ async def _open(
             return turn
     prepared = _prepare(services, principal, entry, stored_state, request, allowed)
     prepared = _offered(prepared, features, entry.documents.get(paths.get("pending", "")))
-    if held is None:
+    if held is None or place is None:
         place = services.admission.enter(tenant.org_slug)
         if place is None:
             return None
@@ -94,21 +96,33 @@ async def _open(
         held.callback(place.leave)
     with held:
         stack = AsyncExitStack()
+        open_key = partial(_open_key, services, principal, stack)
         with timed.stage("key"):
-            key = await _opened_key(services, prepared, stack)
-        turn.start(TurnRunner(services, prepared, turn.emit, joining, timed).run(key, stack), then=held.pop_all().close)
+            key = await open_key(prepared.credential)
+        answering = AnsweringModels(
+            prepared.model, prepared.fallback, open_key, place, services.log, principal.org_slug
+        )
+        runner = TurnRunner(services, prepared, turn.emit, joining, timed, answering)
+        turn.start(runner.run(key, stack), then=held.pop_all().close)
     return turn
 
 
-async def _opened_key(services: TurnServices, prepared: PreparedTurn, stack: AsyncExitStack) -> Secret:
-    """The provider key, for as long as the stack is open. Raises KeyInvalid or KeyServiceUnavailable."""
-    tenant, credential = prepared.principal.tenant, prepared.credential
+async def _open_key(
+    services: TurnServices, principal: Principal, stack: AsyncExitStack, credential: Credential | None
+) -> Secret:
+    """The provider key, for as long as the stack is open; empty for a server that needs none.
+
+    Raises KeyInvalid or KeyServiceUnavailable.
+    """
+    tenant = principal.tenant
+    if credential is None:
+        return Secret("")
     try:
         return await stack.enter_async_context(
             services.provider_keys.opened(tenant, credential.credential_id, credential.ciphertext)
         )
     except KeyServiceUnavailable as error:
-        services.log.failure("key.failed", error, org=prepared.principal.org_slug)
+        services.log.failure("key.failed", error, org=principal.org_slug)
         raise
 
 
@@ -189,8 +203,9 @@ def _prepare(
     organization = entry.organization
     settings = settings_of(organization)
     assert organization is not None
-    model = catalog.resolve(settings.provider, settings.model_id, deployed=services.settings.environment.is_deployed)
-    credential = credential_of(organization, now)
+    offering = Offering.of(services.settings)
+    served = served_by(organization, offering, now)
+    model = served.model
     if conversation is not None and conversation.lease is not None and conversation.lease.expires_at > now:
         raise ConversationBusy(retry_after=max(1, round((conversation.lease.expires_at - now).total_seconds())))
     allowed.check(entry.documents)
@@ -211,7 +226,8 @@ def _prepare(
         principal=principal,
         organization=organization,
         settings=settings,
-        credential=credential,
+        credential=served.credential,
+        fallback=fallback_of(organization, offering, now, needs_tools=calls_tools(model, settings.calls_tools)),
         allowed=allowed,
         model=model,
         conversation=conversation,

@@ -6,10 +6,20 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from common import limits
 from common.agents.context import system_context
-from common.agents.events import AgentChanged, Event, TextDelta, ToolFinished, TurnFailed, TurnFinished, TurnStarted
+from common.agents.events import (
+    AgentChanged,
+    Event,
+    Finish,
+    TextDelta,
+    ToolFinished,
+    TurnFailed,
+    TurnFinished,
+    TurnStarted,
+)
 from common.agents.loop import AgentLoop, Answered, Briefing
 from common.agents.pausing import Continuation
 from common.agents.roster import Roster
@@ -24,6 +34,7 @@ from common.models.catalog import Model
 from common.models.completion import Usage
 from common.organizations.directory import ChatSettings, Credential, Organization
 from common.organizations.provider_key import ProviderKeys
+from common.organizations.serving import Served, calls_tools
 from common.record.reader import Record
 from common.secret import Secret
 from common.settings import Settings
@@ -37,6 +48,7 @@ from common.transcript import conversation as records
 from common.transcript.conversation import Conversation, Message
 from common.transcript.window import for_model
 from common.turn.admission import Admission
+from common.turn.answering import AnsweringModels
 from common.turn.client_features import NO_FEATURES, ClientFeatures
 
 
@@ -68,7 +80,8 @@ class PreparedTurn:
     principal: Principal
     organization: Organization
     settings: ChatSettings
-    credential: Credential
+    credential: Credential | None
+    fallback: tuple[Served, ...]
     allowed: Allowance
     model: Model
     conversation: Conversation
@@ -119,6 +132,7 @@ class TurnRunner:
         emit: Callable[[Event], None],
         join: Callable[[], Awaitable[None]] | None,
         timed: Timing,
+        answering: AnsweringModels,
     ) -> None:
         """``join`` waits for another attempt at the same message, where there may be one."""
         self._services = services
@@ -126,6 +140,7 @@ class TurnRunner:
         self._emit = emit
         self._join = join
         self._timed = timed
+        self._answering = answering
         self._span: Span = NO_SPAN
         self._progress = _Progress()
         self._started = time.perf_counter()
@@ -144,7 +159,7 @@ class TurnRunner:
                 if self._join is not None:
                     # Its client may send this message again at any time: only who has the lease asks the model.
                     await asyncio.shield(beginning)
-                async with aclosing(self._services.loop.run(self._briefing(key))) as events:
+                async with aclosing(self._answering.over(self._services.loop).run(self._briefing(key))) as events:
                     answered = await self._follow(events, beginning)
             await self._finish(await asyncio.shield(beginning), answered)
         except asyncio.CancelledError:
@@ -195,7 +210,7 @@ class TurnRunner:
         raise ServiceError
 
     async def _finish(self, conversation: Conversation, answered: Answered) -> None:
-        answer = self._answer(answered.agent_name, "".join(self._progress.text), answered.usage)
+        answer = self._answer(answered.agent_name, "".join(self._progress.text), answered.usage, answered.finish)
         spent = self._prepared.allowed.count_tokens(answered.usage.total_tokens)
         also = [*spent, *self._waits(conversation, answered)]
         with self._timed.stage("answer"):
@@ -206,11 +221,13 @@ class TurnRunner:
                 conversation_id=conversation.conversation_id,
                 message_id=message.message_id,
                 agent_name=answered.agent_name,
-                provider=self._prepared.model.provider,
-                model_id=self._prepared.model.model_id,
+                provider=self._answering.model.provider,
+                model_id=self._answering.model.model_id,
+                fallback_from=self._answering.fallback_from,
                 text=message.content,
                 usage=answered.usage,
                 latency_ms=message.latency_ms or 0,
+                finish=answered.finish,
             )
         )
         self._log("ok")
@@ -236,7 +253,7 @@ class TurnRunner:
             conversation = await beginning
             text = "".join(self._progress.text)
             if text:
-                answer = self._answer(self._progress.agent_name, text, Usage(), cancelled=True)
+                answer = self._answer(self._progress.agent_name, text, Usage(), "cancelled")
                 with self._timed.stage("answer"):
                     await self._services.store.finish(self._prepared.principal, conversation, answer)
             else:
@@ -254,7 +271,7 @@ class TurnRunner:
         self._emit(TurnFailed(error))
         self._log(error.code)
 
-    def _answer(self, agent_name: str, text: str, usage: Usage, *, cancelled: bool = False) -> Answer:
+    def _answer(self, agent_name: str, text: str, usage: Usage, finish: Finish | Literal["cancelled"]) -> Answer:
         prepared = self._prepared
         tools = tuple(self._progress.tools)
         message = Message(
@@ -263,15 +280,17 @@ class TurnRunner:
             content=text,
             created_at=self._services.clock(),
             sequence=prepared.question.sequence + 1,
-            status="cancelled" if cancelled else "complete",
+            status="cancelled" if finish == "cancelled" else "complete",
             agent_name=agent_name,
-            provider=prepared.model.provider,
-            model_id=prepared.model.model_id,
+            provider=self._answering.model.provider,
+            model_id=self._answering.model.model_id,
+            fallback_from=self._answering.fallback_from,
             tool_calls_json=records.tool_calls_json(tools),
             tool_results_json=records.tool_results_json(tools),
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             latency_ms=round((time.perf_counter() - self._started) * 1000),
+            finish=finish,
         )
         return Answer(message, agent_name, tools)
 
@@ -300,6 +319,7 @@ class TurnRunner:
             client_tools=prepared.features.tools,
             asks_approval=prepared.features.approves,
             continuation=prepared.goes_on_from,
+            calls_tools=calls_tools(prepared.model, settings.calls_tools),
         )
 
     def _tools_for(self, names: tuple[str, ...]) -> BoundTools:
@@ -311,16 +331,17 @@ class TurnRunner:
 
     def _log(self, finish: str) -> None:
         prepared, timed = self._prepared, self._timed
-        self._span.set(finish=finish)
-        cost = prepared.model.cost(timed.input_tokens or 0, timed.output_tokens or 0)
+        model = self._answering.model
+        self._span.set(finish=finish, provider=model.provider, model_id=model.model_id)
         self._services.log.info(
             "turn.finished",
             org=prepared.principal.org_slug,
             conversation_id=prepared.conversation.conversation_id,
             message_id=prepared.answer_id,
             agent=self._progress.agent_name,
-            provider=prepared.model.provider,
-            model_id=prepared.model.model_id,
+            provider=model.provider,
+            model_id=model.model_id,
+            fallback_from=self._answering.fallback_from,
             finish=finish,
             latency_ms=timed.latency_ms,
             **timed.milliseconds(),
@@ -331,5 +352,5 @@ class TurnRunner:
             input_tokens=timed.input_tokens,
             output_tokens=timed.output_tokens,
             cached_tokens=timed.cached_tokens,
-            estimated_cost_usd=None if cost is None else float(round(cost, 6)),
+            estimated_cost_usd=None if timed.cost is None else float(round(timed.cost, 6)),
         )

@@ -53,8 +53,11 @@ def done(event: TurnFinished) -> dict[str, Any]:
         "conversation_id": event.conversation_id,
         "message_id": event.message_id,
         "agent_name": event.agent_name,
+        "provider": event.provider,
         "model_id": event.model_id,
+        "fallback_from": event.fallback_from,
         "latency_ms": event.latency_ms,
+        "finish": event.finish,
         "usage": {"input_tokens": event.usage.input_tokens, "output_tokens": event.usage.output_tokens},
     }
 
@@ -93,4 +96,4 @@ def _frame(event: Event) -> bytes:
 
 
 def _named(name: str, data: dict[str, Any]) -> bytes:
-    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode()
+    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode(errors="replace")

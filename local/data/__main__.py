@@ -1,12 +1,10 @@
-"""``python -m local.data``: fill running emulators, or only check a FOCUS file with ``--check``."""
+"""``python -m local.data``: fill running emulators, or only check a FOCUS bill with ``--check``."""
 
 import argparse
 import os
 import sys
-import tempfile
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 import grpc
 from google.auth.credentials import AnonymousCredentials
@@ -14,9 +12,9 @@ from google.cloud import bigquery, kms
 from google.cloud.kms_v1.services.key_management_service.transports import KeyManagementServiceGrpcTransport
 from rich.console import Console
 
-from local.data import focus
 from local.data.access import Encrypt, kms_encrypt
-from local.data.focus_file import FocusFileError
+from local.data.focus.loading import check
+from local.data.focus.problems import FocusFileError
 from local.data.prepare import prepare
 
 PROJECT = "local-dev-project"
@@ -39,10 +37,23 @@ def emulated_kms(environment: Mapping[str, str]) -> Encrypt:
     return kms_encrypt(client, KEY.format(project=environment.get("GCP_PROJECT_ID", PROJECT)))
 
 
+def add_bill(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments that name a FOCUS bill and say how it is read."""
+    parser.add_argument(
+        "--focus",
+        nargs="+",
+        action="extend",
+        metavar="FILE",
+        help="a FOCUS 1.0 to 1.4 export for the organisation focus_inc: CSV, JSON lines or Parquet, also packed "
+        "(gzip, zip); a file, several, or a folder in parts",
+    )
+    parser.add_argument("--team-tag", metavar="KEY", help="read the team of each charge from this tag")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code: 2 where a FOCUS file cannot be read."""
     parser = argparse.ArgumentParser(prog="python -m local.data", description=__doc__)
-    parser.add_argument("--focus", type=Path, metavar="FILE", help="a FOCUS 1.0 to 1.3 CSV for the org focus_inc")
+    add_bill(parser)
     parser.add_argument("--check", action="store_true", help="only read the FOCUS file and say what it holds")
     parser.add_argument("--today", type=date.fromisoformat, default=datetime.now(UTC).date(), help="YYYY-MM-DD")
     options = parser.parse_args(arguments)
@@ -51,10 +62,10 @@ def main(arguments: list[str] | None = None) -> int:
         if options.check:
             if not options.focus:
                 parser.error("--check needs --focus FILE")
-            with tempfile.TemporaryFile() as ndjson:
-                print(focus.convert(options.focus, ndjson, options.today).text)
+            print(check(options.focus, options.team_tag).text)
         else:
-            prepare(emulated_bigquery(os.environ), emulated_kms(os.environ), options.today, options.focus, console)
+            client, encrypt = emulated_bigquery(os.environ), emulated_kms(os.environ)
+            prepare(client, encrypt, options.today, options.focus, console, options.team_tag)
     except FocusFileError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -105,8 +105,8 @@ def quotas(organization: Organization, today: date) -> list[Row]:
     return rows
 
 
-def profile(organization: Organization) -> list[Row]:
-    """Return the organisation's profile."""
+def profile(organization: Organization, team_tag: str | None = None) -> list[Row]:
+    """Return the organisation's profile; ``team_tag`` is the tag that its bills' teams are read from."""
     return [
         {
             "org_slug": organization.slug,
@@ -121,6 +121,7 @@ def profile(organization: Organization) -> list[Row]:
             "default_timezone": organization.timezone,
             "fiscal_year_start_month": organization.fiscal_year_start_month,
             "created_at": organization.created_at,
+            "team_tag": team_tag,
         }
     ]
 

@@ -1,23 +1,23 @@
-"""Makes the local cloud ready to answer: datasets, tables, the demo organisations and, where given, a FOCUS file."""
+"""Makes the local cloud ready to answer: datasets, tables, the demo organisations and, where given, a FOCUS bill."""
 
 import hashlib
-import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import IO
 
 from google.cloud import bigquery
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from common.warehouse import schema
-from local.data import access, alerts, calendar, demo, focus, operations, warehouse
+from local.data import access, alerts, calendar, demo, operations, warehouse
 from local.data.access import Encrypt
-from local.data.focus import Summary
+from local.data.focus.loading import Load, stored_team_tag, stored_teams
+from local.data.focus.summary import Loaded
+from local.data.focus.workspace import Watch
 from local.data.organizations import DEMO, Organization, focus_organization
 from local.data.rows import Row
 
@@ -25,33 +25,38 @@ FOCUS_ORG = "focus_inc"
 
 
 def prepare(
-    client: bigquery.Client, encrypt: Encrypt, today: date, focus_file: Path | None, console: Console
-) -> Summary | None:
-    """Create what is missing and load what is not loaded yet; return what the FOCUS file held, None if not read.
+    client: bigquery.Client,
+    encrypt: Encrypt,
+    today: date,
+    bill: str | Path | Sequence[str | Path] | None,
+    console: Console,
+    team_tag: str | None = None,
+) -> Loaded | None:
+    """Create what is missing and load what is not loaded yet; return what the bill held, None if nothing was loaded.
 
-    ``encrypt`` is ``access.kms_encrypt(kms_client, key_name)``. The FOCUS file is read whole before anything of it is
+    ``encrypt`` is ``access.kms_encrypt(kms_client, key_name)``. A FOCUS bill is read whole before anything of it is
     loaded: FocusFileError leaves focus_inc as it was. What is already loaded for ``today`` is left alone.
     """
-    with tempfile.TemporaryFile() as ndjson:
+    with _progress(console) as progress:
         # First, so that a file that cannot be read is said at once and nothing is touched.
-        summary = _read_focus(client, focus_file, ndjson, today, console) if focus_file else None
-        with Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console
-        ) as progress:
+        load = _read_bill(client, bill, today, team_tag, progress, console)
+        try:
             task = progress.add_task("Datasets and tables", total=1)
-            warehouse.create(client, (*demo.ORGS, *([FOCUS_ORG] if summary else [])))
+            warehouse.create(client, (*demo.ORGS, *([FOCUS_ORG] if load else [])))
             progress.advance(task)
             # BigQuery loads one organisation's rows while the next one's are made.
             loads = [DemoLoad(client, organization, today, progress) for organization in DEMO.values()]
-            for load in loads:
-                load.start()
-            for load in loads:
-                load.finish(encrypt)
-        if summary:
-            with console.status(f"Loading {summary.rows:,} rows into {FOCUS_ORG}"):
-                _load_focus(client, encrypt, summary, ndjson, today)
-            console.print(summary.text, markup=False, highlight=False, soft_wrap=True)
-    return summary
+            for demo_load in loads:
+                demo_load.start()
+            for demo_load in loads:
+                demo_load.finish(encrypt)
+            loaded = _load_bill(client, encrypt, load, today) if load else None
+        finally:
+            if load:
+                load.close()
+    if loaded:
+        console.print(loaded.text, markup=False, highlight=False, soft_wrap=True)
+    return loaded
 
 
 def organization_rows(
@@ -137,35 +142,66 @@ class DemoLoad:
         self.progress.advance(self.task)
 
 
-def _read_focus(
-    client: bigquery.Client, path: Path, ndjson: IO[bytes], today: date, console: Console
-) -> Summary | None:
-    """Write the file's rows to ``ndjson``; None where this very file is what focus_inc holds already."""
-    if path.is_file() and warehouse.mark(client, _focus_table(client)) == _focus_mark(focus.fingerprint(path)):
-        console.print(f"{path.name}: loaded already", markup=False, highlight=False)
+def _read_bill(
+    client: bigquery.Client,
+    bill: str | Path | Sequence[str | Path] | None,
+    today: date,
+    team_tag: str | None,
+    progress: Progress,
+    console: Console,
+) -> Load | None:
+    """Read and check the bill; None where there is none, or where its rows are what focus_inc holds already."""
+    if not bill:
         return None
-    with Progress(
-        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn(), console=console
-    ) as progress:
-        task = progress.add_task("Reading the FOCUS file", total=path.stat().st_size if path.exists() else None)
-        return focus.convert(path, ndjson, today, lambda position: progress.update(task, completed=position))
+    given = [bill] if isinstance(bill, str | Path) else bill
+    tag = team_tag or stored_team_tag(client, FOCUS_ORG)
+    load = Load(client, FOCUS_ORG, given, today, tag, _watching(progress))
+    try:
+        if load.is_done():
+            names = ", ".join(Path(each).name for each in given)
+            console.print(f"{names}: loaded already", markup=False, highlight=False)
+            load.close()
+            return None
+        load.read(stored_teams(client, FOCUS_ORG))
+        return load
+    except BaseException:
+        load.close()
+        raise
 
 
-def _load_focus(client: bigquery.Client, encrypt: Encrypt, summary: Summary, ndjson: IO[bytes], today: date) -> None:
-    table = schema.load("tenant", warehouse.COSTS)
-    warehouse.wait_for(warehouse.replace_table(client, _focus_table(client), table, ndjson))
-    organization = focus_organization(summary.currencies[0])
-    for name, rows in _access_rows(organization, today, encrypt).items():
-        warehouse.replace_demo_rows(client, FOCUS_ORG, name, rows)
-    warehouse.set_mark(client, _focus_table(client), _focus_mark(summary.fingerprint))
+def _load_bill(client: bigquery.Client, encrypt: Encrypt, load: Load, today: date) -> Loaded:
+    assert load.summary is not None
+    organization = focus_organization(load.summary.currencies[0])
+    rows = _access_rows(organization, today, encrypt)
+    rows["org_profiles"] = operations.profile(organization, load.team_tag)
+    for name, made in rows.items():
+        warehouse.replace_demo_rows(client, FOCUS_ORG, name, made)
+    return load.replace()
 
 
-def _focus_table(client: bigquery.Client) -> str:
-    return f"{client.project}.{warehouse.tenant_dataset(FOCUS_ORG)}.{warehouse.COSTS}"
+def _progress(console: Console) -> Progress:
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+    )
+    return Progress(*columns, console=console)
 
 
-def _focus_mark(fingerprint: str) -> str:
-    return f"focus-{_generation()}-{fingerprint}"
+def _watching(progress: Progress) -> Watch:
+    """Return a function that shows each step of a load as a bar of its own."""
+    tasks: dict[str, TaskID] = {}
+
+    def watch(step: str, share: float | None) -> None:
+        if step not in tasks:
+            for task in tasks.values():
+                progress.stop_task(task)
+            tasks[step] = progress.add_task(step, total=None)
+        progress.update(tasks[step], total=None if share is None else 1.0, completed=share or 0.0)
+
+    return watch
 
 
 def _tell(rows: Iterator[Row], progress: Progress, task: TaskID) -> Iterator[Row]:

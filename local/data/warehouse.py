@@ -41,15 +41,10 @@ def tenant_dataset(org: str) -> str:
 
 
 def create(client: bigquery.Client, orgs: Iterable[str]) -> None:
-    """Create the shared dataset, each organisation's dataset and all their tables, leaving what exists as it is."""
+    """Create the shared dataset, each organisation's dataset and all their tables, and add columns that are new."""
     _create_dataset(client, SHARED, "organizations")
     for org in orgs:
         _create_dataset(client, tenant_dataset(org), "tenant")
-
-
-def replace_table(client: bigquery.Client, table_id: str, table: TableSchema, ndjson: IO[bytes]) -> bigquery.LoadJob:
-    """Start one load job that replaces all rows of a table; all or nothing is loaded, see ``wait_for``."""
-    return _load(client, table_id, table, ndjson, bigquery.WriteDisposition.WRITE_TRUNCATE)
 
 
 def wait_for(job: bigquery.LoadJob) -> None:
@@ -66,7 +61,7 @@ def replace_rows(client: bigquery.Client, table_id: str, table: TableSchema, row
     """Start one load job that replaces all rows of a table by ``rows``; see ``wait_for``."""
     with tempfile.TemporaryFile() as file:
         write_ndjson(file, rows)
-        return replace_table(client, table_id, table, file)
+        return _load(client, table_id, table, file, bigquery.WriteDisposition.WRITE_TRUNCATE)
 
 
 def replace_demo_rows(client: bigquery.Client, org: str, table_name: str, rows: Iterable[Row]) -> None:
@@ -91,6 +86,13 @@ def write_ndjson(file: IO[bytes], rows: Iterable[Row]) -> int:
     for count, row in enumerate(rows, start=1):  # noqa: B007  # the last number is the answer
         file.write(to_json(row).encode() + b"\n")
     return count
+
+
+def has_rows(client: bigquery.Client, table_id: str) -> bool:
+    """Say whether a table exists and has rows."""
+    with suppress(NotFound):
+        return bool(client.get_table(table_id).num_rows)
+    return False
 
 
 def mark(client: bigquery.Client, table_id: str) -> str | None:
@@ -120,13 +122,24 @@ def _create_dataset(client: bigquery.Client, dataset_id: str, dataset: Dataset) 
     client.create_dataset(f"{client.project}.{dataset_id}", exists_ok=True)
     existing = {item.table_id for item in client.list_tables(f"{client.project}.{dataset_id}")}
     for name in schema.tables(dataset):
-        if name not in existing:
-            described = schema.load(dataset, name)
+        described = schema.load(dataset, name)
+        if name in existing:
+            add_columns(client, f"{client.project}.{dataset_id}.{name}", described)
+        else:
             table = bigquery.Table(f"{client.project}.{dataset_id}.{name}", schema=bigquery_fields(described))
             table.description = described.description
             table.time_partitioning = _partitioning(described)
             table.clustering_fields = list(described.clustering) or None
             client.create_table(table, exists_ok=True)
+
+
+def add_columns(client: bigquery.Client, table_id: str, described: TableSchema) -> None:
+    """Give a table made by an earlier version the columns that have come since."""
+    table = client.get_table(table_id)
+    present = {field.name for field in table.schema}
+    if added := [field for field in bigquery_fields(described) if field.name not in present]:
+        table.schema = [*table.schema, *added]
+        client.update_table(table, ["schema"])
 
 
 def _load(

@@ -15,6 +15,8 @@ from typing import IO, Self
 from local.emulators.cluster import SERVICES
 
 ROOT = Path(__file__).resolve().parents[2]
+# A second or two as a rule; on a machine with many times more to do than it has cores, a minute and more.
+START_SECONDS = 300.0
 
 
 class EmulatorStartError(RuntimeError):
@@ -30,7 +32,7 @@ class EmulatorProcess:
         directory: Path | None = None,
         services: Sequence[str] = SERVICES,
         ports: Mapping[str, int] | None = None,
-        start_timeout: float = 30.0,
+        start_timeout: float = START_SECONDS,
     ) -> None:
         self._command = [sys.executable, "-m", "local.emulators", "--until-stdin-closes", "--project", project]
         self._command += ["--services", *services]

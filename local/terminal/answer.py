@@ -86,6 +86,7 @@ def _answer_of(message: Mapping[str, Any], conversation_id: str) -> Answer:
         )
         for call in message.get("tool_calls") or ()
     ]
-    finish = {name: message.get(name) for name in ("message_id", "agent_name", "model_id", "latency_ms", "usage")}
+    told = ("message_id", "agent_name", "model_id", "fallback_from", "latency_ms", "usage", "finish")
+    finish = {name: message.get(name) for name in told}
     agent_name = message.get("agent_name") or ""
     return Answer(agent_name, message["content"], calls, {"conversation_id": conversation_id, **finish})

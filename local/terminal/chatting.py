@@ -102,6 +102,7 @@ class Chat:
             self._complain(f"{error.detail} /retry asks again.")
             return
         self._answer, self._unanswered = answer, None
+        self._screen.ending(answer.finish.get("finish"))
         self._screen.charts(answer)
         if self._shows_work:
             self._screen.work(answer)
@@ -164,6 +165,7 @@ class Chat:
                 self._screen.say(f"> {message['content']}", "cyan")
             else:
                 self._screen.message(message["content"])
+                self._screen.ending(message.get("finish"))
         if self._answer is not None:
             self._screen.charts(self._answer)
 

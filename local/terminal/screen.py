@@ -93,6 +93,11 @@ class Screen:
                 self.say("")
             self.say(line, "dim")
 
+    def ending(self, finish: object) -> None:
+        """Say below an answer that it was cut or refused, where it was."""
+        if line := work.ending(finish):
+            self.say(f"[{line}]", "yellow")
+
     def work(self, answer: Answer) -> None:
         """What the answer rests on: periods, filters, SQL, values and bytes of each tool call."""
         for call in answer.tools:

@@ -13,7 +13,11 @@ from pathlib import Path
 
 import httpx
 
-_START_SECONDS = 180.0
+from local.running import Running, running
+
+_ROOT = Path(__file__).parents[2]
+_START_SECONDS = 600.0
+_PAUSE_SECONDS = 0.2
 _STOP_SECONDS = 20.0
 
 
@@ -22,32 +26,50 @@ class NotServedError(Exception):
 
 
 @contextmanager
-def served(port: int, say: Callable[[str], None]) -> Iterator[str]:
-    """The URL of the running product; where none runs, one is started and stopped after it. Raises NotServedError."""
+def served(port: int, say: Callable[[str], None], state: Path = _ROOT / ".local") -> Iterator[str]:
+    """The URL of the running product; where none runs, one is started and stopped after it. Raises NotServedError.
+
+    One that is still starting is waited for.
+    """
     url = f"http://127.0.0.1:{port}"
     if _answers(f"{url}/health"):
         yield url
+        return
+    other = running(state)
+    if other is not None:
+        yield _awaited(other, say, state)
         return
     say(f"Nothing is served on {url}; starting it for now (make run keeps it running).")
     port = _free_port()
     url = f"http://127.0.0.1:{port}"
     with tempfile.TemporaryFile() as output, _ended_by_signals():
-        command = [sys.executable, "-m", "local", "run", "--port", str(port)]
+        command = [sys.executable, "-m", "local", "run", "--port", str(port), "--state", str(state)]
         # A process group of its own: Ctrl-C here cancels an answer, and leaves the product running.
-        process = subprocess.Popen(
-            command, cwd=Path(__file__).parents[2], stdout=output, stderr=output, env=os.environ, process_group=0
-        )
+        process = subprocess.Popen(command, cwd=_ROOT, stdout=output, stderr=output, env=os.environ, process_group=0)
         try:
             deadline = time.monotonic() + _START_SECONDS
             while not _answers(f"{url}/health/ready"):
                 if process.poll() is not None or time.monotonic() > deadline:
                     output.seek(0)
                     raise NotServedError(output.read().decode(errors="replace"))
-                time.sleep(0.2)
+                time.sleep(_PAUSE_SECONDS)
             yield url
         finally:
             process.terminate()
             process.wait(timeout=_STOP_SECONDS)
+
+
+def _awaited(other: Running, say: Callable[[str], None], state: Path) -> str:
+    """Wait until the product that another process started is ready, and return its URL. Raises NotServedError."""
+    url = f"http://127.0.0.1:{other.port}"
+    if not _answers(f"{url}/health"):
+        say(f"make run is still starting on {url}; waiting until it is ready.")
+    while not _answers(f"{url}/health/ready"):
+        # However long it loads: as long as it lives it is waited for.
+        if running(state) != other:
+            raise NotServedError(f"make run on port {other.port} ended before it was ready. Start it again: make run")
+        time.sleep(_PAUSE_SECONDS)
+    return url
 
 
 @contextmanager

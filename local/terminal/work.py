@@ -89,12 +89,25 @@ def facts(answer: Answer) -> str:
     usage = finish.get("usage") or {}
     tokens = (usage.get("input_tokens") or 0) + (usage.get("output_tokens") or 0)
     known = [answer.agent_name, finish.get("model_id")]
+    if finish.get("fallback_from"):
+        known.append(f"in place of {finish['fallback_from']}")
     if finish.get("latency_ms") is not None:
         known.append(f"{finish['latency_ms'] / 1000:.2f} s")
     if tokens:
         known.append(f"{tokens:,} tokens")
     known.append(finish.get("conversation_id"))
     return " · ".join(neutral_line(fact) for fact in known if fact)
+
+
+_ENDS = {
+    "length": "Cut off at the model's output limit: the rest is missing.",
+    "refused": "The model refused to answer this.",
+}
+
+
+def ending(finish: object) -> str:
+    """The line below an answer that did not end by itself, empty below any other."""
+    return _ENDS.get(str(finish), "")
 
 
 def size(count: Any) -> str:

@@ -13,6 +13,7 @@ import sys
 from rich.console import Console
 
 from tests.bench import (
+    bills,
     cold,
     concurrency,
     fairness,
@@ -41,6 +42,7 @@ BENCHMARKS = {
     "tool_query": tool_query.run,
     "stream": stream.run,
     "sync": sync.run,
+    "bills": bills.run,
 }
 
 

@@ -4,12 +4,15 @@ import asyncio
 import json
 import signal
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
+import pytest
 from google.cloud import firestore
 
 from common.errors import ProviderUnavailable
+from common.models.call import FinishReason
 from tests.clients.conftest import HeldModel, Product, Serving
 from tests.clients.cutting import cutting
 from tests.clients.terminal import CONTROL_C, CONTROL_D, Terminal, output_of, piped, terminal
@@ -48,6 +51,24 @@ async def test_a_pipe_gets_the_answer_and_the_work_as_plain_text(serving: Servin
     assert "period: 2026-01-01 to 2026-01-31\nfilters: none\nWITH" in work
     assert "@start = '2026-01-01T00:00:00+00:00'" in work
     assert not acting(out)
+
+
+@pytest.mark.parametrize(
+    ("reason", "line"),
+    [
+        ("length", "[Cut off at the model's output limit: the rest is missing.]"),
+        ("refused", "[The model refused to answer this.]"),
+        ("stop", ""),
+    ],
+)
+async def test_an_answer_that_did_not_end_by_itself_says_so_below(
+    serving: Serving, reason: FinishReason, line: str
+) -> None:
+    product: Product = await serving(ScriptedModel([replace(say("The largest are"), finish_reason=reason)]))
+    code, out, _ = await output_of("ask", *place(product), "--user", "cut", "--no-work", "--", "Which are they?")
+    assert (code, out.strip()) == (0, f"The largest are \n{line}".strip())
+    code, out, _ = await output_of("ask", *place(product), "--user", "cut", "--json", "--", "Which are they?")
+    assert json.loads(out)["finish"] == reason
 
 
 async def test_a_line_says_what_an_answer_rests_on_without_its_sql(serving: Serving) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.fakes.provider_rules import SIGNATURE, refuse
+
 # Below the stub's address; what each provider's API is based on.
 BASES = {"openai": "/openai/v1", "anthropic": "/anthropic", "gemini": "/gemini/v1beta", "deepseek": "/deepseek"}
 MODELS = {
@@ -54,6 +56,10 @@ class Answer:
     after: int | None = None
     hold: asyncio.Event | None = None  # nothing is answered before it is set
     pace: asyncio.Semaphore | None = None  # every frame waits for it
+    frames: tuple[bytes, ...] = ()  # sent as they are, instead of what the other fields say
+    whole: Body | None = None  # one JSON answer instead of a stream
+    pings: int = 0  # so many signs of life before the first frame, each after a pause
+    ping_seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -76,12 +82,16 @@ Script = Sequence[Answer] | Callable[[Received], Answer]
 
 
 class WireStub:
-    """Answers by ``script``: answers in turn, the last one again when they run out, or a function of the request."""
+    """Answers by ``script``: answers in turn, the last one again when they run out, or a function of the request.
+
+    First of all it refuses what the provider itself refuses of the model; ``refused`` keeps the words.
+    """
 
     def __init__(self) -> None:
         self.url = ""
         self.script: Script = [Answer("hello")]
         self.received: list[Received] = []
+        self.refused: list[str] = []
         self._arrived = asyncio.Condition()
 
     @property
@@ -91,6 +101,7 @@ class WireStub:
     def play(self, script: Script) -> None:
         self.script = script
         self.received.clear()
+        self.refused.clear()
 
     async def request(self, count: int = 1) -> Received:
         """Wait for the ``count``-th request."""
@@ -112,6 +123,10 @@ class WireStub:
             raise
 
     async def _answer(self, request: web.Request, received: Received) -> web.StreamResponse:
+        refused = refuse(received.provider, received.path, received.body)
+        if refused is not None:
+            self.refused.append(refused)
+            return web.json_response(error_body(received.provider, 400, refused), status=400)
         if callable(self.script):
             answer = self.script(received)
         else:
@@ -121,9 +136,14 @@ class WireStub:
         if answer.status != 200:
             body = error_body(received.provider, answer.status, answer.error)
             return web.json_response(body, status=answer.status, headers=answer.headers)
+        if answer.whole is not None:
+            return web.json_response(answer.whole)
         response = web.StreamResponse(headers={"content-type": "text/event-stream"})
         await response.prepare(request)
-        frames = list(FORMATS[received.provider](answer, received.body))
+        for _ in range(answer.pings):
+            await asyncio.sleep(answer.ping_seconds)
+            await response.write(_ping(received.provider))
+        frames = list(answer.frames) or list(FORMATS[received.provider](answer, received.body))
         fault_at = len(frames) if answer.after is None else answer.after
         for number, frame in enumerate(frames):
             if answer.fault and number == fault_at:
@@ -164,6 +184,27 @@ async def wire_stub() -> AsyncIterator[WireStub]:
         yield stub
     finally:
         await runner.cleanup()
+
+
+def chunks(*deltas: Body, finish: str | None = "stop") -> tuple[bytes, ...]:
+    """The frames of an OpenAI stream with these deltas; None as ``finish`` leaves the end out."""
+    choices: list[Body] = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
+    if finish is not None:
+        choices.append({"index": 0, "delta": {}, "finish_reason": finish})
+    envelope = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    return (*(_data({**envelope, "choices": [choice]}) for choice in choices), b"data: [DONE]\n\n")
+
+
+def candidates(*candidates: Body) -> tuple[bytes, ...]:
+    """The frames of a Gemini stream, one a candidate."""
+    return tuple(_data({"candidates": [{"index": 0, **candidate}]}) for candidate in candidates)
+
+
+def _ping(provider: str) -> bytes:
+    """A sign of life that says nothing."""
+    if provider == "gemini":
+        return candidates({"content": {"role": "model", "parts": [{"text": "", "thought": True}]}})[0]
+    return _event({"type": "ping"}) if provider == "anthropic" else b": keep-alive\n\n"
 
 
 def _data(value: Any) -> bytes:
@@ -216,12 +257,10 @@ def openai(answer: Answer, body: Body) -> Iterator[bytes]:
 def anthropic(answer: Answer, body: Body) -> Iterator[bytes]:
     """Messages: a block for the text and one for each tool call, whose JSON comes in pieces."""
     usage = {"input_tokens": answer.usage[0], "output_tokens": 1, **answer.usage_details} if answer.usage else {}
-    message = {"id": "m1", "type": "message", "role": "assistant", "content": [], "model": body["model"]}
-    yield _event({"type": "message_start", "message": message | {"stop_reason": None, "usage": usage}})
-    yield _event({"type": "ping"})
     blocks: list[tuple[Body, Sequence[Body]]] = []
     if answer.reasoning:
         thought = [{"type": "thinking_delta", "thinking": word} for word in _words(answer.reasoning)]
+        thought.append({"type": "signature_delta", "signature": SIGNATURE})
         blocks.append(({"type": "thinking", "thinking": "", "signature": ""}, thought))
     if answer.text:
         said = [{"type": "text_delta", "text": word} for word in _words(answer.text)]
@@ -229,14 +268,28 @@ def anthropic(answer: Answer, body: Body) -> Iterator[bytes]:
     for call in answer.calls:
         asked = [{"type": "input_json_delta", "partial_json": piece} for piece in _pieces(call.arguments)]
         blocks.append(({"type": "tool_use", "id": call.call_id, "name": call.name, "input": {}}, asked))
+    reason = answer.finish or ("tool_use" if answer.calls else "end_turn")
+    yield from anthropic_blocks(blocks, reason, usage, answer.usage[1] if answer.usage else None, body["model"])
+
+
+def anthropic_blocks(
+    blocks: Sequence[tuple[Body, Sequence[Body]]],
+    reason: str,
+    usage: Body | None = None,
+    output_tokens: int | None = None,
+    model: str = "claude",
+) -> Iterator[bytes]:
+    """The frames of a message: each block's beginning with its deltas, then why it ended."""
+    message = {"id": "m1", "type": "message", "role": "assistant", "content": [], "model": model}
+    yield _event({"type": "message_start", "message": message | {"stop_reason": None, "usage": usage or {}}})
+    yield _event({"type": "ping"})
     for index, (start, deltas) in enumerate(blocks):
         yield _event({"type": "content_block_start", "index": index, "content_block": start})
         for delta in deltas:
             yield _event({"type": "content_block_delta", "index": index, "delta": delta})
         yield _event({"type": "content_block_stop", "index": index})
-    reason = answer.finish or ("tool_use" if answer.calls else "end_turn")
     end = {"type": "message_delta", "delta": {"stop_reason": reason, "stop_sequence": None}}
-    yield _event(end | {"usage": {"output_tokens": answer.usage[1]} if answer.usage else {}})
+    yield _event(end | {"usage": {} if output_tokens is None else {"output_tokens": output_tokens}})
     yield _event({"type": "message_stop"})
 
 
@@ -246,7 +299,11 @@ def gemini(answer: Answer, body: Body) -> Iterator[bytes]:
     parts += [{"text": word} for word in _words(answer.text)]
     for part in parts:
         yield _data({"candidates": [{"index": 0, "content": {"role": "model", "parts": [part]}}]})
-    calls = [{"functionCall": {"name": call.name, "args": json.loads(call.arguments)}} for call in answer.calls]
+    calls: list[Body] = [
+        {"functionCall": {"name": call.name, "args": json.loads(call.arguments)}} for call in answer.calls
+    ]
+    if calls and answer.reasoning:
+        calls[0] = {**calls[0], "thoughtSignature": SIGNATURE}
     last: dict[str, Any] = {"index": 0, "finishReason": answer.finish or "STOP"}
     ending: list[Body] = [*calls] or [{"text": ""}]
     last["content"] = {"role": "model", "parts": ending}
@@ -313,6 +370,17 @@ def has_result(request: Received) -> bool:
         or "function_response" in text
         or "functionResponse" in text
     )
+
+
+def result_count(request: Received) -> int:
+    """How many tool results the request holds."""
+    if request.provider == "gemini":
+        parts = [part for content in request.body["contents"] for part in content["parts"]]
+        return sum("functionResponse" in part or "function_response" in part for part in parts)
+    if request.provider == "anthropic":
+        listed = [each["content"] for each in request.body["messages"] if isinstance(each["content"], list)]
+        return sum(block["type"] == "tool_result" for blocks in listed for block in blocks)
+    return sum(message["role"] == "tool" for message in request.body["messages"])
 
 
 def as_a_model(request: Received, said: str = "You spent 42 dollars.") -> Answer:

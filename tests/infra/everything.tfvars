@@ -24,6 +24,7 @@ settings = {
   DEFAULT_MAX_HISTORY      = "20"
   DEFAULT_MAX_TOKENS       = "2048"
   DEFAULT_TEMPERATURE      = "0.2"
+  LOCAL_MODELS             = "{\"qwen\": {\"base_url\": \"https://llama.example.com/v1\", \"model_id\": \"qwen3\", \"context_window\": 32768, \"max_output\": 4096}}"
   LOG_LEVEL                = "DEBUG"
   MODEL_API_BASES          = "{\"openai\": \"https://gateway.example.com/v1\"}"
   ORG_TOKENS_PER_DAY       = "1000000"

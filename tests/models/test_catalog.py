@@ -1,5 +1,6 @@
 """The catalogue: what it lists, which names lead to it, and that it says what litellm says."""
 
+import re
 from decimal import Decimal
 from typing import Any, get_args
 
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 from common.errors import SetupRequired
 from common.models import catalog
 from common.models.catalog import Offer, canonical, models_of, parse, providers_of, resolve
+from common.models.prices import Tier
 from common.settings import Provider
 
 WANTED = {
@@ -67,6 +69,38 @@ def test_a_reasoning_model_gets_no_temperature_and_its_own_output_limit() -> Non
     assert (plain.max_temperature, plain.output_limit, plain.reasoning) == (2.0, "max_tokens", False)
 
 
+@pytest.mark.parametrize(
+    ("provider", "model_id", "effort", "thoughts", "tools"),
+    [
+        ("openai", "gpt-5.6", "none", None, True),
+        ("openai", "gpt-5.6-2026-08-01", "none", None, True),
+        ("openai", "gpt-6-sol-mini", "none", None, True),
+        ("openai", "gpt-5.5", None, None, True),
+        ("openai", "gpt-5.4-nano", None, None, True),
+        ("openai", "o1-mini-2024-09-12", None, None, False),
+        ("openai", "a-model-of-tomorrow", None, None, True),
+        ("deepseek", "deepseek-v4-pro", None, "reasoning_content", True),
+        ("deepseek", "deepseek-v4-pro-0901", None, "reasoning_content", True),
+        ("deepseek", "deepseek-chat", None, None, True),
+        ("deepseek", "deepseek-v5", None, "reasoning_content", True),
+        ("anthropic", "claude-opus-5-5", None, "thinking_blocks", True),
+        ("anthropic", "claude-opus-9", None, "thinking_blocks", True),
+        ("gemini", "gemini-3.8-flash", None, None, True),
+    ],
+)
+def test_what_an_api_demands_holds_for_the_snapshots_and_variants_of_a_model_too(
+    provider: str, model_id: str, effort: str | None, thoughts: str | None, tools: bool
+) -> None:
+    model = resolve(provider, model_id, deployed=True)
+    assert (model.effort_with_tools, model.thoughts, model.tools) == (effort, thoughts, tools)
+
+
+@pytest.mark.parametrize("model_id", ["claude-sonnet-5", "claude-opus-5", "claude-haiku-5-5", "claude-opus-5-5"])
+def test_claudes_that_think_by_default_may_take_minutes(model_id: str) -> None:
+    assert resolve("anthropic", model_id, deployed=True).reasoning is True
+    assert resolve("anthropic", "claude-sonnet-4-5", deployed=True).reasoning is False
+
+
 @pytest.mark.parametrize("provider", ["", "mistral", "open ai", "demo-2"])
 def test_an_unknown_provider_is_a_missing_setup(provider: str) -> None:
     assert canonical(provider) is None
@@ -99,6 +133,25 @@ async def litellm_table() -> dict[str, dict[str, Any]]:
     return table
 
 
+# Each of our prices, by what the table calls it.
+TABLE = {
+    "input_price": "input_cost_per_token",
+    "output_price": "output_cost_per_token",
+    "cached_input_price": "cache_read_input_token_cost",
+    "cache_write_price": "cache_creation_input_token_cost",
+}
+
+
+def prices_of(tier: Tier) -> dict[str, Decimal | None]:
+    return {name: getattr(tier, name) for name in TABLE}
+
+
+def table_prices(entry: dict[str, Any], above: str) -> dict[str, Decimal | None]:
+    """The prices in the table, for a million tokens; None where it has none."""
+    found = {name: entry.get(f"{theirs}{above}") for name, theirs in TABLE.items()}
+    return {name: None if cost is None else Decimal(str(cost)) * 1_000_000 for name, cost in found.items()}
+
+
 @pytest.mark.parametrize("offer", OFFERS, ids=lambda offer: offer.model_id)
 def test_windows_and_prices_are_those_of_the_pinned_litellm(
     offer: Offer, litellm_table: dict[str, dict[str, Any]]
@@ -112,8 +165,15 @@ def test_windows_and_prices_are_those_of_the_pinned_litellm(
         assert (offer.input_price, offer.output_price) == (None, None)
         return
     assert (offer.context_window, offer.max_output) == (entry["max_input_tokens"], entry["max_output_tokens"])
-    prices = [Decimal(str(entry[f"{side}_cost_per_token"])) * 1_000_000 for side in ("input", "output")]
-    assert [offer.input_price, offer.output_price] == prices
+    assert model.prices is not None
+    assert (offer.input_price, offer.output_price) == (model.prices.plain.input_price, model.prices.plain.output_price)
+    assert prices_of(model.prices.plain) == table_prices(entry, "")
+    above = [match[0] for name in entry if (match := re.search(r"(?<=^input_cost_per_token)_above_\d+k_tokens$", name))]
+    longer = model.prices.long_context
+    assert (longer is None) is (above == [])
+    if longer is not None:
+        assert [f"_above_{longer.above // 1000}k_tokens"] == above
+        assert prices_of(longer) == table_prices(entry, above[0])
     if entry.get("supports_sampling_params") is False:
         assert model.max_temperature is None
 

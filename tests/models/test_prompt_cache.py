@@ -75,6 +75,19 @@ CACHED: dict[str, dict[str, Any]] = {
 }
 
 
+WRITTEN: dict[str, dict[str, Any]] = {
+    "openai": {"prompt_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 4}},
+    "anthropic": {"cache_creation_input_tokens": 4},
+}
+
+
+@pytest.mark.parametrize("provider", sorted(WRITTEN))
+async def test_tokens_that_were_written_to_the_cache_are_told_apart(wire: Wire, provider: str) -> None:
+    wire.play([Answer("ok", usage_details=WRITTEN[provider])])
+    _, reply = await wire.ask(a_call(provider))
+    assert reply.usage.cache_write_tokens == 4
+
+
 @pytest.mark.parametrize("provider", sorted(CACHED))
 async def test_tokens_that_were_cached_are_told_apart(wire: Wire, provider: str) -> None:
     wire.play([Answer("ok", usage_details=CACHED[provider])])

@@ -116,6 +116,4 @@ async def served(cloud: Cloud, rows: Rows, model: ScriptedModel, **settings: Any
 
 async def close(services: Services) -> None:
     """Close what the services opened."""
-    await services.documents.close()
-    await services.provider_keys.close()
-    services.warehouse.close()
+    await services.close()

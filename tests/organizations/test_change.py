@@ -38,6 +38,7 @@ async def test_the_first_settings_need_little_and_serve_at_once(product: Product
     assert body["settings"] == {
         "provider": "openai", "model_id": "gpt-4o", "temperature": 0.7, "max_tokens": 4096, "include_org_context": True,
         "enable_memory": True, "max_history_messages": 50, "system_prompt_extra": None,
+        "fallback": [], "allow_external_fallback": False,
     }  # fmt: skip
     assert (await product.status(made.member))["status"] == "ready"
     assert (await product.send(made.member)).json()["response"] == "OK "
@@ -65,6 +66,7 @@ async def test_what_is_left_out_stays(product: Product, made: Made) -> None:
     assert body["settings"] == {
         "provider": "openai", "model_id": "gpt-4o", "temperature": 1.5, "max_tokens": 77, "include_org_context": False,
         "enable_memory": False, "max_history_messages": 50, "system_prompt_extra": "Be brief.",
+        "fallback": [], "allow_external_fallback": False,
     }  # fmt: skip
     assert made.credentials() == [before]
     assert len(product.model.calls) == 1
@@ -212,8 +214,9 @@ async def test_a_model_that_refuses_the_question_has_read_the_key(serving: Servi
 async def test_a_key_is_checked_with_the_chosen_model_for_a_few_tokens(product: Product, made: Made) -> None:
     await set_up(product, made)
     (call,) = product.model.calls
-    assert (call.model.litellm_name, call.max_tokens, call.tools) == ("openai/gpt-4o", limits.KEY_CHECK_TOKENS, ())
-    assert sum(len(str(message["content"])) for message in call.messages) < 20
+    assert (call.model.litellm_name, call.max_tokens) == ("openai/gpt-4o", limits.KEY_CHECK_TOKENS)
+    assert [tool["function"]["name"] for tool in call.tools] == ["ready"]
+    assert sum(len(str(message["content"])) for message in call.messages) < 60
     assert product.model.open_streams == 0
 
 

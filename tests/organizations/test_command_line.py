@@ -1,11 +1,13 @@
 """``python -m local settings``: what an operator sees and changes without the API."""
 
 import argparse
+import asyncio
 import io
 import json
 import os
 import subprocess
 import sys
+from asyncio.subprocess import PIPE
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from local import settings as command
 from local.__main__ import main
 from local.running import NotRunningError, announced, environment_of
 from tests.conftest import Cloud
+from tests.fakes.wire_stub import Answer, Call, wire_stub
 from tests.organizations.organizations import Made
 
 ROOT = Path(__file__).parents[2]
@@ -74,6 +77,13 @@ def test_settings_are_shown_made_rotated_and_deleted(terminal: Terminal, made: M
     assert terminal.body["settings"]["system_prompt_extra"] == "Be brief."
     assert terminal.run("set", *org, "--system-prompt-extra", "") == 0
     assert terminal.body["settings"]["system_prompt_extra"] is None
+    assert terminal.run("set", *org, "--fallback", "demo/analyst-1") == 1
+    assert "named twice" in terminal.errors
+    assert terminal.run("set", *org, "--fallback", "acme/x", "--fallback", "demo") == 2
+    assert "fallback.1.model" in terminal.errors
+    assert terminal.run("set", *org, "--fallback", "", "--allow-external-fallback") == 0
+    told = terminal.body["settings"]
+    assert (told["fallback"], told["allow_external_fallback"]) == ([], True)
     assert terminal.run("delete", *org) == 0
     assert terminal.body["status"] == "setup_required"
     assert made.settings() == made.credentials() == []
@@ -130,3 +140,50 @@ def test_a_key_is_not_an_argument(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parser.parse_args(["set", "--org", "acme_inc", "--key", KEY])
     assert "--key" in capsys.readouterr().err
+
+
+async def test_a_local_model_and_a_fallback_are_chosen_from_a_shell(
+    terminal: Terminal, made: Made, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async with wire_stub() as stub:
+        home = {"base_url": f"{stub.url}/openai/v1", "model_id": "m", "context_window": 8192, "max_output": 512}
+        told = {name: os.environ[name] for name in command._HOSTS}
+        told |= {"MODEL_API_BASES": json.dumps(stub.bases), "LOCAL_MODELS": json.dumps({"home": home})}
+        for name in command._HOSTS:
+            monkeypatch.delenv(name)
+        # What the command sets is taken back after the test.
+        for name in told:
+            monkeypatch.setenv(name, "")
+        where = ("--org", made.slug, "--state", str(tmp_path))
+        with announced(tmp_path, told):
+            first = ("--provider", "openai", "--model", "gpt-4o-mini", "--key-stdin")
+            assert await asyncio.to_thread(terminal.run, "set", *where, *first, typed=KEY) == 0, terminal.errors
+            local = ("--provider", "local", "--model", "home")
+            further = ("--fallback", "openai/gpt-4o-mini", "--allow-external-fallback")
+            assert await asyncio.to_thread(terminal.run, "set", *where, *local, *further) == 0, terminal.errors
+        assert [request.body["model"] for request in stub.received] == ["gpt-4o-mini", "m"]
+        assert terminal.body["settings"]["fallback"] == [{"provider": "openai", "model_id": "gpt-4o-mini"}]
+
+
+async def test_a_key_is_checked_where_the_running_product_asks_its_models_and_no_connection_stays_open(
+    cloud: Cloud, made: Made, tmp_path: Path
+) -> None:
+    async with wire_stub() as stub:
+        stub.play([Answer(calls=(Call("ready", "{}"),))])
+        elsewhere = {"MODEL_API_BASES": '{"openai": "http://127.0.0.1:9/v1"}', "PYTHONDEVMODE": "1"}
+        environment = {name: value for name, value in os.environ.items() if name not in cloud.environment} | elsewhere
+        arguments = ["set", "--org", made.slug, "--provider", "openai", "--model", "gpt-4o-mini", "--key-stdin"]
+        with announced(tmp_path, {**cloud.environment, "MODEL_API_BASES": json.dumps(stub.bases)}):
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "local", "settings", *arguments, "--state", str(tmp_path),
+                cwd=ROOT, env=environment, stdin=PIPE, stdout=PIPE, stderr=PIPE,
+            )  # fmt: skip
+            output, errors = await asyncio.wait_for(process.communicate(f"{KEY}\n".encode()), 240)
+    assert process.returncode == 0, errors.decode()
+    assert json.loads(output)["calls_tools"] is True
+    assert [request.key for request in stub.received] == [KEY]
+    # Development mode says what was left open, as aiohttp does.
+    assert "Unclosed" not in errors.decode()
+    assert "unclosed" not in errors.decode()
+    (settings,) = made.settings()
+    assert settings["calls_tools"] is True

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from common.models.completion import Providers
-from tests.fakes.wire_stub import MODELS, Answer, WireStub, wire_stub
+from tests.fakes.wire_stub import MODELS, Answer, Call, WireStub, tools_of, wire_stub
 from tests.organizations.conftest import Serving
 from tests.organizations.organizations import Made
 from tests.organizations.serving import Product
@@ -34,13 +34,15 @@ async def llm(stub: WireStub) -> AsyncIterator[Providers]:
 async def test_a_key_that_the_provider_accepts_is_stored_after_one_small_request(
     serving: Serving, made: Made, stub: WireStub, llm: Providers, provider: str
 ) -> None:
-    stub.play([Answer("OK")])
+    stub.play([Answer(calls=(Call("ready", "{}"),))])
     product: Product = await serving(llm)
     response = await product.put(made, provider=provider, model=MODELS[provider], key=KEY)
     assert (response.status_code, response.json()["status"]) == (200, "ready"), response.text
     (request,) = stub.received
-    assert (request.provider, request.key) == (provider, KEY)
+    assert (request.provider, request.key, tools_of(request)) == (provider, KEY, {"ready"})
     assert len(str(request.body)) < 600
+    assert response.json()["calls_tools"] is True
+    assert [row["calls_tools"] for row in made.settings()] == [True]
     assert KEY not in str(request.body) + request.path
 
 
@@ -67,3 +69,67 @@ async def test_a_provider_that_is_down_or_limits_the_key_leaves_everything_as_it
         assert response.json()["code"] == code, response.text
     assert made.settings() == made.credentials() == []
     assert "planted" not in product.logs.getvalue()
+
+
+@pytest.mark.parametrize("provider", MODELS)
+async def test_a_listed_model_that_only_talks_at_its_check_is_still_known_to_call_tools(
+    serving: Serving, made: Made, stub: WireStub, llm: Providers, provider: str
+) -> None:
+    stub.play([Answer("OK")])
+    product: Product = await serving(llm)
+    response = await product.put(made, provider=provider, model=MODELS[provider], key=KEY)
+    assert response.json()["calls_tools"] is True
+    assert [row["calls_tools"] for row in made.settings()] == [None]
+
+
+@pytest.mark.parametrize("provider", MODELS)
+async def test_an_unlisted_model_that_only_talks_cannot_use_tools_and_is_never_asked_for_figures(
+    serving: Serving, made: Made, stub: WireStub, llm: Providers, provider: str
+) -> None:
+    stub.play([Answer("OK")])
+    product: Product = await serving(llm)
+    response = await product.put(made, provider=provider, model="some-small-model", key=KEY)
+    assert (response.status_code, response.json()["calls_tools"]) == (200, False), response.text
+    stub.play([Answer("You spent 42 dollars.")])
+    refused = await product.send(made.member, "What did we spend?")
+    assert (refused.status_code, refused.json()["code"]) == (422, "model_cannot_use_tools")
+    assert stub.received == []
+    # Asked of something else, it makes a figure up all the same.
+    refused = await product.send(made.member, "Tell me a story.")
+    assert (refused.status_code, refused.json()["code"]) == (422, "model_cannot_use_tools")
+    stub.play([Answer("Hello!")])
+    talked = await product.send(made.member, "Good morning")
+    assert (talked.status_code, talked.json()["response"]) == (200, "Hello!")
+    assert all(not tools_of(request) for request in stub.received)
+
+
+@pytest.mark.parametrize("provider", ["openai", "deepseek"])
+async def test_a_model_whose_provider_refuses_tools_is_checked_without_them(
+    serving: Serving, made: Made, stub: WireStub, llm: Providers, provider: str
+) -> None:
+    stub.play(lambda request: Answer(status=400, error="no tools here") if tools_of(request) else Answer("OK"))
+    product: Product = await serving(llm)
+    response = await product.put(made, provider=provider, model="some-small-model", key=KEY)
+    assert (response.status_code, response.json()["calls_tools"]) == (200, False), response.text
+    assert [bool(tools_of(request)) for request in stub.received] == [True, False]
+
+
+async def test_what_a_check_has_shown_stays_with_the_model_and_goes_with_another(
+    serving: Serving, made: Made, stub: WireStub, llm: Providers
+) -> None:
+    stub.play([Answer("OK")])
+    product: Product = await serving(llm)
+    await product.put(made, provider="openai", model="some-small-model", key=KEY)
+    kept = await product.put(made, temperature=0.2)
+    assert kept.json()["calls_tools"] is False
+    changed = await product.put(made, model="gpt-4o-mini")
+    assert changed.json()["calls_tools"] is True
+
+
+async def test_a_snapshot_of_a_listed_model_is_checked_by_that_models_rules(
+    serving: Serving, made: Made, stub: WireStub, llm: Providers
+) -> None:
+    stub.play([Answer(calls=(Call("ready", "{}"),))])
+    product: Product = await serving(llm)
+    response = await product.put(made, provider="openai", model="gpt-5.6-2026-08-01", key=KEY)
+    assert (response.json()["calls_tools"], stub.refused) == (True, [])

@@ -2,11 +2,13 @@
 
 import asyncio
 import re
+from dataclasses import replace
 
 import pytest
 from playwright.async_api import expect
 
 from common.errors import ProviderUnavailable
+from common.models.call import FinishReason
 from tests.fakes.scripted_model import ScriptedModel, say, transfer
 from tests.playground.conftest import HeldModel, Product, Serving, Visit, Visiting
 
@@ -47,6 +49,26 @@ async def test_an_answer_shows_its_chart_and_its_work(serving: Serving, visiting
     await expect(bars).to_have_count(11)
     assert await work.locator("tbody tr").count() >= 11
     await expect(answer.locator(".prose table tbody tr").first).to_contain_text("AWS")
+
+
+@pytest.mark.parametrize(
+    ("reason", "note"),
+    [
+        ("length", "Cut off at the model's output limit: the rest is missing."),
+        ("refused", "The model refused to answer this."),
+    ],
+)
+async def test_an_answer_that_did_not_end_by_itself_says_so_and_says_it_again_later(
+    serving: Serving, visiting: Visiting, reason: FinishReason, note: str
+) -> None:
+    model = ScriptedModel([replace(say("The largest are"), finish_reason=reason)])
+    visit: Visit = await visiting(await serving(model))
+    await visit.ask("Which are they?")
+    answer = await visit.answered()
+    await expect(answer.locator(".note")).to_have_text(note)
+    await visit.page.reload()
+    await expect(visit.answer.locator(".prose")).to_have_text("The largest are")
+    await expect(visit.answer.locator(".note")).to_have_text(note)
 
 
 @pytest.mark.parametrize("by", ["button", "key"])

@@ -75,8 +75,8 @@ def test_every_file_that_is_named_is_there(readme: Path) -> None:
 
 @pytest.mark.parametrize("readme", READMES)
 def test_every_constant_that_is_named_is_a_setting_or_in_the_code(readme: Path) -> None:
-    code = "\n".join(path.read_text(encoding="utf-8") for path in CODE)
-    known = set(re.findall(r"^([A-Z][A-Z_]+)\b.* = ", code, re.MULTILINE)) | {
+    code = "\n".join(path.read_text(encoding="utf-8") for path in [*CODE, ROOT / "Makefile"])
+    known = set(re.findall(r"^(?:run: export )?([A-Z][A-Z_]+)\b.* :?= ", code, re.MULTILINE)) | {
         settings_table.variable(name, field) for name, field in Settings.model_fields.items()
     }
     named = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)`", readme.read_text(encoding="utf-8")))

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import ROUND_HALF_UP, Decimal
@@ -24,7 +23,8 @@ from common.tools.registry import BoundTools, Registry
 from common.warehouse import schema
 from common.warehouse.client import QueryResult, Warehouse
 from common.warehouse.query import GuardedQuery
-from local.data import demo, focus, warehouse
+from local.data import demo, warehouse
+from local.data.focus.loading import load
 from local.emulators.process import EmulatorProcess
 from tests.skills import costs_made, operations_made
 
@@ -111,10 +111,7 @@ def _load(url: str) -> None:
         if org != "focus_inc":
             warehouse.replace_rows(client, name, table, rows_of(org))
             continue
-        with tempfile.TemporaryFile() as file:
-            focus.convert(SAMPLE, file, DEMO_TODAY)
-            file.seek(0)
-            warehouse.replace_table(client, name, table, file).result()
+        load(client, org, [SAMPLE], DEMO_TODAY)
     client.close()
 
 

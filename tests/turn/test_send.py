@@ -35,7 +35,8 @@ async def test_an_answer_has_the_documented_shape(serving: Serving) -> None:
     assert response.status_code == 200, response.text
     body = response.json()
     assert body.keys() == {
-        "conversation_id", "message_id", "response", "agent_name", "model_id", "latency_ms", "usage",
+        "conversation_id", "message_id", "response", "agent_name", "provider", "model_id", "fallback_from",
+        "latency_ms", "finish", "usage",
     }  # fmt: skip
     assert body["response"] == "Here it is. "
     assert body["agent_name"] == "CostAnalyst"

@@ -63,24 +63,25 @@ class LiteLlmWire:
         """One request and its text. Raises the ModelError family or KeyInvalid, with nothing of the provider's."""
         litellm = self._library.litellm
         deadline = Deadline(call.model, total)
-        connection = Connection(self._sockets) if api_base is not None else None
+        connection = None
+        if api_base is not None:
+            connection = Connection(self._sockets, lambda: deadline.heard(gathered.begun))
         wrapped: Any = None
         failure: ServiceError | None = None
         try:
             client = self._client(call, api_base, connection)
-            async with asyncio.timeout_at(deadline.at):
+            async with deadline.wait():
                 wrapped = await litellm.acompletion(**_request(call, api_base, client))
                 chunks = await _beneath(wrapped)
             while True:
-                async with asyncio.timeout_at(deadline.at):
+                async with deadline.wait():
                     chunk = await anext(chunks, _END)
                 if chunk is _END:
                     break
                 # An event that says nothing is None in some streams.
                 if chunk is not None and (text := gathered.add(of_chunk(chunk))):
                     yield text
-                if gathered.begun:
-                    deadline.heard()
+                deadline.heard(gathered.begun)
         except TimeoutError:
             failure = ProviderTimeout()
         except Exception as error:
@@ -88,9 +89,8 @@ class LiteLlmWire:
         finally:
             await _release(wrapped, connection)
         # Raised out here, so that it has no context: a provider's exception holds its answer and, in a frame, the key.
-        if failure is None and gathered.refused:
-            failure = ContentRefused()
         if failure is None and connection is not None:
+            gathered.end(connection.reason)
             failure = connection.failure or (None if connection.ended else ProviderUnavailable())
         if failure is not None:
             raise failure

@@ -1,11 +1,17 @@
-"""One model call in OpenAI's own format: one request over the shared sockets, and its events as they come."""
+"""One model call in OpenAI's own format: one request over the shared sockets, and its events as they come.
 
-import asyncio
+The format is chat/completions, for OpenAI and DeepSeek alike. Its newest models refuse tools there unless they do not
+reason (``effort_with_tools``). The Responses API would let them; here the figures come from tools and not from
+thinking, and one wire for all who speak this format is worth more than thoughts that would have to be kept and sent
+back encrypted. A model that must reason beside its tools gets a wire of its own next to this one.
+"""
+
+import json
 from collections.abc import AsyncGenerator
 
 import aiohttp
 
-from common.errors import ContentRefused, ModelError, ProviderTimeout, ProviderUnavailable, ServiceError
+from common.errors import ModelError, ProviderTimeout, ProviderUnavailable, ServiceError
 from common.models.call import ModelCall
 from common.models.deadline import Deadline
 from common.models.http_pool import Sockets, headers_of, let_go, read_refusal
@@ -14,6 +20,8 @@ from common.models.provider_errors import refusal
 from common.models.reply_builder import Gathered
 from common.models.sse_reader import Frames
 from common.models.stream_delta import of_event
+
+_MOST_BYTES = 8 * 1024**2
 
 
 class OpenAiWire:
@@ -31,15 +39,12 @@ class OpenAiWire:
         response: aiohttp.ClientResponse | None = None
         failure: ServiceError | None = None
         try:
-            async with asyncio.timeout_at(deadline.at):
+            async with deadline.wait():
                 response = await self._post(call, api_base)
-                if response.status >= 400:
-                    failure = refusal(response.status, headers_of(response), await read_refusal(response))
-                elif response.status != 200:
-                    failure = ModelError()
+                failure = await _refusal_of(response)
             while failure is None:
-                async with asyncio.timeout_at(deadline.at):
-                    part = await response.content.readany()
+                async with deadline.wait():
+                    part = await _next_part(response)
                 events = frames.feed(part) if part else frames.finish()
                 if text := "".join([gathered.add(of_event(event)) for event in events]):
                     yield text
@@ -48,33 +53,59 @@ class OpenAiWire:
                 failure = frames.failure
                 if frames.done:
                     deadline.over()
-                elif gathered.begun:
-                    deadline.heard()
-        except aiohttp.ClientError:
-            failure = ProviderUnavailable()
-        except TimeoutError:
-            failure = ProviderTimeout()
-        except Exception:
-            failure = ModelError()
+                else:
+                    deadline.heard(gathered.begun)
+        except Exception as error:
+            failure = _failure(error)
         finally:
             if response is not None:
                 let_go(response)
         # Raised out here, so that it has no context: an exception of the wire holds the request, and in it the key.
-        if gathered.refused:
-            failure = ContentRefused()
-        elif frames.done:
-            failure = frames.failure  # How the connection ended after that says nothing.
-        elif failure is None and not frames.ended:
-            failure = frames.failure or ProviderUnavailable()
+        failure = _failure_at_end(frames, failure)
         if failure is not None:
             raise failure
 
     async def _post(self, call: ModelCall, api_base: str | None) -> aiohttp.ClientResponse:
         headers = {
-            "Authorization": f"Bearer {call.key.reveal()}",
             "Content-Type": "application/json",
             "Accept": "text/event-stream",
             # Frames come as they are made.
             "Accept-Encoding": "identity",
         }
+        # A server of the operator's own may take calls without a key.
+        if key := call.key.reveal():
+            headers["Authorization"] = f"Bearer {key}"
         return await self._sockets.post(f"{api_base}/chat/completions", headers, request_body(call))
+
+
+async def _refusal_of(response: aiohttp.ClientResponse) -> ServiceError | None:
+    """Why there is no answer; None where there is one."""
+    if response.status >= 400:
+        return refusal(response.status, headers_of(response), await read_refusal(response))
+    return None if response.status == 200 else ModelError()
+
+
+async def _next_part(response: aiohttp.ClientResponse) -> bytes:
+    """The next bytes of the stream, none at its end. A whole answer instead of a stream is read as its one event."""
+    if response.content_type != "application/json" or response.content.at_eof():
+        return await response.content.readany()
+    body = b""
+    while len(body) <= _MOST_BYTES and (part := await response.content.readany()):
+        body += part
+    return b"data: " + json.dumps(json.loads(body)).encode() + b"\n\n"
+
+
+def _failure(error: Exception) -> ServiceError:
+    """The error that an exception of the wire stands for."""
+    if isinstance(error, aiohttp.ClientError):
+        return ProviderUnavailable()
+    return ProviderTimeout() if isinstance(error, TimeoutError) else ModelError()
+
+
+def _failure_at_end(frames: Frames, failure: ServiceError | None) -> ServiceError | None:
+    """Why the answer is none; None where it is one. How a connection ended after the end says nothing."""
+    if frames.done and isinstance(failure, ProviderUnavailable | ProviderTimeout | None):
+        return frames.failure
+    if failure is None and not frames.ended:
+        return frames.failure or ProviderUnavailable()
+    return failure

@@ -130,8 +130,11 @@ def _said(finished: TurnFinished) -> Message:
     message.metadata.update(
         {
             "agent_name": finished.agent_name,
+            "provider": finished.provider,
             "model_id": finished.model_id,
+            "fallback_from": finished.fallback_from,
             "latency_ms": finished.latency_ms,
+            "finish": finished.finish,
             "usage": {
                 "input_tokens": finished.usage.input_tokens,
                 "output_tokens": finished.usage.output_tokens,

@@ -82,7 +82,9 @@ class RunEncoder:
             ]
             state = _state(conversation.conversation_id, conversation.title, conversation.model_id)
             events = [
-                StateSnapshotEvent(snapshot=state | {"agent_name": conversation.last_agent or ""}),
+                StateSnapshotEvent(
+                    snapshot=state | {"agent_name": conversation.last_agent or "", "finish": _last_finish(conversation)}
+                ),
                 MessagesSnapshotEvent(messages=messages),
             ]
         return _frames(*events, RunFinishedEvent(thread_id=self._thread_id, run_id=self._run_id))
@@ -177,14 +179,23 @@ class RunEncoder:
             input_tokens=event.usage.input_tokens,
             output_tokens=event.usage.output_tokens,
         )
+        # The state began with the model that the settings choose; another one may have answered.
+        answered_by = [_patch("/model_id", event.model_id), _patch("/fallback_from", event.fallback_from)]
         return [
             _patch("/tokens", tokens),
+            *(answered_by if event.fallback_from else []),
+            _patch("/finish", event.finish),
             RunFinishedEvent(
                 thread_id=self._thread_id,
                 run_id=self._run_id,
                 outcome=self._outcome(),
                 usage=[usage],
-                result={"message_id": event.message_id, "agent_name": event.agent_name, "latency_ms": event.latency_ms},
+                result={
+                    "message_id": event.message_id,
+                    "agent_name": event.agent_name,
+                    "latency_ms": event.latency_ms,
+                    "finish": event.finish,
+                },
             ),
         ]
 
@@ -215,9 +226,16 @@ def _state(conversation_id: str, title: str, model_id: str) -> dict[str, Any]:
         "title": title,
         "agent_name": "",
         "model_id": model_id,
+        "fallback_from": None,
         "tokens": {"input": 0, "output": 0},
         "bytes_processed": 0,
+        "finish": "",
     }
+
+
+def _last_finish(conversation: Conversation) -> str:
+    """How the newest answer ended, where that was not by itself."""
+    return str(conversation.recent[-1].get("finish", "")) if conversation.recent else ""
 
 
 def _call(call_id: str, name: str, arguments: str) -> list[BaseEvent]:
@@ -235,8 +253,8 @@ def _patch(path: str, value: object) -> StateDeltaEvent:
 def _content(message_id: str, text: str) -> bytes:
     """The frame of a TextMessageContentEvent, of which there is one a token, without making one."""
     said = {"type": "TEXT_MESSAGE_CONTENT", "messageId": message_id, "delta": text}
-    return f"data: {json.dumps(said, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()
+    return f"data: {json.dumps(said, ensure_ascii=False, separators=(',', ':'))}\n\n".encode(errors="replace")
 
 
 def _frames(*events: BaseEvent) -> bytes:
-    return "".join(_ENCODER.encode(event) for event in events).encode()
+    return "".join(_ENCODER.encode(event) for event in events).encode(errors="replace")

@@ -16,11 +16,12 @@ from local.emulators.bigquery.types import Field
 
 @dataclass(frozen=True)
 class Change:
-    """A DML statement for DuckDB; running it gives the number of rows it changed."""
+    """A DML statement for DuckDB, run after ``first`` where there is one; each tells the number of rows it changed."""
 
     sql: str
     target: TableId
     columns: dict[TableId, set[str]]
+    first: str | None = None
 
 
 def compile_change(statement: Statement, store: Store) -> Change:
@@ -41,7 +42,7 @@ def compile_change(statement: Statement, store: Store) -> Change:
         sql = compiler.merge(tree)
     else:
         raise unsupported(f"{statement.kind} statements")
-    return Change(sql, table.id, compiler.columns)
+    return Change(sql, table.id, compiler.columns, compiler.first)
 
 
 class _Compiler:
@@ -50,6 +51,7 @@ class _Compiler:
     def __init__(self, statement: Statement, store: Store, table: Table, name: exp.Table) -> None:
         self.statement, self.store, self.table, self.name = statement, store, table, name
         self.columns: dict[TableId, set[str]] = {}
+        self.first: str | None = None
 
     @property
     def _alias(self) -> str:
@@ -127,6 +129,8 @@ class _Compiler:
         fields = [f for arm in arms for f in arm.fields]
         texts, checks = self._translated(select, len(values), fields)
         on, remaining = checks[0], list(checks[1:])
+        if _is_exchange(tree, arms):
+            return self._exchange(arms, texts, remaining, self._source(select))
         clauses = []
         for arm in arms:
             condition = remaining.pop(0) if arm.condition is not None else None
@@ -134,6 +138,20 @@ class _Compiler:
             clauses.append(arm.clause(condition, mine))
         using = self._source(select)
         return f"MERGE INTO {self.table.id.sql} AS {self._alias} USING {using} ON {on} " + " ".join(clauses)
+
+    def _exchange(self, arms: "list[_Arm]", values: list[str], conditions: list[str], source: str) -> str:
+        """A MERGE ON FALSE: DuckDB would compare every pair of rows, so the old go first and then the new come."""
+        statements = {}
+        for arm in arms:
+            where = f" WHERE {conditions.pop(0)}" if arm.condition is not None else ""
+            mine, values = values[: len(arm.values)], values[len(arm.values) :]
+            statements[arm.action] = (
+                f"DELETE FROM {self.table.id.sql} AS {self._alias}{where}"
+                if arm.action == "DELETE"
+                else arm.insertion(self.table.id.sql, mine, source) + where
+            )
+        self.first = statements["DELETE"]
+        return statements["INSERT"]
 
     def _select(self, values: list[exp.Expr], conditions: list[exp.Expr], source: exp.Expr | None) -> exp.Query:
         """The query that reads what the statement reads: values and conditions over target and source."""
@@ -228,6 +246,12 @@ class _Arm:
         if len(self.fields) != len(self.values):
             raise invalid_query("Inserted row has wrong column count at [1:1]")
 
+    def insertion(self, target: str, values: list[str], source: str) -> str:
+        """The arm as a statement of its own, over every row of the source."""
+        names = ", ".join(f'"{f.name}"' for f in self.fields)
+        cast = ", ".join(f"CAST({v} AS {f.duckdb})" for f, v in zip(self.fields, values, strict=True))
+        return f"INSERT INTO {target} ({names}) SELECT {cast} FROM {source}"
+
     def clause(self, condition: str | None, values: list[str]) -> str:
         head = "WHEN MATCHED" if self.matched else f"WHEN NOT MATCHED BY {'SOURCE' if self.by_source else 'TARGET'}"
         head += f" AND {condition}" if condition is not None else ""
@@ -239,6 +263,17 @@ class _Arm:
             names = ", ".join(f'"{f.name}"' for f in self.fields)
             return f"{head} THEN INSERT ({names}) VALUES ({', '.join(cast)})"
         return f"{head} THEN DELETE"
+
+
+def _is_exchange(tree: exp.Merge, arms: list[_Arm]) -> bool:
+    """Say whether a MERGE joins nothing, removes rows of the target and inserts those of the source."""
+    on = tree.args["on"].unnest()
+    return (
+        isinstance(on, exp.Boolean)
+        and not on.this
+        and sorted((arm.action, arm.by_source, arm.matched) for arm in arms)
+        == [("DELETE", True, False), ("INSERT", False, False)]
+    )
 
 
 def _sql(node: exp.Expr) -> str:

@@ -1,4 +1,4 @@
-"""Load jobs: newline-delimited JSON into a table, all of it or none; DuckDB parses, and a bad row is named."""
+"""Load jobs: newline-delimited JSON or Parquet into a table, all of it or none; DuckDB parses, a bad row is named."""
 
 import json
 import uuid
@@ -17,7 +17,9 @@ from local.emulators.bigquery.store import Store, Table, TableId
 from local.emulators.bigquery.types import Field
 
 _MAX_ROW_BYTES = 100 * 1024 * 1024
+_LEAST_OBJECT_BYTES = 1024 * 1024
 _BATCH = 2_000
+_FORMATS = ("NEWLINE_DELIMITED_JSON", "PARQUET")
 _DISPOSITIONS = ("WRITE_APPEND", "WRITE_TRUNCATE", "WRITE_EMPTY")
 
 
@@ -39,17 +41,19 @@ class Loads:
     def load(self, config: dict[str, Any], data: bytes) -> Loaded:
         """Run one load configuration over the uploaded file."""
         kind = str(config.get("sourceFormat") or "CSV").upper()
-        if kind != "NEWLINE_DELIMITED_JSON":
-            raise unsupported(f"load jobs of {kind}; use NEWLINE_DELIMITED_JSON")
+        if kind not in _FORMATS:
+            raise unsupported(f"load jobs of {kind}; use {' or '.join(_FORMATS)}")
         for option in ("timePartitioningDecorator", "schemaUpdateOptions", "decimalTargetTypes", "jsonExtension"):
             if config.get(option):
                 raise unsupported(f"load jobs with {option}")
         if int(config.get("maxBadRecords") or 0):
             raise unsupported("load jobs with maxBadRecords")
         table = self._destination(config)
-        path = self._store.scratch / f"load-{uuid.uuid4().hex}.json"
+        path = self._store.scratch / f"load-{uuid.uuid4().hex}"
         path.write_bytes(data)
         try:
+            if kind == "PARQUET":
+                return self._run_parquet(table, config, path, len(data))
             return self._run(table, config, path, len(data))
         finally:
             path.unlink(missing_ok=True)
@@ -91,6 +95,18 @@ class Loads:
             self._store.changed(table)
         return Loaded(rows, size, size)
 
+    def _run_parquet(self, table: Table, config: dict[str, Any], path: Path, size: int) -> Loaded:
+        disposition = str(config.get("writeDisposition") or "WRITE_APPEND").upper()
+        if disposition not in _DISPOSITIONS:
+            raise invalid(f"Invalid writeDisposition {disposition}")
+        with table.lock:
+            try:
+                rows = self._stored(table, disposition, lambda cursor: _insert_parquet(cursor, table, path))
+            except duckdb.Error as error:
+                raise invalid(f"Error while reading data, error message: {str(error).splitlines()[0]}") from error
+            self._store.changed(table)
+        return Loaded(rows, size, size)
+
     def _stored(self, table: Table, disposition: str, insert: Callable[[duckdb.DuckDBPyConnection], int]) -> int:
         with self._store.transaction() as cursor:
             if disposition == "WRITE_EMPTY" and self._store.rows(table, cursor):
@@ -103,11 +119,36 @@ class Loads:
 def _insert_fast(cursor: duckdb.DuckDBPyConnection, table: Table, path: Path, ignore_unknown: bool) -> int:
     if not path.stat().st_size:
         return 0
-    spelled = _spellings(cursor, table, path, ignore_unknown)
+    object_size = _object_size(path)
+    spelled = _spellings(cursor, table, path, ignore_unknown, object_size)
     if any((f.type == "STRUCT" or f.repeated) and f.name in spelled for f in table.fields):
         raise _Unsure("nested fields")
-    inserted = cursor.execute(_insert_sql(table, spelled), [str(path)]).fetchone()
+    inserted = cursor.execute(_insert_sql(table, spelled, object_size), [str(path)]).fetchone()
     return int(inserted[0]) if inserted else 0
+
+
+def _insert_parquet(cursor: duckdb.DuckDBPyConnection, table: Table, path: Path) -> int:
+    """Insert the file's columns by name; a column that the table lacks, or of another type, is refused."""
+    described = cursor.execute("SELECT column_name, column_type FROM (DESCRIBE FROM read_parquet(?))", [str(path)])
+    columns = {str(name).lower(): (str(name), str(kind)) for name, kind in described.fetchall()}
+    fields = {field.name.lower(): field for field in table.fields}
+    for name, (spelled, kind) in columns.items():
+        field = fields.get(name)
+        if field is None:
+            raise invalid(f"Provided Schema does not match Table: no such field: {spelled}.")
+        if _plain_type(field.duckdb) != _plain_type(kind):
+            raise invalid(
+                f"Provided Schema does not match Table: field {spelled} has changed type from {field.type} to {kind}"
+            )
+    names = ", ".join('"' + fields[name].name + '"' for name in columns)
+    inserted = cursor.execute(
+        f"INSERT INTO {table.id.sql} ({names}) SELECT {names} FROM read_parquet(?)", [str(path)]
+    ).fetchone()
+    return int(inserted[0]) if inserted else 0
+
+
+def _plain_type(kind: str) -> str:
+    return kind.replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ").replace(" ", "")
 
 
 def _insert_slow(cursor: duckdb.DuckDBPyConnection, table: Table, path: Path, ignore_unknown: bool) -> int:
@@ -126,12 +167,12 @@ class _Unsure(Exception):
 
 
 def _spellings(
-    cursor: duckdb.DuckDBPyConnection, table: Table, path: Path, ignore_unknown: bool
+    cursor: duckdb.DuckDBPyConnection, table: Table, path: Path, ignore_unknown: bool, object_size: int
 ) -> dict[str, list[str]]:
     """Field name -> the keys that mean it in this file; names ignore case."""
     keys = cursor.execute(
         "SELECT DISTINCT unnest(json_keys(json)) FROM "
-        f"(SELECT json FROM read_ndjson_objects(?, maximum_object_size={_MAX_ROW_BYTES}))",
+        f"(SELECT json FROM read_ndjson_objects(?, maximum_object_size={object_size}))",
         [str(path)],
     ).fetchall()
     known = {f.name.lower(): f.name for f in table.fields}
@@ -146,15 +187,22 @@ def _spellings(
     return found
 
 
-def _insert_sql(table: Table, spelled: dict[str, list[str]]) -> str:
+def _insert_sql(table: Table, spelled: dict[str, list[str]], object_size: int) -> str:
     present = [f for f in table.fields if f.name in spelled]
     read = ", ".join(f"{_quoted(spelled[f.name][0])}: {_quoted(_read_type(f))}" for f in present)
     columns = ", ".join(_converted(f, spelled) for f in table.fields)
     names = ", ".join(f'"{f.name}"' for f in table.fields)
-    source = f"read_json(?, format='newline_delimited', maximum_object_size={_MAX_ROW_BYTES}, columns={{{read}}})"
+    source = f"read_json(?, format='newline_delimited', maximum_object_size={object_size}, columns={{{read}}})"
     if not present:
-        source = f"read_ndjson_objects(?, maximum_object_size={_MAX_ROW_BYTES})"
+        source = f"read_ndjson_objects(?, maximum_object_size={object_size})"
     return f"INSERT INTO {table.id.sql} ({names}) SELECT {columns} FROM {source} AS _file"
+
+
+def _object_size(path: Path) -> int:
+    """Return the size that DuckDB must expect of a row, which it takes several times over for its buffers."""
+    with path.open("rb") as file:
+        longest = max((len(line) for line in file), default=0)
+    return min(max(longest + 1, _LEAST_OBJECT_BYTES), _MAX_ROW_BYTES)
 
 
 def _quoted(text: str) -> str:

@@ -33,6 +33,7 @@ class Plan:
     columns: dict[TableId, set[str]]
     parameters: tuple[str, ...]
     target: TableId | None = None
+    first: str | None = None
 
 
 @dataclass(frozen=True)
@@ -135,10 +136,11 @@ class Engine:
         table = self.store.table(target)
         with table.lock:
             try:
-                changed = cursor.execute(plan.sql, arguments).fetchone()
+                statements = [plan.sql] if plan.first is None else [plan.first, plan.sql]
+                changed = _execute_all(cursor, statements, arguments)
             finally:
                 self.store.changed(table)
-        return Result(plan.kind, (), (), size, plan.tables, int(changed[0]) if changed else 0)
+        return Result(plan.kind, (), (), size, plan.tables, changed)
 
 
 def compile_plan(sql: str, store: Store, default_dataset: str | None, types: dict[str, dict[str, Any]]) -> Plan:
@@ -147,12 +149,38 @@ def compile_plan(sql: str, store: Store, default_dataset: str | None, types: dic
     if not isinstance(statement.tree, exp.Query):
         change = dml.compile_change(statement, store)
         return Plan(
-            change.sql, statement.kind, (), statement.tables, change.columns, statement.parameters, change.target
+            change.sql,
+            statement.kind,
+            (),
+            statement.tables,
+            change.columns,
+            statement.parameters,
+            change.target,
+            change.first,
         )
     analysis = analyze(statement.tree, store, statement.tables)
     check(analysis.tree)
     translated = to_duckdb(analysis.tree)
     return Plan(translated, statement.kind, analysis.outputs, statement.tables, analysis.columns, statement.parameters)
+
+
+def _execute_all(cursor: duckdb.DuckDBPyConnection, statements: Sequence[str], arguments: dict[str, Any]) -> int:
+    """Run statements as one, all or nothing, and return how many rows they changed."""
+    if len(statements) == 1:
+        changed = cursor.execute(statements[0], arguments).fetchone()
+        return int(changed[0]) if changed else 0
+    cursor.execute("BEGIN")
+    try:
+        total = 0
+        for statement in statements:
+            used = {name: value for name, value in arguments.items() if f"${name}" in statement}
+            changed = cursor.execute(statement, used).fetchone()
+            total += int(changed[0]) if changed else 0
+        cursor.execute("COMMIT")
+    except BaseException:
+        cursor.execute("ROLLBACK")
+        raise
+    return total
 
 
 def _fields(outputs: Sequence[Output], description: Sequence[Any]) -> tuple[Field, ...]:

@@ -19,6 +19,7 @@ from local.emulators.bigquery.types import Field, bytes_sql, fields_from_schema
 
 CATALOG = "store"
 META = '"$emulator"'
+_MEMORY = "512MB"
 _INFORMATION = {
     "schemata": "catalog_name VARCHAR, schema_name VARCHAR, location VARCHAR",
     "tables": "table_catalog VARCHAR, table_schema VARCHAR, table_name VARCHAR, table_type VARCHAR, "
@@ -83,6 +84,10 @@ class Store:
         target = ":memory:" if directory is None else str(directory / "bigquery.duckdb").replace("'", "''")
         self._connection.execute(f"ATTACH '{target}' AS {CATALOG}")
         self._connection.execute("SET GLOBAL TimeZone='UTC'")
+        if directory is not None:
+            # What a query or load needs beyond this goes to disk: a laptop holds the product beside it.
+            self._connection.execute(f"SET memory_limit='{_MEMORY}'")
+        self._connection.execute("SET temp_directory='" + str(self.scratch / "spilled").replace("'", "''") + "'")
         macros.install(self._connection)
         self._open()
         # Queries see tables and nothing of the machine; load jobs read from the scratch folder only.
@@ -237,8 +242,10 @@ class Store:
         cursor.executemany(f"INSERT INTO {CATALOG}.{META}.column_field_paths VALUES (?,?,?,?,?,?,?)", paths)
 
     def patch_table(self, table_id: TableId, changes: dict[str, Any]) -> Table:
-        """Change what describes a table; its columns stay as they are."""
+        """Change what describes a table, and add columns at its end; those that are there stay as they are."""
         described = {"description", "friendlyName", "labels"}
+        if "schema" in changes:
+            self._add_columns(table_id, changes.pop("schema").get("fields", []))
         if refused := changes.keys() - described - {"tableReference", "etag"}:
             raise unsupported(f"changing {', '.join(sorted(refused))} of a table")
         with self._catalog_lock:
@@ -250,6 +257,42 @@ class Store:
                     [json.dumps(table.resource), table_id.dataset, table_id.table],
                 )
             return table
+
+    def _add_columns(self, table_id: TableId, entries: list[dict[str, Any]]) -> None:
+        """Give a table the columns of a schema that has all it has, in order, and NULLABLE ones after them."""
+        wanted = fields_from_schema(entries)
+        with self._catalog_lock:
+            table = self.table(table_id)
+            known = {field.name: field for field in table.fields}
+            added = [field for field in wanted if field.name not in known]
+            if any(known.get(field.name, field) != field for field in wanted) or not known.keys() <= {
+                field.name for field in wanted
+            }:
+                raise invalid(
+                    f"Provided Schema does not match Table {self.project}:{table_id.dataset}.{table_id.table}"
+                )
+            if any(field.required for field in added):
+                raise invalid("Provided Schema does not match Table: cannot add required fields to an existing schema.")
+            entries_by_name = {entry["name"]: entry for entry in entries}
+            # New columns stand at the end, whatever the order of the request.
+            ordered = (*table.fields, *added)
+            schema = {"fields": [entries_by_name[field.name] for field in ordered]}
+            resource = table.resource | {"schema": schema}
+            with table.lock, self.transaction() as cursor:
+                for field in added:
+                    cursor.execute(f'ALTER TABLE {table_id.sql} ADD COLUMN "{field.name}" {field.duckdb}')
+                where = [table_id.dataset, table_id.table]
+                cursor.execute(
+                    f"UPDATE {CATALOG}.{META}.resources SET body = ? WHERE dataset = ? AND name = ?",
+                    [json.dumps(resource), *where],
+                )
+                for name in ("tables", "columns", "column_field_paths"):
+                    cursor.execute(
+                        f"DELETE FROM {CATALOG}.{META}.{name} WHERE table_schema = ? AND table_name = ?", where
+                    )
+                self._describe(cursor, table_id, resource, ordered)
+                table.resource, table.fields, table.widths = resource, ordered, {}
+            self.version += 1
 
     def delete_table(self, table_id: TableId) -> None:
         with self._catalog_lock:

@@ -11,6 +11,12 @@ import { Work } from "./work";
 import type { ChartSpec, Opinion, StoredMessage, ToolResult } from "./contract";
 import type { Finished, RunListener } from "./thread";
 
+/** What is said below an answer that did not end by itself. */
+const ENDS: Record<string, string | undefined> = {
+  length: "Cut off at the model's output limit: the rest is missing.",
+  refused: "The model refused to answer this.",
+};
+
 export interface AnswerActions {
   /** Ask something else in the same conversation. */
   ask(question: string): void;
@@ -72,6 +78,7 @@ export class Answer implements RunListener {
     const feedback = this.#end(message.message_id, {
       modelId: message.model_id ?? "",
       latencyMs: message.latency_ms ?? 0,
+      finish: message.finish ?? "stop",
       tokens: (message.usage?.input_tokens ?? 0) + (message.usage?.output_tokens ?? 0),
     });
     if (message.feedback) {
@@ -189,7 +196,7 @@ export class Answer implements RunListener {
     this.actions.retry();
   }
 
-  #end(messageId: string, end: Pick<Finished, "modelId" | "latencyMs" | "tokens">): Feedback {
+  #end(messageId: string, end: Pick<Finished, "modelId" | "latencyMs" | "tokens" | "finish">): Feedback {
     const feedback = new Feedback((opinion) => this.actions.rate(messageId, opinion));
     const facts = [
       end.modelId,
@@ -199,7 +206,9 @@ export class Answer implements RunListener {
     ];
     const said = facts.filter(Boolean).join(" · ");
     this.element.dataset["messageId"] = messageId;
+    const note = ENDS[end.finish];
     this.#after.replaceChildren(
+      ...(note ? [el("p", { class: "note", role: "status" }, note)] : []),
       el(
         "footer",
         {},

@@ -68,6 +68,7 @@ export interface StoredMessage {
   agent_name: string | null;
   model_id: string | null;
   latency_ms: number | null;
+  finish: string | null;
   feedback: Opinion | null;
   tool_calls: ToolCall[];
   tool_results: { id: string; result: ToolResult }[];

@@ -9,6 +9,8 @@ export interface Finished {
   modelId: string;
   latencyMs: number;
   tokens: number;
+  /** How the answer ended; "stop" where it ended by itself. */
+  finish: string;
 }
 
 export interface RunListener {
@@ -124,7 +126,12 @@ function translate(listener: RunListener, end: (tell: () => void) => void): Agen
         end(() => listener.approvalNeeded(params.interrupts));
         return;
       }
-      const result = params.event.result as { message_id: string; agent_name: string; latency_ms: number };
+      const result = params.event.result as {
+        message_id: string;
+        agent_name: string;
+        latency_ms: number;
+        finish: string;
+      };
       const usage = params.event.usage?.[0];
       end(() =>
         listener.finished({
@@ -132,6 +139,7 @@ function translate(listener: RunListener, end: (tell: () => void) => void): Agen
           agentName: result.agent_name,
           modelId: usage?.model ?? modelId,
           latencyMs: result.latency_ms,
+          finish: result.finish,
           tokens: (usage?.inputTokens ?? 0) + (usage?.outputTokens ?? 0),
         }),
       );

@@ -20,7 +20,7 @@ from common.warehouse import schema
 from local.data import access, demo, warehouse
 from local.data.__main__ import KEY, PROJECT, emulated_bigquery, emulated_kms
 from local.data.access import Encrypt
-from local.data.focus_file import FocusFileError
+from local.data.focus.problems import FocusFileError
 from local.data.organizations import DEMO
 from local.data.prepare import prepare
 from local.emulators.process import EmulatorProcess
@@ -61,6 +61,13 @@ def quiet() -> Console:
 
 def rows(client: bigquery.Client, sql: str) -> list[dict[str, Any]]:
     return [dict(row) for row in client.query_and_wait(sql)]
+
+
+@pytest.fixture
+def no_bill(ready: bigquery.Client) -> None:
+    """What a test before loaded into focus_inc is gone."""
+    warehouse.create(ready, ["focus_inc"])
+    ready.query_and_wait(f"DELETE FROM `{FOCUS_TABLE}` WHERE TRUE")
 
 
 def load_focus(client: bigquery.Client, encrypt: Encrypt, path: Path, content: bytes) -> str:
@@ -209,6 +216,7 @@ def test_a_load_with_one_bad_row_loads_nothing(ready: bigquery.Client) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.usefixtures("no_bill")
 def test_a_focus_file_of_every_version_is_loaded(
     ready: bigquery.Client, encrypt: Encrypt, tmp_path: Path, version: str
 ) -> None:
@@ -234,6 +242,7 @@ def test_a_focus_file_makes_its_org_with_a_key_a_credential_and_settings(
     assert (profile["default_currency"], profile["org_dataset_id"]) == ("JPY", "focus_inc_prod")
 
 
+@pytest.mark.usefixtures("no_bill")
 def test_a_focus_file_with_one_bad_row_leaves_what_was_loaded_before(
     ready: bigquery.Client, encrypt: Encrypt, tmp_path: Path
 ) -> None:
@@ -247,7 +256,8 @@ def test_a_focus_file_with_one_bad_row_leaves_what_was_loaded_before(
     ]
 
 
-def test_the_same_focus_file_is_not_loaded_twice_and_another_replaces_it(
+@pytest.mark.usefixtures("no_bill")
+def test_the_same_focus_file_is_not_loaded_twice_and_a_changed_one_replaces_it(
     ready: bigquery.Client, encrypt: Encrypt, tmp_path: Path
 ) -> None:
     path = tmp_path / "costs.csv"
@@ -259,16 +269,19 @@ def test_the_same_focus_file_is_not_loaded_twice_and_another_replaces_it(
     assert rows(ready, f"SELECT COUNT(*) AS n FROM `{FOCUS_TABLE}`") == [{"n": 8}]
 
 
-def test_a_load_that_was_interrupted_is_done_again(ready: bigquery.Client, encrypt: Encrypt, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("no_bill")
+def test_a_load_whose_rows_are_not_all_there_any_more_is_done_again(
+    ready: bigquery.Client, encrypt: Encrypt, tmp_path: Path
+) -> None:
     path = tmp_path / "costs.csv"
     load_focus(ready, encrypt, path, as_csv([FOCUS_1_0] * 4))
-    ready.query_and_wait(f"DELETE FROM `{FOCUS_TABLE}` WHERE TRUE")
-    warehouse.set_mark(ready, FOCUS_TABLE, "")
+    ready.query_and_wait(f"DELETE FROM `{FOCUS_TABLE}` WHERE x_source_record_id = '3'")
     load_focus(ready, encrypt, path, as_csv([FOCUS_1_0] * 4))
     assert rows(ready, f"SELECT COUNT(*) AS n FROM `{FOCUS_TABLE}`") == [{"n": 4}]
 
 
 @pytest.mark.skipif(not SAMPLE.exists(), reason="the sample FOCUS file is not beside this checkout")
+@pytest.mark.usefixtures("no_bill")
 def test_the_sample_export_sums_per_service_to_the_last_digit(ready: bigquery.Client, encrypt: Encrypt) -> None:
     prepare(ready, encrypt, TODAY, SAMPLE, quiet())
     expected: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)

@@ -1,0 +1,95 @@
+"""Keeps calls away from a provider's address that does not answer, so that nobody waits for it in vain."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from math import ceil
+
+from common import limits
+from common.errors import ProviderTimeout, ProviderUnavailable, ServiceError
+
+
+class Breaker:
+    """Watches one address: failures in a row open it, and after a while one call probes and decides for all.
+
+    closed --five failures within a minute--> open --its time is over--> one probe --answered--> closed
+                                               ^                             |
+                                               +------ failed: twice as long-+
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failures: deque[float] = deque(maxlen=limits.BREAKER_FAILURES)
+        self._open_until: float | None = None
+        self._open_seconds = limits.BREAKER_OPEN_SECONDS
+        self._probe: Passage | None = None
+
+    def enter(self) -> "Passage":
+        """Let a call through. Raises ProviderUnavailable, with when to try again, while the address is left alone."""
+        passage = Passage(self)
+        if self._open_until is not None:
+            left = self._open_until - self._clock()
+            if left > 0 or self._probe is not None:
+                raise ProviderUnavailable(retry_after=max(1, ceil(left)))
+            self._probe = passage
+        return passage
+
+    def _heard(self) -> None:
+        """The address answers: whatever it says, it is there."""
+        self._failures.clear()
+        self._open_until = None
+        self._open_seconds = limits.BREAKER_OPEN_SECONDS
+
+    def _failed(self, passage: "Passage") -> None:
+        now = self._clock()
+        if passage is self._probe:
+            self._open_seconds = min(2 * self._open_seconds, limits.BREAKER_LONGEST_SECONDS)
+            self._open_until = now + self._open_seconds
+        elif self._open_until is None:
+            self._failures.append(now)
+            recent = now - self._failures[0] <= limits.BREAKER_WINDOW_SECONDS
+            if recent and len(self._failures) == limits.BREAKER_FAILURES:
+                self._failures.clear()
+                self._open_until = now + self._open_seconds
+
+    def _left(self, passage: "Passage") -> None:
+        if passage is self._probe:
+            self._probe = None
+
+
+class Passage:
+    """One call's way through a breaker. Who leaves without a word, as a client that goes away does, decides nothing."""
+
+    def __init__(self, breaker: Breaker) -> None:
+        self._breaker = breaker
+        self._is_heard = False
+
+    def heard(self) -> None:
+        """The model begins to answer, or goes on."""
+        if not self._is_heard:
+            self._is_heard = True
+            self._breaker._heard()
+
+    def failed(self, error: ServiceError) -> None:
+        """The call ended with an error; one that the provider itself stated shows that it is there."""
+        if isinstance(error, ProviderUnavailable | ProviderTimeout):
+            self._breaker._failed(self)
+        else:
+            self._breaker._heard()
+
+    def leave(self) -> None:
+        """The call is over, however it ended."""
+        self._breaker._left(self)
+
+
+class Breakers:
+    """A breaker for each address of each provider, made when it is first called."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._by_address: dict[tuple[str, str | None], Breaker] = {}
+
+    def enter(self, provider: str, address: str | None) -> Passage:
+        """Let a call through to an address. Raises ProviderUnavailable while the address is left alone."""
+        breaker = self._by_address.setdefault((provider, address), Breaker(self._clock))
+        return breaker.enter()

@@ -1,0 +1,49 @@
+"""What a model's tokens cost: plain, cached and long-context prices, in US dollars for a million tokens."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Tier(BaseModel):
+    """The prices of one range of prompt lengths; a cache price that is absent is the price of plain input."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input_price: Decimal = Field(ge=0)
+    output_price: Decimal = Field(ge=0)
+    cached_input_price: Decimal | None = Field(None, ge=0)
+    cache_write_price: Decimal | None = Field(None, ge=0)
+
+    def cost(self, input_tokens: int, output_tokens: int, cached_tokens: int, cache_write_tokens: int) -> Decimal:
+        """US dollars of one call; cached and written tokens are part of the input."""
+        cached = min(cached_tokens, input_tokens)
+        written = min(cache_write_tokens, input_tokens - cached)
+        read_price = self.input_price if self.cached_input_price is None else self.cached_input_price
+        write_price = self.input_price if self.cache_write_price is None else self.cache_write_price
+        total = self.input_price * (input_tokens - cached - written)
+        total += read_price * cached + write_price * written + self.output_price * output_tokens
+        return total / 1_000_000
+
+
+class LongContext(Tier):
+    """The prices of a call whose input has more than ``above`` tokens, for all of its tokens."""
+
+    above: int = Field(gt=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """The prices of one model."""
+
+    plain: Tier
+    long_context: LongContext | None = None
+
+    def cost(
+        self, input_tokens: int, output_tokens: int, cached_tokens: int = 0, cache_write_tokens: int = 0
+    ) -> Decimal:
+        """US dollars of one call to the provider."""
+        longer = self.long_context
+        tier = longer if longer is not None and input_tokens > longer.above else self.plain
+        return tier.cost(input_tokens, output_tokens, cached_tokens, cache_write_tokens)

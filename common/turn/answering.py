@@ -1,0 +1,63 @@
+"""The models that may answer one turn: the chosen one, and those that stand in while it does not answer."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+
+from common.agents.loop import AgentLoop
+from common.errors import ServiceError
+from common.models.call import Completion
+from common.models.catalog import Model
+from common.models.fallback import Candidate, FallbackCompletion
+from common.organizations.directory import Credential
+from common.organizations.serving import Served
+from common.secret import Secret
+from common.telemetry.log import Log
+from common.tenant import OrgSlug
+from common.turn.admission import Slot
+from common.turn.silence import LendingCompletion
+
+OpenKey = Callable[[Credential | None], Awaitable[Secret]]
+
+
+class AnsweringModels:
+    """Puts a turn's fallback and its place around the models that its loop asks, and knows which one answered."""
+
+    def __init__(
+        self, chosen: Model, fallback: Sequence[Served], open_key: OpenKey, slot: Slot, log: Log, org: OrgSlug
+    ) -> None:
+        self._chosen = chosen
+        self._fallback = fallback
+        self._open_key = open_key
+        self._slot = slot
+        self._log = log
+        self._org = org
+        self._completion: FallbackCompletion | None = None
+
+    def over(self, loop: AgentLoop) -> AgentLoop:
+        """The loop that asks these models."""
+        return loop.over(self._wrap)
+
+    @property
+    def model(self) -> Model:
+        """The model that answers, or the chosen one as long as no other was asked."""
+        return (self._completion and self._completion.model) or self._chosen
+
+    @property
+    def fallback_from(self) -> str | None:
+        """The chosen provider and model, where another one answers."""
+        return None if self.model is self._chosen else f"{self._chosen.provider}/{self._chosen.model_id}"
+
+    def _wrap(self, completion: Completion) -> Completion:
+        candidates = [Candidate(each.model, partial(self._open_key, each.credential)) for each in self._fallback]
+        self._completion = FallbackCompletion(completion, candidates, self._note)
+        return LendingCompletion(self._completion, self._slot)
+
+    def _note(self, model: Model, error: ServiceError) -> None:
+        self._log.info(
+            "model.fallback",
+            org=self._org,
+            provider=model.provider,
+            model_id=model.model_id,
+            fallback_from=f"{self._chosen.provider}/{self._chosen.model_id}",
+            code=error.code,
+        )
