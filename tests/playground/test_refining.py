@@ -68,6 +68,15 @@ async def test_dates_are_chosen(serving: Serving, visiting: Visiting) -> None:
     await expect(visit.answer.locator("summary[aria-label^='Period']")).to_contain_text("20 Feb – 2 Mar 2026")
 
 
+async def test_any_days_are_compared_with_as_many_before(serving: Serving, visiting: Visiting) -> None:
+    visit = await spent(serving, visiting, "What did we spend by provider from 2026-03-03 to 2026-03-17?")
+    question = await choose(visit, "Compare with", "the period before")
+    assert question == ("Compare what we spent by provider from 2026-03-03 to 2026-03-17 with 2026-02-16 to 2026-03-02")
+    asked_for = visit.answer.locator("details.work dl")
+    await expect(asked_for.first).to_contain_text("start date2026-02-16end date2026-03-02")
+    await expect(asked_for.last).to_contain_text("start date2026-03-03end date2026-03-17")
+
+
 async def test_filters_are_added_and_removed(serving: Serving, visiting: Visiting) -> None:
     visit = await spent(serving, visiting)
     question = await choose(visit, "Filter", "AWS")

@@ -19,7 +19,10 @@ class Page {
   readonly #problem = el("p", { class: "problem banner", role: "alert", hidden: true });
   readonly #place = el("div", { class: "place" });
   readonly #menu: HTMLButtonElement;
-  readonly #sidebar = new Sidebar((conversationId, messageId) => this.#open(conversationId, messageId));
+  readonly #sidebar = new Sidebar(
+    (conversationId, messageId) => this.#open(conversationId, messageId),
+    () => this.#showSidebar(true),
+  );
   readonly #composer = new Composer(
     (question) => this.#chat?.ask(question),
     () => this.#chat?.stop(),
@@ -61,13 +64,6 @@ class Page {
     );
     main.addEventListener("click", () => this.#showSidebar(false));
     window.addEventListener("hashchange", () => void this.#follow());
-    document.addEventListener("keydown", (event) => {
-      if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !document.querySelector("dialog[open]")) {
-        event.preventDefault();
-        this.#showSidebar(true);
-        this.#sidebar.find();
-      }
-    });
   }
 
   /** Show what the address says: #/organisation/conversation. */

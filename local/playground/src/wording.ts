@@ -21,6 +21,7 @@ const SUBJECTS: Record<string, string> = {
 };
 // Filters whose values say by themselves what they are of.
 const SELF_EVIDENT = ["provider", "service category", "cost type"];
+const VERB = /^(list|get|find|show|query|detect|describe|read) /;
 const DAY = 86_400_000;
 const DATE = /^\d{4}-\d\d-\d\d$/;
 const MONTHS = new Intl.DateTimeFormat("en", { month: "long", year: "numeric", timeZone: "UTC" });
@@ -36,7 +37,7 @@ export function subjectOf(name: string, args: Row, result: ToolResult): Subject 
   }
   const by = [args["group_by"] ?? args["dimension"] ?? summary["group_by"] ?? summary["dimension"] ?? ""].flat();
   return {
-    about: SUBJECTS[name] ?? `Show ${words(name)}`,
+    about: SUBJECTS[name] ?? `Show ${words(name).replace(VERB, "")}`,
     by: by.map((each) => words(String(each))).filter(Boolean).join(" and "),
     filters: filtersOf(summary["filters"]),
     period: inDays(start, end),
