@@ -286,3 +286,18 @@ async def test_a_providers_limit_says_when_to_try_again(serving: Serving, visiti
     await expect(retry).to_be_enabled()
     await retry.click()
     await expect(visit.answer.locator(".prose")).to_have_text("Here.")
+
+
+async def test_a_refusal_says_when_to_try_again(
+    serving: Serving, visiting: Visiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("USER_MESSAGES_PER_MINUTE", "1")
+    visit: Visit = await visiting(await serving())
+    for _ in range(2):
+        await visit.ask(SPEND)
+        await expect(visit.answer).to_have_attribute("aria-busy", "false")
+    await expect(visit.answer.get_by_role("alert")).to_contain_text("Too many messages")
+    await expect(visit.answer.get_by_role("button", name="Try again")).to_be_disabled()
+    await expect(visit.answer.get_by_text(re.compile(r"^in \d+ seconds?$"))).to_be_visible()
+    # The browser and the AG-UI client note the 429 in the console.
+    visit.problems[:] = [each for each in visit.problems if "429" not in each]
