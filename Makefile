@@ -42,10 +42,10 @@ bench: .venv/.installed ## Run the benchmarks and print their tables
 screenshot: .venv/.installed ## Make the README's picture of the page anew
 	SCREENSHOT=local/playground/screenshot.png $(BIN)/python -m pytest tests/playground -k pictured
 
-lock: .venv/.installed ## Compile the lock files from pyproject.toml
-	$(BIN)/uv pip compile --quiet --python-version 3.11 --custom-compile-command 'make lock' --no-emit-index-url \
+lock: .venv/.installed ## Compile the lock files, with hashes, from pyproject.toml
+	$(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.11 --custom-compile-command 'make lock' --no-emit-index-url \
 		pyproject.toml --output-file requirements.txt
-	$(BIN)/uv pip compile --quiet --python-version 3.11 --custom-compile-command 'make lock' --no-emit-index-url \
+	$(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.11 --custom-compile-command 'make lock' --no-emit-index-url \
 		--constraint requirements.txt --extra dev pyproject.toml --output-file requirements-dev.txt
 
 clean: ## Remove the local cloud's state (.local) and caches, not the virtual environment

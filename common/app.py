@@ -2,9 +2,9 @@
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -31,7 +31,7 @@ from common.record.sync import Sync
 from common.record.writer import RecordWriter
 from common.settings import InvalidSettings, Settings, load_settings
 from common.telemetry.log import Log
-from common.telemetry.readiness import Readiness
+from common.telemetry.readiness import Probe, Readiness
 from common.warehouse.client import Warehouse
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class Services:
     clock: Clock = utc_now
     model: "Completion | None" = None
     more_skills: tuple[Path, ...] = ()
+    more_probes: Mapping[str, Probe] = field(default_factory=dict)
 
     @cached_property
     def log(self) -> Log:
@@ -117,7 +118,8 @@ class Services:
 
     @cached_property
     def readiness(self) -> Readiness:
-        probes = {"firestore": self.documents.ping, "bigquery": self.warehouse.ping, "kms": self.provider_keys.ping}
+        asked = {"firestore": self.documents.ping, "bigquery": self.warehouse.ping, "kms": self.provider_keys.ping}
+        probes = {**asked, **self.more_probes}
         measures = {"outbox": Backlog(self.documents, self.clock).measure}
         return Readiness(self.settings, self.log, probes, measures)
 

@@ -17,17 +17,20 @@ from google.cloud import firestore
 from google.cloud.firestore_v1 import types
 from google.cloud.firestore_v1.base_query import FieldFilter
 
-from common import limits
 from common.errors import DocumentsUnavailable
 from common.telemetry.tracing import span
 
+DOCUMENTS_SECONDS = 10.0
+
 Data = dict[str, Any]
+
+_REQUEST_TIME = types.DocumentTransform.FieldTransform.ServerValue.REQUEST_TIME
 
 _RETRY = AsyncRetry(
     predicate=lambda error: isinstance(error, google.ServiceUnavailable),
     initial=0.1,
     maximum=1.0,
-    timeout=limits.DOCUMENTS_SECONDS,
+    timeout=DOCUMENTS_SECONDS,
 )
 
 
@@ -37,11 +40,12 @@ class DocumentConflict(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The contents of one document when it was read."""
+    """The contents of one document when it was read; both times are Firestore's, ``read_at`` where it says one."""
 
     path: str
     data: Data
     updated_at: datetime
+    read_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +58,24 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Write a document that must not exist yet."""
+    """Write a document that must not exist yet; the field that ``stamp`` names gets Firestore's own time."""
 
     path: str
     data: Data
+    stamp: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """Change some fields of a document that must exist and, if given, be unchanged since ``unchanged_since``."""
+    """Change some fields of a document that must exist and, if given, be unchanged since ``unchanged_since``.
+
+    The field that ``stamp`` names gets Firestore's own time.
+    """
 
     path: str
     data: Data
     unchanged_since: datetime | None = None
+    stamp: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +143,8 @@ class Documents:
                 if read.WhichOneof("result") == "found":
                     path = read.found.name.removeprefix(self._root)
                     data = {name: _decoded(value) for name, value in read.found.fields.items()}
-                    found[path] = Document(path, data, _moment(read.found.update_time))
+                    updated_at, read_at = _moment(read.found.update_time), _moment(read.read_time)
+                    found[path] = Document(path, data, updated_at, read_at)
         return found
 
     async def query(
@@ -161,8 +171,11 @@ class Documents:
         if fields is not None:
             query = query.select(fields)
         async with _asked("firestore.query"):
-            stream = query.stream(retry=_RETRY, timeout=limits.DOCUMENTS_SECONDS)
-            return [Document(found.reference.path, found.to_dict(), found.update_time) async for found in stream]
+            stream = query.stream(retry=_RETRY, timeout=DOCUMENTS_SECONDS)
+            return [
+                Document(found.reference.path, found.to_dict(), found.update_time, found.read_time)
+                async for found in stream
+            ]
 
     async def count(self, collection: str, where: Sequence[Where] = ()) -> int:
         """Count the documents of a collection that meet the conditions, without reading them."""
@@ -170,7 +183,7 @@ class Documents:
         for condition in where:
             query = query.where(filter=FieldFilter(condition.field, condition.is_, condition.value))
         async with _asked("firestore.count"):
-            answer = await query.count().get(retry=_RETRY, timeout=limits.DOCUMENTS_SECONDS)
+            answer = await query.count().get(retry=_RETRY, timeout=DOCUMENTS_SECONDS)
         return int(answer[0][0].value)
 
     async def commit(self, writes: Sequence[Write]) -> list[datetime]:
@@ -208,12 +221,14 @@ class Documents:
             case Count(by=by, data=data):
                 into.update_mask.field_paths.extend(data)
                 into.update_transforms.add(field_path="total").increment.integer_value = by
+        if isinstance(write, Create | Patch) and write.stamp is not None:
+            into.update_transforms.add(field_path=write.stamp).set_to_server_value = _REQUEST_TIME
 
     def _name(self, path: str) -> str:
         return f"{self._root}{path}"
 
     def _call(self) -> dict[str, Any]:
-        return {"metadata": self._client._rpc_metadata, "retry": _RETRY, "timeout": limits.DOCUMENTS_SECONDS}
+        return {"metadata": self._client._rpc_metadata, "retry": _RETRY, "timeout": DOCUMENTS_SECONDS}
 
     async def ping(self) -> None:
         """Read a document that need not exist. Raises DocumentsUnavailable."""

@@ -19,6 +19,7 @@ ServiceError
 ├── RateLimited 429 rate_limited
 │   └── TooManyTurns 429 too_many_turns
 ├── Unavailable 503 unavailable
+│   ├── Restarting 503 restarting
 │   ├── DocumentsUnavailable 503 session_store_unavailable
 │   ├── WarehouseUnavailable 503 warehouse_unavailable
 │   └── KeyServiceUnavailable 503 key_service_unavailable
@@ -149,22 +150,27 @@ class TooManyTurns(RateLimited):
 class Unavailable(ServiceError):
     status = 503
     code = "unavailable"
-    detail = "A service this depends on does not answer. Nothing was lost; try again shortly."
+    detail = "A service this depends on does not answer. Try again shortly."
+
+
+class Restarting(Unavailable):
+    code = "restarting"
+    detail = "The service is being restarted. Send the message again."
 
 
 class DocumentsUnavailable(Unavailable):
     code = "session_store_unavailable"
-    detail = "The session store does not answer. Nothing was lost; try again shortly."
+    detail = "The session store does not answer. Try again shortly."
 
 
 class WarehouseUnavailable(Unavailable):
     code = "warehouse_unavailable"
-    detail = "The data warehouse does not answer. Nothing was lost; try again shortly."
+    detail = "The data warehouse does not answer. Try again shortly."
 
 
 class KeyServiceUnavailable(Unavailable):
     code = "key_service_unavailable"
-    detail = "The key service does not answer. Nothing was lost; try again shortly."
+    detail = "The key service does not answer. Try again shortly."
 
 
 class ModelError(ServiceError):

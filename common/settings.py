@@ -12,6 +12,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from common import limits
 
+# A smaller window would not hold the product's own prompt and tools.
+LOCAL_WINDOW_LEAST = 2_048
+
 _SIZE = re.compile(r"(\d+)\s*(B|KB|MB|GB|TB)?", re.IGNORECASE)
 _ACCOUNT = "chat-{org_slug}@a-project.iam.gserviceaccount.com"
 _ACCOUNT_PATTERN = re.compile(r"[a-z0-9-]*\{org_(slug|hash)\}[a-z0-9-]*@[a-z0-9.:-]+\.gserviceaccount\.com")
@@ -49,7 +52,7 @@ class LocalModel(BaseModel):
 
     base_url: ApiBase
     model_id: str = Field(min_length=1, max_length=limits.MODEL_ID_CHARS)
-    context_window: int = Field(ge=limits.LOCAL_WINDOW_LEAST, le=10_000_000)
+    context_window: int = Field(ge=LOCAL_WINDOW_LEAST, le=10_000_000)
     max_output: int = Field(ge=1, le=limits.MAX_ANSWER_TOKENS)
     calls_tools: bool = True
     needs_key: bool = False

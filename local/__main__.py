@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import io
 import os
 import sys
 
@@ -11,6 +12,7 @@ COMMANDS = {
     "ask": ("local.ask", "ask one question, and see the answer with the SQL behind it"),
     "chat": ("local.chat", "talk: a conversation with a history, commands, tables and charts"),
     "settings": ("local.settings", "show and change an organisation's chat settings and provider key"),
+    "drivers": ("local.drivers", "load an organisation's own counts (orders, customers) for costs per unit"),
     "guard": ("local.guard", "say whether a query that a model wrote would be admitted, and why not"),
     "boundary": ("local.boundary", "print the views and grants that keep organisations apart below the guard"),
 }
@@ -19,6 +21,10 @@ COMMANDS = {
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code: 0 done, 1 failed, 2 not understood."""
     given = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character gets a question mark for it, not an end.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, (module, purpose) in COMMANDS.items():

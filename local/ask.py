@@ -5,6 +5,7 @@ import json
 import sys
 
 from local.data.organizations import API_KEYS
+from local.ports import port
 from local.terminal.asking import Question, ask
 from local.terminal.client import Client, ConnectionLostError, RefusedError
 from local.terminal.screen import Screen
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_place(parser: argparse.ArgumentParser) -> None:
     """Declare where to ask, and as whom."""
-    parser.add_argument("--port", type=int, default=8002, help="where the product is served (8002)")
+    parser.add_argument("--port", type=port, default=8002, help="where the product is served (8002)")
     parser.add_argument("--org", default="acme_inc", help="acme_inc, globex_inc or focus_inc (acme_inc)")
     parser.add_argument("--user", default="terminal", help="the person who asks (terminal)")
 

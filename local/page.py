@@ -59,7 +59,7 @@ class Page:
         self._thread = threading.Thread(target=self._build, name="playground", daemon=True)
 
     def answers(self, method: str, path: str) -> bool:
-        """Whether the request is the page's."""
+        """Return true if the request is the page's."""
         return method in ("GET", "HEAD") and (path == "/" or path.startswith(ASSETS))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -187,7 +187,7 @@ def _tool(tool: Tool) -> Mapping[str, str]:
 
 
 def _shown(organization: Organization) -> Mapping[str, str]:
-    """What the page is told: also the key, which a real frontend keeps on its own server."""
+    """The data of the page: also the key, which a real frontend keeps on its own server."""
     return {
         "slug": organization.slug,
         "name": organization.company_name,

@@ -17,6 +17,9 @@ from rich.console import Console
 from rich.table import Table
 
 from common import app
+from common.app import Services
+from common.settings import InvalidSettings, load_settings
+from common.telemetry.readiness import Probe
 from local.data.__main__ import add_bill, emulated_bigquery, emulated_kms
 from local.data.focus.problems import FocusFileError
 from local.data.organizations import API_KEYS, DEMO, Organization, focus_organization
@@ -25,16 +28,34 @@ from local.data.warehouse import COSTS, has_rows, tenant_dataset
 from local.draining import Draining
 from local.emulators.process import EmulatorProcess, EmulatorStartError
 from local.page import Page
+from local.ports import port, problem_of
 from local.request_lines import show_requests
-from local.running import MODEL_ADDRESSES, AlreadyRunningError, alone, announced
+from local.running import MODEL_ADDRESSES, AlreadyRunningError, announced
+from local.state import StateError, StateFolder
 
 PROJECT = "local-dev-project"
 HOSTS = ("BIGQUERY_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST", "KMS_EMULATOR_HOST")
 
 
+class Death:
+    """The end of the emulators before ours; it stops this process, which then says so."""
+
+    def __init__(self) -> None:
+        self.sentence = ""
+
+    def of_emulators(self, code: int, told: str) -> None:
+        """Stop the process as Ctrl-C does."""
+        last = f" Their last word was: {told.splitlines()[-1]}" if told else ""
+        self.sentence = (
+            f"The emulators ended by themselves (code {code}), so nothing can be served. What was stored is kept; "
+            f"start again with make run.{last}"
+        )
+        os.kill(os.getpid(), signal.SIGINT)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("--port", type=int, default=8002, help="the port on 127.0.0.1 (8002)")
+    parser.add_argument("--port", type=port, default=8002, help="the port on 127.0.0.1 (8002)")
     parser.add_argument(
         "--state", type=Path, default=Path(".local"), help="where the local cloud keeps its data (.local)"
     )
@@ -50,11 +71,12 @@ def run(args: argparse.Namespace) -> int:
     Where the environment names all three emulator hosts, those serve; else they are started here and keep their data
     under ``state``.
     """
-    console, port = Console(), args.port
+    console = Console()
     # A stop at any moment ends by the with statements below, so that nothing that was started stays.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if _taken(port):
-        console.print(f"Port {port} is taken. Choose another one: make run PORT={port + 1}", highlight=False)
+    problem = problem_of(args.port)
+    if problem is not None:
+        _say(console, problem)
         return 1
     # The environment is the functions' own configuration; it is set before any of them is imported.
     os.environ.setdefault("GCP_PROJECT_ID", PROJECT)
@@ -63,65 +85,66 @@ def run(args: argparse.Namespace) -> int:
     os.environ.setdefault("USER_MESSAGES_PER_MINUTE", "600")
     loading = threading.Thread(target=_load_demo_model, daemon=True)
     loading.start()
+    death = Death()
     try:
-        with ExitStack() as stack:
-            emulators = _started(stack, args.state, port, console)
-            if emulators is not None:
-                os.environ.update(emulators.environment)
-                stack.enter_context(announced(args.state, {**emulators.environment, **_model_addresses()}))
-            today = datetime.now(UTC).date()
-            warehouse = emulated_bigquery(os.environ)
-            prepare(warehouse, emulated_kms(os.environ), today, args.focus, console, args.team_tag)
-            page = stack.enter_context(Page(_loaded(warehouse), partial(_say, console)))
-            with console.status("Loading the demo model"):
-                loading.join()
-            # Emulators that are somebody else's are drained by somebody else.
-            _serve(console, args, page, drained=emulators is not None)
+        _serve_all(console, args, loading, death)
     except KeyboardInterrupt:
-        console.print("Stopped.")
+        _say(console, death.sentence or "Stopped.")
     except FocusFileError as error:
-        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        _say(console, str(error))
         return error.exit_code
-    except (AlreadyRunningError, EmulatorStartError) as error:
-        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+    except (AlreadyRunningError, EmulatorStartError, StateError, InvalidSettings) as error:
+        _say(console, str(error))
         return 1
-    return 0
+    return 1 if death.sentence else 0
 
 
 def _model_addresses() -> dict[str, str]:
-    """Where models are, for commands beside this one: they check a key where the product sends it."""
+    """The addresses of models, for commands beside this one: they check a key where the product sends it."""
     return {name: os.environ.get(name, "") for name in MODEL_ADDRESSES}
 
 
-def _started(stack: ExitStack, state: Path, port: int, console: Console) -> EmulatorProcess | None:
-    """Start the emulators over the state, which no other process may hold; None where the environment names some."""
-    if all(os.environ.get(name) for name in HOSTS):
-        return None
-    stack.enter_context(alone(state, port))
-    directory = state / "emulators"
-    directory.mkdir(parents=True, exist_ok=True)
-    with console.status("Starting the emulators"):
-        return stack.enter_context(EmulatorProcess(os.environ["GCP_PROJECT_ID"], directory))
+def _serve_all(console: Console, args: argparse.Namespace, loading: threading.Thread, death: Death) -> None:
+    """Start what is to be served with, prepare its data, and serve until stopped."""
+    with ExitStack() as stack:
+        probes: dict[str, Probe] = {}
+        # Emulators that are somebody else's are drained by somebody else.
+        own = not all(os.environ.get(name) for name in HOSTS)
+        if own:
+            state = stack.enter_context(StateFolder(args.state, args.port))
+            with console.status("Starting the emulators"):
+                emulators = stack.enter_context(EmulatorProcess(os.environ["GCP_PROJECT_ID"], state.emulators))
+            emulators.watch(death.of_emulators)
+            os.environ.update(emulators.environment)
+            stack.enter_context(announced(args.state, {**emulators.environment, **_model_addresses()}))
+            probes["state"] = state.probe
+        warehouse = emulated_bigquery(os.environ)
+        today = datetime.now(UTC).date()
+        prepare(warehouse, emulated_kms(os.environ), today, args.focus, console, args.team_tag)
+        page = stack.enter_context(Page(_loaded(warehouse), partial(_say, console)))
+        with console.status("Loading the demo model"):
+            loading.join()
+        app.use(Services(load_settings(), more_probes=probes))
+        _serve(console, args, page, drained=own)
 
 
 def _serve(console: Console, args: argparse.Namespace, page: Page, *, drained: bool) -> None:
     from local.gateway import Gateway
     from local.own_machine import OwnMachine
 
-    port = args.port
     if not args.json_logs:
         show_requests(app.services(), console, args.state)
-    draining = Draining(OwnMachine(Gateway(page)), port)
+    draining = Draining(OwnMachine(Gateway(page)), args.port)
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if self.started:
-                _greet(console, port)
+                _greet(console, args.port)
 
     # Open connections get a moment to end when it is stopped, not for ever.
     config = uvicorn.Config(
-        draining, host="127.0.0.1", port=port, log_level="warning", lifespan="off", timeout_graceful_shutdown=5
+        draining, host="127.0.0.1", port=args.port, log_level="warning", lifespan="off", timeout_graceful_shutdown=5
     )
     with draining if drained else nullcontext():
         Server(config).run()
@@ -165,13 +188,3 @@ def _loaded(client: bigquery.Client) -> tuple[Organization, ...]:
 
 def _say(console: Console, text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def _taken(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return True
-    return False

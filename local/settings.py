@@ -111,7 +111,7 @@ async def _run(args: argparse.Namespace, change: SettingsChange | None) -> int:
 
 
 def _change(args: argparse.Namespace) -> SettingsChange | None:
-    """What is to change, None where nothing is. Raises ValidationError."""
+    """The settings change that the arguments ask for, or None. Raises ValidationError."""
     if args.action not in ("set", "rotate"):
         return None
     given: dict[str, Any] = {name: getattr(args, name, None) for name in _VALUES}

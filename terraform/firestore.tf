@@ -4,8 +4,8 @@ locals {
 
   # Large or never asked for: an index would only make writes slower, and dearer.
   unindexed = {
-    conversations = ["recent", "title"]
-    messages      = ["content", "tool_calls_json", "tool_results_json"]
+    conversations = ["lease", "leased_at", "recent", "title"]
+    messages      = ["content", "feedback", "tool_calls_json", "tool_results_json"]
     orgs          = ["credential", "profile", "settings"]
     outbox        = ["row"]
     pending       = ["exchange", "question", "waiting"]

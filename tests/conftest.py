@@ -1,7 +1,9 @@
 """What the tests share: the emulators as a process of their own, with the demo organisations loaded."""
 
+import atexit
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +21,23 @@ from local.emulators.process import EmulatorProcess
 PROJECT = "local-dev-project"
 # A loaded cloud is kept between runs, a folder a day: copying it takes a moment, loading it many seconds.
 LOADED = Path(__file__).parents[1] / ".cache" / "loaded-cloud"
+
+
+_STATUS = pytest.StashKey[int]()
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    session.config.stash[_STATUS] = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End without the interpreter's own end, at which DuckDB's binding prints a page of what is still alive."""
+    if "duckdb" in sys.modules and _STATUS in config.stash:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(config.stash[_STATUS])
 
 
 @dataclass(frozen=True, slots=True)

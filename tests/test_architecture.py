@@ -25,11 +25,11 @@ LAYERS = [
     {"skills", "conversations", "metering"},
     {"record"},
     {"transcript"},
-    {"agents", "identity", "charts"},
+    {"agents", "identity", "charts", "cost_query"},
     {"tools", "organizations"},
     {"documents", "warehouse"},
-    {"telemetry"},
-    {"models", "settings", "tenant"},
+    {"telemetry", "fair_queue"},
+    {"models", "settings", "stopping", "tenant"},
     {"focus", "limits", "errors", "secret", "text"},
 ]
 

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
-from common import limits
 from common.agents.events import Finish
 from common.models.call import FinishReason, Reply
+
+# A model that thought until its output limit is asked once more with so many times the limit.
+MODEL_ROOM_FOR_THOUGHTS = 4
 
 # Asked of a model that stopped without a word; it stands after all that there is to answer from.
 ASK_FOR_ANSWER = "Your last message was empty. Answer the question now, from what is above, without calling tools."
@@ -41,7 +43,7 @@ class Ending:
             return False
         if reply.finish_reason == "length":
             # Its thoughts used the output up; the answer needs room beside them.
-            self.room = limits.MODEL_ROOM_FOR_THOUGHTS
+            self.room = MODEL_ROOM_FOR_THOUGHTS
         asked_before = self.must_answer if has_results else self._repeated
         self.must_answer, self._repeated = has_results, True
         return not asked_before

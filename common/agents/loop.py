@@ -22,12 +22,12 @@ from common.secret import Secret
 from common.telemetry import timing
 from common.telemetry.tracing import span
 from common.tools.registry import BoundTools
-from common.tools.result import as_message, error_envelope
+from common.tools.result import as_message, as_model_message, error_envelope
 
 
 @dataclass(frozen=True, slots=True)
 class Briefing:
-    """What one run of the loop starts from."""
+    """The input of one run of the loop."""
 
     roster: Roster
     agent_name: str | None
@@ -76,7 +76,7 @@ class Answered:
 
 @dataclass(slots=True)
 class _State:
-    """What has happened so far in this run."""
+    """The state of a run so far."""
 
     agent: Agent
     history: Sequence[Message]
@@ -92,7 +92,7 @@ class _State:
 
     @property
     def ended(self) -> bool:
-        """Whether the loop stops for its client."""
+        """True if the loop stops for its client."""
         return bool(self.waiting)
 
     def say(self, text: str, *, begins: bool = True) -> TextDelta:
@@ -232,7 +232,7 @@ class AgentLoop:
     async def _continue(
         self, briefing: Briefing, continuation: Continuation, state: _State
     ) -> AsyncIterator[ToolFinished]:
-        """Make the calls that were allowed, and put what the client says to all of them into the exchange, in order."""
+        """Make the approved calls, and add the client's replies to the exchange, in order."""
         tools = briefing.tools_for(state.agent.tools)
         state.exchange.extend(continuation.paused.exchange)
         state.tool_calls = continuation.paused.tool_calls
@@ -245,13 +245,13 @@ class AgentLoop:
                 with timing.of_this_turn().stage("tools"):
                     finished = await self._finish(call, state.agent.name, tools, refusal)
                 yield replace(finished, call_id=waiting.waiting_id)
-                content = as_message(finished.result)
+                content = as_model_message(finished.result, shows_sql=tools.shows_sql(call.name))
             state.exchange.append({"role": "tool", "tool_call_id": call.call_id, "content": content})
 
     async def _call_tools(
         self, reply: Reply, state: _State, tools: BoundTools, briefing: Briefing
     ) -> AsyncGenerator[Event, None]:
-        """Run the calls of one step at the same time, and put them and their results into the exchange, in order.
+        """Run the calls of one step in parallel, and add calls and results to the exchange, in order.
 
         Calls that wait for the client are kept in the state.
         """
@@ -276,7 +276,8 @@ class AgentLoop:
                 task.cancel()
         for task in running:
             event = task.result()
-            state.exchange.append({"role": "tool", "tool_call_id": event.call_id, "content": as_message(event.result)})
+            content = as_model_message(event.result, shows_sql=tools.shows_sql(event.tool_name))
+            state.exchange.append({"role": "tool", "tool_call_id": event.call_id, "content": content})
         for waiting in state.waiting:
             yield waiting.event(state.agent.name)
 
@@ -300,7 +301,7 @@ class AgentLoop:
 
 
 def _transfer_target(reply: Reply, state: _State, roster: Roster) -> Agent | None:
-    """The agent that the reply hands over to; None where it does not, or names nobody else."""
+    """Return the agent that the reply hands over to, or None."""
     for call in reply.tool_calls:
         if call.name != TRANSFER:
             continue

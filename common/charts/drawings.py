@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from common import limits
 from common.charts.encodings import (
     BLUE,
     GREY,
@@ -19,6 +18,7 @@ from common.charts.encodings import (
     axis,
     down,
     layers,
+    only,
     point,
     size,
     timed,
@@ -29,6 +29,10 @@ from common.charts.encodings import (
 from common.charts.values import REST, Heading, Label, Measure, Row, Spec, Time, drawable
 from common.text import shorten
 from common.warehouse.json_values import json_safe
+
+# lines, and text below a title
+CHART_BYTES = 64_000
+CHART_LINE_CHARS = 100
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 _LINE_HEIGHT = 220
@@ -54,7 +58,7 @@ def bars(
         tick = {"type": "tick", "thickness": 3, "bandSize": 20, "opacity": 1}
         layered = layers(("x", to_the_right), (_BAR, measure), (tick, beside))
         drawing |= {"encoding": encoding, "layer": layered, "config": SIDE_BY_SIDE}
-    return _finished(heading, values, measure, drawing)
+    return finish(heading, values, measure, drawing)
 
 
 def diverging_bars(
@@ -71,7 +75,7 @@ def diverging_bars(
         "mark": _BAR,
         "encoding": down(values, label, (measure, *also)) | {"x": axis(measure, values) | _UNSTACKED, "color": colour},
     }
-    return _finished(heading, values, measure, drawing)
+    return finish(heading, values, measure, drawing)
 
 
 def line(
@@ -90,39 +94,43 @@ def line(
     else:
         layered = layers(("y", up), (mark, measure), (mark, beside))
         drawing |= {"encoding": encoding, "layer": layered, "config": SIDE_BY_SIDE}
-    return _finished(heading, values, measure, drawing)
+    return finish(heading, values, measure, drawing)
 
 
 def band(
-    heading: Heading, rows: Sequence[Row], time: Time, measure: Measure, low: Measure, high: Measure
+    heading: Heading,
+    rows: Sequence[Row],
+    time: Time,
+    measure: Measure,
+    low: Measure,
+    high: Measure,
+    before: tuple[Sequence[Row], Measure] | None = None,
 ) -> Spec | None:
-    """A line through the rows within the band from ``low`` to ``high``; None for fewer than two."""
-    values = _values(rows, (time.field, measure.field, low.field, high.field))
+    """A line through the rows within the band from ``low`` to ``high``, after what was before; None for fewer than two.
+
+    The rows of ``before`` have the same time and a measure of their own.
+    """
+    drawn = _values(rows, (time.field, measure.field, low.field, high.field))
+    earlier, *past = before or ((), *())
+    values = [*_values(earlier, (time.field, *(each.field for each in past))), *drawn]
     # The tallest of the three says how numbers are written on the axis that they share.
     up = axis(Measure(high.field, measure.title, measure.unit), values)
-    return _finished(
-        heading,
-        values,
-        measure,
-        {
-            "height": _LINE_HEIGHT,
-            "data": timed(values, time),
-            "encoding": {
-                "x": across(values, time),
-                "tooltip": [when(time), *tooltip(values, (measure, low, high))],
-            },
-            "layer": [
-                {
-                    "mark": {"type": "area", "color": BLUE, "opacity": 0.25},
-                    "encoding": {"y": up | {"field": low.field}, "y2": {"field": high.field}},
-                },
-                {
-                    "mark": _blue_line(point(len(values))),
-                    "encoding": {"y": up | {"field": measure.field}},
-                },
-            ],
-        },
-    )
+    told = (*past, measure, low, high)
+    area: Spec = {"type": "area", "color": BLUE, "opacity": 0.25}
+    layered = [
+        {"mark": area, "encoding": {"y": up | {"field": low.field}, "y2": {"field": high.field}}, **only(low)},
+        {"mark": _blue_line(point(len(values))), "encoding": {"y": up | {"field": measure.field}}, **only(measure)},
+    ]
+    grey: Spec = {"type": "line", "color": GREY, "point": point(len(values)) | {"color": GREY}}
+    layered += [{"mark": grey, "encoding": {"y": up | {"field": each.field}}, **only(each)} for each in past]
+    drawing: Spec = {
+        "height": _LINE_HEIGHT,
+        "data": timed(values, time),
+        **written(values, told),
+        "encoding": {"x": across(values, time), "tooltip": [when(time), *tooltip(values, told)]},
+        "layer": layered,
+    }
+    return finish(heading, values, measure, drawing) if len(drawn) > 1 else None
 
 
 def _blue_line(dots: Spec) -> Spec:
@@ -133,11 +141,11 @@ def _values(rows: Iterable[Row], fields: Sequence[str]) -> list[dict[str, Any]]:
     return [{name: json_safe(row[name]) for name in fields if name in row} for row in rows]
 
 
-def _finished(heading: Heading, values: Sequence[Row], measure: Measure, drawing: Spec) -> Spec | None:
+def finish(heading: Heading, values: Sequence[Row], measure: Measure, drawing: Spec) -> Spec | None:
     """The whole spec; None where there is too little to see, or too much to send."""
     if len(values) < 2 or not size(values, measure.field):
         return None
-    lines = [shorten(drawable(text), limits.CHART_LINE_CHARS) for text in heading.lines]
+    lines = [shorten(drawable(text), CHART_LINE_CHARS) for text in heading.lines]
     spec = {
         "$schema": SCHEMA,
         "description": ". ".join((heading.text, measure.label, *lines)),
@@ -147,4 +155,4 @@ def _finished(heading: Heading, values: Sequence[Row], measure: Measure, drawing
         "view": {"stroke": None},
         **drawing,
     }
-    return spec if len(json.dumps(spec)) <= limits.CHART_BYTES else None
+    return spec if len(json.dumps(spec)) <= CHART_BYTES else None

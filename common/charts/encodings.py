@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from string import Template
 
-from common import limits
 from common.charts.values import Grain, Label, Measure, Row, Spec, Time, titled
+
+CHART_POINTS = 62
 
 BLUE, VERMILLION, GREY = "#0072B2", "#D55E00", "#808080"
 _MILLION = 1_000_000
@@ -50,6 +51,11 @@ def layers(along: tuple[str, Spec], *marks: tuple[Spec, Measure]) -> list[Spec]:
         }
         for mark, measure in marks
     ]
+
+
+def only(measure: Measure) -> Spec:
+    """Only the rows that have the measure: a mark of others would be drawn to nowhere."""
+    return {"transform": [{"filter": {"field": measure.field, "valid": True}}]}
 
 
 def axis(measure: Measure, values: Sequence[Row]) -> Spec:
@@ -146,4 +152,4 @@ def when(time: Time) -> Spec:
 
 def point(number: int) -> Spec:
     """The points of a line, which a pointer can rest on. They are invisible if there are many."""
-    return {"size": 36, "opacity": 1 if number <= limits.CHART_POINTS else 0}
+    return {"size": 36, "opacity": 1 if number <= CHART_POINTS else 0}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any, Literal
 
-from common import limits
+CHART_BARS = 10
 
 Spec = dict[str, Any]
 Row = Mapping[str, Any]
@@ -95,7 +95,7 @@ def _numbered(name: str) -> Iterator[str]:
 
 def largest(rows: Sequence[Row], label: str, field: str, total: Any) -> list[dict[str, Any]]:
     """The first ten rows, and what is left of the total as one more; for rows in order, largest first."""
-    shown = labelled(rows[: limits.CHART_BARS], label)
+    shown = labelled(rows[:CHART_BARS], label)
     rest = total - sum(row[field] for row in shown)
     if len(rows) > len(shown) or rest:
         shown = labelled([*shown, {label: _OTHER, field: rest, REST: True}], label)

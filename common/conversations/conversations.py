@@ -20,6 +20,8 @@ from common.tenant import Principal, Tenant
 from common.transcript.conversation import Conversation, conversation_of
 from common.transcript.paths import conversation_path, conversations_path, listed_path
 
+LISTED_DAYS = 20
+
 _ORDER = (Sort("last_message_at", descending=True), Sort("__name__", descending=True))
 _LISTED = (
     "conversation_id", "user_id", "title", "status", "message_count", "provider", "model_id", "created_at",
@@ -44,7 +46,7 @@ class Rename(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """How much of a caller's list Firestore holds: all of it, or all back to ``held_from``."""
+    """The part of a caller's list that Firestore holds: all of it, or all back to ``held_from``."""
 
     at: datetime
     held_from: ListPosition | None
@@ -125,13 +127,13 @@ class Conversations:
         )
 
     def _noted(self, document: Document | None) -> _Listed | None:
-        if document is None or self._clock() - document.data["at"] > timedelta(days=limits.LISTED_DAYS):
+        if document is None or self._clock() - document.data["at"] > timedelta(days=LISTED_DAYS):
             return None
         held = document.data["held_from"]
         return _Listed(document.data["at"], ListPosition(held["at"], held["row_id"]) if held else None)
 
     async def _warmed(self, principal: Principal, noted_path: str, noted: _Listed | None) -> bool:
-        """Bring the next part of the list from the record to Firestore, and note it; False where nobody answers."""
+        """Copy the next part of the list from the record to Firestore. Returns false if the record does not answer."""
         before = noted.held_from if noted else None
         try:
             listed = await self._record.conversations(principal, before, limits.WARMED_CONVERSATIONS)
@@ -168,7 +170,7 @@ class Conversations:
 
 
 def summary(conversation: Conversation) -> dict[str, Any]:
-    """What a list says of a conversation."""
+    """The fields of a conversation in a list."""
     return {
         "conversation_id": conversation.conversation_id,
         "title": conversation.title,

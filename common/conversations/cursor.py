@@ -6,8 +6,9 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from common import limits
 from common.errors import BadRequest
+
+CURSOR_CHARS = 1_000
 
 Value = str | int | datetime
 
@@ -24,7 +25,7 @@ def encode(scope: Sequence[str], values: Sequence[Value]) -> str:
 
 def decode(scope: Sequence[str], cursor: str, kinds: Sequence[type[Value]]) -> tuple[Value, ...]:
     """Read the values back. Raises BadRequest unless they are of these kinds and of this list."""
-    if len(cursor) > limits.CURSOR_CHARS:
+    if len(cursor) > CURSOR_CHARS:
         raise BadRequest(_REFUSED)
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)

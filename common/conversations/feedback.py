@@ -1,4 +1,4 @@
-"""What a user thinks of an answer."""
+"""A user's opinion of an answer."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -14,6 +14,7 @@ from common.identity.authenticate import Credentials
 from common.record import outbox
 from common.record.reader import Record
 from common.transcript import conversation as records
+from common.transcript.conversation import Message
 from common.transcript.paths import message_path
 
 _MISSING = "There is no such answer in this conversation."
@@ -54,7 +55,7 @@ class Feedback:
         message = records.message_of(held) if held else await self._record.message(tenant, conversation_id, message_id)
         if message is None or message.role != "assistant":
             raise NotFound(_MISSING)
-        said = {**opinion.model_dump(), "updated_at": self._clock()}
+        said = {**opinion.model_dump(), "updated_at": self._later_than(message)}
         entry = outbox.feedback_entry(found.principal, conversation_id, message_id, said)
         try:
             await self._documents.commit([entry, *([Patch(path, {"feedback": said})] if held else [])])
@@ -67,3 +68,8 @@ class Feedback:
             "message_id": message_id,
             **opinion.model_dump(),
         }
+
+    def _later_than(self, message: Message) -> datetime:
+        """Now, or later than the opinion before this one: instances' clocks differ, and the last one counts."""
+        before: datetime | None = message.feedback["updated_at"] if message.feedback else None
+        return max(self._clock(), before + records.TICK) if before else self._clock()

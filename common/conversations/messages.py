@@ -17,6 +17,12 @@ from common.record.reader import ListPosition, Record
 from common.transcript.conversation import Message, bytes_of, message_of
 from common.transcript.paths import message_path, messages_path
 
+# As JSON in JSON it may take several times as much, of the 32 MiB that a response may have.
+PAGE_BYTES = 4_000_000
+EXPORT_PAGE = 100
+# Firestore takes 10 MiB at a time.
+MAX_BYTES_PER_COMMIT = 8_000_000
+
 SCHEMA_VERSION = 1
 _START = (0, ListPosition(datetime.fromisoformat("1970-01-01T00:00:00+00:00"), "-"))
 
@@ -49,7 +55,7 @@ class Messages:
             assert isinstance(sequence, int)
             assert isinstance(at, datetime)
             start = (sequence, ListPosition(at, str(row_id)))
-        page = _within(await self._read(found, start, limit), limits.PAGE_BYTES)
+        page = _within(await self._read(found, start, limit), PAGE_BYTES)
         body: dict[str, Any] = {
             "org_slug": found.principal.org_slug,
             "conversation_id": conversation_id,
@@ -63,7 +69,7 @@ class Messages:
     async def export(self, credentials: Credentials, conversation_id: str) -> AsyncIterator[bytes]:
         """The whole conversation as JSON text, in pieces. What can be refused is refused before the first piece."""
         found = await self._lookup.find(credentials, conversation_id)
-        first = await self._read(found, _START, limits.EXPORT_PAGE)
+        first = await self._read(found, _START, EXPORT_PAGE)
         return self._pieces(found, first)
 
     async def _pieces(self, found: Found, page: list[Message]) -> AsyncIterator[bytes]:
@@ -83,7 +89,7 @@ class Messages:
             last = page[-1]
             following = (last.sequence + 1, ListPosition(last.created_at, last.message_id))
             done = following[0] >= found.conversation.message_count
-            page = [] if done else await self._read(found, following, limits.EXPORT_PAGE)
+            page = [] if done else await self._read(found, following, EXPORT_PAGE)
         yield b"\n]}\n"
 
     async def _read(self, found: Found, start: Position, limit: int) -> list[Message]:
@@ -111,8 +117,9 @@ class Messages:
         expire_at = self._clock() + timedelta(days=limits.HOT_DAYS)
         tenant, conversation_id = found.principal.tenant, found.conversation.conversation_id
         try:
-            for start in range(0, len(messages), limits.MAX_WRITES_PER_COMMIT):
-                part = messages[start : start + limits.MAX_WRITES_PER_COMMIT]
+            while messages:
+                part = _within(messages[: limits.MAX_WRITES_PER_COMMIT], MAX_BYTES_PER_COMMIT)
+                messages = messages[len(part) :]
                 await self._documents.commit(
                     [
                         Create(
@@ -127,7 +134,7 @@ class Messages:
 
 
 def _merged(held: list[Message], recorded: tuple[Message, ...], sequence: int) -> list[Message]:
-    """All of both, in the order they were said; what Firestore holds counts, and the others get its numbers."""
+    """Merge the messages of both stores by time. Firestore's version wins."""
     by_id = {message.message_id: message for message in recorded} | {message.message_id: message for message in held}
     ordered = sorted(by_id.values(), key=lambda message: (message.created_at, message.message_id))
     known = {message.message_id for message in held}
@@ -148,7 +155,7 @@ def _within(messages: list[Message], most: int) -> list[Message]:
 
 
 def shown(message: Message) -> dict[str, Any]:
-    """What a history says of a message."""
+    """The fields of a message in a history."""
     feedback = message.feedback
     return {
         "message_id": message.message_id,
@@ -171,7 +178,7 @@ def shown(message: Message) -> dict[str, Any]:
 
 
 def exported(message: Message) -> dict[str, Any]:
-    """What an export says of a message: tool calls with their results as JSON, and usage apart."""
+    """The fields of a message in an export: tool calls with their results as JSON, and usage apart."""
     plain = shown(message)
     usage = {name: plain.pop(name) for name in ("input_tokens", "output_tokens")}
     del plain["tool_calls_json"], plain["tool_results_json"]

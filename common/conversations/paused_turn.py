@@ -1,7 +1,7 @@
 """A turn that waits for its client, kept with its conversation: the next request goes on from it."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,13 +11,20 @@ from common.agents.pausing import Paused, Waiting
 from common.documents import Data, Document, Put, Write
 from common.models.completion import Message, ToolCall
 from common.tenant import Tenant
+from common.text import shorten
 from common.tools.result import as_message
 from common.transcript.paths import pending_path
+
+PENDING_RESULT_CHARS = 400_000
+PENDING_THOUGHT_CHARS = 200_000
+PENDING_BYTES = 900_000
+
+_SHORTEST = 4_000
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """Where a turn stopped: its question, the answers it was given so far, and what the loop goes on from.
+    """The place where a turn stopped: its question, the answers it was given so far, and what the loop goes on from.
 
     ``message_count`` is the conversation's: once anything was said after it, nothing waits any more.
     """
@@ -33,20 +40,26 @@ class Pending:
         """Names what goes on from here: the same write twice, in whatever attempt, is one write."""
         return f"{self.answer_ids[-1]}.next"
 
-    def write(self, tenant: Tenant, conversation_id: str, now: datetime) -> Write:
-        """Keep it for some days."""
-        waiting = [
+    def write(self, tenant: Tenant, conversation_id: str, now: datetime) -> Write | None:
+        """Keep it for some days; None where what waits is too long for one document, and cannot be shortened."""
+        listed = [
             {"waiting_id": each.waiting_id, "kind": each.kind, "call": asdict(each.call)}
             for each in self.paused.waiting
         ]
+        waiting = json.dumps(listed, ensure_ascii=False)
+        room = PENDING_BYTES - len(waiting.encode()) - len(self.question.encode())
+        kept = {each.call.call_id for each in self.paused.waiting}
+        exchange = _fitted(self.paused.exchange, kept, room)
+        if exchange is None:
+            return None
         document: Data = {
             "question_id": self.question_id,
             "question": self.question,
             "answer_ids": list(self.answer_ids),
             "message_count": self.message_count,
             # As text: maps would be indexed field by field.
-            "exchange": json.dumps(_shortened(self.paused.exchange), ensure_ascii=False),
-            "waiting": json.dumps(waiting, ensure_ascii=False),
+            "exchange": exchange,
+            "waiting": waiting,
             "tool_calls": self.paused.tool_calls,
             "expire_at": now + timedelta(days=limits.PENDING_DAYS),
         }
@@ -68,18 +81,43 @@ def pending_of(document: Document) -> Pending:
     )
 
 
-def _shortened(exchange: Iterable[Message]) -> list[dict[str, Any]]:
-    """The exchange as one document can hold it: each tool result cut to its share, and no thoughts if they are long."""
+def _fitted(exchange: Sequence[Message], waiting: Collection[str], room: int) -> str | None:
+    """The exchange as JSON of at most so many bytes: its results are cut, then what else no call waits for."""
+    share = PENDING_RESULT_CHARS
+    while share > _SHORTEST:
+        text = json.dumps(_shortened(exchange, share), ensure_ascii=False)
+        if len(text.encode()) <= room:
+            return text
+        share //= 4
+    text = json.dumps([_bare(message, waiting) for message in _shortened(exchange, _SHORTEST)], ensure_ascii=False)
+    return text if len(text.encode()) <= room else None
+
+
+def _shortened(exchange: Iterable[Message], most: int) -> list[dict[str, Any]]:
+    """The exchange with each tool result cut to its share of so many characters, and no thoughts if they are long."""
     messages = [dict(message) for message in exchange]
-    if len(json.dumps([message.get("thoughts") for message in messages])) > limits.PENDING_THOUGHT_CHARS:
+    if len(json.dumps([message.get("thoughts") for message in messages])) > PENDING_THOUGHT_CHARS:
         for message in messages:
             message.pop("thoughts", None)
     results = [message for message in messages if message["role"] == "tool"]
-    share = limits.PENDING_RESULT_CHARS // max(1, len(results))
+    share = most // max(1, len(results))
     for message in results:
         if len(message["content"]) > share:
             message["content"] = _cut(message["content"], share)
     return messages
+
+
+def _bare(message: dict[str, Any], waiting: Collection[str]) -> dict[str, Any]:
+    """A message with the beginning of its text, and with the arguments only of calls that wait."""
+    bare = dict(message)
+    if message.get("content"):
+        bare["content"] = shorten(message["content"], _SHORTEST)
+    if "tool_calls" in message:
+        bare["tool_calls"] = [
+            call if call["id"] in waiting else call | {"function": call["function"] | {"arguments": "{}"}}
+            for call in message["tool_calls"]
+        ]
+    return bare
 
 
 def _cut(content: str, share: int) -> str:

@@ -15,6 +15,9 @@ from common.tenant import Principal
 from common.transcript.conversation import window_of
 from common.transcript.paths import conversation_path, conversations_path
 
+SEARCH_CONVERSATIONS = 100
+SNIPPET_CHARS = 160
+
 Hit = Mapping[str, Any]
 
 
@@ -48,13 +51,13 @@ class Search:
         }
 
     async def _in_windows(self, principal: Principal, text: str) -> list[Hit]:
-        """What was said so lately that the record may not have it."""
+        """Search the recent messages that the record may not have yet."""
         documents = await self._documents.query(
             conversations_path(principal.tenant),
             where=(Where("user_id", "==", principal.user_id), Where("status", "==", "active")),
             order=(Sort("last_message_at", descending=True), Sort("__name__", descending=True)),
             fields=("conversation_id", "recent"),
-            limit=limits.SEARCH_CONVERSATIONS,
+            limit=SEARCH_CONVERSATIONS,
         )
         sought = text.lower()
         return [
@@ -98,6 +101,6 @@ def snippet(content: str, text: str) -> str:
     """The part of a message around the text, with … where it was cut."""
     match = re.search(re.escape(text), content, re.IGNORECASE)
     middle = (match.start() + match.end()) // 2 if match else 0
-    start = max(0, min(middle - limits.SNIPPET_CHARS // 2, len(content) - limits.SNIPPET_CHARS))
-    end = min(len(content), start + max(limits.SNIPPET_CHARS, len(text)))
+    start = max(0, min(middle - SNIPPET_CHARS // 2, len(content) - SNIPPET_CHARS))
+    end = min(len(content), start + max(SNIPPET_CHARS, len(text)))
     return f"{'…' if start else ''}{content[start:end]}{'…' if end < len(content) else ''}"

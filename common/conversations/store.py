@@ -1,34 +1,50 @@
-"""What a turn or its user changes in Firestore; every change goes to the outbox in the same commit."""
+"""The changes of a turn or its user in Firestore. Each commit also writes to the outbox."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from common import limits
 from common.agents.events import ToolFinished
 from common.documents import Create, DocumentConflict, Documents, Patch, Put, Write
 from common.errors import ConversationBusy, ConversationNotFound
 from common.record import outbox
 from common.tenant import Principal, Tenant
-from common.transcript.conversation import TICK, Conversation, Lease, Message, conversation_of, fitted, new_id
+from common.transcript.conversation import (
+    LEASED_AT,
+    TICK,
+    Conversation,
+    Lease,
+    Message,
+    conversation_of,
+    fitted,
+    message_of,
+)
 from common.transcript.paths import conversation_path, message_path, purge_path
 from common.transcript.window import with_message
 
 _TRIES = 8
+# One commit takes so many calls beside the answer itself; the rest of an answer of very many calls goes before it.
+_AUDITED_WITH_ANSWER = 100
+_MOVED_ON = "The conversation has moved on meanwhile: another message was sent, or is being answered. Send it again."
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is stored of an answered turn: the assistant's message and the tool calls behind it."""
+    """The stored part of an answered turn: the assistant's message and the tool calls behind it.
+
+    Under ``lost_id`` the calls are kept where the answer itself cannot be: its own id may be another attempt's.
+    """
 
     message: Message
     agent_name: str
     tools: tuple[ToolFinished, ...]
+    lost_id: str = ""
 
 
 class ConversationStore:
-    """Every write is one commit against the state it was based on; where that moved on, it is based on the newer one.
+    """Writes conversations. Each write is one commit against a known state, and is repeated on a newer one.
 
     A commit whose reply was lost is found again, never made twice.
     """
@@ -41,24 +57,25 @@ class ConversationStore:
         principal: Principal,
         conversation: Conversation,
         question: Message,
+        holder: str,
         *,
         resumed: bool = False,
         also: Sequence[Write] = (),
     ) -> Conversation:
-        """Store the user's message and take the lease; ``resumed`` takes only the lease, for a stored message.
+        """Store the user's message and take the lease for ``holder``; ``resumed`` takes only the lease.
 
         ``also`` is written in the same commit.
         Raises ConversationBusy when another turn has the lease or has just answered, ConversationNotFound when the
         conversation was deleted meanwhile.
         """
         tenant = principal.tenant
-        now = question.created_at
-        lease = Lease(question.message_id, now + timedelta(seconds=limits.LEASE_SECONDS), new_id())
+        lease = Lease(question.message_id, holder)
         current = conversation
         for _ in range(_TRIES):
             begun, writes = _begun(tenant, current, question, lease, resumed=resumed)
+            taking = _written(tenant, begun, current.version, LEASED_AT)
             try:
-                updated = await self._documents.commit([_written(tenant, begun, current.version), *writes, *also])
+                updated = await self._documents.commit([taking, *writes, *also])
             except DocumentConflict:
                 newest = await self._newest(tenant, conversation.conversation_id)
                 if newest is not None and newest.lease == lease:
@@ -66,49 +83,91 @@ class ConversationStore:
                 if newest is not None and newest.status != "active":
                     raise ConversationNotFound from None
                 if newest is None or not _same_place(newest, conversation):
-                    raise ConversationBusy(retry_after=1) from None
+                    raise ConversationBusy(_MOVED_ON, retry_after=1) from None
                 # One that was only listed since has no window; the turn has read it.
                 current = newest if newest.window_held else _with_window_of(conversation, newest)
             else:
                 return replace(begun, version=updated[0])
-        raise ConversationBusy(retry_after=1)
+        raise ConversationBusy(_MOVED_ON, retry_after=1)
+
+    async def renew(self, principal: Principal, conversation: Conversation) -> Conversation | None:
+        """Say that the holder of the lease is alive; the conversation as it then is, or None when it is no longer its.
+
+        Only a turn that has the lease calls this, with what ``begin`` or this returned.
+        """
+        tenant, lease = principal.tenant, conversation.lease
+        assert lease is not None
+        path = conversation_path(tenant, conversation.conversation_id)
+        current = conversation
+        while True:
+            alive = Patch(path, {"lease": lease.document()}, current.version, LEASED_AT)
+            try:
+                updated = await self._documents.commit([alive])
+                return replace(current, version=updated[0])
+            except DocumentConflict:
+                newest = await self._newest(tenant, conversation.conversation_id)
+                if newest is None or newest.lease != lease:
+                    return None
+                current = newest
 
     async def finish(
         self, principal: Principal, conversation: Conversation, answer: Answer, also: Sequence[Write] = ()
-    ) -> None:
+    ) -> Message:
         """Store the answer, its tool calls and the new state of the conversation, and give the lease back.
 
-        ``also`` is written in the same commit.
+        ``also`` is written in the same commit. Returns the message that is stored under the answer's id: it is another
+        attempt's where that one came first. Raises ConversationBusy where another turn went on without this answer.
         """
         tenant = principal.tenant
+        stored: list[Message] = []
 
         def answered(current: Conversation) -> list[Write]:
-            now = max(answer.message.created_at, current.last_message_at + TICK)
-            message = fitted(replace(answer.message, created_at=now, sequence=current.message_count))
-            after = current.changed(
-                now,
-                message_count=current.message_count + 1,
-                last_message_at=now,
-                last_agent=answer.agent_name,
-                recent=with_message(current.recent, message),
-                lease=None,
-            )
+            after, message = _answered(current, answer)
+            stored[:] = [message]
             return [
                 Patch(conversation_path(tenant, after.conversation_id), after.document(), current.version),
                 Put(message_path(tenant, after.conversation_id, message.message_id), message.document()),
-                *outbox.message_entries(tenant, after, message, now),
-                *outbox.tool_call_entries(tenant, after, message, answer.tools),
+                *outbox.message_entries(tenant, after, message, message.created_at),
+                *outbox.tool_call_entries(tenant, after, message, answer.tools)[:_AUDITED_WITH_ANSWER],
                 *also,
             ]
 
-        await self._while_leased(tenant, conversation, answered, answer.message.message_id)
+        entries = outbox.tool_call_entries(tenant, conversation, answer.message, answer.tools)
+        await self._commit_parts(entries[_AUDITED_WITH_ANSWER:])
+        try:
+            if await self._while_leased(tenant, conversation, answered):
+                return stored[0]
+            found = await self._stored(tenant, conversation.conversation_id, answer.message.message_id)
+            if found is None:
+                raise ConversationBusy(_MOVED_ON)
+            return found
+        except (ConversationBusy, ConversationNotFound):
+            # The conversation goes on without the answer; its calls were made all the same.
+            await self.audit(principal, conversation, answer)
+            raise
 
-    async def abandon(self, principal: Principal, conversation: Conversation) -> None:
-        """Give the lease back without an answer; the user's message stays."""
+    async def audit(self, principal: Principal, conversation: Conversation, answer: Answer) -> None:
+        """Store the tool calls behind an answer without the answer itself."""
+        message = replace(answer.message, message_id=answer.lost_id or answer.message.message_id)
+        await self._commit_parts(outbox.tool_call_entries(principal.tenant, conversation, message, answer.tools))
+
+    async def _commit_parts(self, writes: Sequence[Write]) -> None:
+        for start in range(0, len(writes), _AUDITED_WITH_ANSWER):
+            await self._documents.commit(writes[start : start + _AUDITED_WITH_ANSWER])
+
+    async def abandon(self, principal: Principal, conversation: Conversation, also: Sequence[Write] = ()) -> None:
+        """Give the lease back without an answer; the user's message stays. ``also`` is written in the same commit."""
         path = conversation_path(principal.tenant, conversation.conversation_id)
         await self._while_leased(
-            principal.tenant, conversation, lambda current: [Patch(path, {"lease": None}, current.version)]
+            principal.tenant, conversation, lambda current: [Patch(path, {"lease": None}, current.version), *also]
         )
+
+    async def give_back(self, principal: Principal, conversation_id: str, holder: str) -> None:
+        """Give the lease back if ``holder`` has it: the commit that took it may have been made without a reply."""
+        newest = await self._newest(principal.tenant, conversation_id)
+        if newest is not None and newest.lease is not None and newest.lease.holder == holder:
+            with suppress(ConversationNotFound):
+                await self.abandon(principal, newest)
 
     async def rename(self, principal: Principal, conversation: Conversation, title: str, now: datetime) -> None:
         """Give the conversation another title. Raises ConversationNotFound when it was deleted meanwhile."""
@@ -143,26 +202,23 @@ class ConversationStore:
         raise ConversationBusy(retry_after=1)
 
     async def _while_leased(
-        self,
-        tenant: Tenant,
-        conversation: Conversation,
-        writes: Callable[[Conversation], list[Write]],
-        answer_id: str | None = None,
-    ) -> None:
-        """Commit against the newest state of the conversation, as long as this turn still holds its lease."""
+        self, tenant: Tenant, conversation: Conversation, writes: Callable[[Conversation], list[Write]]
+    ) -> bool:
+        """Commit against the newest state of the conversation; False when this turn no longer holds its lease.
+
+        It is also False where an earlier try of the same commit was made and its reply was lost.
+        """
         current = conversation
         while True:
             try:
                 await self._documents.commit(writes(current))
-                return
+                return True
             except DocumentConflict:
                 newest = await self._newest(tenant, conversation.conversation_id)
                 if newest is None or newest.status != "active":
                     raise ConversationNotFound from None
                 if newest.lease != conversation.lease:
-                    if answer_id is None or await self._stored(tenant, conversation.conversation_id, answer_id):
-                        return
-                    raise ConversationBusy from None
+                    return False
                 current = newest
 
     async def _newest(self, tenant: Tenant, conversation_id: str) -> Conversation | None:
@@ -170,10 +226,10 @@ class ConversationStore:
         document = (await self._documents.get_all([path]))[path]
         return conversation_of(document) if document else None
 
-    async def _stored(self, tenant: Tenant, conversation_id: str, message_id: str) -> bool:
-        # Its id is made of the question's: whoever holds the lease of that question wrote it, and that was this turn.
+    async def _stored(self, tenant: Tenant, conversation_id: str, message_id: str) -> Message | None:
         path = message_path(tenant, conversation_id, message_id)
-        return (await self._documents.get_all([path], fields=["message_id"]))[path] is not None
+        document = (await self._documents.get_all([path]))[path]
+        return message_of(document) if document else None
 
 
 def _begun(
@@ -195,15 +251,32 @@ def _begun(
     return begun, [Create(path, asked.document()), *entries]
 
 
+def _answered(current: Conversation, answer: Answer) -> tuple[Conversation, Message]:
+    """The conversation after an answer, and the answer as it is stored there."""
+    now = max(answer.message.created_at, current.last_message_at + TICK)
+    message = fitted(replace(answer.message, created_at=now, sequence=current.message_count))
+    after = current.changed(
+        now,
+        message_count=current.message_count + 1,
+        last_message_at=now,
+        last_agent=answer.agent_name,
+        recent=with_message(current.recent, message),
+        lease=None,
+    )
+    return after, message
+
+
 def _with_window_of(known: Conversation, newest: Conversation) -> Conversation:
     return replace(newest, recent=known.recent, last_agent=known.last_agent, window_held=known.window_held)
 
 
-def _written(tenant: Tenant, after: Conversation, version: datetime | None) -> Write:
-    path = conversation_path(tenant, after.conversation_id)
-    return Create(path, after.document()) if version is None else Patch(path, after.document(), version)
+def _written(tenant: Tenant, after: Conversation, version: datetime | None, stamp: str | None = None) -> Write:
+    path, data = conversation_path(tenant, after.conversation_id), after.document()
+    return Create(path, data, stamp) if version is None else Patch(path, data, version, stamp)
 
 
 def _same_place(newest: Conversation, conversation: Conversation) -> bool:
-    """Whether only what a turn is not about has changed: a title, an expiry."""
-    return newest.message_count == conversation.message_count and newest.lease in (None, conversation.lease)
+    """Return true if no message and no foreign lease has come in
+    between: a title, an expiry. A lease that ran out may be renewed."""
+    free = newest.lease is None or (newest.lease == conversation.lease and not newest.lease.holds)
+    return free and newest.message_count == conversation.message_count

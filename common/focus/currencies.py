@@ -1,5 +1,7 @@
 """The currencies that money can be in: the codes of ISO 4217, funds, metals and test codes left out."""
 
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+
 _CODES = (
     "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF "
     "CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG "
@@ -17,3 +19,23 @@ def parse_currency(text: str) -> str:
     if code not in CURRENCIES:
         raise ValueError("give an ISO 4217 currency code such as USD, EUR or JPY")
     return code
+
+
+# Currencies whose smallest part is not a hundredth.
+_NONE, _THREE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF", "BHD IQD JOD KWD LYD OMR TND"
+_DECIMALS = dict.fromkeys(_NONE.split(), 0) | dict.fromkeys(_THREE.split(), 3)
+_SIGNIFICANT = 6
+
+
+def decimals_of(currency: str) -> int:
+    """The decimals that amounts of the currency are written with; 2 for what is no known code."""
+    return _DECIMALS.get(currency, 2)
+
+
+def round_amount(amount: Decimal, currency: str) -> Decimal:
+    """Round to the currency's decimals; an amount below its smallest part keeps six significant digits."""
+    with localcontext(prec=60):
+        rounded = amount.quantize(Decimal(1).scaleb(-decimals_of(currency)), ROUND_HALF_EVEN)
+        if rounded or not amount:
+            return rounded
+        return amount.quantize(Decimal(1).scaleb(amount.adjusted() - _SIGNIFICANT + 1), ROUND_HALF_EVEN)

@@ -29,3 +29,8 @@ def provider_key(asked: str) -> str:
     """The one lower-case name of a provider that goes by several: Google Cloud is gcp, Claude is anthropic."""
     names = provider_names(asked)
     return next((key for key in _KEYS if key in names), " ".join(asked.lower().split()))
+
+
+def provider_aliases() -> tuple[tuple[str, str], ...]:
+    """Every lower-case name of a provider that goes by several, with the one name for them all."""
+    return tuple((name, provider_key(name)) for group in _ALIASES for name in sorted(group))

@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
-from common import limits
 from common.documents import Count, Document, Write
 from common.errors import RateLimited
 from common.identity.authenticate import Credentials
 from common.settings import Settings
 from common.tenant import Tenant
+
+COUNTER_RETENTION_HOURS = 48
+COUNTERS_REMEMBERED = 10_000
 
 _WINDOW = timedelta(minutes=1)
 _OUT_OF_TOKENS = "The organisation has used up its tokens of today (UTC). Try again tomorrow, or have the limit raised."
@@ -51,7 +53,7 @@ class Allowance:
             raise RateLimited(_OUT_OF_TOKENS, retry_after=_seconds(_midnight_after(self.now) - self.now))
         if self.messages_path:
             self.admitted_here[self.messages_path] = here + 1
-            while len(self.admitted_here) > limits.COUNTERS_REMEMBERED:
+            while len(self.admitted_here) > COUNTERS_REMEMBERED:
                 self.admitted_here.popitem(last=False)
 
     def count_message(self) -> list[Count]:
@@ -71,7 +73,7 @@ class Allowance:
         return RateLimited(retry_after=_seconds(_WINDOW - (self.now - _minute(self.now))))
 
     def _count(self, path: str, by: int) -> Count:
-        return Count(path, by, {"expire_at": self.now + timedelta(hours=limits.COUNTER_RETENTION_HOURS)})
+        return Count(path, by, {"expire_at": self.now + timedelta(hours=COUNTER_RETENTION_HOURS)})
 
 
 class RateLimits:

@@ -5,8 +5,13 @@ from collections import deque
 from collections.abc import Callable
 from math import ceil
 
-from common import limits
 from common.errors import ProviderTimeout, ProviderUnavailable, ServiceError
+
+# Of a provider's address: so many failures in a row within the time keep calls away from it, for longer each time
+BREAKER_FAILURES = 5
+BREAKER_WINDOW_SECONDS = 60.0
+BREAKER_OPEN_SECONDS = 15.0
+BREAKER_LONGEST_SECONDS = 120.0
 
 
 class Breaker:
@@ -19,9 +24,9 @@ class Breaker:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._failures: deque[float] = deque(maxlen=limits.BREAKER_FAILURES)
+        self._failures: deque[float] = deque(maxlen=BREAKER_FAILURES)
         self._open_until: float | None = None
-        self._open_seconds = limits.BREAKER_OPEN_SECONDS
+        self._open_seconds = BREAKER_OPEN_SECONDS
         self._probe: Passage | None = None
 
     def enter(self) -> "Passage":
@@ -38,17 +43,17 @@ class Breaker:
         """The address answers: whatever it says, it is there."""
         self._failures.clear()
         self._open_until = None
-        self._open_seconds = limits.BREAKER_OPEN_SECONDS
+        self._open_seconds = BREAKER_OPEN_SECONDS
 
     def _failed(self, passage: "Passage") -> None:
         now = self._clock()
         if passage is self._probe:
-            self._open_seconds = min(2 * self._open_seconds, limits.BREAKER_LONGEST_SECONDS)
+            self._open_seconds = min(2 * self._open_seconds, BREAKER_LONGEST_SECONDS)
             self._open_until = now + self._open_seconds
         elif self._open_until is None:
             self._failures.append(now)
-            recent = now - self._failures[0] <= limits.BREAKER_WINDOW_SECONDS
-            if recent and len(self._failures) == limits.BREAKER_FAILURES:
+            recent = now - self._failures[0] <= BREAKER_WINDOW_SECONDS
+            if recent and len(self._failures) == BREAKER_FAILURES:
                 self._failures.clear()
                 self._open_until = now + self._open_seconds
 

@@ -1,4 +1,4 @@
-"""What goes into a model call and what comes out of it, whichever provider serves it."""
+"""The request and the reply of a model call, the same for every provider."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,5 +1,6 @@
 """The providers and models an organisation may use, read from catalog.yml and checked whole at the first use."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,6 +15,11 @@ from common.errors import SetupRequired
 from common.models.prices import LongContext, Prices, Tier
 
 _NOT_SERVED = "The organisation's chat settings name a provider that is not served. Choose another one."
+_NO_SUCH_ID = "The organisation's chat settings name a model by an id that no model has. Choose another one."
+# A model's id becomes part of a request, of its address for some providers: no "..", no empty part, nothing to escape.
+_PART = r"[A-Za-z0-9][A-Za-z0-9._:@-]*"
+MODEL_ID = re.compile(rf"{_PART}(?:/{_PART})*")
+_MODEL_ID_IN_ADDRESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 OutputLimit = Literal["max_tokens", "max_completion_tokens"]
 Wire = Literal["openai", "litellm"]
@@ -22,7 +28,8 @@ Thoughts = Literal["reasoning_content", "thinking_blocks"]
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """How to call a model. Windows and outputs are tokens; ``max_temperature`` is None where one is refused.
+    """A model of the catalogue, and the way to call
+    it. Windows and outputs are tokens; ``max_temperature`` is None where one is refused.
 
     The catalogue's file says what each trait means; ``prices`` is None where they are unknown.
     """
@@ -49,7 +56,7 @@ class Model:
 
     @property
     def api_name(self) -> str:
-        """What the provider's API calls the model."""
+        """The name of the model in the provider's API."""
         return self.litellm_name.split("/", 1)[1]
 
     def cost(
@@ -116,6 +123,7 @@ class _Provider(_Checked):
     api_base: str | None = Field(None, pattern=r"^https://[^/]+(/[^/]+)*$")
     aliases: tuple[str, ...] = ()
     local_only: bool = False
+    id_in_address: bool = False
     wire: Wire = "litellm"
     cache_markers: bool = False
     tools_stay: bool = False
@@ -164,10 +172,12 @@ def canonical(provider: str) -> str | None:
 def resolve(provider: str, model_id: str, *, deployed: bool) -> Model:
     """Find a model; one the catalogue does not list gets its provider's defaults.
 
-    Raises SetupRequired for a provider that is not served here.
+    Raises SetupRequired for a provider that is not served here, and for an id that cannot be a model's.
     """
     key, entry = _served(provider, deployed=deployed)
     written = model_id.strip().removeprefix(f"{entry.prefix}/")
+    if not (_MODEL_ID_IN_ADDRESS if entry.id_in_address else MODEL_ID).fullmatch(written):
+        raise SetupRequired(_NO_SUCH_ID)
     found = entry.find(written)
     traits: _Traits = found[1] if found else entry.traits_of(written)
     api_name = (found[1].id or found[0]) if found else written
@@ -194,7 +204,7 @@ def resolve(provider: str, model_id: str, *, deployed: bool) -> Model:
 
 
 def lists(provider: str, model_id: str) -> bool:
-    """Whether the catalogue names this model of a provider."""
+    """Return true if the catalogue lists this model of a provider."""
     key = canonical(provider)
     return key is not None and _catalog().providers[key].find(model_id) is not None
 

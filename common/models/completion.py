@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from common.models.http_pool import Sockets
     from common.models.wires.litellm import Library
 
+MODEL_WARM_SECONDS = 0.5
+MODEL_ATTEMPTS = 3
+MODEL_BACKOFF_SECONDS = 0.5
+# The longest Retry-After that is waited for here, and the longest that is passed on to the caller.
+MODEL_RETRY_AFTER_SECONDS = 10
+
 __all__ = ["Completion", "Message", "ModelCall", "Providers", "Reply", "ToolCall", "Usage"]
 
 
@@ -65,7 +71,7 @@ class Providers:
         Its import would slow down what is under way; a call that needs litellm does not wait for this.
         """
         await asyncio.to_thread(_import_direct)
-        await asyncio.sleep(limits.MODEL_WARM_SECONDS)
+        await asyncio.sleep(MODEL_WARM_SECONDS)
         await self._quiet.wait()
         await self.load()
 
@@ -75,7 +81,7 @@ class Providers:
             await self._sockets.close()
 
     async def stream(self, call: ModelCall) -> AsyncGenerator[str | Reply, None]:
-        """Make the call; a limit or an outage is tried again as long as the model has not begun to answer."""
+        """Make the call. A limit or an outage is tried again until the model has begun to answer."""
         if not _sendable_key(call.key.reveal(), needed=call.model.needs_key):
             raise KeyInvalid
         api_base = self._api_bases.get(call.model.provider, call.model.api_base)
@@ -125,7 +131,7 @@ class Providers:
             return
 
     async def _wire(self, call: ModelCall) -> _Wire:
-        """Whoever speaks to the model's provider, imported now: most functions never call a model."""
+        """The wire to the model's provider, imported now: most functions never call a model."""
         if call.model.wire == "openai":
             if self._direct is None:
                 from common.models.wires.openai import OpenAiWire
@@ -156,7 +162,8 @@ def _import_litellm() -> "Library":
 
 
 def _sendable_key(key: str, *, needed: bool) -> bool:
-    """Whether the key can be a header's value. An empty one would make litellm look for one in the environment."""
+    """Return true if the key can be the value of a
+    header. An empty one would make litellm look for one in the environment."""
     return (bool(key) or not needed) and key.isascii() and key.isprintable()
 
 
@@ -190,13 +197,13 @@ def _is_spoilt(call: ModelCall, reply: Reply) -> bool:
 
 
 def _wait_before_next(error: ServiceError, attempt: int, deadline: float) -> float | None:
-    """How long to wait before the next attempt, in seconds; None where there is none."""
-    if attempt >= limits.MODEL_ATTEMPTS or not may_pass(error):
+    """The seconds until the next attempt. Returns None if there is no further attempt."""
+    if attempt >= MODEL_ATTEMPTS or not may_pass(error):
         return None
     if error.retry_after is not None:
-        if error.retry_after > limits.MODEL_RETRY_AFTER_SECONDS:
+        if error.retry_after > MODEL_RETRY_AFTER_SECONDS:
             return None
-        wait = error.retry_after + random.uniform(0, limits.MODEL_BACKOFF_SECONDS)
+        wait = error.retry_after + random.uniform(0, MODEL_BACKOFF_SECONDS)
     else:
-        wait = limits.MODEL_BACKOFF_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1)
+        wait = MODEL_BACKOFF_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1)
     return wait if asyncio.get_running_loop().time() + wait < deadline else None

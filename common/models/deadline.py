@@ -1,10 +1,15 @@
-"""By when a provider must have said its next word."""
+"""The deadline of a provider's next event."""
 
 import asyncio
 from contextlib import suppress
 
 from common import limits
 from common.models.catalog import Model
+
+MODEL_FIRST_TOKEN_SECONDS = 60.0
+MODEL_BETWEEN_TOKENS_SECONDS = 30.0
+# A reasoning model says nothing while it thinks.
+MODEL_REASONING_SECONDS = 150.0
 
 
 class Deadline:
@@ -16,7 +21,7 @@ class Deadline:
     def __init__(self, model: Model, total: float) -> None:
         self._total = total
         self._clock = asyncio.get_running_loop().time
-        self._patience = limits.MODEL_REASONING_SECONDS if model.reasoning else limits.MODEL_FIRST_TOKEN_SECONDS
+        self._patience = MODEL_REASONING_SECONDS if model.reasoning else MODEL_FIRST_TOKEN_SECONDS
         self._waiting: asyncio.Timeout | None = None
         self.at = min(total, self._clock() + self._patience)
 
@@ -27,7 +32,7 @@ class Deadline:
 
     def heard(self, begun: bool) -> None:
         """Something came; ``begun`` is whether the model has begun to answer."""
-        seconds = limits.MODEL_BETWEEN_TOKENS_SECONDS if begun else self._patience
+        seconds = MODEL_BETWEEN_TOKENS_SECONDS if begun else self._patience
         self._move(min(self._total, self._clock() + seconds))
 
     def over(self) -> None:

@@ -9,6 +9,10 @@ import orjson
 
 from common import limits
 
+MODEL_CONNECT_SECONDS = 10.0
+MODEL_CONNECTIONS = 500
+MODEL_IDLE_SECONDS = 60.0
+
 _AWAY = {"content-encoding", "content-length", "transfer-encoding"}
 
 
@@ -40,11 +44,9 @@ class Sockets:
         # Made by the first call: a session belongs to the event loop that it is made in.
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=limits.MODEL_CONNECTIONS, keepalive_timeout=limits.MODEL_IDLE_SECONDS
-                ),
+                connector=aiohttp.TCPConnector(limit=MODEL_CONNECTIONS, keepalive_timeout=MODEL_IDLE_SECONDS),
                 # The waiting for tokens is bounded by whoever reads them.
-                timeout=aiohttp.ClientTimeout(total=None, connect=limits.MODEL_CONNECT_SECONDS),
+                timeout=aiohttp.ClientTimeout(total=None, connect=MODEL_CONNECT_SECONDS),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
             )
@@ -57,7 +59,7 @@ def headers_of(response: aiohttp.ClientResponse) -> dict[str, str]:
 
 
 def let_go(response: aiohttp.ClientResponse) -> None:
-    """Keep the socket for another call where the answer is over; close it where it is not, so that it stops costing."""
+    """Keep the socket if the answer is over; else close it, so that the provider stops."""
     if response.content.at_eof():
         response.release()
     else:

@@ -1,4 +1,4 @@
-"""What a provider's refusal means, read from its status and body; the body itself goes no further."""
+"""The meaning of a provider's error, read from status and body. The body goes no further."""
 
 import json
 import re
@@ -19,6 +19,8 @@ from common.errors import (
     ProviderUnavailable,
     ServiceError,
 )
+
+MODEL_RETRY_AFTER_TOLD_SECONDS = 3600
 
 _NO_CREDIT = "The provider account behind the organisation's key has no credit left. Top it up, or use another key."
 # Words of the four providers' own error bodies, in lower case.
@@ -66,7 +68,7 @@ def worded(text: str) -> ServiceError:
 
 
 def may_pass(error: ServiceError) -> bool:
-    """Whether the same request may succeed a moment later: a limit or an outage, not an empty account."""
+    """Return true if the same request may succeed a moment later: a limit or an outage, not an empty account."""
     return isinstance(error, ProviderRateLimited | ProviderUnavailable) and error.detail != _NO_CREDIT
 
 
@@ -87,7 +89,7 @@ def _any(words: tuple[str, ...], text: str) -> bool:
 
 
 def _retry_after(headers: Mapping[str, str], body: bytes) -> int | None:
-    """Whole seconds to wait, from Retry-After (seconds or a date) or Gemini's RetryInfo; None where neither is said."""
+    """The seconds to wait, from Retry-After or Gemini's RetryInfo. Returns None if neither is there."""
     said = headers.get("retry-after", "").strip()
     seconds: float | None = None
     if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", said):
@@ -99,7 +101,7 @@ def _retry_after(headers: Mapping[str, str], body: bytes) -> int | None:
             seconds = None
     if seconds is None:
         seconds = _retry_info(body)
-    return None if seconds is None else min(max(1, ceil(seconds)), limits.MODEL_RETRY_AFTER_TOLD_SECONDS)
+    return None if seconds is None else min(max(1, ceil(seconds)), MODEL_RETRY_AFTER_TOLD_SECONDS)
 
 
 def _retry_info(body: bytes) -> float | None:

@@ -12,7 +12,7 @@ from common.models.stream_delta import Delta
 
 
 class Gathered:
-    """What the deltas of one stream add up to. ``begun`` is set by the first thing that the model itself said."""
+    """The sum of the deltas of one stream. ``begun`` is set by the first thing that the model itself said."""
 
     def __init__(self) -> None:
         self.begun = False
@@ -95,7 +95,7 @@ class Gathered:
 
 
 def _newer(known: Usage, told: Usage) -> Usage:
-    """What is told anew counts, and what it leaves out stays: Anthropic tells the input first and the output last."""
+    """Merge usage: later values win, zero keeps the earlier one. Anthropic sends input tokens first."""
     return Usage(
         told.input_tokens or known.input_tokens,
         told.output_tokens or known.output_tokens,

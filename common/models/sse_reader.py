@@ -85,7 +85,7 @@ def _read(data: bytes) -> Any:
 
 
 def _ends(event: dict[str, Any]) -> bool:
-    """Whether an event of any of the four formats ends the answer."""
+    """Return true if an event of any of the four formats ends the answer."""
     blocked = bool((event.get("promptFeedback") or {}).get("blockReason"))
     return event.get("type") == "message_stop" or blocked or any(_words(event))
 

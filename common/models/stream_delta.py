@@ -1,4 +1,4 @@
-"""What one event of a provider's stream adds to an answer, read the same way from every form an event comes in."""
+"""The delta of one event of a provider's stream, the same for every form of event."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What an organisation is: its keys, profile, settings and credential. Firestore first, BigQuery on a miss."""
+"""An organisation: its keys, profile, settings and credential. Firestore first, BigQuery on a miss."""
 
 import asyncio
 import hashlib
@@ -14,10 +14,16 @@ from typing import Any
 from common import limits
 from common.documents import Create, Data, Delete, Document, DocumentConflict, Documents, Patch, Put, Write
 from common.errors import RateLimited, ServiceError, Unauthenticated
+from common.focus.calendar import FiscalCalendar
 from common.settings import Settings
 from common.tenant import OrgSlug, Principal, Tenant, UserId
 from common.warehouse.client import Warehouse
 from common.warehouse.query import Parameter, fixed
+
+CACHE_RETENTION_DAYS = 7
+UNKNOWN_KEY_SECONDS = 10.0
+UNKNOWN_KEYS_REMEMBERED = 10_000
+UNKNOWN_KEY_LOOKUPS_PER_MINUTE = 300
 
 KEY_SQL = """
 SELECT org_api_key_id, org_slug, scopes, is_active, expires_at
@@ -68,13 +74,19 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What the platform knows of the organisation, as far as a prompt may use it."""
+    """The profile of the organisation, as far as a prompt may use it."""
 
     company_name: str | None = None
     subscription_plan: str | None = None
     default_currency: str | None = None
     default_timezone: str | None = None
     fiscal_year_start_month: int | None = None
+
+    @property
+    def calendar(self) -> FiscalCalendar:
+        """The fiscal calendar and the zone; the calendar year and UTC where the profile has none."""
+        month = self.fiscal_year_start_month or 1
+        return FiscalCalendar(month if 1 <= month <= 12 else 1, self.default_timezone or "UTC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +142,16 @@ class Organization:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """What one lookup found: key and organisation, None where there is none, and the other documents asked for."""
+    """The result of one lookup: key and organisation, None where there is none, and the other documents asked for."""
 
     key: ApiKey | None
     organization: Organization | None
     documents: Mapping[str, Document | None]
+
+    @property
+    def calendar(self) -> FiscalCalendar:
+        """The organisation's calendar; the calendar year in UTC where there is no organisation."""
+        return self.organization.profile.calendar if self.organization else FiscalCalendar()
 
 
 class Directory:
@@ -242,7 +259,7 @@ class Directory:
                 return self._organization(data)
 
     async def forget(self, tenant: Tenant) -> None:
-        """Drop the organisation's copy, so that whoever comes next reads BigQuery."""
+        """Drop the organisation's copy, so that the next reader asks BigQuery."""
         await self._documents.commit([Delete(organization_path(tenant))])
 
     async def _read_key(self, tenant: Tenant, key_hash: str | None) -> Data | None:
@@ -308,14 +325,14 @@ class Directory:
         return document.data if age <= timedelta(seconds=self._settings.cache_ttl_seconds) else None
 
     def _stamped(self, data: Data, now: datetime) -> Data:
-        return {**data, "cached_at": now, "expire_at": now + timedelta(days=limits.CACHE_RETENTION_DAYS)}
+        return {**data, "cached_at": now, "expire_at": now + timedelta(days=CACHE_RETENTION_DAYS)}
 
     def _bound_lookups(self) -> None:
         """Count a lookup of a key that Firestore does not know."""
         now = time.monotonic()
         while self._first_lookups and self._first_lookups[0] <= now - 60:
             self._first_lookups.popleft()
-        if len(self._first_lookups) >= limits.UNKNOWN_KEY_LOOKUPS_PER_MINUTE:
+        if len(self._first_lookups) >= UNKNOWN_KEY_LOOKUPS_PER_MINUTE:
             raise RateLimited(
                 "Too many unknown API keys were tried here. Wait a little, then send again.",
                 retry_after=max(1, round(self._first_lookups[0] + 60 - now)),
@@ -331,8 +348,8 @@ class Directory:
         return time.monotonic() < self._unknown.get(key_hash, 0.0)
 
     def _remember_unknown(self, key_hash: str) -> None:
-        self._unknown[key_hash] = time.monotonic() + limits.UNKNOWN_KEY_SECONDS
-        while len(self._unknown) > limits.UNKNOWN_KEYS_REMEMBERED:
+        self._unknown[key_hash] = time.monotonic() + UNKNOWN_KEY_SECONDS
+        while len(self._unknown) > UNKNOWN_KEYS_REMEMBERED:
             self._unknown.popitem(last=False)
 
 
@@ -342,7 +359,7 @@ def hash_api_key(api_key: str) -> str:
 
 
 def organization_path(tenant: Tenant) -> str:
-    """Where the Firestore copy of an organisation is."""
+    """The path of the Firestore copy of an organisation."""
     return f"orgs/{tenant.org_slug}"
 
 

@@ -4,11 +4,14 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
 
-from common import limits
 from common.errors import ContentRefused, KeyInvalid, ModelError, ProviderTimeout
 from common.models.catalog import Model
 from common.models.completion import Completion, Message, ModelCall, Reply
 from common.secret import Secret
+
+KEY_CHECK_SECONDS = 30.0
+KEY_CHECK_TOKENS = 64
+KEY_CHECK_REASONING_TOKENS = 1_024
 
 _TOOL: Message = {
     "type": "function",
@@ -33,7 +36,7 @@ class KeyCheck:
         Raises KeyInvalid, ModelNotFound or another of the ModelError family where the model does not answer.
         """
         try:
-            async with asyncio.timeout(limits.KEY_CHECK_SECONDS):
+            async with asyncio.timeout(KEY_CHECK_SECONDS):
                 return await self._calls_tools(model, key)
         except TimeoutError:
             raise ProviderTimeout from None
@@ -68,7 +71,7 @@ class KeyCheck:
             tools=tools,
             # The one that every model accepts.
             temperature=1.0,
-            max_tokens=limits.KEY_CHECK_REASONING_TOKENS if model.reasoning else limits.KEY_CHECK_TOKENS,
+            max_tokens=KEY_CHECK_REASONING_TOKENS if model.reasoning else KEY_CHECK_TOKENS,
         )
         async with aclosing(self._completion.stream(call)) as pieces:
             async for piece in pieces:

@@ -18,12 +18,14 @@ from google.api_core.retry_async import AsyncRetry
 from google.cloud import kms_v1
 from google.cloud.kms_v1.services.key_management_service.transports import KeyManagementServiceGrpcAsyncIOTransport
 
-from common import limits
 from common.errors import KeyInvalid, KeyServiceUnavailable
 from common.secret import Secret
 from common.settings import Settings
 from common.telemetry.tracing import span
 from common.tenant import Tenant
+
+KEY_SERVICE_SECONDS = 10.0
+KEY_SERVICE_ATTEMPT_SECONDS = 4.0
 
 # Of these another try may get another answer; of a ciphertext that does not open (INVALID_ARGUMENT) none will.
 _TRANSIENT = (google.ServiceUnavailable, google.DeadlineExceeded, google.ResourceExhausted)
@@ -31,7 +33,7 @@ _RETRY = AsyncRetry(
     predicate=lambda error: isinstance(error, _TRANSIENT),
     initial=0.1,
     maximum=1.0,
-    timeout=limits.KEY_SERVICE_SECONDS,
+    timeout=KEY_SERVICE_SECONDS,
 )
 
 
@@ -47,7 +49,7 @@ class ProviderKeys:
         """Yield the key, and drop it on the way out.
 
         Raises KeyInvalid when the ciphertext is not this credential's, KeyServiceUnavailable when KMS does not answer
-        within ``limits.KEY_SERVICE_SECONDS``.
+        within ``KEY_SERVICE_SECONDS``.
         """
         key = await self._open(ciphertext, additional_data(tenant, credential_id))
         try:
@@ -67,9 +69,9 @@ class ProviderKeys:
         }
         try:
             with span("kms.encrypt"):
-                async with asyncio.timeout(limits.KEY_SERVICE_SECONDS):
+                async with asyncio.timeout(KEY_SERVICE_SECONDS):
                     answer = await self._client.encrypt(
-                        request=request, retry=_RETRY, timeout=limits.KEY_SERVICE_ATTEMPT_SECONDS
+                        request=request, retry=_RETRY, timeout=KEY_SERVICE_ATTEMPT_SECONDS
                     )
         except (google.GoogleAPIError, TimeoutError) as error:
             raise KeyServiceUnavailable from error
@@ -82,7 +84,7 @@ class ProviderKeys:
         """Try with the AAD, then without: the second only ever opens what was written without."""
         ciphertext = _from_base64(stored) or stored
         try:
-            async with asyncio.timeout(limits.KEY_SERVICE_SECONDS):
+            async with asyncio.timeout(KEY_SERVICE_SECONDS):
                 plaintext = await self._decrypt(ciphertext, additional)
                 if plaintext is None:
                     plaintext = await self._decrypt(ciphertext, b"")
@@ -104,9 +106,7 @@ class ProviderKeys:
         }
         try:
             with span("kms.decrypt"):
-                answer = await self._client.decrypt(
-                    request=request, retry=_RETRY, timeout=limits.KEY_SERVICE_ATTEMPT_SECONDS
-                )
+                answer = await self._client.decrypt(request=request, retry=_RETRY, timeout=KEY_SERVICE_ATTEMPT_SECONDS)
         except google.FailedPrecondition:
             raise KeyInvalid from None  # The version of the KMS key that it was written with is gone.
         except google.InvalidArgument:
@@ -121,7 +121,7 @@ class ProviderKeys:
         """Look the key up, without using it. Raises KeyServiceUnavailable."""
         try:
             with span("kms.get_key"):
-                await self._client.get_crypto_key(name=self._key_name, timeout=limits.KEY_SERVICE_SECONDS)
+                await self._client.get_crypto_key(name=self._key_name, timeout=KEY_SERVICE_SECONDS)
         except google.GoogleAPIError as error:
             raise KeyServiceUnavailable from error
 
@@ -136,7 +136,7 @@ def additional_data(tenant: Tenant, credential_id: str) -> bytes:
 
 
 def _from_base64(stored: bytes) -> bytes | None:
-    """What base64 text stands for; None for anything else, as a ciphertext of KMS, which is never text, is."""
+    """Decode base64 text. Returns None for anything else, such as a ciphertext of KMS."""
     try:
         return base64.b64decode(b"".join(stored.split()).translate(bytes.maketrans(b"-_", b"+/")), validate=True)
     except binascii.Error:

@@ -22,7 +22,7 @@ class Served:
 
 
 def same_provider(one: str, other: str) -> bool:
-    """Whether two names mean one provider, whichever of its names and whichever case was written."""
+    """Return true if two names mean one provider, in any spelling."""
     return _canonical(one) == _canonical(other)
 
 

@@ -1,4 +1,4 @@
-"""What a caller may change of an organisation's chat settings, each field within its bounds."""
+"""The body of a settings change, each field within its bounds."""
 
 import re
 from typing import Annotated, Self
@@ -6,9 +6,10 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from common import limits
+from common.models.catalog import MODEL_ID
 
+_MODEL_ID = f"^{MODEL_ID.pattern}$"
 _KEY = re.compile(rf"[\x21-\x7e]{{{limits.PROVIDER_KEY_MIN_CHARS},{limits.PROVIDER_KEY_MAX_CHARS}}}")
-_MODEL_ID = rf"^[A-Za-z0-9][A-Za-z0-9._:/@-]{{0,{limits.MODEL_ID_CHARS - 1}}}$"
 
 
 def _plausible(key: SecretStr) -> SecretStr:
@@ -26,7 +27,11 @@ class FallbackChange(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
     provider: str = Field(min_length=1, max_length=limits.MODEL_ID_CHARS)
-    model: str = Field(pattern=_MODEL_ID, validation_alias=AliasChoices("model", "model_id"))
+    model: str = Field(
+        max_length=limits.MODEL_ID_CHARS,
+        pattern=_MODEL_ID,
+        validation_alias=AliasChoices("model", "model_id"),
+    )
     key: Annotated[SecretStr, AfterValidator(_plausible)] | None = None
     credential_name: str | None = Field(None, min_length=1, max_length=limits.CREDENTIAL_NAME_CHARS)
 
@@ -46,7 +51,12 @@ class SettingsChange(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
     provider: str | None = Field(None, min_length=1, max_length=limits.MODEL_ID_CHARS)
-    model: str | None = Field(None, pattern=_MODEL_ID, validation_alias=AliasChoices("model", "model_id"))
+    model: str | None = Field(
+        None,
+        max_length=limits.MODEL_ID_CHARS,
+        pattern=_MODEL_ID,
+        validation_alias=AliasChoices("model", "model_id"),
+    )
     key: Annotated[SecretStr, AfterValidator(_plausible)] | None = None
     credential_name: str | None = Field(None, min_length=1, max_length=limits.CREDENTIAL_NAME_CHARS)
     temperature: float | None = Field(None, ge=0, le=limits.MAX_TEMPERATURE, allow_inf_nan=False)

@@ -189,7 +189,7 @@ class SettingsStore:
 
     @asynccontextmanager
     async def _forgotten_on_failure(self, tenant: Tenant) -> AsyncIterator[None]:
-        """Where it is not known whether a statement took effect, nobody serves from an old copy."""
+        """Drop the organisation's copy if a statement fails, because it may have taken effect."""
         try:
             yield
         except BaseException:

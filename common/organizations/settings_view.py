@@ -1,4 +1,4 @@
-"""What may be told of an organisation's settings: what serves, or why nothing does; of a key nothing but its name."""
+"""The settings as the API shows them. Keys are never included, only their names."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _CHANGEABLE = (
 
 @dataclass(frozen=True, slots=True)
 class SettingsView:
-    """Tells what was looked up; nobody else is asked, not the provider and not KMS."""
+    """Shows settings from the lookup, without asking the provider or KMS."""
 
     settings: Settings
     clock: Callable[[], datetime]

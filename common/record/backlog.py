@@ -1,4 +1,4 @@
-"""How the record keeps up: what readiness says of the outbox."""
+"""The backlog of the record: what readiness says of the outbox."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from common.transcript.paths import OUTBOX
 
 
 class Backlog:
-    """What readiness says of the outbox."""
+    """Measures the outbox for readiness."""
 
     def __init__(self, documents: Documents, clock: Callable[[], datetime]) -> None:
         self._documents = documents

@@ -10,9 +10,12 @@ from common import limits
 from common.agents.events import ToolFinished
 from common.documents import Data, Document, Put, Write
 from common.tenant import Principal, Tenant
+from common.text import shorten
 from common.tools.result import bytes_read
 from common.transcript.conversation import Conversation, Message
 from common.transcript.paths import OUTBOX, conversation_path, message_path
+
+AUDIT_RESULT_CHARS = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ def lone_call_entry(tenant: Tenant, conversation_id: str, message: Message, call
 
 
 def feedback_entry(principal: Principal, conversation_id: str, message_id: str, feedback: Mapping[str, Any]) -> Write:
-    """What its user thinks of an answer; it takes the place of an older opinion."""
+    """The user's opinion of an answer. It replaces an older one."""
     at: datetime = feedback["updated_at"]
     row = {
         "message_id": message_id,
@@ -110,12 +113,12 @@ def tool_call_rows(tenant: Tenant, conversation_id: str, message: Message, tools
                 "agent_name": call.agent_name,
                 "tool_name": call.tool_name[: limits.MAX_ID_CHARS],
                 "tool_domain": call.tool_domain,
-                "input_params": call.arguments[: limits.AUDIT_RESULT_CHARS],
+                "input_params": call.arguments[:AUDIT_RESULT_CHARS],
                 "output_result": None if error else _capped(call.result.get("summary")),
                 "bytes_processed": bytes_read(call.result),
                 "duration_ms": call.duration_ms,
                 "status": "error" if error else "success",
-                "error_message": f"{error['code']}: {error['message']}" if error else None,
+                "error_message": shorten(f"{error['code']}: {error['message']}", AUDIT_RESULT_CHARS) if error else None,
                 "created_at": message.created_at.isoformat(),
             }
         )
@@ -123,7 +126,7 @@ def tool_call_rows(tenant: Tenant, conversation_id: str, message: Message, tools
 
 
 def _capped(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)[: limits.AUDIT_RESULT_CHARS]
+    return json.dumps(value, ensure_ascii=False)[:AUDIT_RESULT_CHARS]
 
 
 def _entry(table: str, row_id: str, row: Data, now: datetime, expires: str | None = None) -> Put:

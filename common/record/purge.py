@@ -1,4 +1,4 @@
-"""What was deleted long enough ago, or has lain idle for longer than the operator keeps it, goes for good."""
+"""Deletes conversations for good: after RETENTION_DELETED_DAYS, or RETENTION_DAYS without a message."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -25,6 +25,10 @@ from common.transcript.paths import (
 )
 from common.warehouse.client import QueryRefused
 from common.warehouse.schema import record_tables
+
+PURGES_PER_SYNC = 20
+RETENTION_CHECK_HOURS = 24
+RETENTION_ORGS_PER_SYNC = 5
 
 _AT_ONCE = datetime.fromtimestamp(0, UTC)
 
@@ -57,7 +61,7 @@ class Purge:
             PURGES,
             where=(Where("deleted_at", "<=", self._clock() - timedelta(days=self._deleted_days)),),
             order=(Sort("deleted_at"),),
-            limit=limits.PURGES_PER_SYNC,
+            limit=PURGES_PER_SYNC,
         )
         ordered = sorted((document.data for document in due), key=_org)
         for org_slug, group in groupby(ordered, key=_org):
@@ -89,13 +93,13 @@ class Purge:
             await self._documents.commit([Delete(document.path) for document in documents])
 
     async def _find_idle(self, kept: timedelta) -> None:
-        """Note for purging, once a day per organisation, the conversations in which nothing was said for so long."""
+        """Mark idle conversations for purging, once a day per organisation."""
         now = self._clock()
         organizations = await self._documents.query(
             SYNCED_ORGS,
-            where=(Where("checked_at", "<=", now - timedelta(hours=limits.RETENTION_CHECK_HOURS)),),
+            where=(Where("checked_at", "<=", now - timedelta(hours=RETENTION_CHECK_HOURS)),),
             order=(Sort("checked_at"),),
-            limit=limits.RETENTION_ORGS_PER_SYNC,
+            limit=RETENTION_ORGS_PER_SYNC,
         )
         for organization in organizations:
             tenant = self._directory.tenant(OrgSlug(organization.data["org_slug"]))

@@ -37,8 +37,8 @@ LIMIT @most
 """
 MESSAGES_SQL = """
 SELECT m.message_id, m.role, m.content, m.agent_name, m.tool_calls_json, m.tool_results_json, m.provider,
-  m.model_id, m.fallback_from, m.input_tokens, m.output_tokens, m.latency_ms, m.finish, m.created_at, f.rating,
-  f.reason, f.comment, f.updated_at AS feedback_at
+  m.model_id, m.fallback_from, m.input_tokens, m.output_tokens, m.latency_ms, m.finish, m.status, m.created_at,
+  f.rating, f.reason, f.comment, f.updated_at AS feedback_at
 FROM {shared.org_chat_messages} AS m
 LEFT JOIN {shared.org_chat_feedback} AS f
   ON f.org_slug = m.org_slug AND f.conversation_id = m.conversation_id AND f.message_id = m.message_id
@@ -56,7 +56,7 @@ LIMIT @most
 """
 NAMED_SQL = """
 SELECT message_id, role, content, agent_name, tool_calls_json, tool_results_json, provider, model_id, fallback_from,
-  input_tokens, output_tokens, latency_ms, finish, created_at
+  input_tokens, output_tokens, latency_ms, finish, status, created_at
 FROM {shared.org_chat_messages}
 WHERE org_slug = @org_slug AND conversation_id = @conversation_id AND message_id IN UNNEST(@message_ids)
 LIMIT 10
@@ -95,13 +95,13 @@ class Record:
         self._warehouse = warehouse
 
     async def conversation(self, principal: Principal, conversation_id: str) -> Conversation | None:
-        """The caller's own conversation, without its window, whatever its status; None where there is none."""
+        """Read the caller's own conversation, without its window, of any status. Returns None if it does not exist."""
         given = {"user_id": _text(principal.user_id), "conversation_id": _text(conversation_id)}
         rows = await self._read(principal.tenant, CONVERSATION_SQL, given)
         return conversation_in(rows[0]) if rows else None
 
     async def holds(self, tenant: Tenant, conversation_id: str) -> bool:
-        """Whether the id is somebody's conversation in the organisation, whatever its status."""
+        """Return true if the organisation has a conversation with this id, of any user and status."""
         return bool(await self._read(tenant, HELD_SQL, {"conversation_id": _text(conversation_id)}))
 
     async def conversations(self, principal: Principal, before: ListPosition | None, most: int) -> list[Conversation]:
@@ -127,7 +127,7 @@ class Record:
         return tuple(_message(row) for row in await self._read(tenant, MESSAGES_SQL, given))
 
     async def message(self, tenant: Tenant, conversation_id: str, message_id: str) -> Message | None:
-        """One message; None where there is none."""
+        """Read one message. Returns None if it does not exist."""
         return (await self.named(tenant, conversation_id, message_id)).get(message_id)
 
     async def named(self, tenant: Tenant, conversation_id: str, *message_ids: str) -> dict[str, Message]:
@@ -159,7 +159,7 @@ class Record:
         return await self._read(principal.tenant, SEARCH_SQL, given)
 
     async def idle(self, tenant: Tenant, before: datetime, most: int) -> list[str]:
-        """The ids of an organisation's conversations in which nothing was said since ``before``."""
+        """The ids of an organisation's conversations without a message since ``before``."""
         given = {"before": Parameter("TIMESTAMP", before), "most": Parameter("INT64", most)}
         return [row["conversation_id"] for row in await self._read(tenant, IDLE_SQL, given)]
 

@@ -9,18 +9,29 @@ from itertools import groupby
 from typing import Any
 
 from common import limits
-from common.documents import Delete, DocumentConflict, Documents, Patch, Put, Sort, Where, Write
-from common.errors import WarehouseUnavailable
+from common.documents import Delete, Document, DocumentConflict, Documents, Patch, Put, Sort, Where, Write
+from common.errors import DocumentsUnavailable, Unavailable, WarehouseUnavailable
 from common.organizations.directory import Directory
+from common.record.adoption import Adoption, is_readable
 from common.record.outbox import OutboxEntry, entry_of
 from common.record.purge import Purge
 from common.record.sync_lease import SyncLease
 from common.record.writer import RecordWriter
+from common.stopping import told_to_stop
 from common.telemetry.log import Log
 from common.tenant import OrgSlug
 from common.transcript.paths import OUTBOX, SYNCED_ORGS
 from common.warehouse.client import QueryRefused
 from common.warehouse.result import size_of
+
+SYNC_SECONDS = 40.0
+SYNC_BATCH_ROWS = 100
+SYNC_BATCH_BYTES = 4_000_000
+SYNC_AT_ONCE = 8
+SYNC_REFUSALS = 60
+SYNC_FIRST_RETRY_SECONDS = 120
+# Instances' clocks may differ by so much.
+CLOCK_SKEW_SECONDS = 330
 
 # What a batch is refused for although no row of it is at fault.
 _NOT_THE_ROW = {"table_not_found", "access_denied", "timeout", "bytes_over_limit"}
@@ -30,14 +41,23 @@ _NEVER = datetime.fromtimestamp(0, UTC)
 
 @dataclass(slots=True)
 class _Round:
-    """What one call has done; ``stopped`` is why it ended before the outbox was empty."""
+    """The counts of one sync; ``stopped`` is the reason for an early end.
+
+    ``unanswered`` says that a statement may still be running, although nobody waits for it.
+    """
 
     written: int = 0
     settled: int = 0
     rejected: int = 0
+    purged: int = 0
     refusals: int = 0
     stopped: str | None = None
+    unanswered: bool = False
     orgs: set[str] = field(default_factory=set)
+
+    def interrupt(self) -> None:
+        """End it once the statements under way have ended: the process is about to."""
+        self.stopped = self.stopped or "restarting"
 
 
 class Sync:
@@ -62,57 +82,73 @@ class Sync:
         self._purge = purge
         self._log = log
         self._clock = clock
+        self._adoption = Adoption(documents, directory, log, clock)
         self._noted: set[str] = set()
 
     async def run(self) -> dict[str, Any]:
         """Write what is due, then purge what is due; say what was done and how many entries remain."""
-        lease = SyncLease(self._documents, self._clock)
-        if not await lease.take():
-            return {"status": "busy", "remaining": await self._documents.count(OUTBOX)}
-        done = _Round()
-        purged = 0
-        try:
-            await self._drain(lease, done)
-            if done.stopped is None:
-                purged = await self._purge.run(lease)
-        except WarehouseUnavailable as error:
-            self._stop(done, error)
-        # A statement that was not answered may still be running: then the lease runs out by itself, after it.
-        if done.stopped is None:
-            await lease.give_back()
+        lease, done = SyncLease(self._documents), _Round()
+        with told_to_stop(done.interrupt):
+            try:
+                if not await lease.take():
+                    return {"status": "busy"}
+                await self._drain(lease, done)
+                if done.stopped is None and await self._adoption.search():
+                    await self._drain(lease, done)
+                if done.stopped is None:
+                    done.purged = await self._purge.run(lease)
+            except Unavailable as error:
+                self._stop(done, error)
+            finally:
+                # A statement that was not answered may still be running: then the lease runs out by itself, after it.
+                if not done.unanswered:
+                    await lease.give_back()
         return {
             "status": done.stopped or "ok",
             "written": done.written,
             "rejected": done.rejected,
-            "purged": purged,
-            "remaining": await self._documents.count(OUTBOX),
+            "purged": done.purged,
+            "remaining": await self._remaining(done),
         }
 
+    async def _remaining(self, done: _Round) -> int | None:
+        try:
+            return await self._documents.count(OUTBOX)
+        except DocumentsUnavailable as error:
+            self._stop(done, error)
+            return None
+
     async def _drain(self, lease: SyncLease, done: _Round) -> None:
-        until = time.monotonic() + limits.SYNC_SECONDS
+        until = time.monotonic() + SYNC_SECONDS
         while done.stopped is None and time.monotonic() < until:
-            entries = await self._due()
+            documents = await self._due()
             before = done.settled + done.rejected
             await lease.renew()
-            gate = asyncio.Semaphore(limits.SYNC_AT_ONCE)
+            unreadable = [document for document in documents if not is_readable(document)]
+            repaired = await self._adoption.repair(unreadable)
+            done.rejected += len(unreadable) - repaired
+            gate = asyncio.Semaphore(SYNC_AT_ONCE)
+            entries = [entry_of(document) for document in documents if is_readable(document)]
             writing = (self._write(gate, lease, batch, done) for batch in _batches(entries))
             # All of them end before the lease is given back, whatever one of them raises.
             for ended in await asyncio.gather(*writing, return_exceptions=True):
                 if ended is not None:
                     raise ended
             await self._note_orgs(done)
-            if len(entries) < limits.SYNC_READ or done.settled + done.rejected == before:
+            if repaired:
+                continue
+            if len(documents) < limits.SYNC_READ or done.settled + done.rejected == before:
                 return
 
-    async def _due(self) -> list[OutboxEntry]:
-        soon = self._clock() + timedelta(seconds=limits.CLOCK_SKEW_SECONDS)
-        documents = await self._documents.query(
+    async def _due(self) -> list[Document]:
+        # An entry of an instance whose clock is ahead is due all the same.
+        soon = self._clock() + timedelta(seconds=CLOCK_SKEW_SECONDS)
+        return await self._documents.query(
             OUTBOX,
             where=(Where("next_try_at", "<=", soon),),
             order=(Sort("next_try_at"),),
             limit=limits.SYNC_READ,
         )
-        return [entry_of(document) for document in documents]
 
     async def _write(self, gate: asyncio.Semaphore, lease: SyncLease, batch: list[OutboxEntry], done: _Round) -> None:
         """Merge a batch of one table and organisation; halve what BigQuery refuses until the row is found."""
@@ -124,12 +160,12 @@ class Sync:
                 try:
                     await lease.renew()
                     written = await self._writer.merge(tenant, part[0].table, [entry.row for entry in part])
-                except WarehouseUnavailable as error:
+                except Unavailable as error:
                     self._stop(done, error)
                 except QueryRefused as refused:
                     done.refusals += 1
-                    if refused.code in _NOT_THE_ROW or done.refusals > limits.SYNC_REFUSALS:
-                        self._stop(done, refused, refused.code)
+                    if refused.code in _NOT_THE_ROW or done.refusals > SYNC_REFUSALS:
+                        self._stop(done, refused)
                     elif len(part) == 1:
                         await self._reject(part[0], refused, done)
                     else:
@@ -137,9 +173,16 @@ class Sync:
                 else:
                     # Added only now: batches are written at the same time, and a sum begun before a wait loses theirs.
                     done.written += written
-                    settled = await self._settle(part)
-                    done.settled += settled
+                    done.settled += await self._settled(part, done)
                     done.orgs.add(tenant.org_slug)
+
+    async def _settled(self, entries: Sequence[OutboxEntry], done: _Round) -> int:
+        """Return how many of the written entries are removed; those that are not are written again, without effect."""
+        try:
+            return await self._settle(entries)
+        except DocumentsUnavailable as error:
+            self._stop(done, error)
+            return 0
 
     async def _settle(self, entries: Sequence[OutboxEntry]) -> int:
         """Remove what is written and let its documents expire; what changed meanwhile stays."""
@@ -163,7 +206,9 @@ class Sync:
     async def _reject(self, entry: OutboxEntry, refused: QueryRefused, done: _Round) -> None:
         """Keep the entry, with what is known of its failure, for a later try."""
         done.rejected += 1
-        wait = min(limits.SYNC_FIRST_RETRY_SECONDS * 2**entry.attempts, limits.SYNC_LAST_RETRY_SECONDS)
+        wait = min(SYNC_FIRST_RETRY_SECONDS * 2**entry.attempts, limits.SYNC_LAST_RETRY_SECONDS)
+        # Entries are looked for that much early.
+        wait += CLOCK_SKEW_SECONDS
         failure = {
             "attempts": entry.attempts + 1,
             "next_try_at": self._clock() + timedelta(seconds=wait),
@@ -196,10 +241,12 @@ class Sync:
                 await self._documents.commit(writes)
             self._noted |= new
 
-    def _stop(self, done: _Round, error: Exception, code: str = WarehouseUnavailable.code) -> None:
-        if done.stopped is None:
-            self._log.error("sync.stopped", error_class=type(error.__cause__ or error).__name__, code=code)
-        done.stopped = code
+    def _stop(self, done: _Round, error: Unavailable | QueryRefused) -> None:
+        """End the round: what stopped it concerns all that is left."""
+        if done.stopped in (None, "restarting"):
+            self._log.error("sync.stopped", error_class=type(error.__cause__ or error).__name__, code=error.code)
+        done.stopped = error.code
+        done.unanswered = done.unanswered or isinstance(error, WarehouseUnavailable) or error.code == "timeout"
 
 
 def _batches(entries: Iterable[OutboxEntry]) -> Iterator[list[OutboxEntry]]:
@@ -209,7 +256,7 @@ def _batches(entries: Iterable[OutboxEntry]) -> Iterator[list[OutboxEntry]]:
         batch, size = list[OutboxEntry](), 0
         for entry in group:
             weight = size_of(entry.row)
-            if batch and (len(batch) >= limits.SYNC_BATCH_ROWS or size + weight > limits.SYNC_BATCH_BYTES):
+            if batch and (len(batch) >= SYNC_BATCH_ROWS or size + weight > SYNC_BATCH_BYTES):
                 yield batch
                 batch, size = [], 0
             batch.append(entry)

@@ -1,31 +1,40 @@
 """One sync at a time: BigQuery lets two merges that only insert run side by side, and both would insert."""
 
 import asyncio
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+import time
+import uuid
+from datetime import datetime
 
 from common import limits
-from common.documents import Create, DocumentConflict, Documents, Patch, Write
+from common.documents import Create, Document, DocumentConflict, Documents, Patch, Write
 from common.errors import DocumentsUnavailable, Unavailable
 from common.transcript.paths import SYNC_LEASE
 
-_NEVER = datetime.fromtimestamp(0, UTC)
+# Renewed whenever it holds for less than two statements more: a sync that was killed holds the next one up for so long.
+SYNC_LEASE_SECONDS = 75.0
+SYNC_GIVE_BACK_SECONDS = 30.0
+
+_PAUSE_SECONDS = 1.0
 
 
 class SyncLease:
-    """A lease that outlives every statement begun under it, so that a crashed sync's last statement ends first."""
+    """A lease that outlives every statement begun under it, so that a crashed sync's last statement ends first.
 
-    def __init__(self, documents: Documents, clock: Callable[[], datetime]) -> None:
+    Firestore's own time tells its age: instances' clocks differ.
+    """
+
+    def __init__(self, documents: Documents) -> None:
         self._documents = documents
-        self._clock = clock
+        self._holder = str(uuid.uuid4())
         self._version: datetime | None = None
-        self._expires_at = _NEVER
+        self._until = 0.0
+        self._asked = False
         self._renewing = asyncio.Lock()
 
     async def take(self) -> bool:
-        """Whether this sync may run."""
+        """Return whether this sync may run."""
         document = (await self._documents.get_all([SYNC_LEASE]))[SYNC_LEASE]
-        if document is not None and document.data["expires_at"] > self._clock():
+        if document is not None and _holds(document):
             return False
         try:
             await self._write(document.updated_at if document else None)
@@ -36,8 +45,7 @@ class SyncLease:
     async def renew(self) -> None:
         """Have at least two statements' time left. Raises Unavailable when another sync has taken over."""
         async with self._renewing:
-            left = self._expires_at - self._clock()
-            if left > timedelta(seconds=2 * limits.SYNC_STATEMENT_SECONDS):
+            if self._until - time.monotonic() > 2 * limits.SYNC_STATEMENT_SECONDS:
                 return
             try:
                 await self._write(self._version)
@@ -45,15 +53,36 @@ class SyncLease:
                 raise Unavailable("Another sync took over.") from conflict
 
     async def give_back(self) -> None:
-        """Let the next sync begin at once; if that cannot be said, it begins when the lease has run out."""
-        try:
-            await self._documents.commit([Patch(SYNC_LEASE, {"expires_at": _NEVER}, self._version)])
-        except (DocumentConflict, DocumentsUnavailable):
-            return
+        """Let the next sync begin at once, as soon as Firestore answers; else it begins when the lease has run out."""
+        until = time.monotonic() + SYNC_GIVE_BACK_SECONDS
+        while self._asked:
+            try:
+                await self._free()
+                return
+            except DocumentConflict:
+                return
+            except DocumentsUnavailable:
+                if time.monotonic() >= until:
+                    return
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _free(self) -> None:
+        # Read first: the commit that took or renewed it may have been made without a reply.
+        document = (await self._documents.get_all([SYNC_LEASE]))[SYNC_LEASE]
+        if document is not None and document.data.get("holder") == self._holder:
+            await self._documents.commit([Patch(SYNC_LEASE, {"holder": None}, document.updated_at)])
 
     async def _write(self, version: datetime | None) -> None:
-        expires_at = self._clock() + timedelta(seconds=limits.SYNC_LEASE_SECONDS)
-        data = {"expires_at": expires_at}
-        write: Write = Create(SYNC_LEASE, data) if version is None else Patch(SYNC_LEASE, data, version)
+        self._asked, asked = True, time.monotonic()
+        data, stamp = {"holder": self._holder}, "renewed_at"
+        write: Write = Create(SYNC_LEASE, data, stamp) if version is None else Patch(SYNC_LEASE, data, version, stamp)
         self._version = (await self._documents.commit([write]))[0]
-        self._expires_at = expires_at
+        self._until = asked + SYNC_LEASE_SECONDS
+
+
+def _holds(document: Document) -> bool:
+    if "holder" in document.data and document.data["holder"] is None:
+        return False
+    # One of before there was a holder says when it ends; a sync that still runs renews it.
+    age = ((document.read_at or document.updated_at) - document.updated_at).total_seconds()
+    return age < SYNC_LEASE_SECONDS

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
-from common import limits
 from common.errors import ServiceError
 from common.telemetry.request import CurrentRequest, current
+
+LOG_VALUE_CHARS = 300
 
 Severity = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 Value = str | int | float | bool | None
@@ -161,4 +162,4 @@ def _of(request: CurrentRequest | None) -> dict[str, Value]:
 
 
 def _bounded(value: Value) -> Value:
-    return value[: limits.LOG_VALUE_CHARS] if isinstance(value, str) else value
+    return value[:LOG_VALUE_CHARS] if isinstance(value, str) else value

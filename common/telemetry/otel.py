@@ -15,13 +15,15 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
-from common import limits
 from common.errors import ServiceError
 from common.settings import CLOUD_TRACE, Settings
 from common.telemetry import tracing
 from common.telemetry.log import Log
 from common.telemetry.trace_context import TraceContext
 from common.telemetry.tracing import Attribute
+
+TRACE_EXPORT_SECONDS = 5.0
+TRACE_PAUSE_SECONDS = 1.0
 
 _SCOPE = "https://www.googleapis.com/auth/trace.append"
 
@@ -45,8 +47,8 @@ class OtelTracer:
         self._provider.add_span_processor(
             BatchSpanProcessor(
                 _Sender(settings, log),
-                schedule_delay_millis=limits.TRACE_PAUSE_SECONDS * 1000,
-                export_timeout_millis=limits.TRACE_EXPORT_SECONDS * 1000,
+                schedule_delay_millis=TRACE_PAUSE_SECONDS * 1000,
+                export_timeout_millis=TRACE_EXPORT_SECONDS * 1000,
             )
         )
         self._tracer = self._provider.get_tracer("cloudcost-chat")
@@ -178,4 +180,4 @@ def _exporter(settings: Settings) -> SpanExporter:
     if endpoint == CLOUD_TRACE:
         credentials, _ = default_credentials(scopes=[_SCOPE])
         session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]  # google-auth is typed in part
-    return OTLPSpanExporter(endpoint, timeout=limits.TRACE_EXPORT_SECONDS, session=session)
+    return OTLPSpanExporter(endpoint, timeout=TRACE_EXPORT_SECONDS, session=session)

@@ -10,6 +10,8 @@ from common.errors import ServiceError
 from common.settings import Settings
 from common.telemetry.log import Log
 
+READINESS_CACHE_SECONDS = 5.0
+
 Probe = Callable[[], Awaitable[None]]
 # What is worth knowing although questions can be asked without it: a status, and numbers.
 Measure = Callable[[], Awaitable[dict[str, Any]]]
@@ -49,7 +51,7 @@ class Readiness:
         async with self._lock:
             if self._report is None or time.monotonic() >= self._until:
                 self._report = await self._measure()
-                self._until = time.monotonic() + limits.READINESS_CACHE_SECONDS
+                self._until = time.monotonic() + READINESS_CACHE_SECONDS
             return self._report
 
     async def _measure(self) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """The context of a tool call. A tool's own context type names the services that it needs."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from datetime import date, datetime
 from typing import Any, ClassVar
 
 from common import limits
+from common.focus.calendar import FiscalCalendar
 from common.warehouse.client import Warehouse
 from common.warehouse.query import GuardedQuery
 from common.warehouse.result import QueryResult
@@ -15,7 +16,7 @@ Resources = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ToolContext:
-    """The context of a tool that needs no service: the labels of its call and the moment in UTC.
+    """The context of a tool that needs no service: the labels of its call, the moment in UTC, its fiscal calendar.
 
     ``idempotency_key`` names the answer that the call is part of: the same write twice under one key is one write.
     A subclass adds a field for each service it needs; the field's name is the name of the resource.
@@ -24,6 +25,7 @@ class ToolContext:
     labels: Mapping[str, str]
     now: datetime
     idempotency_key: str
+    calendar: FiscalCalendar = field(default=FiscalCalendar(), kw_only=True)
 
     on_timeout: ClassVar[str] = f"The tool took more than {limits.TOOL_SECONDS:.0f} s. Ask for less."
 
@@ -47,6 +49,6 @@ class WarehouseContext(ToolContext):
 
 def make_context(kind: type[ToolContext], call: ToolContext, resources: Resources) -> ToolContext:
     """Make the context that a tool asks for. Raises KeyError for a resource that there is not."""
-    given = {field.name: getattr(call, field.name) for field in fields(ToolContext)}
-    needed = [field.name for field in fields(kind) if field.name not in given and field.default is MISSING]
+    given = {each.name: getattr(call, each.name) for each in fields(ToolContext)}
+    needed = [each.name for each in fields(kind) if each.name not in given and each.default is MISSING]
     return kind(**given, **{name: resources[name] for name in needed})

@@ -23,6 +23,8 @@ from common.tools.context import Resources, ToolContext, make_context
 from common.tools.result import CHART, ToolError, ToolResult, error_envelope
 from common.warehouse.client import QueryRefused
 
+TOOL_ARGUMENT_CHARS = 20_000
+
 Draw = Callable[[ToolResult], dict[str, Any] | None]
 _WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+")
 # An argument with one of these words could name a tenant …
@@ -36,7 +38,8 @@ _SUFFIXES = frozenset({"id", "ids", "slug", "slugs"})
 class Tool:
     """A function with the schema of its arguments; ``writes`` where it changes what is stored.
 
-    ``draws`` makes a picture of an answer, or None where there is nothing to see.
+    ``draws`` makes a picture of an answer, or None where there is nothing to see. ``shows_sql`` where the query is the
+    model's own, and it should read what became of it.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Tool:
     writes: bool = False
     draws: Draw | None = None
     context: type[ToolContext] = ToolContext
+    shows_sql: bool = False
 
     @property
     def title(self) -> str:
@@ -62,14 +66,30 @@ class Tool:
 def _schema(tool: Tool) -> dict[str, Any]:
     parameters = tool.arguments.model_json_schema()
     parameters.pop("title", None)
-    for argument in parameters.get("properties", {}).values():
-        argument.pop("title", None)
+    properties = parameters.get("properties", {})
+    parameters["properties"] = {name: _shorten(argument) for name, argument in properties.items()}
     function = {"name": tool.name, "description": tool.description, "parameters": parameters}
     return {"type": "function", "function": function}
 
 
+def _shorten(argument: dict[str, Any]) -> dict[str, Any]:
+    """Leave out of an argument's schema what a model gains nothing by: titles, and that it may also be null."""
+    shown = {name: value for name, value in argument.items() if name != "title"}
+    kinds = shown.get("anyOf", [])
+    if len(kinds) == 2 and kinds[1] == {"type": "null"} and shown.get("default", ...) is None:
+        shown = kinds[0] | {name: value for name, value in shown.items() if name not in ("anyOf", "default")}
+    if shown.get("default") == []:
+        del shown["default"]
+    return shown
+
+
 def tool(
-    domain: str, function: Callable[..., Awaitable[ToolResult]], *, writes: bool = False, draws: Draw | None = None
+    domain: str,
+    function: Callable[..., Awaitable[ToolResult]],
+    *,
+    writes: bool = False,
+    draws: Draw | None = None,
+    shows_sql: bool = False,
 ) -> Tool:
     """Make a Tool of a function. Raises ValueError for an argument that could name a tenant or has no type."""
     fields: dict[str, Any] = {}
@@ -85,7 +105,7 @@ def tool(
         fields[name] = (parameter.annotation, default)
     arguments = create_model(function.__name__, __config__=ConfigDict(extra="forbid", frozen=True), **fields)
     description = inspect.cleandoc(function.__doc__ or "")
-    return Tool(function.__name__, domain, description, arguments, function, writes, draws, context)
+    return Tool(function.__name__, domain, description, arguments, function, writes, draws, context, shows_sql)
 
 
 def _may_name_a_tenant(argument: str) -> bool:
@@ -128,6 +148,10 @@ class BoundTools:
     def domain(self, name: str) -> str:
         return self._tools[name].domain if name in self._tools else "unknown"
 
+    def shows_sql(self, name: str) -> bool:
+        """Whether a tool's query is the model's own."""
+        return name in self._tools and self._tools[name].shows_sql
+
     async def call(self, name: str, arguments: str, *, agent_name: str) -> dict[str, Any]:
         """Check the arguments (JSON text), run the tool, and return its envelope or an error the model can act on."""
         try:
@@ -162,7 +186,7 @@ class BoundTools:
 
 
 def _checked(chosen: Tool, arguments: str) -> dict[str, Any]:
-    if len(arguments) > limits.TOOL_ARGUMENT_CHARS:
+    if len(arguments) > TOOL_ARGUMENT_CHARS:
         raise ToolError("invalid_arguments", "The arguments are too long.")
     try:
         parsed = chosen.arguments.model_validate_json(arguments or "{}")

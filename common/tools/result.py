@@ -7,13 +7,17 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from common import limits
 from common.tenant import Principal
 from common.warehouse.json_values import json_safe
 from common.warehouse.query import Parameter
 from common.warehouse.result import QueryResult
 
+TOOL_RESULT_CHARS = 60_000
+
 CHART = "chart"
+# What a model has no use for, and what it need not read where the query is the product's own.
+_NOT_FOR_MODELS = frozenset({CHART, "rows", "columns", "job_id", "duration_ms", "cached"})
+_OF_A_FIXED_QUERY = frozenset({"sql", "parameters"})
 _TYPES = {bool: "BOOLEAN", int: "INTEGER", float: "FLOAT", Decimal: "NUMERIC", date: "DATE", datetime: "TIMESTAMP"}
 
 
@@ -47,13 +51,17 @@ Source = QueryResult | DocumentSource | ServiceCall | None
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """Rows with their columns, a summary with totals and periods, and the source that they came from."""
+    """Rows with their columns, a summary with totals and periods, and the source that they came from.
+
+    ``background`` are rows that only a chart shows: no part of the envelope.
+    """
 
     source: Source
     rows: tuple[Mapping[str, Any], ...]
     summary: Mapping[str, Any]
     parameters: Mapping[str, Any] = field(default_factory=dict)
     truncated: bool = False
+    background: tuple[Mapping[str, Any], ...] = ()
 
     def envelope(self) -> dict[str, Any]:
         """The result as JSON-safe values: decimals as numbers, dates and times in ISO 8601."""
@@ -128,7 +136,7 @@ def as_stored(result: Mapping[str, Any], max_chars: int) -> str:
     return text if len(text) <= max_chars else as_message(result, max_chars)
 
 
-def as_message(result: Mapping[str, Any], max_chars: int = limits.TOOL_RESULT_CHARS) -> str:
+def as_message(result: Mapping[str, Any], max_chars: int = TOOL_RESULT_CHARS) -> str:
     """Format a tool result as JSON text for a model, without its chart.
 
     Rows are left out from the end until the text fits; ``truncated`` is true then.
@@ -142,6 +150,36 @@ def as_message(result: Mapping[str, Any], max_chars: int = limits.TOOL_RESULT_CH
     if len(text) > max_chars:
         text = _compact(error_envelope("result_too_large", "The result is too large to show. Ask for less."))
     return text
+
+
+def as_model_message(result: Mapping[str, Any], *, shows_sql: bool = False) -> str:
+    """Format a tool result for the organisation's model, which pays for every word: the summary, then the rows.
+
+    Columns are named once and rows are lists of values. What the product's own query was is left out: a client that
+    shows it has it from the stored result. Rows are left out from the end until the text fits.
+    """
+    if "rows" not in result:
+        return as_message(result)
+    left_out = _NOT_FOR_MODELS if shows_sql else _NOT_FOR_MODELS | _OF_A_FIXED_QUERY
+    rows = list(result["rows"])
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    shown = {name: value for name, value in result.items() if name not in left_out}
+    message = {
+        "summary": shown.pop("summary", {}),
+        **shown,
+        "columns": columns,
+        "rows": [[row.get(name) for name in columns] for row in rows],
+    }
+    return as_message(message)
+
+
+def read_model_message(message: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the rows of a model's message their names back; a message of another form stays as it is."""
+    rows, columns = message.get("rows"), message.get("columns")
+    if not isinstance(rows, list) or not isinstance(columns, list):
+        return dict(message)
+    named = [dict(zip(columns, row, strict=False)) if isinstance(row, list) else row for row in rows]
+    return {**message, "rows": named}
 
 
 def _compact(value: Mapping[str, Any]) -> str:

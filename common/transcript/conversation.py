@@ -15,12 +15,18 @@ from common.tenant import Tenant
 from common.text import shorten_bytes
 from common.tools.result import as_stored
 
+TITLE_CHARS = 80
+STORED_TOOL_RESULTS_CHARS = 200_000
+
 Role = Literal["user", "assistant"]
-MessageStatus = Literal["complete", "cancelled"]
+# cancelled: its client stopped it; failed: it ended by itself, and what was said and done until then is kept.
+MessageStatus = Literal["complete", "cancelled", "failed"]
 
 _ID = re.compile(rf"[A-Za-z0-9_-]{{1,{limits.MAX_ID_CHARS}}}")
 # The least step of a TIMESTAMP: what follows in a conversation is later, even where clocks differ.
 TICK = timedelta(microseconds=1)
+# The field of a conversation's document that says when its lease was taken or renewed.
+LEASED_AT = "leased_at"
 _NAMESPACE = uuid.UUID("6f0d2a8e-0f6c-4a7b-9d55-0c2f4f2b7c11")
 
 
@@ -69,16 +75,38 @@ class Message:
             "latency_ms": self.latency_ms,
             "finish": self.finish,
             "created_at": self.created_at.isoformat(),
+            "status": self.status,
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Who is answering in a conversation, and until when at most; ``holder`` is one attempt at an answer."""
+    """Who is answering in a conversation; ``holder`` is one attempt at an answer.
+
+    ``silent_seconds`` is how long ago it was renewed when it was read, by Firestore's time: instances' clocks differ.
+    """
 
     message_id: str
-    expires_at: datetime
     holder: str = ""
+    silent_seconds: float = field(default=0.0, compare=False)
+
+    @property
+    def seconds_left(self) -> float:
+        """How long it still holds unless it is renewed; 0 when it has run out."""
+        return max(0.0, limits.LEASE_SECONDS - self.silent_seconds)
+
+    @property
+    def holds(self) -> bool:
+        return self.seconds_left > 0
+
+    @property
+    def is_renewed(self) -> bool:
+        """Whether its holder has shown a sign of life when it was last due."""
+        return self.silent_seconds < limits.LEASE_RENEW_SECONDS + limits.LEASE_CALL_SECONDS
+
+    def document(self) -> Data:
+        """The lease in its conversation's document; the time of it is Firestore's to write."""
+        return {"message_id": self.message_id, "holder": self.holder}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +143,6 @@ class Conversation:
 
     def document(self) -> Data:
         """The conversation's document; what the record does not have yet has no expiry."""
-        lease = {name: getattr(self.lease, name) for name in Lease.__dataclass_fields__} if self.lease else None
         return {
             "conversation_id": self.conversation_id,
             "user_id": self.user_id,
@@ -131,7 +158,7 @@ class Conversation:
             # As text: maps would be indexed field by field, and cost ten times as much to send.
             "recent": json.dumps(self.recent, ensure_ascii=False),
             "window_held": self.window_held,
-            "lease": lease,
+            "lease": self.lease.document() if self.lease else None,
             "expire_at": None,
         }
 
@@ -158,14 +185,23 @@ _PLAIN = Conversation.__dataclass_fields__.keys() - {"recent", "lease", "version
 def conversation_of(document: Document) -> Conversation:
     """Read a conversation back from its document."""
     data = document.data
-    lease = data.get("lease")
     kept = {name: data[name] for name in _PLAIN if name in data}
     return Conversation(
         **kept,
         recent=window_of(data),
-        lease=Lease(**lease) if lease else None,
+        lease=_lease_of(document),
         version=document.updated_at,
     )
+
+
+def _lease_of(document: Document) -> Lease | None:
+    held = document.data.get("lease")
+    if not held:
+        return None
+    # One of before leases had a time of Firestore's was taken when the document last changed, or earlier.
+    renewed_at = document.data.get(LEASED_AT) or document.updated_at
+    silent = (document.read_at or document.updated_at) - renewed_at
+    return Lease(held["message_id"], held.get("holder", ""), max(0.0, silent.total_seconds()))
 
 
 def window_of(data: Data) -> tuple[Data, ...]:
@@ -196,8 +232,10 @@ def message_of(document: Document) -> Message:
 
 
 def message_in(row: Mapping[str, Any]) -> Message:
-    """Read a message from whatever holds its fields; what is not there has its default."""
+    """Read a message from a document or a row. Missing fields have their defaults."""
     fields: dict[str, Any] = {name: row[name] for name in Message.__dataclass_fields__ if name in row}
+    # A row of before there was a status has none.
+    fields["status"] = fields.get("status") or "complete"
     return Message(**fields)
 
 
@@ -213,7 +251,7 @@ def fitted(message: Message) -> Message:
 
 
 def bytes_of(message: Message) -> int:
-    """How long what was said, and what it took to say it, is together."""
+    """Size in bytes of the text, tool calls and tool results."""
     texts = (message.content, message.tool_calls_json, message.tool_results_json)
     return sum(len(text.encode()) for text in texts if text)
 
@@ -233,7 +271,7 @@ def tool_results_json(calls: Sequence[ToolFinished]) -> str | None:
     """The results behind an answer, as JSON, each cut to its share of what one message may hold."""
     if not calls:
         return None
-    share = limits.STORED_TOOL_RESULTS_CHARS // len(calls)
+    share = STORED_TOOL_RESULTS_CHARS // len(calls)
     listed = ",".join(f'{{"id":{json.dumps(call.call_id)},"result":{as_stored(call.result, share)}}}' for call in calls)
     return f"[{listed}]"
 
@@ -241,10 +279,10 @@ def tool_results_json(calls: Sequence[ToolFinished]) -> str | None:
 def title_of(question: str) -> str:
     """A conversation's title: the first line of its first message, cut at a word."""
     line = " ".join(question.split())
-    if len(line) <= limits.TITLE_CHARS:
+    if len(line) <= TITLE_CHARS:
         return line
-    cut = line[: limits.TITLE_CHARS].rsplit(" ", 1)[0]
-    return f"{cut[: limits.TITLE_CHARS - 1]}…"
+    cut = line[:TITLE_CHARS].rsplit(" ", 1)[0]
+    return f"{cut[: TITLE_CHARS - 1]}…"
 
 
 def new_id() -> str:
@@ -252,7 +290,7 @@ def new_id() -> str:
 
 
 def is_id(text: str) -> bool:
-    """Whether the text could be an id of this product; anything else names nothing."""
+    """Return true if the text could be an id of this product."""
     return _ID.fullmatch(text) is not None
 
 

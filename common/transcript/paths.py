@@ -1,4 +1,4 @@
-"""Where the documents of sessions are: under their organisation, so that an id alone reaches nothing."""
+"""The paths of Firestore documents: under their organisation, so that an id alone reaches nothing."""
 
 import hashlib
 
@@ -16,7 +16,7 @@ def conversations_path(tenant: Tenant) -> str:
 
 
 def conversation_path(tenant: Tenant, conversation_id: str) -> str:
-    """Where a conversation's document is."""
+    """The path of a conversation's document."""
     return f"{conversations_path(tenant)}/{conversation_id}"
 
 
@@ -26,20 +26,20 @@ def messages_path(tenant: Tenant, conversation_id: str) -> str:
 
 
 def message_path(tenant: Tenant, conversation_id: str, message_id: str) -> str:
-    """Where a message's document is."""
+    """The path of a message's document."""
     return f"{messages_path(tenant, conversation_id)}/{message_id}"
 
 
 def pending_path(tenant: Tenant, conversation_id: str) -> str:
-    """Where a conversation's turn is kept that waits for its client."""
+    """The path of a conversation's paused turn."""
     return f"{conversation_path(tenant, conversation_id)}/pending/turn"
 
 
 def listed_path(tenant: Tenant, caller: str) -> str:
-    """Where it is noted how much of a caller's list Firestore holds."""
+    """The path of the note on the part of a caller's list that Firestore holds."""
     return f"orgs/{tenant.org_slug}/listed/{hashlib.sha256(caller.encode()).hexdigest()}"
 
 
 def purge_path(tenant: Tenant, conversation_id: str) -> str:
-    """Where it is noted that a conversation is to be purged."""
+    """The path of the note that a conversation is to be purged."""
     return f"{PURGES}/{tenant.org_slug}:{conversation_id}"

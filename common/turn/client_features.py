@@ -1,4 +1,4 @@
-"""What a client brings to a turn beside its message."""
+"""The features that a client brings to a turn beside its message."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ from common.agents.pausing import ClientTool
 
 @dataclass(frozen=True, slots=True)
 class ClientReply:
-    """What a client says to a turn that paused, by the ids it was given: results of its tools, and what it allows."""
+    """The client's reply to a paused turn, by the ids of the waiting
+    calls: results of its tools, and what it allows."""
 
     results: Mapping[str, str]
     approved: frozenset[str]
@@ -29,7 +30,7 @@ class ClientFeatures:
 
     @property
     def may_pause(self) -> bool:
-        """Whether a turn may have stopped for this client."""
+        """True if a turn may have stopped for this client."""
         return bool(self.tools) or self.approves or self.reply is not None
 
 

@@ -1,33 +1,49 @@
 """From a request to a turn under way: load, authorise, check, open the key."""
 
-from contextlib import AsyncExitStack, ExitStack
+import math
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack, ExitStack, closing
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import partial
 
-from common.agents.events import Event
+from common import limits
+from common.agents.events import Event, TurnFailed
 from common.conversations.paused_turn import pending_of
 from common.documents import Document
-from common.errors import ConversationBusy, ConversationNotFound, KeyServiceUnavailable, Unprocessable
+from common.errors import ConversationBusy, KeyServiceUnavailable, ServiceError, Unprocessable
 from common.identity.authenticate import Credentials
-from common.metering.rate_limits import Allowance
-from common.organizations.directory import Credential, Lookup, hash_api_key
+from common.models.catalog import Model
+from common.organizations.directory import Credential
 from common.organizations.offering import Offering
 from common.organizations.serving import calls_tools, fallback_of, served_by, settings_of
 from common.secret import Secret
 from common.telemetry import timing
-from common.telemetry.timing import Timing
-from common.tenant import Principal, Tenant
+from common.tenant import Principal
 from common.transcript import conversation as records
 from common.transcript.conversation import Conversation, Message
-from common.transcript.paths import conversation_path, message_path, pending_path
 from common.turn.admission import Disconnect, Slot
 from common.turn.answering import AnsweringModels
 from common.turn.client_features import NO_FEATURES, ClientFeatures
 from common.turn.joining import join, replay
+from common.turn.loading import Loaded, Opening, load
+from common.turn.prepared import PreparedTurn, TurnServices
 from common.turn.request import SendRequest
-from common.turn.running import PreparedTurn, TurnRunner, TurnServices
+from common.turn.running import TurnRunner
 from common.turn.turn import Turn
+
+_SILENT = (
+    "Another message of this conversation was being answered, and there is no word of it any more. Send this one again "
+    "in {seconds} s."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a turn does to its end; ``close`` gives back what it holds, also where it never begins."""
+
+    steps: Coroutine[None, None, None]
+    close: Callable[[], None] = lambda: None
 
 
 async def open_turn(
@@ -41,76 +57,93 @@ async def open_turn(
 
     Raises a ServiceError before anything is stored, or ClientDisconnect while the turn waits for its slot.
     """
-    timed = timing.begin()
-    turn = await _open(services, credentials, request, features, timed)
-    if turn is None:
-        with timed.stage("queue"):
-            place = await services.admission.wait(services.authenticator.tenant(credentials).org_slug, disconnect)
+    until = time.monotonic() + limits.JOIN_SECONDS
+    opening = Opening(services, credentials, request, features, timing.begin(), Turn(), until)
+    work = await _find_work(opening, disconnect)
+    opening.turn.start(work.steps, then=work.close)
+    return opening.turn
+
+
+async def _find_work(opening: Opening, disconnect: Disconnect | None = None) -> Work:
+    """What is to be done for the request, once there is a place to do it."""
+    work = await _open(opening)
+    if work is None:
+        with opening.timed.stage("queue"):
+            place = await opening.services.admission.wait(opening.tenant.org_slug, disconnect)
         # What was read before it waited may be old.
         with ExitStack() as held:
             held.callback(place.leave)
-            turn = await _open(services, credentials, request, features, timed, held, place)
-    assert turn is not None
-    return turn
+            work = await _open(opening, held, place)
+    assert work is not None
+    return work
 
 
-async def _open(
-    services: TurnServices,
-    credentials: Credentials,
-    request: SendRequest,
-    features: ClientFeatures,
-    timed: Timing,
-    held: ExitStack | None = None,
-    place: Slot | None = None,
-) -> Turn | None:
-    """The turn, which takes over the place that is ``held`` if it asks a model; None where it finds no place."""
-    tenant = services.authenticator.tenant(credentials)
-    paths = _paths(tenant, credentials, request, features)
-    allowed = services.rate_limits.for_caller(tenant, credentials, services.clock())
-    with timed.stage("read"):
-        principal, entry = await services.authenticator.authenticate(credentials, (*paths.values(), *allowed.paths))
-    if request.conversation_id is not None and not request.names_a_conversation:
-        raise ConversationNotFound
-    turn = Turn()
-    with timed.stage("read"):
-        stored_state = await _read_stored(services, principal, entry, paths, request, features)
-    if stored_state.answer is not None and stored_state.conversation is not None:
-        waiting = _waiting(
-            stored_state.answer, stored_state.conversation, entry.documents.get(paths.get("pending", ""))
-        )
-        replay(turn.emit, stored_state.answer, stored_state.conversation.conversation_id, waiting)
-        return turn
-    joining = None
-    if request.message_id is not None and stored_state.conversation_id is not None:
-        joining = partial(join, services, principal, stored_state.conversation_id, request.message_id, turn.emit)
-        if stored_state.in_flight(request, services.clock()):
-            turn.start(joining())
-            return turn
-    prepared = _prepare(services, principal, entry, stored_state, request, allowed)
-    prepared = _offered(prepared, features, entry.documents.get(paths.get("pending", "")))
-    if held is None or place is None:
-        place = services.admission.enter(tenant.org_slug)
-        if place is None:
+async def _open(opening: Opening, held: ExitStack | None = None, slot: Slot | None = None) -> Work | None:
+    """What is to be done, in the place that is ``held`` if a model is asked; None where it finds no place."""
+    services, turn = opening.services, opening.turn
+    loaded = await load(opening)
+    stored, pending = loaded.stored, loaded.entry.documents.get(loaded.paths.get("pending", ""))
+    if stored.answer is not None and stored.conversation is not None:
+        waiting = _waiting(stored.answer, stored.conversation, pending)
+        return Work(_replayed(turn, stored.answer, stored.conversation.conversation_id, waiting))
+    joins = opening.request.message_id is not None and stored.conversation_id is not None
+    if joins and stored.in_flight(opening.request):
+        return Work(_join(opening, stored.conversation_id))
+    prepared = _offered(_prepare(opening, loaded), opening.features, pending)
+    if held is None or slot is None:
+        slot = services.admission.enter(opening.tenant.org_slug)
+        if slot is None:
             return None
         held = ExitStack()
-        held.callback(place.leave)
+        held.callback(slot.leave)
     with held:
         stack = AsyncExitStack()
-        open_key = partial(_open_key, services, principal, stack)
-        with timed.stage("key"):
+        open_key = partial(_open_key, services, loaded.principal, stack)
+        with opening.timed.stage("key"):
             key = await open_key(prepared.credential)
-        answering = AnsweringModels(
-            prepared.model, prepared.fallback, open_key, place, services.log, principal.org_slug
-        )
-        runner = TurnRunner(services, prepared, turn.emit, joining, timed, answering)
-        turn.start(runner.run(key, stack), then=held.pop_all().close)
-    return turn
+        org = loaded.principal.org_slug
+        answering = AnsweringModels(prepared.model, prepared.fallback, open_key, slot, services.log, org)
+        runner = TurnRunner(services, prepared, turn, opening.timed, answering, joins=joins)
+        kept = held.pop_all()
+        return Work(_answer(opening, runner, kept.close, stored.conversation_id, (key, stack)), kept.close)
+
+
+async def _replayed(turn: Turn, answer: Message, conversation_id: str, waiting: list[Event]) -> None:
+    replay(turn.emit, answer, conversation_id, waiting)
+
+
+async def _answer(
+    opening: Opening,
+    runner: TurnRunner,
+    leave: Callable[[], None],
+    conversation_id: str | None,
+    opened: tuple[Secret, AsyncExitStack],
+) -> None:
+    """Answer the request here, or wait for another attempt at it that was first."""
+    ended = await runner.run(*opened)
+    leave()
+    if not ended:
+        await _join(opening, conversation_id)
+
+
+async def _join(opening: Opening, conversation_id: str | None) -> None:
+    """Say the answer of the attempt under way; once that one ended without an answer or is silent, answer it here."""
+    services, turn, message_id = opening.services, opening.turn, opening.request.message_id
+    assert conversation_id is not None
+    assert message_id is not None
+    try:
+        if not await join(services, opening.tenant, conversation_id, message_id, turn.emit, opening.joins_until):
+            work = await _find_work(opening)
+            with closing(work):
+                await work.steps
+    except ServiceError as error:
+        turn.emit(TurnFailed(error))
 
 
 async def _open_key(
     services: TurnServices, principal: Principal, stack: AsyncExitStack, credential: Credential | None
 ) -> Secret:
-    """The provider key, for as long as the stack is open; empty for a server that needs none.
+    """Open the provider key for as long as the stack is open; it is empty for a server that needs none.
 
     Raises KeyInvalid or KeyServiceUnavailable.
     """
@@ -126,114 +159,56 @@ async def _open_key(
         raise
 
 
-def _paths(tenant: Tenant, credentials: Credentials, request: SendRequest, features: ClientFeatures) -> dict[str, str]:
-    """What a turn reads beside key and organisation: the conversation, and the messages of a client's message id."""
-    conversation_id = request.conversation_id if request.names_a_conversation else None
-    if conversation_id is None and request.message_id is not None:
-        caller = f"{hash_api_key(credentials.api_key or '')}/{credentials.user_id or ''}"
-        conversation_id = records.conversation_id_for(tenant, caller, request.message_id)
-    if conversation_id is None:
-        return {}
-    paths = {"conversation": conversation_path(tenant, conversation_id)}
-    if features.may_pause:
-        paths["pending"] = pending_path(tenant, conversation_id)
-    if request.message_id is not None:
-        answer_id = records.answer_id_for(conversation_id, request.message_id)
-        paths["question"] = message_path(tenant, conversation_id, request.message_id)
-        paths["answer"] = message_path(tenant, conversation_id, answer_id)
-    return paths
-
-
-@dataclass(frozen=True, slots=True)
-class StoredState:
-    """What is stored of the conversation and of the request's own message."""
-
-    conversation_id: str | None
-    conversation: Conversation | None
-    answer: Message | None
-    resumed: bool
-
-    def in_flight(self, request: SendRequest, now: datetime) -> bool:
-        """Whether an attempt at this very message is under way."""
-        lease = self.conversation.lease if self.conversation else None
-        return lease is not None and lease.message_id == request.message_id and lease.expires_at > now
-
-
-async def _read_stored(
-    services: TurnServices,
-    principal: Principal,
-    entry: Lookup,
-    paths: dict[str, str],
-    request: SendRequest,
-    features: ClientFeatures,
-) -> StoredState:
-    """Read what is stored, from the record where Firestore has it no longer. Raises ConversationNotFound."""
-    conversation_id = paths["conversation"].rsplit("/", 1)[1] if paths else None
-    document = entry.documents.get(paths.get("conversation", ""))
-    if document is None and request.conversation_id is None:
-        return StoredState(conversation_id, None, None, resumed=False)
-    assert conversation_id is not None
-    if document is None and features.own_ids and not await services.record.holds(principal.tenant, conversation_id):
-        return StoredState(conversation_id, None, None, resumed=False)
-    question, answer = entry.documents.get(paths.get("question", "")), entry.documents.get(paths.get("answer", ""))
-    stored = records.message_of(answer) if answer else None
-    conversation = await services.lookup.owned_by(principal, conversation_id, document)
-    resumed = question is not None
-    if not conversation.window_held:
-        conversation = await services.record.with_window(principal.tenant, conversation)
-        if request.message_id is not None:
-            answer_id = records.answer_id_for(conversation_id, request.message_id)
-            named = await services.record.named(principal.tenant, conversation_id, request.message_id, answer_id)
-            stored = stored or named.get(answer_id)
-            resumed = resumed or request.message_id in named
-    return StoredState(conversation_id, conversation, stored, resumed)
-
-
-def _prepare(
-    services: TurnServices,
-    principal: Principal,
-    entry: Lookup,
-    stored_state: StoredState,
-    request: SendRequest,
-    allowed: Allowance,
-) -> PreparedTurn:
+def _prepare(opening: Opening, loaded: Loaded) -> PreparedTurn:
     """Check what the turn needs, without I/O. Raises SetupRequired, KeyInvalid, ConversationBusy or RateLimited."""
-    now = services.clock()
-    conversation = stored_state.conversation
-    organization = entry.organization
+    stored, organization, request = loaded.stored, loaded.entry.organization, opening.request
     settings = settings_of(organization)
     assert organization is not None
-    offering = Offering.of(services.settings)
-    served = served_by(organization, offering, now)
+    offering = Offering.of(opening.services.settings)
+    served = served_by(organization, offering, loaded.now)
     model = served.model
-    if conversation is not None and conversation.lease is not None and conversation.lease.expires_at > now:
-        raise ConversationBusy(retry_after=max(1, round((conversation.lease.expires_at - now).total_seconds())))
-    allowed.check(entry.documents)
+    _check_free(stored.conversation)
+    loaded.allowed.check(loaded.entry.documents)
+    conversation = _conversation(loaded, model, request.message)
     question_id = request.message_id or records.new_id()
-    if conversation is not None:
-        conversation = replace(conversation, provider=model.provider, model_id=model.model_id)
-    else:
-        conversation = Conversation(
-            conversation_id=stored_state.conversation_id or records.new_id(),
-            user_id=principal.user_id,
-            title=records.title_of(request.message),
-            provider=model.provider,
-            model_id=model.model_id,
-            created_at=now,
-            last_message_at=now,
-        )
     return PreparedTurn(
-        principal=principal,
+        principal=loaded.principal,
         organization=organization,
         settings=settings,
         credential=served.credential,
-        fallback=fallback_of(organization, offering, now, needs_tools=calls_tools(model, settings.calls_tools)),
-        allowed=allowed,
+        fallback=fallback_of(organization, offering, loaded.now, needs_tools=calls_tools(model, settings.calls_tools)),
+        allowed=loaded.allowed,
         model=model,
         conversation=conversation,
-        question=Message(question_id, "user", request.message, now, sequence=conversation.message_count),
+        question=Message(question_id, "user", request.message, loaded.now, sequence=conversation.message_count),
         answer_id=records.answer_id_for(conversation.conversation_id, question_id),
-        resumed=stored_state.resumed,
+        resumed=stored.resumed,
+        now=loaded.now,
+    )
+
+
+def _check_free(conversation: Conversation | None) -> None:
+    """Raise ConversationBusy where another turn has the conversation, and say when it will not have it any more."""
+    lease = conversation.lease if conversation else None
+    if lease is None or not lease.holds:
+        return
+    seconds = max(1, math.ceil(lease.seconds_left))
+    raise ConversationBusy(None if lease.is_renewed else _SILENT.format(seconds=seconds), retry_after=seconds)
+
+
+def _conversation(loaded: Loaded, model: Model, question: str) -> Conversation:
+    """The conversation that is stored, or a new one, with the model that answers now."""
+    stored = loaded.stored
+    if stored.conversation is not None:
+        return replace(stored.conversation, provider=model.provider, model_id=model.model_id)
+    return Conversation(
+        conversation_id=stored.conversation_id or records.new_id(),
+        user_id=loaded.principal.user_id,
+        title=records.title_of(question),
+        provider=model.provider,
+        model_id=model.model_id,
+        created_at=loaded.now,
+        last_message_at=loaded.now,
     )
 
 
@@ -249,7 +224,7 @@ def _offered(prepared: PreparedTurn, features: ClientFeatures, document: Documen
 
 
 def _waiting(answer: Message, conversation: Conversation, document: Document | None) -> list[Event]:
-    """What an answer that is said again still waits for."""
+    """The pending tool calls and approvals of a replayed answer."""
     pending = pending_of(document) if document else None
     if pending is None or pending.answer_ids[-1] != answer.message_id:
         return []

@@ -1,4 +1,4 @@
-"""What a client sends to start a turn."""
+"""The request that starts a turn."""
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -26,5 +26,5 @@ class SendRequest(BaseModel):
 
     @property
     def names_a_conversation(self) -> bool:
-        """Whether the conversation id is one that could exist."""
+        """True if a conversation with this id could exist."""
         return self.conversation_id is not None and records.is_id(self.conversation_id)

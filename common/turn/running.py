@@ -2,124 +2,45 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Literal
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing, suppress
 
 from common import limits
 from common.agents.context import system_context
-from common.agents.events import (
-    AgentChanged,
-    Event,
-    Finish,
-    TextDelta,
-    ToolFinished,
-    TurnFailed,
-    TurnFinished,
-    TurnStarted,
-)
-from common.agents.loop import AgentLoop, Answered, Briefing
-from common.agents.pausing import Continuation
-from common.agents.roster import Roster
-from common.conversations.lookup import ConversationLookup
+from common.agents.events import AgentChanged, Event, Finish, TextDelta, TurnFailed, TurnStarted
+from common.agents.loop import Answered, Briefing
 from common.conversations.paused_turn import Pending
-from common.conversations.store import Answer, ConversationStore
-from common.documents import Documents, Write
-from common.errors import ConversationBusy, RateLimited, ServiceError
-from common.identity.authenticate import Authenticator
-from common.metering.rate_limits import Allowance, RateLimits
-from common.models.catalog import Model
+from common.conversations.store import Answer
+from common.documents import Write
+from common.errors import ConversationBusy, DocumentsUnavailable, RateLimited, Restarting, ServiceError
 from common.models.completion import Usage
-from common.organizations.directory import ChatSettings, Credential, Organization
-from common.organizations.provider_key import ProviderKeys
-from common.organizations.serving import Served, calls_tools
-from common.record.reader import Record
+from common.organizations.serving import calls_tools
 from common.secret import Secret
-from common.settings import Settings
-from common.telemetry.log import Log
 from common.telemetry.timing import Timing
 from common.telemetry.tracing import NO_SPAN, Span, span
-from common.tenant import Principal
-from common.tools.context import Resources, ToolContext
-from common.tools.registry import BoundTools, Registry
+from common.tools.context import ToolContext
+from common.tools.registry import BoundTools
 from common.transcript import conversation as records
-from common.transcript.conversation import Conversation, Message
+from common.transcript.conversation import Conversation, Message, MessageStatus, fitted
 from common.transcript.window import for_model
-from common.turn.admission import Admission
 from common.turn.answering import AnsweringModels
-from common.turn.client_features import NO_FEATURES, ClientFeatures
+from common.turn.joining import finished_of, replay
+from common.turn.lease import HeldLease, patiently
+from common.turn.prepared import PreparedTurn, TurnServices
+from common.turn.progress import Progress
+from common.turn.turn import Turn, hold
 
+# kills after 10 s)
+STOP_TURN_SECONDS = 4.0
+PROMPT_TOKENS = 6_000
 
-@dataclass(frozen=True, slots=True)
-class TurnServices:
-    """What a turn is made with; one instance serves all organisations, and nothing of a turn stays in it."""
-
-    settings: Settings
-    authenticator: Authenticator
-    provider_keys: ProviderKeys
-    rate_limits: RateLimits
-    store: ConversationStore
-    documents: Documents
-    lookup: ConversationLookup
-    record: Record
-    registry: Registry
-    tool_resources: Resources
-    roster: Roster
-    admission: Admission
-    loop: AgentLoop
-    log: Log
-    clock: Callable[[], datetime]
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedTurn:
-    """What an authorised turn runs with; ``resumed`` says that the question is stored already."""
-
-    principal: Principal
-    organization: Organization
-    settings: ChatSettings
-    credential: Credential | None
-    fallback: tuple[Served, ...]
-    allowed: Allowance
-    model: Model
-    conversation: Conversation
-    question: Message
-    answer_id: str
-    resumed: bool
-    features: ClientFeatures = NO_FEATURES
-    pending: Pending | None = None
-
-    @property
-    def goes_on_from(self) -> Continuation | None:
-        """What the loop goes on from, where the turn paused before."""
-        if self.pending is None or self.features.reply is None:
-            return None
-        return Continuation(self.pending.paused, self.features.reply.results, self.features.reply.approved)
-
-    @property
-    def exchange_ids(self) -> set[str]:
-        """The messages that are no history yet: the question, and what was answered to it before a pause."""
-        return {self.question.message_id, *(self.pending.answer_ids if self.pending else ())}
-
-
-@dataclass(slots=True)
-class _Progress:
-    """What has been said and done so far, for storing."""
-
-    text: list[str] = field(default_factory=list)
-    tools: list[ToolFinished] = field(default_factory=list)
-    agent_name: str = ""
-
-    def note(self, event: Event) -> None:
-        match event:
-            case TextDelta(text=text):
-                self.text.append(text)
-            case ToolFinished():
-                self.tools.append(event)
-            case AgentChanged(agent_name=name):
-                self.agent_name = name
+# How long a client waits for what is kept of a turn that failed; it is kept in the background then.
+_KEEP_SECONDS = 3.0
+_NOT_KNOWN = (
+    "The session store does not answer, so it is not known whether the answer was kept. Send the message again; with "
+    "the same message_id it is answered once."
+)
+_TAKEN_OVER = "This answer took too long, and another message of the conversation came first. Send it again."
 
 
 class TurnRunner:
@@ -129,73 +50,84 @@ class TurnRunner:
         self,
         services: TurnServices,
         prepared: PreparedTurn,
-        emit: Callable[[Event], None],
-        join: Callable[[], Awaitable[None]] | None,
+        turn: Turn,
         timed: Timing,
         answering: AnsweringModels,
+        *,
+        joins: bool,
     ) -> None:
-        """``join`` waits for another attempt at the same message, where there may be one."""
+        """``joins`` says that there may be another attempt at the same message, which can be waited for."""
         self._services = services
         self._prepared = prepared
-        self._emit = emit
-        self._join = join
+        self._turn = turn
+        self._emit = turn.emit
+        self._joins = joins
         self._timed = timed
         self._answering = answering
         self._span: Span = NO_SPAN
-        self._progress = _Progress()
+        self._progress = Progress({tool.name for tool in services.registry.tools if tool.writes})
         self._started = time.perf_counter()
+        self._finishing: asyncio.Task[None] | None = None
 
-    async def run(self, key: Secret, stack: AsyncExitStack) -> None:
-        """Answer, store and say the end."""
+    async def run(self, key: Secret, stack: AsyncExitStack) -> bool:
+        """Answer, store and say the end; False, with no end said, where another attempt may have answered."""
         model = self._prepared.model
         org = self._prepared.principal.org_slug
         with span("turn", org=org, provider=model.provider, model_id=model.model_id) as self._span:
-            await self._run(key, stack)
-
-    async def _run(self, key: Secret, stack: AsyncExitStack) -> None:
-        beginning = asyncio.create_task(self._begin())
-        try:
-            async with stack:
-                if self._join is not None:
-                    # Its client may send this message again at any time: only who has the lease asks the model.
-                    await asyncio.shield(beginning)
-                async with aclosing(self._answering.over(self._services.loop).run(self._briefing(key))) as events:
-                    answered = await self._follow(events, beginning)
-            await self._finish(await asyncio.shield(beginning), answered)
-        except asyncio.CancelledError:
-            await self._cancelled(beginning)
-            raise
-        except ServiceError as error:
-            if self._join is not None and isinstance(error, ConversationBusy):
-                await self._join()
-            else:
+            beginning = asyncio.create_task(self._begin())
+            try:
+                await self._run(key, stack, beginning)
+            except asyncio.CancelledError:
+                return await self._stopped(beginning)
+            except ServiceError as error:
+                if self._joins and isinstance(error, ConversationBusy):
+                    return False
                 await self._failed(beginning, error)
-        except Exception as error:
-            self._services.log.error("turn.crashed", error_class=type(error).__name__)
-            await self._failed(beginning, ServiceError())
+            except Exception as error:
+                self._services.log.error("turn.crashed", error_class=type(error).__name__)
+                await self._failed(beginning, ServiceError())
+        return True
 
-    async def _begin(self) -> Conversation:
+    async def _run(self, key: Secret, stack: AsyncExitStack, beginning: "asyncio.Task[HeldLease]") -> None:
+        async with stack:
+            if self._joins:
+                # Its client may send this message again at any time: only who has the lease asks the model.
+                await asyncio.shield(beginning)
+            loop = self._answering.over(self._services.loop)
+            async with aclosing(loop.run(self._briefing(key))) as events:
+                answered = await self._follow(events, beginning)
+        self._finishing = hold(self._finish(await asyncio.shield(beginning), answered))
+        await asyncio.shield(self._finishing)
+
+    async def _begin(self) -> HeldLease:
         """Store the question, while the model is already reading it."""
-        prepared = self._prepared
+        prepared, store = self._prepared, self._services.store
         counted = prepared.allowed.count_message()
+        since = time.monotonic()
         with self._timed.stage("question"):
-            begun = await self._services.store.begin(
-                prepared.principal, prepared.conversation, prepared.question, resumed=prepared.resumed, also=counted
+            begun = await store.begin(
+                prepared.principal,
+                prepared.conversation,
+                prepared.question,
+                prepared.attempt_id,
+                resumed=prepared.resumed,
+                also=counted,
             )
         try:
             prepared.allowed.check_counted(counted)
         except RateLimited:
-            await self._services.store.abandon(prepared.principal, begun)
+            await store.abandon(prepared.principal, begun)
             raise
+        lease = HeldLease(store, prepared.principal, begun, since, lambda: self._turn.stop("lost"))
         model = prepared.model
         self._emit(TurnStarted(begun.conversation_id, prepared.answer_id, model.provider, model.model_id, begun.title))
         first = self._services.roster.named(begun.last_agent)
         self._progress.agent_name = first.name
         self._emit(AgentChanged(first.name))
-        return begun
+        return lease
 
     async def _follow(
-        self, events: AsyncGenerator[Event | Answered, None], beginning: "asyncio.Task[Conversation]"
+        self, events: AsyncGenerator[Event | Answered, None], beginning: "asyncio.Task[HeldLease]"
     ) -> Answered:
         """Pass the loop's events on; none before the question is stored."""
         async for event in events:
@@ -209,31 +141,29 @@ class TurnRunner:
             self._emit(event)
         raise ServiceError
 
-    async def _finish(self, conversation: Conversation, answered: Answered) -> None:
-        answer = self._answer(answered.agent_name, "".join(self._progress.text), answered.usage, answered.finish)
-        spent = self._prepared.allowed.count_tokens(answered.usage.total_tokens)
-        also = [*spent, *self._waits(conversation, answered)]
-        with self._timed.stage("answer"):
-            await self._services.store.finish(self._prepared.principal, conversation, answer, also)
-        message = answer.message
-        self._emit(
-            TurnFinished(
-                conversation_id=conversation.conversation_id,
-                message_id=message.message_id,
-                agent_name=answered.agent_name,
-                provider=self._answering.model.provider,
-                model_id=self._answering.model.model_id,
-                fallback_from=self._answering.fallback_from,
-                text=message.content,
-                usage=answered.usage,
-                latency_ms=message.latency_ms or 0,
-                finish=answered.finish,
-            )
-        )
+    async def _finish(self, lease: HeldLease, answered: Answered) -> None:
+        """Store the answer and say the end: of the answer that is stored, which may be another attempt's."""
+        prepared, store = self._prepared, self._services.store
+        answer = self._answer(answered.agent_name, self._progress.said, answered.usage, finish=answered.finish)
+        spent = prepared.allowed.count_tokens(answered.usage.total_tokens)
+        try:
+            with self._timed.stage("answer"):
+                stored = await lease.end(
+                    lambda current: store.finish(
+                        prepared.principal, current, answer, [*spent, *self._waits(current, answered)]
+                    )
+                )
+        except DocumentsUnavailable as error:
+            raise DocumentsUnavailable(_NOT_KNOWN) from error
+        if stored.content == fitted(answer.message).content:
+            self._emit(finished_of(stored, prepared.conversation.conversation_id))
+        else:
+            await store.audit(prepared.principal, lease.conversation, answer)
+            replay(self._emit, stored, prepared.conversation.conversation_id)
         self._log("ok")
 
     def _waits(self, conversation: Conversation, answered: Answered) -> list[Write]:
-        """What the next request goes on from, if the loop paused."""
+        """The state that the next request continues from, if the loop paused."""
         if answered.paused is None:
             return []
         prepared = self._prepared
@@ -245,42 +175,114 @@ class TurnRunner:
             message_count=conversation.message_count + 1,
             paused=answered.paused,
         )
-        return [pending.write(prepared.principal.tenant, conversation.conversation_id, self._services.clock())]
+        write = pending.write(prepared.principal.tenant, conversation.conversation_id, self._services.clock())
+        return [write] if write is not None else []
 
-    async def _cancelled(self, beginning: "asyncio.Task[Conversation]") -> None:
-        """Keep what was said so far, as a cancelled answer."""
+    async def _stopped(self, beginning: "asyncio.Task[HeldLease]") -> bool:
+        """End a turn that was stopped, as the reason asks for; False where another attempt answers it."""
+        match self._turn.stopped:
+            case "lost":
+                return self._make_way()
+            case "restart":
+                await self._end_soon(beginning)
+                return True
         try:
-            conversation = await beginning
-            text = "".join(self._progress.text)
-            if text:
-                answer = self._answer(self._progress.agent_name, text, Usage(), "cancelled")
-                with self._timed.stage("answer"):
-                    await self._services.store.finish(self._prepared.principal, conversation, answer)
-            else:
-                await self._services.store.abandon(self._prepared.principal, conversation)
-            self._log("cancelled")
+            await self._end_early(beginning, "cancelled")
+            if self._finishing is None:
+                self._log("cancelled")
         except ServiceError as error:
             self._log(error.code)
+        raise asyncio.CancelledError
 
-    async def _failed(self, beginning: "asyncio.Task[Conversation]", error: ServiceError) -> None:
+    async def _end_soon(self, beginning: "asyncio.Task[HeldLease]") -> None:
+        """End with what was said stored, in the seconds that the platform gives a process."""
+        with suppress(TimeoutError, ServiceError):
+            async with asyncio.timeout(STOP_TURN_SECONDS):
+                await self._end_early(beginning, "failed")
+        if not self._turn.is_over:
+            self._emit(TurnFailed(self._progress.warned(Restarting())))
+        self._log(Restarting.code)
+
+    def _make_way(self) -> bool:
+        """Leave the conversation to the turn that has its lease now, after this one was silent for too long."""
+        self._turn.go_on()
+        self._progress.stop()
+        if self._progress.tools:
+            left = self._answer(self._progress.agent_name, "", Usage(), "failed", self._prepared.unfinished_id)
+            hold(self._services.store.audit(self._prepared.principal, self._prepared.conversation, left))
+        if not self._joins:
+            self._emit(TurnFailed(self._progress.warned(ConversationBusy(_TAKEN_OVER))))
+        self._log(ConversationBusy.code)
+        return not self._joins
+
+    async def _failed(self, beginning: "asyncio.Task[HeldLease]", error: ServiceError) -> None:
         """Give the lease back if it was taken, and say why there is no answer."""
-        try:
-            await self._services.store.abandon(self._prepared.principal, await beginning)
-        except ServiceError as storing:
-            error = storing
-        self._emit(TurnFailed(error))
+        if self._finishing is None:
+            # Where Firestore is silent, its client does not wait for what is tried until the lease runs out.
+            keeping = hold(self._end_early(beginning, "failed"))
+            await asyncio.wait([keeping], timeout=_KEEP_SECONDS)
+            storing = keeping.exception() if keeping.done() else None
+            error = storing if isinstance(storing, ServiceError) else error
+        self._emit(TurnFailed(self._progress.warned(error)))
         self._log(error.code)
 
-    def _answer(self, agent_name: str, text: str, usage: Usage, finish: Finish | Literal["cancelled"]) -> Answer:
+    async def _end_early(self, beginning: "asyncio.Task[HeldLease]", status: MessageStatus) -> None:
+        """Give the lease back, with what was said and done so far; an answer that is being stored is stored."""
+        self._progress.stop()
+        if self._finishing is not None:
+            await asyncio.wait([self._finishing])
+            return
+        try:
+            lease = await asyncio.shield(beginning)
+        except DocumentsUnavailable:
+            hold(self._give_back())
+            raise
+        with self._timed.stage("answer"):
+            await lease.end(lambda current: self._keep(current, status))
+
+    async def _keep(self, conversation: Conversation, status: MessageStatus) -> None:
+        """Store what there is of an answer; one that its client stopped is the answer to its message.
+
+        Half an answer of a model that failed is none; what was done while answering always counts.
+        """
+        prepared, progress, store = self._prepared, self._progress, self._services.store
+        usage = Usage(self._timed.input_tokens or 0, self._timed.output_tokens or 0)
+        spent = prepared.allowed.count_tokens(usage.total_tokens)
+        was_stopped = self._turn.stopped is not None
+        if not (progress.tools or (progress.said and was_stopped)):
+            await store.abandon(prepared.principal, conversation, spent)
+            return
+        is_answer = status == "cancelled" and bool(progress.said)
+        text = progress.said if is_answer and not progress.tools else progress.explained
+        message_id = prepared.answer_id if is_answer else prepared.unfinished_id
+        answer = self._answer(progress.agent_name, text, usage, status, message_id)
+        await store.finish(prepared.principal, conversation, answer, spent)
+
+    async def _give_back(self) -> None:
+        """Give back a lease that may have been taken although Firestore did not say so."""
+        prepared, store = self._prepared, self._services.store
+        conversation_id = prepared.conversation.conversation_id
+        until = time.monotonic() + limits.LEASE_SECONDS
+        await patiently(lambda: store.give_back(prepared.principal, conversation_id, prepared.attempt_id), until)
+
+    def _answer(
+        self,
+        agent_name: str,
+        text: str,
+        usage: Usage,
+        status: MessageStatus = "complete",
+        message_id: str | None = None,
+        finish: Finish | None = None,
+    ) -> Answer:
         prepared = self._prepared
         tools = tuple(self._progress.tools)
         message = Message(
-            message_id=prepared.answer_id,
+            message_id=message_id or prepared.answer_id,
             role="assistant",
             content=text,
             created_at=self._services.clock(),
             sequence=prepared.question.sequence + 1,
-            status="cancelled" if finish == "cancelled" else "complete",
+            status=status,
             agent_name=agent_name,
             provider=self._answering.model.provider,
             model_id=self._answering.model.model_id,
@@ -290,27 +292,25 @@ class TurnRunner:
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             latency_ms=round((time.perf_counter() - self._started) * 1000),
-            finish=finish,
+            finish=finish or status,
         )
-        return Answer(message, agent_name, tools)
+        return Answer(message, agent_name, tools, prepared.unfinished_id)
 
     def _briefing(self, key: Secret) -> Briefing:
         prepared = self._prepared
         settings = prepared.settings
-        recent = [entry for entry in prepared.conversation.recent if entry["message_id"] not in prepared.exchange_ids]
         profile = prepared.organization.profile if settings.include_org_context else None
-        today = self._services.clock().date()
         return Briefing(
             roster=self._services.roster,
             agent_name=prepared.conversation.last_agent,
             history=for_model(
-                recent,
+                prepared.history,
                 max_messages=settings.max_history_messages if settings.enable_memory else 0,
                 context_window=prepared.model.context_window,
-                reserved=min(settings.max_tokens, prepared.model.max_output) + limits.PROMPT_TOKENS,
+                reserved=min(settings.max_tokens, prepared.model.max_output) + PROMPT_TOKENS,
             ),
             question=prepared.question.content,
-            context=system_context(today, profile, settings.system_prompt_extra),
+            context=system_context(prepared.now.date(), profile, settings.system_prompt_extra),
             model=prepared.model,
             key=key,
             temperature=settings.temperature,
@@ -326,7 +326,8 @@ class TurnRunner:
         prepared = self._prepared
         labels = {"org": prepared.principal.org_slug, "conversation": prepared.conversation.conversation_id}
         key = prepared.pending.idempotency_key if prepared.pending else prepared.answer_id
-        call = ToolContext(labels, self._services.clock(), idempotency_key=key)
+        calendar = prepared.organization.profile.calendar
+        call = ToolContext(labels, prepared.now, idempotency_key=key, calendar=calendar)
         return self._services.registry.bind(prepared.principal, call, names, self._services.tool_resources)
 
     def _log(self, finish: str) -> None:

@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from common import limits
 from common.models.call import Completion, ModelCall, Reply
 from common.turn.admission import Slot
+
+# A provider that says nothing for so long no longer holds the place of its turn
+MODEL_SILENT_SECONDS = 5.0
 
 
 class LendingCompletion:
@@ -17,8 +19,8 @@ class LendingCompletion:
         self._slot = slot
 
     async def stream(self, call: ModelCall) -> AsyncGenerator[str | Reply, None]:
-        """Make the call; the place is lent after limits.MODEL_SILENT_SECONDS without a word."""
-        silence = asyncio.get_running_loop().call_later(limits.MODEL_SILENT_SECONDS, self._slot.lend)
+        """Make the call; the place is lent after MODEL_SILENT_SECONDS without a word."""
+        silence = asyncio.get_running_loop().call_later(MODEL_SILENT_SECONDS, self._slot.lend)
         try:
             async with aclosing(self._completion.stream(call)) as pieces:
                 async for piece in pieces:

@@ -2,13 +2,32 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
+from typing import Literal
 
 from common.agents.events import Event, Heartbeat, TurnFailed, TurnFinished
-from common.errors import ServiceError
+from common.errors import Restarting, ServiceError
+from common.stopping import told_to_stop
+
+# Why a turn is stopped: its client left, its process ends, or another instance has taken it over.
+Reason = Literal["left", "restart", "lost"]
 
 # A running task must be held by somebody, or it may vanish half-way.
 _running: set["asyncio.Task[None]"] = set()
+
+
+def hold(work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
+    """Run work that goes on whatever becomes of whoever began it; what it raises is there for whoever waits."""
+    task = asyncio.create_task(work)
+    _running.add(task)
+    task.add_done_callback(_let_go)
+    return task
+
+
+def _let_go(task: "asyncio.Task[None]") -> None:
+    _running.discard(task)
+    if not task.cancelled():
+        task.exception()  # Looked at: its failure is said, or no longer anybody's.
 
 
 class Turn:
@@ -17,7 +36,8 @@ class Turn:
     def __init__(self) -> None:
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
-        self._left = False
+        self._over = False
+        self.stopped: Reason | None = None
 
     async def batches(self, heartbeat_seconds: float | None = None) -> AsyncGenerator[list[Event], None]:
         """Yield what happens until TurnFinished or TurnFailed, and together what is there together, in order.
@@ -42,10 +62,25 @@ class Turn:
 
     def leave(self) -> None:
         """Stop the turn if it is still under way: nobody reads it any more."""
+        self.stop("left")
+
+    def stop(self, reason: Reason) -> None:
+        """Stop the turn if it is still under way; ``stopped`` then says why."""
         # Once only: a second time would cut short the storing of what was said.
-        if self._task is not None and not self._left:
-            self._left = True
+        if self._task is not None and self.stopped is None and not self._over:
+            self.stopped = reason
             self._task.cancel()
+
+    def go_on(self) -> None:
+        """Run on in the same task after a stop, which can then be stopped again."""
+        if self._task is not None and self.stopped is not None:
+            self.stopped = None
+            self._task.uncancel()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its end was said."""
+        return self._over
 
     async def finished(self) -> TurnFinished:
         """Wait for the end of the turn. Raises the ServiceError that it failed with."""
@@ -65,6 +100,7 @@ class Turn:
 
     def emit(self, event: Event) -> None:
         """Put an event before the reader."""
+        self._over = self._over or isinstance(event, TurnFinished | TurnFailed)
         self._queue.put_nowait(event)
 
     def start(self, work: Coroutine[None, None, None], then: Callable[[], None] = lambda: None) -> None:
@@ -72,7 +108,14 @@ class Turn:
 
         ``then`` is called when the work is over, however it ends.
         """
-        self._task = asyncio.create_task(work)
-        _running.add(self._task)
-        self._task.add_done_callback(_running.discard)
-        self._task.add_done_callback(lambda _: then())
+        ending = ExitStack()
+        ending.enter_context(told_to_stop(lambda: self.stop("restart")))
+        ending.callback(self._end)
+        ending.callback(then)
+        self._task = hold(work)
+        self._task.add_done_callback(lambda _: ending.close())
+
+    def _end(self) -> None:
+        """Say an end if the work has said none: its readers wait for one."""
+        if not self._over:
+            self.emit(TurnFailed(Restarting() if self.stopped == "restart" else ServiceError()))

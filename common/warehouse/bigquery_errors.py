@@ -4,15 +4,20 @@ import re
 
 from google.api_core import exceptions as google
 
-from common import limits
 from common.errors import WarehouseUnavailable
 from common.text import shorten
 from common.warehouse.dry_run import over_limit
 from common.warehouse.query import GuardedQuery
 from common.warehouse.result import QueryRefused
 
+DRY_RUN_ERROR_CHARS = 500
+
 _REQUIRED = re.compile(r"(\d+) or higher required")
 _OUT_OF_TIME = {"stopped", "timeout"}
+# What a warehouse has no part for: BigQuery itself says it of little, an emulator of more.
+_UNSUPPORTED = "notImplemented"
+# BigQuery's own bound on the work of a query, measured against the bytes that it reads.
+_TOO_MUCH_WORK = "billingTierLimitExceeded"
 _PASSING = {
     "backendError",
     "internalError",
@@ -33,6 +38,10 @@ def of_run(error: google.GoogleAPICallError, query: GuardedQuery, max_bytes: int
         return over_limit(query, max_bytes, int(required[1]) if required else None)
     if reasons & _OUT_OF_TIME:
         return out_of_time()
+    if _UNSUPPORTED in reasons:
+        return QueryRefused("not_supported", "This warehouse cannot run such a query. Write it in another way.")
+    if _TOO_MUCH_WORK in reasons:
+        return too_much_work()
     if reasons & _PASSING:
         return WarehouseUnavailable()
     if isinstance(error, google.NotFound):
@@ -52,14 +61,23 @@ def of_dry_run(error: google.GoogleAPICallError, query: GuardedQuery, max_bytes:
     if query.origin == "admitted" and isinstance(meant, QueryRefused):
         if meant.code == "query_failed":
             return QueryRefused("invalid_query", f"The query is not valid: {_one_line(error.message)}")
-        if meant.code == "table_not_found":
-            return QueryRefused("table_not_found", _one_line(error.message))
+        if meant.code in ("table_not_found", "not_supported"):
+            return QueryRefused(meant.code, _one_line(error.message))
     return meant
 
 
 def out_of_time() -> QueryRefused:
     """The refusal of a query that took too long."""
     return QueryRefused("timeout", "The query took too long and was stopped. Narrow the dates or the filters.")
+
+
+def too_much_work() -> QueryRefused:
+    """The refusal of a query that reads little and computes without end."""
+    return QueryRefused(
+        "too_much_work",
+        "The query was stopped: it takes far more work than its data explains, as a join of every row with every row "
+        "does. Join on columns that match few rows, or aggregate each side before the join.",
+    )
 
 
 def _reasons(error: google.GoogleAPICallError) -> set[str]:
@@ -69,4 +87,4 @@ def _reasons(error: google.GoogleAPICallError) -> set[str]:
 def _one_line(text: str | None) -> str:
     """BigQuery's sentence, without the address that the SDK puts before it and the job that it puts after."""
     sentence = re.sub(r"^(GET|POST) \S+: ", "", (text or "").strip()).split("\n")[0]
-    return shorten(" ".join(sentence.split()), limits.DRY_RUN_ERROR_CHARS)
+    return shorten(" ".join(sentence.split()), DRY_RUN_ERROR_CHARS)

@@ -8,10 +8,15 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from common import limits
 from common.tenant import Tenant
 from common.warehouse.query import GuardedQuery, Parameter
 from common.warehouse.result import QueryResult, size_of
+
+RESULT_CACHE_SECONDS = 180.0
+RESULT_CACHE_TENANTS = 16
+RESULT_CACHE_ENTRIES = 64
+RESULT_CACHE_ENTRY_BYTES = 500_000
+RESULT_CACHE_BYTES = 2_000_000
 
 Key = tuple[str, int | None, frozenset[tuple[str, Parameter]]]
 
@@ -44,7 +49,7 @@ class _Shelf:
 
 
 class ResultCache:
-    """Results for ``limits.RESULT_CACHE_SECONDS``, bounded in tenants, entries and bytes. For one event loop's use."""
+    """Results for ``RESULT_CACHE_SECONDS``, bounded in tenants, entries and bytes. For one event loop's use."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -71,14 +76,14 @@ class ResultCache:
         """Keep a result, unless it is too large or the tenant has written since ``version`` was taken."""
         shelf, key = self._shelf(query.tenant), key_of(query)
         size = size_of([list(row.values()) for row in result.rows]) + len(query.sql)
-        if size > limits.RESULT_CACHE_ENTRY_BYTES or version != shelf.version or _written_here(query):
+        if size > RESULT_CACHE_ENTRY_BYTES or version != shelf.version or _written_here(query):
             return
         if key in shelf.entries:
             shelf.remove(key)
         kept = replace(result, rows=_copied(result.rows))
-        shelf.entries[key] = _Entry(kept, size, self._clock() + limits.RESULT_CACHE_SECONDS)
+        shelf.entries[key] = _Entry(kept, size, self._clock() + RESULT_CACHE_SECONDS)
         shelf.size += size
-        while len(shelf.entries) > limits.RESULT_CACHE_ENTRIES or shelf.size > limits.RESULT_CACHE_BYTES:
+        while len(shelf.entries) > RESULT_CACHE_ENTRIES or shelf.size > RESULT_CACHE_BYTES:
             shelf.remove(next(iter(shelf.entries)))
 
     def clear(self, tenant: Tenant) -> None:
@@ -93,7 +98,7 @@ class ResultCache:
         if shelf is None:
             shelf = self._shelves[tenant] = _Shelf(next(self._versions))
         self._shelves.move_to_end(tenant)
-        while len(self._shelves) > limits.RESULT_CACHE_TENANTS:
+        while len(self._shelves) > RESULT_CACHE_TENANTS:
             self._shelves.popitem(last=False)
         return shelf
 

@@ -1,13 +1,12 @@
 """BigQuery, the record of what was spent and said: the only importer of its SDK."""
 
 import asyncio
-import math
 import re
 import threading
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -32,7 +31,20 @@ from common.warehouse.dry_run import DryRun
 from common.warehouse.isolation.authorized_views import redirected
 from common.warehouse.isolation.impersonation import account_of, credentials_for
 from common.warehouse.query import GuardedQuery, Parameter
-from common.warehouse.result import Column, QueryRefused, QueryResult, TableColumn, TableInfo, within
+from common.warehouse.reading import info_of, result_of
+from common.warehouse.result import Column, QueryRefused, QueryResult, TableColumn, TableInfo
+from common.warehouse.slot_time import SlotWatch
+
+LOOKUP_SECONDS = 10.0
+WAREHOUSE_RETRY_SECONDS = 8.0
+WAREHOUSE_GRACE_SECONDS = 2.0
+WAREHOUSE_CANCEL_SECONDS = 5.0
+# A thread waits while a query runs: enough of them for all turns of an instance that query at the same time
+WAREHOUSE_THREADS = 256
+LOOKUP_THREADS = 32
+STOP_THREADS = 2
+DRY_RUNS_REMEMBERED = 2_000
+IMPERSONATED_CLIENTS = 64
 
 __all__ = ["Column", "QueryRefused", "QueryResult", "TableColumn", "TableInfo", "Warehouse"]
 
@@ -50,11 +62,11 @@ class Warehouse:
     def __init__(self, settings: Settings) -> None:
         self._max_bytes = settings.bq_max_bytes_gate
         self._location = settings.bq_location
-        self._threads = ThreadPoolExecutor(limits.WAREHOUSE_THREADS, thread_name_prefix="warehouse")
+        self._threads = ThreadPoolExecutor(WAREHOUSE_THREADS, thread_name_prefix="warehouse")
         # Lookups never wait behind tool queries.
-        self._lookups = ThreadPoolExecutor(limits.LOOKUP_THREADS, thread_name_prefix="lookup")
+        self._lookups = ThreadPoolExecutor(LOOKUP_THREADS, thread_name_prefix="lookup")
         # And what stops a query behind neither.
-        self._stops = ThreadPoolExecutor(limits.STOP_THREADS, thread_name_prefix="stop")
+        self._stops = ThreadPoolExecutor(STOP_THREADS, thread_name_prefix="stop")
         self._clients = _Clients(settings)
         self._cache = ResultCache()
         self._flights = Flights()
@@ -79,7 +91,7 @@ class Warehouse:
         return known or await self._flights.join(query, lambda: self._fill(query, labels, seconds))
 
     async def look_up(
-        self, query: GuardedQuery, *, labels: Mapping[str, str], seconds: float = limits.LOOKUP_SECONDS
+        self, query: GuardedQuery, *, labels: Mapping[str, str], seconds: float = LOOKUP_SECONDS
     ) -> QueryResult:
         """Run the product's own small query in one request: no dry run before it, nothing remembered after it.
 
@@ -94,12 +106,12 @@ class Warehouse:
 
     async def tables(self, tenant: Tenant) -> tuple[str, ...]:
         """The names of the tables of the tenant's own dataset, at most ``limits.MAX_LISTED_TABLES`` and one."""
-        deadline = Cancellation(limits.LOOKUP_SECONDS)
+        deadline = Cancellation(LOOKUP_SECONDS)
         return await self._in_thread(self._threads, deadline, lambda: self._tables(tenant, deadline))
 
     async def table(self, tenant: Tenant, name: str) -> TableInfo | None:
         """Describe a table of the tenant's own dataset. Returns None if it does not exist."""
-        deadline = Cancellation(limits.LOOKUP_SECONDS)
+        deadline = Cancellation(LOOKUP_SECONDS)
         return await self._in_thread(self._threads, deadline, lambda: self._table(tenant, name, deadline))
 
     async def ping(self) -> None:
@@ -132,7 +144,7 @@ class Warehouse:
     ) -> Answer:
         """Do the work in a thread. The caller is answered in time even if the thread hangs."""
         try:
-            async with asyncio.timeout(deadline.remaining + limits.WAREHOUSE_GRACE_SECONDS):
+            async with asyncio.timeout(deadline.remaining + WAREHOUSE_GRACE_SECONDS):
                 return await asyncio.get_running_loop().run_in_executor(threads, work)
         except TimeoutError as error:
             raise WarehouseUnavailable from error
@@ -147,9 +159,9 @@ class Warehouse:
             client, sent = self._clients.of(query)
             self._check(client, sent, most, deadline)
             job = self._start(client, sent, self._config(sent, labels, most, deadline), deadline)
-            rows = self._wait(job, deadline)
+            rows = self._wait(client, job, query, deadline)
             processed = job.total_bytes_processed or rows.total_bytes_processed
-            result = _result(query, rows, job.job_id, processed, started, limits.MAX_RESULT_BYTES)
+            result = result_of(query, rows, job.job_id, processed, started, limits.MAX_RESULT_BYTES)
             return replace(result, bytes_billed=job.total_bytes_billed or 0)
 
     def _check(self, client: bigquery.Client, query: GuardedQuery, most: int, deadline: Cancellation) -> None:
@@ -165,7 +177,7 @@ class Warehouse:
             dry_run.check(query, DryRun.of(job._properties), most)
         if query.origin == "fixed":
             self._dry_runs[remembered] = None
-            while len(self._dry_runs) > limits.DRY_RUNS_REMEMBERED:
+            while len(self._dry_runs) > DRY_RUNS_REMEMBERED:
                 self._dry_runs.popitem(last=False)
 
     def _config(
@@ -204,7 +216,30 @@ class Warehouse:
         except google.Conflict:
             return cast(bigquery.QueryJob, client.get_job(job_id, location=self._location, **_call(deadline)))
 
-    def _wait(self, job: bigquery.QueryJob, deadline: Cancellation) -> Any:
+    def _wait(
+        self, client: bigquery.Client, job: bigquery.QueryJob, query: GuardedQuery, deadline: Cancellation
+    ) -> Any:
+        """Wait for the job and return its rows; a model's own text may take only so much slot time of it."""
+        if query.origin == "fixed":
+            return self._rows(job, deadline)
+        with SlotWatch(lambda: self._slot_ms(client, job), lambda: _cancel(job)) as watch:
+            try:
+                return self._rows(job, deadline)
+            except google.GoogleAPICallError as error:
+                if watch.exceeded:
+                    raise bigquery_errors.too_much_work() from error
+                raise
+
+    def _slot_ms(self, client: bigquery.Client, job: bigquery.QueryJob) -> int:
+        """The slot time that the job has taken so far; 0 where BigQuery does not tell."""
+        try:
+            call: dict[str, Any] = {"timeout": limits.WAREHOUSE_CALL_SECONDS, "retry": None}
+            found = client.get_job(job.job_id, location=self._location, **call)
+            return int(found._properties["statistics"].get("totalSlotMs") or 0)
+        except (*_NO_ANSWER, *_NO_SENSE):
+            return 0
+
+    def _rows(self, job: bigquery.QueryJob, deadline: Cancellation) -> Any:
         """Wait for the job and return its rows. A job that is out of time or abandoned is cancelled."""
         try:
             deadline.begun(lambda: _cancel(job))
@@ -240,7 +275,7 @@ class Warehouse:
                 job_retry=None,  # type: ignore[arg-type]  # documented, and missing in the annotation
                 max_results=limits.MAX_RESULT_ROWS,
             )
-            return _result(query, rows, rows.job_id or rows.query_id, rows.total_bytes_processed, started)
+            return result_of(query, rows, rows.job_id or rows.query_id, rows.total_bytes_processed, started)
 
     def _tables(self, tenant: Tenant, deadline: Cancellation) -> tuple[str, ...]:
         with _failures(_unavailable):
@@ -256,7 +291,7 @@ class Warehouse:
     def _table(self, tenant: Tenant, name: str, deadline: Cancellation) -> TableInfo | None:
         with _failures(_unavailable):
             try:
-                return _info(
+                return info_of(
                     self._clients.tenants(tenant).get_table(tenant.own_table(name).strip("`"), **_call(deadline))
                 )
             except google.NotFound:
@@ -293,7 +328,7 @@ class _Clients:
         with self._lock:
             client = self._by_account.pop(account, None) or self._client(account)
             self._by_account[account] = client
-            while len(self._by_account) > limits.IMPERSONATED_CLIENTS:
+            while len(self._by_account) > IMPERSONATED_CLIENTS:
                 self._by_account.popitem(last=False)[1].close()
             return client
 
@@ -333,13 +368,13 @@ def _unavailable(_: google.GoogleAPICallError) -> Exception:
 def _call(deadline: Cancellation) -> dict[str, Any]:
     """The time limits of one SDK call, in its words. Raises TimeoutError."""
     seconds = deadline.call_seconds()
-    retry = bigquery.DEFAULT_RETRY.with_timeout(min(seconds, limits.WAREHOUSE_RETRY_SECONDS))
+    retry = bigquery.DEFAULT_RETRY.with_timeout(min(seconds, WAREHOUSE_RETRY_SECONDS))
     return {"timeout": seconds, "retry": retry}
 
 
 def _cancel(job: bigquery.QueryJob) -> None:
     try:
-        job.cancel(timeout=limits.WAREHOUSE_CANCEL_SECONDS, retry=None)
+        job.cancel(timeout=WAREHOUSE_CANCEL_SECONDS, retry=None)
     except (*_NO_ANSWER, *_NO_SENSE):
         return  # BigQuery ends the job itself at its job_timeout_ms.
 
@@ -349,51 +384,3 @@ def _parameter(name: str, parameter: Parameter) -> bigquery.ScalarQueryParameter
         return bigquery.ArrayQueryParameter(name, parameter.type, list(parameter.value))
     # The SDK takes bytes for BYTES; its annotation leaves them out.
     return bigquery.ScalarQueryParameter(name, parameter.type, parameter.value)  # type: ignore[arg-type]
-
-
-def _result(
-    query: GuardedQuery,
-    rows: Any,
-    job_id: str | None,
-    bytes_processed: int | None,
-    started: float,
-    max_bytes: float = math.inf,
-) -> QueryResult:
-    """The rows that fit. Raises ValueError where a reply has no columns: it is not that there are no rows."""
-    if not rows.schema and not query.writes:
-        raise ValueError("a SELECT without columns")
-    data, cut = within((dict(row.items()) for row in rows), max_bytes)
-    return QueryResult(
-        columns=tuple(Column(field.name, field.field_type, field.mode) for field in rows.schema),
-        rows=data,
-        total_rows=max(rows.total_rows or 0, len(data) + cut),
-        bytes_processed=bytes_processed or 0,
-        job_id=job_id or "",
-        sql=query.sql,
-        duration_ms=round((time.perf_counter() - started) * 1000),
-        affected_rows=rows.num_dml_affected_rows,
-    )
-
-
-def _info(table: bigquery.Table) -> TableInfo:
-    time_partitioning, range_partitioning = table.time_partitioning, table.range_partitioning
-    field = time_partitioning.field or "_PARTITIONTIME" if time_partitioning else None
-    return TableInfo(
-        name=table.table_id,
-        kind=table.table_type or "TABLE",
-        description=table.description,
-        columns=tuple(_columns(table.schema)),
-        partitioned_by=range_partitioning.field if range_partitioning else field,
-        partitioning="RANGE" if range_partitioning else time_partitioning and time_partitioning.type_,
-        clustered_by=tuple(table.clustering_fields or ()),
-        rows=table.num_rows or 0,
-        bytes=table.num_bytes or 0,
-        modified=table.modified,
-    )
-
-
-def _columns(fields: Iterable[bigquery.SchemaField], path: str = "") -> Iterator[TableColumn]:
-    for field in fields:
-        name = f"{path}{field.name}"
-        yield TableColumn(name, field.field_type, field.mode or "NULLABLE", field.description)
-        yield from _columns(field.fields, f"{name}.")

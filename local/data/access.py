@@ -1,4 +1,4 @@
-"""How the local organisations are reached: API keys, the encrypted provider credential and the chat settings."""
+"""The access to the local organisations: API keys, the encrypted provider credential and the chat settings."""
 
 import hashlib
 from collections.abc import Callable

@@ -42,12 +42,12 @@ class Service:
 
     @property
     def is_prepaid(self) -> bool:
-        """Whether usage is paid for by a separate purchase; Google instead bills usage in full and credits it."""
+        """Return true if usage is paid for by a separate purchase. Google bills usage in full and credits it."""
         return self.discount is not None and self.cloud != "gcp"
 
     @property
     def committed_cost(self) -> Decimal:
-        """What the covered usage costs on a plain day at the committed price."""
+        """The cost of covered usage on a plain day at the committed price."""
         listed = self.unit_price * Decimal(str(self.daily_quantity))
         return listed * NEGOTIATED * (1 - (self.discount or Decimal(0)))
 

@@ -25,7 +25,7 @@ PROVISIONED = {"acme_inc": ("openai", "gpt-5", "TEAM-AI", 50, Decimal("1.20"))}
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """How one team uses one model on a plain day, and what a million tokens cost."""
+    """The use of one model by one team on a plain day, with the price of a million tokens."""
 
     vendor: str
     name: str
@@ -43,7 +43,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one team used of one model on one day; provisioned units have no tokens of their own."""
+    """The use of one model by one team on one day. Provisioned units have no tokens of their own."""
 
     day: date
     vendor: str

@@ -1,4 +1,4 @@
-"""What happened in a demo organisation besides costs: pipeline runs, quotas, alerts, budgets and its hierarchy."""
+"""The events of a demo organisation besides costs: pipeline runs, quotas, alerts, budgets and its hierarchy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

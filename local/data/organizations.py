@@ -13,7 +13,7 @@ TABLES = Path(__file__).parent / "tables"
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """What the shared tables say about one organisation, apart from what happened in it."""
+    """The master data of one organisation in the shared tables."""
 
     slug: str
     company_name: str

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from common.warehouse import schema
-from local.data import access, alerts, calendar, demo, operations, warehouse
+from local.data import access, alerts, calendar, demo, drivers, operations, warehouse
 from local.data.access import Encrypt
 from local.data.focus.loading import Load, stored_team_tag, stored_teams
 from local.data.focus.summary import Loaded
@@ -124,7 +124,12 @@ class DemoLoad:
         days = (self.today - calendar.first_day(self.today)).days + 1
         self.task = self.progress.add_task(f"{org}: {days} days of costs", total=days + 1)
         costs = self.totals.watch(_tell(demo.cost_rows(org, self.today), self.progress, self.task))
-        for table, rows in ((warehouse.COSTS, costs), (warehouse.USAGE, demo.usage_rows(org, self.today))):
+        own = (
+            (warehouse.COSTS, costs),
+            (warehouse.USAGE, demo.usage_rows(org, self.today)),
+            (drivers.TABLE, drivers.demo_rows(org, self.today)),
+        )
+        for table, rows in own:
             job = warehouse.replace_rows(self.client, f"{self.dataset}.{table}", schema.load("tenant", table), rows)
             self.jobs.append(job)
 

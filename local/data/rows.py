@@ -1,4 +1,4 @@
-"""What every demo cost row has in common, and how rows of any table become newline-delimited JSON."""
+"""The common fields of demo cost rows, and rows as newline-delimited JSON."""
 
 import base64
 import json

@@ -23,7 +23,7 @@ class Subscription:
 
     @property
     def monthly_cost(self) -> Decimal:
-        """What all seats cost for a month."""
+        """The cost of all seats for a month."""
         return self.seats * self.monthly_price
 
 

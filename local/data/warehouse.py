@@ -47,6 +47,11 @@ def create(client: bigquery.Client, orgs: Iterable[str]) -> None:
         _create_dataset(client, tenant_dataset(org), "tenant")
 
 
+def append_table(client: bigquery.Client, table_id: str, table: TableSchema, ndjson: IO[bytes]) -> bigquery.LoadJob:
+    """Start one load job that adds rows to a table; see ``wait_for``."""
+    return _load(client, table_id, table, ndjson, bigquery.WriteDisposition.WRITE_APPEND)
+
+
 def wait_for(job: bigquery.LoadJob) -> None:
     """Return when a load job is done, raising what it failed with."""
     pause = FIRST_PAUSE

@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 
 from local.emulators.cluster import SERVICES, ClusterSettings, run
+from local.ports import HIGHEST
 
 
 def _port(text: str) -> tuple[str, int]:
     service, _, number = text.partition("=")
-    if service not in SERVICES or not number.isdecimal():
+    if service not in SERVICES or not number.isdecimal() or int(number) > HIGHEST:
         raise argparse.ArgumentTypeError(f"{text!r} is not service=port with a service of {', '.join(SERVICES)}")
     return service, int(number)
 

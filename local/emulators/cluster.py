@@ -19,6 +19,10 @@ def kms_key_name(project: str) -> str:
     return f"projects/{project}/locations/global/keyRings/cloudact-keyring/cryptoKeys/api-key-encryption"
 
 
+class UnreadableDataError(OSError):
+    """The data of a service is broken, of another version, or in use by another process."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClusterSettings:
     """Which emulators run, for which project, where their data lives and on which ports (0: any free one)."""
@@ -53,11 +57,27 @@ class Cluster:
             "kms": self._start_kms,
         }
         try:
-            for service in self._settings.services:
-                await starts[service]()
+            # The keys first: where there is data of the others, there is the key that it was sealed with.
+            for service in sorted(self._settings.services, key=lambda service: service != "kms"):
+                await self._start(service, starts[service])
         except BaseException:
             await self.stop()
             raise
+
+    async def _start(self, service: str, start: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await start()
+        except OSError:
+            raise
+        except Exception as error:
+            place = self._settings.place(service)
+            if place is None:
+                raise
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise UnreadableDataError(
+                f"the data of {service} in {place} cannot be opened ({reason}). Remove the folder of all the data, "
+                f"{place.parent}, to begin anew"
+            ) from error
 
     async def stop(self) -> None:
         """Stop every service, the last started first."""

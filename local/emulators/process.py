@@ -1,11 +1,12 @@
-"""The emulators as a child process of whoever needs them: a test, or the laptop cloud."""
+"""The emulators as a child process: a test, or the laptop cloud."""
 
 import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 from time import monotonic
@@ -43,6 +44,7 @@ class EmulatorProcess:
         self._timeout = start_timeout
         self._child: subprocess.Popen[bytes] | None = None
         self._errors: IO[bytes] | None = None
+        self._ending = False
         self.environment: dict[str, str] = {}
 
     @property
@@ -65,10 +67,23 @@ class EmulatorProcess:
             raise
         return self
 
+    def watch(self, died: Callable[[int, str], None]) -> None:
+        """Call back, in a thread, with its exit code and what it wrote to stderr, if the child ends by itself."""
+        child = self._child
+        assert child is not None
+
+        def wait() -> None:
+            code = child.wait()
+            if not self._ending:
+                died(code, self._complaint().strip())
+
+        threading.Thread(target=wait, name="emulators", daemon=True).start()
+
     def stop(self, timeout: float = 10.0) -> int:
         """End the child cleanly and return its exit code; safe to call twice."""
         if self._child is None:
             return 0
+        self._ending = True
         self._child.terminate()
         try:
             code = self._child.wait(timeout)
@@ -80,6 +95,7 @@ class EmulatorProcess:
 
     def kill(self) -> None:
         """End the child at once, as a crash would."""
+        self._ending = True
         if self._child is not None:
             self._child.kill()
             self._child.wait()
@@ -89,6 +105,7 @@ class EmulatorProcess:
         """Close the child's standard input, as the parent's death would, and return the child's exit code."""
         if self._child is None or self._child.stdin is None:
             raise RuntimeError("the emulators are not running")
+        self._ending = True
         self._child.stdin.close()
         code = self._child.wait(timeout)
         self._release()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 
 import grpc
 
+_LONGEST_CALL_SECONDS = 600.0
 ADMIN_SERVICE = "emulator.Admin"
 LOOPBACK = "127.0.0.1"
 
@@ -39,30 +41,52 @@ class Method:
 
 
 class Seams:
-    """What a fault test reads and sets: calls counted, delays and planned failures, all by method name."""
+    """The seams that a fault test reads and sets: calls counted, delays and planned failures, all by method name."""
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
         self.delays: dict[str, float] = {}
-        self._faults: dict[str, deque[tuple[grpc.StatusCode, str]]] = {}
+        self._faults: dict[str, deque[tuple[grpc.StatusCode, str] | None]] = {}
+        self._black_until = 0.0
+        self._loses_replies = False
 
-    def fail(self, method: str, code: grpc.StatusCode, times: int = 1, message: str = "planned failure") -> None:
-        """Make the next `times` calls of the method end with this status."""
-        self._faults.setdefault(method, deque()).extend([(code, message)] * times)
+    def fail(
+        self, method: str, code: grpc.StatusCode, times: int = 1, message: str = "planned failure", after: int = 0
+    ) -> None:
+        """Make the next `times` calls of the method end with this status, once `after` calls have passed."""
+        self._faults.setdefault(method, deque()).extend([*[None] * after, *[(code, message)] * times])
+
+    def swallow(self, seconds: float, replies: bool) -> None:
+        """Answer no call for so long, as a broken network does; with `replies` the calls are carried out first."""
+        self._black_until, self._loses_replies = time.monotonic() + seconds, replies
 
     def reset(self) -> None:
         """Forget counts, delays and planned failures."""
         self.calls.clear()
         self.delays.clear()
         self._faults.clear()
+        self._black_until = 0.0
 
     async def enter(self, method: str) -> None:
         """Count the call, wait its delay, and raise its planned failure if it has one."""
         self.calls[method] += 1
+        if time.monotonic() < self._black_until and not self._loses_replies:
+            await self._never()
         if delay := self.delays.get(method):
             await asyncio.sleep(delay)
         if faults := self._faults.get(method):
-            raise RpcFailure(*faults.popleft())
+            planned = faults.popleft()
+            if planned is not None:
+                raise RpcFailure(*planned)
+
+    async def leave(self) -> None:
+        """Let the reply out, unless replies are swallowed."""
+        if time.monotonic() < self._black_until and self._loses_replies:
+            await self._never()
+
+    async def _never(self) -> None:
+        # The caller gives up; what was lost does not arrive when the network is back. No call waits longer than this.
+        await asyncio.sleep(_LONGEST_CALL_SECONDS)
 
     def command(self, request: bytes) -> bytes:
         """Carry out one JSON command of the admin service and return the calls counted so far."""
@@ -71,7 +95,10 @@ class Seams:
             case "delay":
                 self.delays[order["method"]] = float(order["seconds"])
             case "fail":
-                self.fail(order["method"], grpc.StatusCode[order["code"]], int(order["times"]), order["message"])
+                code, times, after = grpc.StatusCode[order["code"]], int(order["times"]), int(order["after"])
+                self.fail(order["method"], code, times, order["message"], after)
+            case "swallow":
+                self.swallow(float(order["seconds"]), bool(order["replies"]))
             case "reset":
                 self.reset()
             case "calls":
@@ -89,7 +116,9 @@ def _unary(name: str, method: Method, seams: Seams) -> Callable[[Message, Any], 
     async def handle(request: Message, context: Any) -> Message:
         try:
             await seams.enter(name)
-            return await method.answer(request)
+            answer = await method.answer(request)
+            await seams.leave()
+            return answer
         except RpcFailure as failure:
             await context.abort(failure.code, failure.message)
 
@@ -100,6 +129,7 @@ def _stream(name: str, method: Method, seams: Seams) -> Callable[[Message, Any],
     async def handle(request: Message, context: Any) -> AsyncIterator[Message]:
         try:
             await seams.enter(name)
+            await seams.leave()
             async for message in method.answer(request):
                 yield message
         except RpcFailure as failure:
@@ -156,16 +186,20 @@ class SeamsClient:
         self._do: Any = self._channel.unary_unary(f"/{ADMIN_SERVICE}/Do")
 
     def calls(self) -> Counter[str]:
-        """How often each method was called since start or reset."""
+        """The calls of each method since start or reset."""
         return self._command(do="calls")
 
     def delay(self, method: str, seconds: float) -> None:
         """Make every call of the method wait; 0 ends it."""
         self._command(do="delay", method=method, seconds=seconds)
 
-    def fail(self, method: str, code: str, times: int = 1, message: str = "planned failure") -> None:
-        """Make the next `times` calls of the method end with the status of this name, such as UNAVAILABLE."""
-        self._command(do="fail", method=method, code=code, times=times, message=message)
+    def fail(self, method: str, code: str, times: int = 1, message: str = "planned failure", after: int = 0) -> None:
+        """Make the next `times` calls end with the status of this name, once `after` calls have passed."""
+        self._command(do="fail", method=method, code=code, times=times, message=message, after=after)
+
+    def swallow(self, seconds: float, *, replies: bool = False) -> None:
+        """Answer no call for so long; with `replies` what is asked for is done, and only its reply is lost."""
+        self._command(do="swallow", seconds=seconds, replies=replies)
 
     def reset(self) -> None:
         """Forget counts, delays and planned failures."""

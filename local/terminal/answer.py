@@ -34,7 +34,7 @@ class ToolCall:
 
 @dataclass(slots=True)
 class Answer:
-    """What is known of an answer; ``finish`` is what the product said of it when it was done."""
+    """The known part of an answer. ``finish`` is the product's word on its end."""
 
     agent_name: str = ""
     text: str = ""

@@ -16,7 +16,7 @@ _CUT = "The answer had been cut short; asking anew."
 
 
 class View(Protocol):
-    """Who watches an answer grow."""
+    """A view of an answer as it grows."""
 
     def agent(self, name: str) -> None: ...
 
@@ -27,14 +27,14 @@ class View(Protocol):
     def text(self, piece: str) -> None: ...
 
     def begin_again(self) -> None:
-        """What was said so far does not count: the answer comes another time, in other words."""
+        """Forget the text so far: the answer comes another time, in other words."""
 
     def note(self, sentence: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked, and the id by which it is asked only once."""
+    """A question, and the id under which it is asked only once."""
 
     message: str
     conversation_id: str | None = None

@@ -27,7 +27,7 @@ class Bars:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What a spec shows, without how it is drawn."""
+    """The contents of a spec, without its looks."""
 
     title: str
     unit: str
@@ -105,7 +105,7 @@ def _parts(unit: _Unit, amount: Mapping[str, Any]) -> list[Series | Bars]:
 
 
 def _group(row: Mapping[str, Any], encoding: Mapping[str, Any], besides: Sequence[str]) -> str:
-    """What tells a row's line or facet from the others: the values of the channels that group."""
+    """The group of a row's line or facet: the values of the channels that group."""
     names = []
     for name in ("color", "detail", "strokeDash", "row", "column", "facet"):
         channel = _mapping(encoding.get(name))

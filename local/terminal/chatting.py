@@ -17,7 +17,7 @@ _SHOWN_MESSAGES = 6
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What a person may type after a slash, and what it does."""
+    """A command after a slash."""
 
     usage: str
     purpose: str
@@ -33,7 +33,7 @@ class MistypedError(Exception):
 
 
 class Chat:
-    """Where the conversation stands. ``failed`` counts what was refused, failed or not understood."""
+    """The state of the conversation. ``failed`` counts what was refused, failed or not understood."""
 
     def __init__(self, screen: Screen, url: str, org: str, user: str, *, shows_work: bool) -> None:
         self._screen = screen
@@ -63,7 +63,7 @@ class Chat:
 
     @property
     def label(self) -> str:
-        """What stands before the person's line."""
+        """The prompt before the person's line."""
         return self._client.org
 
     def take(self, line: str) -> None:

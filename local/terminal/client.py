@@ -28,7 +28,7 @@ class RefusedError(Exception):
 
 
 class ConnectionLostError(Exception):
-    """Nobody answered, or the connection ended before the answer did; ``reached`` where there had been one."""
+    """The connection failed or ended before the answer did. ``reached`` says that there was one."""
 
     def __init__(self, detail: str, *, reached: bool) -> None:
         super().__init__(detail)
@@ -68,7 +68,7 @@ class Client:
         self._http.close()
 
     def stream(self, body: dict[str, Any]) -> Iterator[Event]:
-        """Ask, and yield what happens until it is done; whoever stops reading cancels the turn."""
+        """Ask, and yield events until the end. A reader that stops cancels the turn."""
         ended = False
         with self._talking(), self._http.stream("POST", "/stream", json=body) as response:
             _check(response)

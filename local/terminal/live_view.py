@@ -19,7 +19,7 @@ _DRAWN_EVERY_SECONDS = 0.08
 
 
 class LiveView:
-    """What is finished stays on the screen; below it, the last block and what is going on move."""
+    """Keeps finished blocks on the screen; below them the last block and the progress move."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

@@ -96,7 +96,7 @@ class SafeMarkdown(Markdown):
 
 
 def finished_part(text: str) -> int:
-    """How much of a growing text is in blocks that can no longer change: everything before the last block."""
+    """The part of a growing text in blocks that cannot change any more: everything before the last block."""
     starts = [token.map[0] for token in Markdown(text).parsed if token.level == 0 and token.map and token.nesting >= 0]
     if len(starts) < 2:
         return 0

@@ -1,4 +1,4 @@
-"""An answer as it grows, where nobody may be looking: its text alone, as it comes."""
+"""A plain view of an answer as it grows: its text alone, as it comes."""
 
 from types import TracebackType
 from typing import Self

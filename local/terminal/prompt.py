@@ -1,4 +1,4 @@
-"""Asks a person for the next line, with a history and completion; or reads lines where nobody sits there."""
+"""Asks a person for the next line, with history and completion; or reads lines from a pipe."""
 
 import contextlib
 import sys

@@ -1,4 +1,4 @@
-"""Where the terminal client writes: answers to standard output, complaints to standard error.
+"""The output of the terminal client: answers to standard output, complaints to standard error.
 
 On a terminal there are colours and lines that move; into a pipe or a file goes plain text.
 """
@@ -53,7 +53,7 @@ class Screen:
         self._errors.print(Text(neutral(sentence), style="red"), soft_wrap=True)
 
     def note(self, sentence: str) -> None:
-        """What is worth knowing and no answer; on standard error, so that answers stay alone on the other."""
+        """Write a note to standard error, so that standard output holds answers alone."""
         self._errors.print(Text(neutral(sentence), style="dim"), soft_wrap=True)
 
     def message(self, text: str) -> None:
@@ -64,7 +64,7 @@ class Screen:
             self.say(text)
 
     def table(self, headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """Rows below headings; between tabs where nobody looks."""
+        """Write rows below headings; separated by tabs in a pipe."""
         if not self.lively:
             for row in rows:
                 self.say("\t".join(neutral_line(cell) for cell in row))
@@ -99,7 +99,7 @@ class Screen:
             self.say(f"[{line}]", "yellow")
 
     def work(self, answer: Answer) -> None:
-        """What the answer rests on: periods, filters, SQL, values and bytes of each tool call."""
+        """Write the work behind an answer: periods, filters, SQL, values and bytes of each tool call."""
         for call in answer.tools:
             self.say("")
             self._rule(work.heading(call))

@@ -1,4 +1,4 @@
-"""Where the product is: the one that runs, or one that is started here and stopped at the end."""
+"""The address of the product: the one that runs, or one that is started here and stopped at the end."""
 
 import os
 import signal

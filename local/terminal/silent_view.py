@@ -1,4 +1,4 @@
-"""Nobody watches: the answer is wanted whole."""
+"""A view without output: the answer is wanted whole."""
 
 from local.terminal.answer import ToolCall
 

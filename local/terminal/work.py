@@ -1,4 +1,5 @@
-"""What an answer rests on, in words: what each tool call did, its period and filters, its SQL and the bytes it read."""
+"""The work behind an answer, in
+words: what each tool call did, its period and filters, its SQL and the bytes it read."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,7 +12,7 @@ _MOST_CHARS = 60
 
 
 def described(call: ToolCall) -> str:
-    """What a call does, in one line: its name in words, and what it was asked for."""
+    """Describe a call in one line: its name in words, and what it was asked for."""
     asked = dict(call.arguments)
     groups = [f"by {_short(asked.pop(name))}" for name in ("group_by", "dimension") if asked.get(name)]
     words = [neutral_line(call.name).replace("_", " "), *groups]
@@ -24,7 +25,7 @@ def described(call: ToolCall) -> str:
 
 
 def outcome(call: ToolCall) -> str:
-    """How a call ended, in one line."""
+    """Describe the end of a call in one line."""
     if call.error is not None:
         return f"failed: {neutral_line(call.error)}"
     result = call.result or {}
@@ -84,7 +85,7 @@ def parameters(call: ToolCall) -> Iterator[str]:
 
 
 def facts(answer: Answer) -> str:
-    """Who answered, with which model, in what time."""
+    """The agent, the model and the time of an answer."""
     finish = answer.finish
     usage = finish.get("usage") or {}
     tokens = (usage.get("input_tokens") or 0) + (usage.get("output_tokens") or 0)

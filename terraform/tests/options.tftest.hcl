@@ -126,7 +126,7 @@ run "a_tenant_dataset_is_made_with_its_tables" {
   }
 
   assert {
-    condition     = toset(keys(google_bigquery_table.tenant)) == toset(["acme_inc/cost_data_standard_1_3", "acme_inc/genai_usage_daily_unified"])
+    condition     = toset(keys(google_bigquery_table.tenant)) == toset(["acme_inc/business_drivers_daily", "acme_inc/cost_data_standard_1_3", "acme_inc/genai_usage_daily_unified"])
     error_message = "The tables of the schema files, for the tenant that asks for it."
   }
 }

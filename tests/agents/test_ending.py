@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from common import limits
+from common.agents import ending
 from common.agents.events import TextDelta
 from common.agents.loop import AgentLoop, Answered, Briefing
 from common.errors import ModelCannotUseTools
@@ -110,7 +110,7 @@ async def test_silence_after_words_and_a_tool_result_is_no_answer_either() -> No
 async def test_thoughts_that_used_up_the_limit_get_room_beside_them() -> None:
     model = ScriptedModel([USED_UP, say("fine")])
     await run(model)
-    assert [call.max_tokens for call in model.calls] == [100, 100 * limits.MODEL_ROOM_FOR_THOUGHTS]
+    assert [call.max_tokens for call in model.calls] == [100, 100 * ending.MODEL_ROOM_FOR_THOUGHTS]
 
 
 async def test_a_call_that_stays_malformed_after_words_is_asked_for_the_answer() -> None:

@@ -16,6 +16,7 @@ from common.models.catalog import resolve
 from common.models.completion import Reply, ToolCall, Usage
 from common.secret import Secret
 from common.tenant import Principal, Tenant, UserId, parse_org_slug
+from common.tools import registry as registry_module
 from common.tools.context import ToolContext
 from common.tools.registry import BoundTools, Registry, tool
 from common.tools.result import ToolError, ToolResult
@@ -142,7 +143,7 @@ async def test_calls_of_one_step_run_at_the_same_time_and_their_results_keep_the
         (transfer("Nobody"), "unknown_tool"),
         (transfer("Echoer"), "unknown_tool"),
         (Reply("", (ToolCall("c", "echo", "{not json"),)), "invalid_arguments"),
-        (Reply("", (ToolCall("c", "echo", "x" * (limits.TOOL_ARGUMENT_CHARS + 1)),)), "invalid_arguments"),
+        (Reply("", (ToolCall("c", "echo", "x" * (registry_module.TOOL_ARGUMENT_CHARS + 1)),)), "invalid_arguments"),
     ],
 )
 async def test_a_call_that_cannot_be_made_is_an_answer_to_the_model(call: Reply, code: str) -> None:

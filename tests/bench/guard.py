@@ -1,4 +1,4 @@
-"""The SQL guard: what a decision costs, and whether hostile queries slow down what else an instance answers."""
+"""The SQL guard: what a decision costs, and what hostile queries cost other requests and another organisation."""
 
 import asyncio
 import json
@@ -15,11 +15,20 @@ from common.settings import load_settings
 from common.tenant import OrgSlug, Principal, Tenant, UserId
 from common.warehouse import guard
 from local.gateway import function_app
-from tests.bench.results import Results, Table, shown
+from tests.bench.load import quantile
+from tests.bench.results import Results, Table, Verdict, shown
 from tests.bench.stage import Stage
 
 CORPUS = Path(__file__).parents[1] / "warehouse" / "guard" / "corpus.jsonl"
 PRINCIPAL = Principal(Tenant(OrgSlug("acme"), "acme-project", "organizations"), UserId("u1"), "key")
+GREEDY = Principal(Tenant(OrgSlug("globex"), "acme-project", "organizations"), UserId("u1"), "key")
+# Near the end of a decision's CPU time, and past it.
+HEAVY = tuple(
+    "SELECT " + ", ".join("STRUCT(STRUCT(STRUCT(STRUCT(STRUCT(STRUCT(1))))))" for _ in range(count))
+    for count in (40, 300)
+)
+AT_ONCE = 32
+PAUSE_SECONDS = 0.1
 BOMBS = {
     "nested STRUCT": f"SELECT {'STRUCT(' * 22}1{')' * 22}",
     "nested DATE": f"SELECT {'DATE(' * 22}1{')' * 22}",
@@ -36,6 +45,10 @@ async def run(console: Console, stage: Stage, results: Results) -> None:
     for table in (_decisions(), await _fairness(10 if stage.quick else ROUNDS)):
         table.show(console)
         results.add("guard", table)
+    table, growth = await _between_tenants(20 if stage.quick else ROUNDS)
+    table.show(console)
+    promise = f"a query of one organisation beside {AT_ONCE} heavy ones of another, against alone"
+    results.add("guard", table, verdicts=[Verdict(promise, growth, 1.5)])
     guard.close()
 
 
@@ -82,6 +95,42 @@ async def _fairness(rounds: int) -> Table:
     return Table(f"{REQUESTS} requests at a time beside the guard, ms", ("beside", "p50", "p95", "x"), tuple(rows))
 
 
+async def _between_tenants(rounds: int) -> tuple[Table, float]:
+    """One organisation's queries, one after another: alone, then while another keeps heavy ones in the queue."""
+    sql = next(json.loads(line)["sql"] for line in CORPUS.read_text("utf-8").splitlines())
+    await _quietly(sql)
+    alone = await _in_turn(sql, rounds)
+    crowd = [asyncio.create_task(_keep_asking(HEAVY[n % len(HEAVY)])) for n in range(AT_ONCE)]
+    await asyncio.sleep(0)
+    beside = await _in_turn(sql, rounds)
+    for task in crowd:
+        task.cancel()
+    await asyncio.wait(crowd)
+    guard.close()
+    rows = tuple(
+        (name, *(shown(quantile(times, share)) for share in (0.5, 0.95)), shown(max(times)))
+        for name, times in (("alone", alone), (f"beside {AT_ONCE} heavy ones of another", beside))
+    )
+    table = Table(f"{rounds} queries of one organisation, ms", ("query", "p50", "p95", "max"), rows)
+    return table, quantile(beside, 0.5) / quantile(alone, 0.5)
+
+
+async def _in_turn(sql: str, rounds: int) -> list[float]:
+    times = []
+    for _ in range(rounds):
+        await asyncio.sleep(PAUSE_SECONDS)
+        started = time.perf_counter()
+        await guard.admit(sql, PRINCIPAL)
+        times.append((time.perf_counter() - started) * 1000)
+    return sorted(times)
+
+
+async def _keep_asking(sql: str) -> None:
+    while True:
+        await _quietly(sql, GREEDY)
+        await asyncio.sleep(0.01)  # refused at once where the queue is full
+
+
 async def _burst(client: httpx.AsyncClient, rounds: int) -> list[float]:
     async def one() -> float:
         started = time.perf_counter()
@@ -99,8 +148,8 @@ async def _keep_deciding() -> None:
         await asyncio.gather(*(_quietly(sql) for sql in BOMBS.values()))
 
 
-async def _quietly(sql: str) -> None:
+async def _quietly(sql: str, principal: Principal = PRINCIPAL) -> None:
     try:
-        await guard.admit(sql, PRINCIPAL)
+        await guard.admit(sql, principal)
     except guard.Denied:
         return

@@ -14,6 +14,7 @@ from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 
 from common import limits
+from common.protocols.mcp import prompts as prompts_module
 from common.tenant import Principal
 from common.tools.context import ToolContext
 from common.tools.registry import Registry, tool
@@ -238,7 +239,7 @@ async def test_prompts_ask_the_common_questions(serving: Serving, mode: str) -> 
         for name, arguments in (
             ("no_such_prompt", {}),
             ("spend_by_provider", {"planet": "x"}),
-            ("spend_by_provider", {"period": "x" * (limits.PROMPT_ARGUMENT_CHARS + 1)}),
+            ("spend_by_provider", {"period": "x" * (prompts_module.PROMPT_ARGUMENT_CHARS + 1)}),
         ):
             with pytest.raises(MCPError):
                 await client.get_prompt(name, arguments)

@@ -65,9 +65,9 @@ async def test_an_answer_that_did_not_end_by_itself_says_so_below(
     serving: Serving, reason: FinishReason, line: str
 ) -> None:
     product: Product = await serving(ScriptedModel([replace(say("The largest are"), finish_reason=reason)]))
-    code, out, _ = await output_of("ask", *place(product), "--user", "ending", "--no-work", "--", "Which are they?")
+    code, out, _ = await output_of("ask", *place(product), "--user", "limited", "--no-work", "--", "Which are they?")
     assert (code, out.strip()) == (0, f"The largest are \n{line}".strip())
-    code, out, _ = await output_of("ask", *place(product), "--user", "ending", "--json", "--", "Which are they?")
+    code, out, _ = await output_of("ask", *place(product), "--user", "limited", "--json", "--", "Which are they?")
     assert json.loads(out)["finish"] == reason
 
 

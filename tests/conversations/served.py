@@ -1,7 +1,8 @@
 """The functions of sessions in processes that a test may kill.
 
-This process has imported everything and serves nothing. For each line ``PORT LATER`` on its standard input it forks one
-that serves on the port, with a clock so many seconds ahead, and writes that one's process id: a start takes no time.
+This process has imported everything and serves nothing. For each line ``PORT LATER LEASE PATIENCE`` on its standard
+input it forks one that serves on the port, with a clock so many seconds ahead, leases of so many seconds and so much
+patience with Firestore, and writes that one's process id: a start takes no time.
 """
 
 import asyncio
@@ -13,15 +14,21 @@ from datetime import UTC, datetime, timedelta
 
 import uvicorn
 
-from common import app
+from common import app, documents, limits
 from common.app import Services
 from common.models.completion import ModelCall, Reply, Usage
+from common.record import sync_lease
 from common.settings import load_settings
 from tests.conversations.front import Front
 
+SLOW_SECONDS = 1.5
+
 
 class Echo:
-    """Answers ``echo: <question>`` word by word; a question that begins with ``hold`` is never answered whole."""
+    """Answers ``echo: <question>`` word by word.
+
+    A question that begins with ``hold`` is never answered whole, one that begins with ``slow`` takes a second or so.
+    """
 
     def __init__(self) -> None:
         self.open_streams = 0
@@ -35,6 +42,8 @@ class Echo:
             yield "echo: "
             if question.startswith("hold"):
                 await asyncio.Event().wait()
+            if question.startswith("slow"):
+                await asyncio.sleep(SLOW_SECONDS)
             yield question
             yield Reply(f"echo: {question}", usage=Usage(10, 5))
         finally:
@@ -43,10 +52,15 @@ class Echo:
             sys.stderr.flush()
 
 
-def serve(port: int, later: float) -> None:
+def serve(port: int, later: float, lease: float, patience: float) -> None:
     """Serve until killed."""
+    documents.DOCUMENTS_SECONDS = min(documents.DOCUMENTS_SECONDS, patience)
+    if lease < limits.LEASE_SECONDS:
+        limits.LEASE_SECONDS, limits.LEASE_RENEW_SECONDS = lease, lease / 5
+        limits.SYNC_STATEMENT_SECONDS, sync_lease.SYNC_LEASE_SECONDS = lease, 2.5 * lease
     offset = timedelta(seconds=later)
-    app.use(Services(load_settings(), lambda: datetime.now(UTC) + offset, Echo()))
+    settings = load_settings().model_copy(update={"turns_per_org": 100})
+    app.use(Services(settings, lambda: datetime.now(UTC) + offset, Echo()))
     config = uvicorn.Config(Front(), host="127.0.0.1", port=port, log_level="warning", lifespan="off")
     uvicorn.Server(config).run()
 
@@ -56,12 +70,12 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     children = []
     for line in sys.stdin:
-        port, later = line.split()
+        port, *numbers = line.split()
         child = os.fork()
         if child == 0:
             os.close(0)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            serve(int(port), float(later))
+            serve(int(port), *map(float, numbers))
             os._exit(0)
         children.append(child)
         sys.stdout.write(f"{child}\n")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from common import limits
+from common.conversations import messages as messages_module
 from tests.conversations.conftest import Product, Row, Serving
 from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
 
@@ -201,7 +202,7 @@ async def test_a_page_of_long_answers_is_shorter_and_none_is_lost(
     whole = await read(product, conversation_id, 50)
     first = len("question 0") + len("ok ")
     for most, count in ((first, 2), (first - 1, 1), (1, 1)):
-        monkeypatch.setattr(limits, "PAGE_BYTES", most)
+        monkeypatch.setattr(messages_module, "PAGE_BYTES", most)
         page = await product.get(f"/conversations/{conversation_id}/messages", limit=50)
         assert len(page["messages"]) == count
         assert await read(product, conversation_id, 50) == whole
@@ -210,7 +211,7 @@ async def test_a_page_of_long_answers_is_shorter_and_none_is_lost(
 async def test_an_export_of_many_pages_holds_every_message_once(
     product: Product, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "EXPORT_PAGE", 3)
+    monkeypatch.setattr(messages_module, "EXPORT_PAGE", 3)
     conversation_id = await talked(product, 4)
     messages = (await exported(product, conversation_id))["messages"]
     assert [message["content"] for message in messages][::2] == [f"question {index}" for index in range(4)]

@@ -7,6 +7,7 @@ import pytest
 
 from common import limits
 from common.agents.pausing import Paused, new_waiting
+from common.conversations import paused_turn
 from common.conversations.paused_turn import Pending, pending_of
 from common.documents import Document, Put
 from common.models.completion import Message, ToolCall
@@ -19,7 +20,7 @@ FRAME = len(json.dumps([{"model": "m", "reasoning_content": ""}, None]))
 
 @pytest.mark.parametrize(("extra", "kept"), [(0, True), (1, False)])
 def test_thoughts_are_kept_unless_they_are_too_long_for_a_document(extra: int, kept: bool) -> None:
-    thoughts = {"model": "m", "reasoning_content": "x" * (limits.PENDING_THOUGHT_CHARS - FRAME + extra)}
+    thoughts = {"model": "m", "reasoning_content": "x" * (paused_turn.PENDING_THOUGHT_CHARS - FRAME + extra)}
     call = ToolCall("c1", "showChart", "{}")
     exchange: tuple[Message, ...] = (
         {"role": "assistant", "content": None, "tool_calls": [], "thoughts": thoughts},

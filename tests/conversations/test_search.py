@@ -3,6 +3,7 @@
 import pytest
 
 from common import limits
+from common.conversations import search
 from common.conversations.search import snippet
 from tests.conversations.conftest import Product, Row, Serving
 
@@ -44,7 +45,7 @@ async def test_a_hit_has_the_documented_shape(product: Product) -> None:
     assert hit.keys() == {"message_id", "conversation_id", "content", "role", "created_at", "snippet"}
     assert (hit["conversation_id"], hit["role"], body["cut"]) == (conversation_id, "user", False)
     assert "needle" in hit["snippet"]
-    assert len(hit["snippet"]) <= limits.SNIPPET_CHARS + 2
+    assert len(hit["snippet"]) <= search.SNIPPET_CHARS + 2
 
 
 @pytest.mark.parametrize("text", ["", "   "])
@@ -91,8 +92,8 @@ async def test_a_text_that_is_too_long_is_refused(product: Product) -> None:
     ("content", "text", "shown"),
     [
         ("short", "ORT", "short"),
-        (f"{'a' * 300}b", "b", f"…{'a' * (limits.SNIPPET_CHARS - 1)}b"),
-        (f"b{'a' * 300}", "b", f"b{'a' * (limits.SNIPPET_CHARS - 1)}…"),
+        (f"{'a' * 300}b", "b", f"…{'a' * (search.SNIPPET_CHARS - 1)}b"),
+        (f"b{'a' * 300}", "b", f"b{'a' * (search.SNIPPET_CHARS - 1)}…"),
     ],
 )
 def test_a_snippet_is_the_part_around_the_hit(content: str, text: str, shown: str) -> None:

@@ -11,6 +11,7 @@ from common import limits
 from common.app import Services
 from common.errors import ProviderRateLimited, RateLimited
 from common.identity.authenticate import read_credentials
+from common.metering import rate_limits
 from common.settings import InvalidSettings, load_settings
 from common.turn import SendRequest, open_turn
 from tests.fakes.clock import Clock
@@ -131,7 +132,9 @@ async def test_counters_say_when_they_may_be_removed(serving: Serving, made: Mad
     product = await limited(serving, made, user_messages_per_minute=5, org_tokens_per_day=1_000)
     await product.send(made.member)
     found = [entry.to_dict() or {} for entry in product.documents.collection(f"orgs/{made.slug}/counters").stream()]
-    assert [entry["expire_at"] for entry in found] == [MIDDAY + timedelta(hours=limits.COUNTER_RETENTION_HOURS)] * 2
+    assert [entry["expire_at"] for entry in found] == [
+        MIDDAY + timedelta(hours=rate_limits.COUNTER_RETENTION_HOURS)
+    ] * 2
 
 
 async def test_a_burst_at_one_instance_asks_the_model_no_more_often_than_the_limit(

@@ -15,6 +15,7 @@ from common.errors import (
     ProviderUnavailable,
     ServiceError,
 )
+from common.models import breaker as breaker_module
 from common.models.breaker import Breaker, Breakers
 from common.models.completion import Reply
 from tests.fakes.wire_stub import Answer, faulty
@@ -65,17 +66,17 @@ def refusal(breaker: Breaker) -> int | None:
 def test_five_failures_within_a_minute_open_it_and_four_do_not(
     breaker: Breaker, seconds: Seconds, error: ServiceError
 ) -> None:
-    fail(breaker, error, times=limits.BREAKER_FAILURES - 1)
+    fail(breaker, error, times=breaker_module.BREAKER_FAILURES - 1)
     assert refusal(breaker) is None
-    seconds.now += limits.BREAKER_WINDOW_SECONDS
+    seconds.now += breaker_module.BREAKER_WINDOW_SECONDS
     fail(breaker, error)
-    assert refusal(breaker) == limits.BREAKER_OPEN_SECONDS
+    assert refusal(breaker) == breaker_module.BREAKER_OPEN_SECONDS
 
 
 def test_a_failure_that_is_older_than_the_window_does_not_count(breaker: Breaker, seconds: Seconds) -> None:
     fail(breaker)
-    seconds.now += limits.BREAKER_WINDOW_SECONDS + 0.1
-    fail(breaker, times=limits.BREAKER_FAILURES - 1)
+    seconds.now += breaker_module.BREAKER_WINDOW_SECONDS + 0.1
+    fail(breaker, times=breaker_module.BREAKER_FAILURES - 1)
     assert refusal(breaker) is None
     fail(breaker)
     assert refusal(breaker) is not None
@@ -83,24 +84,24 @@ def test_a_failure_that_is_older_than_the_window_does_not_count(breaker: Breaker
 
 @pytest.mark.parametrize("error", [KeyInvalid(), ProviderRateLimited(), ContentRefused(), ModelError()])
 def test_what_the_provider_itself_states_shows_that_it_is_there(breaker: Breaker, error: ServiceError) -> None:
-    fail(breaker, times=limits.BREAKER_FAILURES - 1)
-    fail(breaker, error, times=limits.BREAKER_FAILURES)
-    fail(breaker, times=limits.BREAKER_FAILURES - 1)
+    fail(breaker, times=breaker_module.BREAKER_FAILURES - 1)
+    fail(breaker, error, times=breaker_module.BREAKER_FAILURES)
+    fail(breaker, times=breaker_module.BREAKER_FAILURES - 1)
     assert refusal(breaker) is None
 
 
 def test_a_word_between_failures_begins_the_count_anew(breaker: Breaker) -> None:
-    fail(breaker, times=limits.BREAKER_FAILURES - 1)
+    fail(breaker, times=breaker_module.BREAKER_FAILURES - 1)
     passage = breaker.enter()
     passage.heard()
     passage.leave()
-    fail(breaker, times=limits.BREAKER_FAILURES - 1)
+    fail(breaker, times=breaker_module.BREAKER_FAILURES - 1)
     assert refusal(breaker) is None
 
 
 def test_one_probe_at_a_time_goes_through_when_the_time_is_over(breaker: Breaker, seconds: Seconds) -> None:
-    fail(breaker, times=limits.BREAKER_FAILURES)
-    seconds.now += limits.BREAKER_OPEN_SECONDS - 0.5
+    fail(breaker, times=breaker_module.BREAKER_FAILURES)
+    seconds.now += breaker_module.BREAKER_OPEN_SECONDS - 0.5
     assert refusal(breaker) == 1
     seconds.now += 0.5
     probe = breaker.enter()
@@ -109,12 +110,12 @@ def test_one_probe_at_a_time_goes_through_when_the_time_is_over(breaker: Breaker
     assert refusal(breaker) is None
     probe.leave()
     # It begins anew, with its first length.
-    fail(breaker, times=limits.BREAKER_FAILURES)
-    assert refusal(breaker) == limits.BREAKER_OPEN_SECONDS
+    fail(breaker, times=breaker_module.BREAKER_FAILURES)
+    assert refusal(breaker) == breaker_module.BREAKER_OPEN_SECONDS
 
 
 def test_each_probe_that_fails_doubles_the_time_up_to_the_longest(breaker: Breaker, seconds: Seconds) -> None:
-    fail(breaker, times=limits.BREAKER_FAILURES)
+    fail(breaker, times=breaker_module.BREAKER_FAILURES)
     lengths = []
     for _ in range(5):
         lengths.append(refusal(breaker))
@@ -126,31 +127,31 @@ def test_each_probe_that_fails_doubles_the_time_up_to_the_longest(breaker: Break
 def test_a_probe_whose_client_leaves_decides_nothing_and_the_next_call_probes(
     breaker: Breaker, seconds: Seconds
 ) -> None:
-    fail(breaker, times=limits.BREAKER_FAILURES)
-    seconds.now += limits.BREAKER_OPEN_SECONDS
+    fail(breaker, times=breaker_module.BREAKER_FAILURES)
+    seconds.now += breaker_module.BREAKER_OPEN_SECONDS
     breaker.enter().leave()
     second = breaker.enter()
     assert refusal(breaker) == 1
     second.failed(ProviderTimeout())
     second.leave()
-    assert refusal(breaker) == 2 * limits.BREAKER_OPEN_SECONDS
+    assert refusal(breaker) == 2 * breaker_module.BREAKER_OPEN_SECONDS
 
 
 def test_calls_that_were_under_way_when_it_opened_neither_prolong_it_nor_hide_an_answer(
     breaker: Breaker, seconds: Seconds
 ) -> None:
     late, lucky = breaker.enter(), breaker.enter()
-    fail(breaker, times=limits.BREAKER_FAILURES)
+    fail(breaker, times=breaker_module.BREAKER_FAILURES)
     seconds.now += 5
     late.failed(ProviderTimeout())
-    assert refusal(breaker) == limits.BREAKER_OPEN_SECONDS - 5
+    assert refusal(breaker) == breaker_module.BREAKER_OPEN_SECONDS - 5
     lucky.heard()
     assert refusal(breaker) is None
 
 
 def test_each_address_of_each_provider_has_its_own(seconds: Seconds) -> None:
     breakers = Breakers(seconds)
-    for _ in range(limits.BREAKER_FAILURES):
+    for _ in range(breaker_module.BREAKER_FAILURES):
         passage = breakers.enter("openai", "https://one.example")
         passage.failed(ProviderTimeout())
         passage.leave()
@@ -181,14 +182,14 @@ async def test_a_provider_that_is_not_there_is_asked_no_more_until_a_probe_finds
     for name in ("MODEL_FIRST_TOKEN_SECONDS", "MODEL_REASONING_SECONDS"):
         monkeypatch.setattr(limits, name, 1.0)
     wire.play([WRONG[kind]])
-    failures = await asyncio.gather(*(refused(wire, provider) for _ in range(limits.BREAKER_FAILURES)))
+    failures = await asyncio.gather(*(refused(wire, provider) for _ in range(breaker_module.BREAKER_FAILURES)))
     assert {type(error) for error in failures} == {ProviderTimeout if kind == "hangs" else ProviderUnavailable}
     asked = len(wire.stub.received)
     left_alone = await refused(wire, provider)
-    assert (type(left_alone), left_alone.retry_after) == (ProviderUnavailable, limits.BREAKER_OPEN_SECONDS)
+    assert (type(left_alone), left_alone.retry_after) == (ProviderUnavailable, breaker_module.BREAKER_OPEN_SECONDS)
     assert len(wire.stub.received) == asked
     monkeypatch.undo()
-    seconds.now += limits.BREAKER_OPEN_SECONDS
+    seconds.now += breaker_module.BREAKER_OPEN_SECONDS
     wire.play([THREE])
     for _ in range(2):
         pieces, _ = await wire.ask(a_call(provider))
@@ -204,7 +205,7 @@ async def test_a_provider_that_refuses_is_asked_every_time(
     wire: Wire, provider: str, answer: Answer, expected: type[ServiceError]
 ) -> None:
     wire.play([answer])
-    for _ in range(limits.BREAKER_FAILURES + 1):
+    for _ in range(breaker_module.BREAKER_FAILURES + 1):
         asked = len(wire.stub.received)
         assert type(await refused(wire, provider)) is expected
         assert len(wire.stub.received) > asked
@@ -215,7 +216,7 @@ async def test_an_answer_that_is_cut_off_after_its_first_word_comes_from_a_provi
     wire: Wire, provider: str
 ) -> None:
     wire.play([faulty(THREE, "cut", FIRST[provider] + 1)])
-    for _ in range(limits.BREAKER_FAILURES + 1):
+    for _ in range(breaker_module.BREAKER_FAILURES + 1):
         asked = len(wire.stub.received)
         failure = await refused(wire, provider)
         assert isinstance(failure, ProviderUnavailable)
@@ -233,7 +234,7 @@ async def test_a_failure_before_the_first_word_is_told_from_one_after_it(wire: W
 
 async def test_a_reader_that_leaves_says_nothing_about_the_provider(wire: Wire) -> None:
     wire.play([faulty(THREE, "stall", FIRST["openai"] + 1)])
-    for _ in range(limits.BREAKER_FAILURES + 1):
+    for _ in range(breaker_module.BREAKER_FAILURES + 1):
         async with aclosing(wire.llm.stream(a_call("openai"))) as pieces:
             assert not isinstance(await anext(pieces), Reply)
     wire.play([THREE])

@@ -108,6 +108,42 @@ def test_an_unknown_provider_is_a_missing_setup(provider: str) -> None:
         resolve(provider, "gpt-4o", deployed=False)
 
 
+@pytest.mark.parametrize(
+    "model_id",
+    [
+        "",
+        ".",
+        "..",
+        "../v1/files",
+        "a/../b",
+        "a//b",
+        "/a",
+        "a/",
+        "a b",
+        "a?key=x",
+        "a#b",
+        "a%2e%2e",
+        "a\\b",
+        "ä",
+        "a\nb",
+        "-a",
+    ],
+)
+@pytest.mark.parametrize("provider", WANTED)
+def test_an_id_that_would_change_the_address_is_no_models(provider: str, model_id: str) -> None:
+    with pytest.raises(SetupRequired):
+        resolve(provider, model_id, deployed=True)
+
+
+def test_an_id_that_becomes_part_of_the_address_is_one_part_of_it() -> None:
+    for model_id in ("tunedModels/x", "gemini-2.5-pro:countTokens", "gemini@1"):
+        with pytest.raises(SetupRequired):
+            resolve("gemini", model_id, deployed=True)
+    assert resolve("gemini", "gemini/gemini-9.9_pro-exp", deployed=True).api_name == "gemini-9.9_pro-exp"
+    assert resolve("openai", "ft:gpt-4o-mini:acme::7p4lURx", deployed=True).api_name == "ft:gpt-4o-mini:acme::7p4lURx"
+    assert resolve("openai", "vendor/model@2", deployed=True).api_name == "vendor/model@2"
+
+
 def test_the_demo_model_is_served_on_a_laptop_only() -> None:
     assert resolve("demo", "analyst-1", deployed=False).litellm_name == "demo/analyst-1"
     assert "demo" not in providers_of(deployed=True)

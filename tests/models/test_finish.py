@@ -8,6 +8,7 @@ import pytest
 
 from common import limits
 from common.errors import ContentRefused, ProviderTimeout, ProviderUnavailable
+from common.models import deadline
 from common.models.call import FinishReason
 from common.models.completion import Message, Usage
 from common.models.finish_reasons import meaning_of
@@ -124,7 +125,7 @@ async def test_pings_are_life_however_long_the_model_thinks(
 ) -> None:
     for name in ("MODEL_FIRST_TOKEN_SECONDS", "MODEL_REASONING_SECONDS"):
         monkeypatch.setattr(limits, name, 1.0)
-    monkeypatch.setattr(limits, "MODEL_BETWEEN_TOKENS_SECONDS", 1.0)
+    monkeypatch.setattr(deadline, "MODEL_BETWEEN_TOKENS_SECONDS", 1.0)
     wire.play([Answer("thought through", reasoning="hmm", pings=8, ping_seconds=0.4)])
     async with asyncio.timeout(60):
         _, reply = await wire.ask(a_call(provider))

@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 import pytest
 
-from common import limits
+from common.models import completion
 from common.models.completion import Providers
 from common.models.wires.litellm import Library
 from tests.fakes.wire_stub import Answer
@@ -15,7 +15,7 @@ from tests.models.conftest import Wire, a_call
 async def test_litellm_is_not_imported_while_a_model_is_listened_to(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "MODEL_WARM_SECONDS", 0)
+    monkeypatch.setattr(completion, "MODEL_WARM_SECONDS", 0)
     loaded = asyncio.Event()
     llm = Providers(wire.stub.bases)
     load = llm.load

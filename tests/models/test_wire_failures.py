@@ -19,6 +19,7 @@ from common.errors import (
     ProviderUnavailable,
     ServiceError,
 )
+from common.models import completion, deadline, provider_errors
 from common.models.completion import Providers, Reply
 from tests.fakes.wire_stub import Answer, faulty
 from tests.models.conftest import FIRST, PROVIDERS, THREE, Wire, a_call, each_provider, refused
@@ -66,9 +67,9 @@ async def test_a_limit_or_an_outage_that_passes_is_not_noticed(wire: Wire, provi
     wire.play([Answer(status=status), Answer(status=status), THREE])
     pieces, _ = await wire.ask(a_call(provider))
     assert "".join(pieces) == "one two three"
-    assert len(wire.stub.received) == limits.MODEL_ATTEMPTS
-    assert len(wire.pauses) == limits.MODEL_ATTEMPTS - 1
-    assert all(0 < pause <= 2 * limits.MODEL_BACKOFF_SECONDS for pause in wire.pauses)
+    assert len(wire.stub.received) == completion.MODEL_ATTEMPTS
+    assert len(wire.pauses) == completion.MODEL_ATTEMPTS - 1
+    assert all(0 < pause <= 2 * completion.MODEL_BACKOFF_SECONDS for pause in wire.pauses)
 
 
 @each_provider
@@ -78,7 +79,7 @@ async def test_a_limit_or_an_outage_that_stays_is_a_code_after_bounded_attempts(
 ) -> None:
     wire.play([Answer(status=status)])
     assert type(await refused(wire, provider)) is expected
-    assert len(wire.stub.received) == limits.MODEL_ATTEMPTS
+    assert len(wire.stub.received) == completion.MODEL_ATTEMPTS
 
 
 @each_provider
@@ -86,23 +87,26 @@ async def test_a_retry_after_is_waited_for(wire: Wire, provider: str) -> None:
     wire.play([Answer(status=429, headers={"retry-after": "3"}), THREE])
     await wire.ask(a_call(provider))
     (pause,) = wire.pauses
-    assert 3 <= pause <= 3 + limits.MODEL_BACKOFF_SECONDS
+    assert 3 <= pause <= 3 + completion.MODEL_BACKOFF_SECONDS
 
 
 @each_provider
 async def test_a_retry_after_beyond_the_limit_is_passed_on_at_once(wire: Wire, provider: str) -> None:
-    seconds = limits.MODEL_RETRY_AFTER_SECONDS + 1
+    seconds = completion.MODEL_RETRY_AFTER_SECONDS + 1
     wire.play([Answer(status=429, headers={"retry-after": str(seconds)}), THREE])
     failure = await refused(wire, provider)
     assert (type(failure), failure.retry_after) == (ProviderRateLimited, seconds)
     assert (len(wire.stub.received), wire.pauses) == (1, [])
 
 
+LONGEST_TOLD = provider_errors.MODEL_RETRY_AFTER_TOLD_SECONDS
+
+
 @pytest.mark.parametrize(
     ("said", "passed_on"),
     [
-        ("99999999", limits.MODEL_RETRY_AFTER_TOLD_SECONDS),
-        (format_datetime(datetime.now(UTC) + timedelta(hours=5), usegmt=True), limits.MODEL_RETRY_AFTER_TOLD_SECONDS),
+        ("99999999", LONGEST_TOLD),
+        (format_datetime(datetime.now(UTC) + timedelta(hours=5), usegmt=True), LONGEST_TOLD),
         ("soon", None), ("-5", None), ("1e9", None), ("", None),
     ],
 )  # fmt: skip
@@ -153,8 +157,8 @@ async def test_an_answer_that_the_provider_filters_is_refused_content(wire: Wire
 async def test_a_first_word_that_does_not_come_is_a_timeout_that_closes_the_request(
     wire: Wire, provider: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "MODEL_FIRST_TOKEN_SECONDS", 0.7)
-    monkeypatch.setattr(limits, "MODEL_REASONING_SECONDS", 0.7)
+    monkeypatch.setattr(deadline, "MODEL_FIRST_TOKEN_SECONDS", 0.7)
+    monkeypatch.setattr(deadline, "MODEL_REASONING_SECONDS", 0.7)
     wire.play([Answer("late", hold=asyncio.Event())])
     assert type(await refused(wire, provider)) is ProviderTimeout
     await asyncio.wait_for(wire.stub.received[0].disconnected.wait(), 1)
@@ -165,7 +169,7 @@ async def test_a_first_word_that_does_not_come_is_a_timeout_that_closes_the_requ
 async def test_a_stall_between_words_is_a_timeout_that_closes_the_request(
     wire: Wire, provider: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "MODEL_BETWEEN_TOKENS_SECONDS", 0.7)
+    monkeypatch.setattr(deadline, "MODEL_BETWEEN_TOKENS_SECONDS", 0.7)
     wire.play([faulty(THREE, "stall", FIRST[provider] + 2)])
     assert type(await refused(wire, provider)) is ProviderTimeout
     await asyncio.wait_for(wire.stub.received[0].disconnected.wait(), 1)
@@ -178,7 +182,7 @@ async def test_a_call_is_over_after_its_total_however_lively_it_is(wire: Wire, m
 
 
 async def test_a_reasoning_model_may_think_longer(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "MODEL_FIRST_TOKEN_SECONDS", 0.5)
+    monkeypatch.setattr(deadline, "MODEL_FIRST_TOKEN_SECONDS", 0.5)
     hold = asyncio.Event()
     wire.play([Answer("thought through", hold=hold)])
     asking = asyncio.create_task(wire.ask(a_call("openai", "o3")))

@@ -14,6 +14,7 @@ from common.errors import (
     ProviderUnavailable,
     ServiceError,
 )
+from common.organizations import key_check
 from tests.fakes.scripted_model import ScriptedModel, say
 from tests.organizations.conftest import Serving
 from tests.organizations.organizations import Made
@@ -104,7 +105,9 @@ BEYOND = [
     {"key": "k" * (limits.PROVIDER_KEY_MAX_CHARS + 1)}, {"key": f"{KEY}\r\nX-Evil: 1"}, {"key": "sk-ünïcode-key"},
     {"key": "sk with spaces"}, {"key": None}, {"key": [KEY]}, {"credential_name": "no key with it"},
     {"key": OTHER_KEY, "credential_name": ""}, {"key": OTHER_KEY, "credential_name": "n" * 101}, {"model": ""},
-    {"model": "m" * (limits.MODEL_ID_CHARS + 1)}, {"model": "a model\n"}, {"provider": ""}, {"provider": "nobody"},
+    {"model": "m" * (limits.MODEL_ID_CHARS + 1)}, {"model": "a model\n"}, {"model": "../v1"}, {"model": "a/../b"},
+    {"model": "a?b"}, {"model": "a//b"},
+    {"provider": ""}, {"provider": "nobody"},
     {"provider": "anthropic"}, {"org_slug": "globex_inc"}, {"credential_id": "theirs"}, {"is_active": False},
 ]  # fmt: skip
 
@@ -214,7 +217,7 @@ async def test_a_model_that_refuses_the_question_has_read_the_key(serving: Servi
 async def test_a_key_is_checked_with_the_chosen_model_for_a_few_tokens(product: Product, made: Made) -> None:
     await set_up(product, made)
     (call,) = product.model.calls
-    assert (call.model.litellm_name, call.max_tokens) == ("openai/gpt-4o", limits.KEY_CHECK_TOKENS)
+    assert (call.model.litellm_name, call.max_tokens) == ("openai/gpt-4o", key_check.KEY_CHECK_TOKENS)
     assert [tool["function"]["name"] for tool in call.tools] == ["ready"]
     assert sum(len(str(message["content"])) for message in call.messages) < 60
     assert product.model.open_streams == 0

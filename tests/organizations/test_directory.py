@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from common import limits
+from common.organizations import directory as directory_module
 from common.organizations.directory import Directory, hash_api_key
+from common.warehouse import client
 from tests.organizations.conftest import Serving
 from tests.organizations.organizations import Made
 from tests.organizations.serving import Product
@@ -25,7 +26,7 @@ async def attempt(product: Product, made: Made, api_key: str) -> tuple[int, str]
 async def test_a_flood_of_unknown_keys_asks_bigquery_no_more_than_a_bound(
     product: Product, made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "UNKNOWN_KEY_LOOKUPS_PER_MINUTE", 5)
+    monkeypatch.setattr(directory_module, "UNKNOWN_KEY_LOOKUPS_PER_MINUTE", 5)
     await product.status(made.admin)
     product.reset_counts()
     outcomes = await asyncio.gather(*(attempt(product, made, f"{made.slug}-{number}") for number in range(40)))
@@ -41,7 +42,7 @@ async def test_a_flood_of_unknown_keys_asks_bigquery_no_more_than_a_bound(
 async def test_keys_that_exist_use_nothing_of_the_bound(
     product: Product, made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "UNKNOWN_KEY_LOOKUPS_PER_MINUTE", 1)
+    monkeypatch.setattr(directory_module, "UNKNOWN_KEY_LOOKUPS_PER_MINUTE", 1)
     for organization in (made, product.rows.make(), product.rows.make()):
         await product.status(organization.admin)
         await product.status(organization.member)
@@ -52,8 +53,8 @@ async def test_keys_that_exist_use_nothing_of_the_bound(
 async def test_keys_that_bigquery_could_not_be_asked_about_use_nothing_of_the_bound(
     serving: Serving, made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "UNKNOWN_KEY_LOOKUPS_PER_MINUTE", 1)
-    monkeypatch.setattr(limits, "WAREHOUSE_RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(directory_module, "UNKNOWN_KEY_LOOKUPS_PER_MINUTE", 1)
+    monkeypatch.setattr(client, "WAREHOUSE_RETRY_SECONDS", 0.1)
     product: Product = await serving(bigquery_emulator_host="http://127.0.0.1:9")
     for _ in range(3):
         assert await attempt(product, made, made.admin["X-API-Key"]) == (503, "warehouse_unavailable")
@@ -62,7 +63,7 @@ async def test_keys_that_bigquery_could_not_be_asked_about_use_nothing_of_the_bo
 async def test_a_copy_that_grew_old_is_read_anew_however_many_unknown_keys_there_were(
     serving: Serving, made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "UNKNOWN_KEY_LOOKUPS_PER_MINUTE", 2)
+    monkeypatch.setattr(directory_module, "UNKNOWN_KEY_LOOKUPS_PER_MINUTE", 2)
     product: Product = await serving(cache_ttl_seconds=0)
     await product.status(made.admin)
     for number in range(3):

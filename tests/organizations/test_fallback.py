@@ -9,6 +9,7 @@ import pytest
 from httpx_sse import aconnect_sse
 
 from common import limits
+from common.models import breaker, completion, deadline
 from common.models.breaker import Breakers
 from common.models.catalog import resolve
 from common.models.completion import Providers
@@ -142,7 +143,7 @@ async def test_an_answer_that_has_begun_is_never_another_models(
     stage: Stage, chosen: str, spare: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await stage.choose(chosen, spare)
-    monkeypatch.setattr(limits, "MODEL_BETWEEN_TOKENS_SECONDS", 1.0)
+    monkeypatch.setattr(deadline, "MODEL_BETWEEN_TOKENS_SECONDS", 1.0)
     for fault in ("cut", "end", "stall", "error"):
         stage.play(**{chosen: faulty(THREE, fault, BEGUN[chosen]), spare: THREE})
         streamed = await stage.stream()
@@ -201,7 +202,7 @@ async def test_a_refusal_of_the_one_that_stands_in_is_its_answer(stage: Stage) -
 async def test_one_model_serves_the_whole_turn_with_its_tools(stage: Stage) -> None:
     """The one that stood in for the first call makes all others, though the chosen one is back."""
     await stage.choose("openai", "anthropic")
-    calls = iter([Answer(status=500)] * limits.MODEL_ATTEMPTS + [THREE] * 9)
+    calls = iter([Answer(status=500)] * completion.MODEL_ATTEMPTS + [THREE] * 9)
 
     def play(request: Received) -> Answer:
         if request.provider == "openai":
@@ -270,7 +271,7 @@ async def test_an_expired_key_of_one_that_stands_in_is_passed_over(stage: Stage)
 async def test_an_open_breaker_of_the_chosen_one_costs_no_time(stage: Stage) -> None:
     await stage.choose("openai", "anthropic")
     stage.play(openai=Answer(status=500), anthropic=THREE)
-    for _ in range(limits.BREAKER_FAILURES):
+    for _ in range(breaker.BREAKER_FAILURES):
         await stage.product.send(stage.made.member)
     stage.stub.received.clear()
     body = (await stage.product.send(stage.made.member)).json()
@@ -281,12 +282,12 @@ async def test_an_open_breaker_of_the_chosen_one_costs_no_time(stage: Stage) -> 
 async def test_an_open_breaker_is_a_503_that_says_when_to_come_back(stage: Stage) -> None:
     await stage.choose("openai")
     stage.play(openai=Answer(status=500))
-    for _ in range(limits.BREAKER_FAILURES):
+    for _ in range(breaker.BREAKER_FAILURES):
         await stage.product.send(stage.made.member)
     stage.stub.received.clear()
     refused = await stage.product.send(stage.made.member)
     assert (refused.status_code, refused.json()["code"]) == (503, "provider_unavailable")
-    assert 0 < int(refused.headers["retry-after"]) <= limits.BREAKER_OPEN_SECONDS
+    assert 0 < int(refused.headers["retry-after"]) <= breaker.BREAKER_OPEN_SECONDS
     assert stage.stub.received == []
 
 

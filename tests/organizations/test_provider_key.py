@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from common import limits
 from common.errors import KeyInvalid, KeyServiceUnavailable
+from common.organizations import provider_key
 from common.organizations.provider_key import ProviderKeys, additional_data
 from common.secret import Secret, SecretDropped
 from common.settings import load_settings
@@ -129,7 +129,7 @@ async def test_kms_that_hangs_costs_a_bounded_time_and_holds_nobody_else_up(
     keys: ProviderKeys, kms: SeamsClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ciphertext = await keys.encrypt(ACME, "c1", Secret(KEY))
-    monkeypatch.setattr(limits, "KEY_SERVICE_SECONDS", 0.3)
+    monkeypatch.setattr(provider_key, "KEY_SERVICE_SECONDS", 0.3)
     kms.delay("Decrypt", 30)
     loop = asyncio.get_running_loop()
     started, ticks = loop.time(), 0

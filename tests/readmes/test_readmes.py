@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from common import errors, limits
+from common.charts import drawings
 from common.errors import ServiceError
 from common.settings import Settings
 from common.web.routes import ROUTES
@@ -135,7 +136,7 @@ def test_the_bounds_of_the_contract_are_those_of_the_code() -> None:
     assert f"1 to {limits.NEW_TITLE_CHARS} characters" in text
     assert f"`limit` ({limits.PAGE_DEFAULT}, at most {limits.PAGE_MAX};" in text
     assert f"search {limits.SEARCH_DEFAULT}, at most {limits.SEARCH_MAX})" in text
-    assert f"({limits.CHART_BYTES // 1000} KB at most)" in text
+    assert f"({drawings.CHART_BYTES // 1000} KB at most)" in text
 
 
 def test_the_layers_are_those_of_the_architecture_test() -> None:

@@ -1,15 +1,17 @@
 """kill -9 at the worst moments: what a client was told is kept, nothing is doubled, and the next try succeeds."""
 
 import asyncio
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import httpx
 import pytest
 
 from tests.conversations.conftest import Product, Row, delays
-from tests.conversations.processes import Nursery, Process, process
+from tests.conversations.processes import SHORT_LEASE, Nursery, Process, process
 
 
 @pytest.fixture
@@ -55,6 +57,20 @@ def sent(other: Process, **body: str) -> Row:
     return answer
 
 
+def sent_at_last(other: Process, seconds: float = 45, **body: str) -> Row:
+    """The answer, from a client that sends again for as long as the conversation is busy or nothing answers."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with suppress(httpx.TransportError):
+            response = other.post("/send", body)
+            if response.status_code == 200:
+                answer: Row = response.json()
+                return answer
+            assert response.status_code in (409, 503), response.text
+        assert time.monotonic() < deadline, f"no answer within {seconds:g} s"
+        time.sleep(0.2)
+
+
 def test_a_crash_while_an_answer_is_said(product: Product, other: Process) -> None:
     conversation_id = sent(other, message="first")["conversation_id"]
     message_id = uuid.uuid4().hex
@@ -62,7 +78,10 @@ def test_a_crash_while_an_answer_is_said(product: Product, other: Process) -> No
     other.post_aside("/stream", body)
     wait(lambda: len(product.stored(conversation_id)) == 3 and other.said().count("model.asked") == 2)
     other.again()
-    answer = sent(other, message="second", conversation_id=conversation_id)
+    refused = other.post("/send", {"message": "second", "conversation_id": conversation_id})
+    assert (refused.status_code, refused.json()["code"]) == (409, "conversation_busy")
+    assert 1 <= int(refused.headers["retry-after"]) <= SHORT_LEASE
+    answer = sent_at_last(other, message="second", conversation_id=conversation_id)
     assert answer["response"] == "echo: second"
     synced(other)
     check(product, conversation_id, ["first", "echo: first", "hold on", "second", "echo: second"])
@@ -135,7 +154,7 @@ def test_a_crash_of_sync_around_the_bigquery_call(
     product.firestore.reset()
     delays(product.cloud, query=0)
     other.start()
-    wait(lambda: other.post("/sync").json()["remaining"] == 0)
+    wait(lambda: other.post("/sync").json().get("remaining") == 0)
     for index, conversation_id in enumerate(ids):
         check(product, conversation_id, [f"question {index}", f"echo: question {index}"])
 
@@ -172,6 +191,59 @@ def test_clocks_a_minute_apart_keep_the_order(product: Product, other: Process, 
         synced(behind)
     texts = ["ahead", *(f"{who} {index}" for index in range(3) for who in ("behind", "ahead"))]
     check(product, conversation_id, [text for question in texts for text in (question, f"echo: {question}")])
+
+
+def test_clocks_five_minutes_apart_neither_end_a_lease_nor_make_it_longer(
+    product: Product, other: Process, nursery: Nursery
+) -> None:
+    conversation_id = sent(other, message="first")["conversation_id"]
+    for later in (300.0, -300.0):
+        with process(nursery, product.user, later=later) as another:
+            slow = other.post_aside("/send", {"message": f"slow {later}", "conversation_id": conversation_id})
+            wait(lambda: product.stored(conversation_id)[-1]["content"].startswith("slow"))
+            busy = another.post("/send", {"message": "too early", "conversation_id": conversation_id})
+            assert busy.status_code == 409
+            slow.join(20)
+            # One that is killed holds the others up for its lease, whatever their clocks say.
+            another.post_aside("/send", {"message": f"hold {later}", "conversation_id": conversation_id})
+            wait(lambda: product.stored(conversation_id)[-1]["content"].startswith("hold"))
+            another.kill()
+            sent_at_last(other, 2 * SHORT_LEASE, message=f"after {later}", conversation_id=conversation_id)
+            wait(lambda: other.post("/sync").json().get("remaining") == 0)
+    texts = ["first", "echo: first"]
+    for later in (300.0, -300.0):
+        texts += [f"slow {later}", f"echo: slow {later}", f"hold {later}", f"after {later}", f"echo: after {later}"]
+    check(product, conversation_id, texts)
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["retried", "another message"])
+def test_an_instance_that_stood_still_neither_answers_twice_nor_replaces_an_answer(
+    product: Product, other: Process, nursery: Nursery, same: bool
+) -> None:
+    conversation_id = sent(other, message="first")["conversation_id"]
+    body = {"message": "slow", "conversation_id": conversation_id, "message_id": uuid.uuid4().hex}
+    late: list[httpx.Response] = []
+    asking = threading.Thread(target=lambda: late.append(other.post("/send", body)))
+    asked = other.said().count("model.asked")
+    asking.start()
+    wait(lambda: other.said().count("model.asked") > asked)
+    other.pause()
+    with process(nursery, product.user) as another:
+        message = body if same else {"message": "meanwhile", "conversation_id": conversation_id}
+        answer = sent_at_last(another, **message)
+        other.go_on()
+        asking.join(30)
+        (woken,) = late
+        if same:
+            assert (woken.status_code, woken.json()["message_id"]) == (200, answer["message_id"])
+            texts = ["first", "echo: first", "slow", "echo: slow"]
+        else:
+            # Its lease was taken over: it answers after the other message, or says that it does not.
+            assert woken.status_code in (200, 409), woken.text
+            texts = ["first", "echo: first", "slow", "meanwhile", "echo: meanwhile"]
+            texts += ["echo: slow"] if woken.status_code == 200 else []
+        wait(lambda: another.post("/sync").json().get("remaining") == 0)
+    check(product, conversation_id, texts)
 
 
 async def test_a_client_that_goes_away_stops_the_model_within_a_second(product: Product, other: Process) -> None:

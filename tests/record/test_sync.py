@@ -2,11 +2,14 @@
 
 import asyncio
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from common import limits
+from common.errors import DocumentsUnavailable
+from common.record import sync, sync_lease
 from common.transcript.paths import SYNC_LEASE
 from tests.conversations.conftest import Product, Row, Serving, delays, until
 from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
@@ -74,13 +77,20 @@ async def test_merging_the_same_rows_at_the_same_time_writes_them_once(product: 
     assert counts(product, conversation_id) == TABLES | {"org_chat_tool_calls": 0}
 
 
-async def test_a_sync_that_died_holds_the_next_one_up_only_for_its_lease(product: Product) -> None:
+@pytest.mark.parametrize("lease", [{"holder": "gone"}, {"expires_at": datetime(2026, 1, 1, tzinfo=UTC)}])
+async def test_a_sync_that_died_holds_the_next_one_up_only_for_its_lease(
+    product: Product, monkeypatch: pytest.MonkeyPatch, lease: Row
+) -> None:
     conversation_id = await conversation(product)
-    expires_at = product.clock.now + timedelta(seconds=limits.SYNC_LEASE_SECONDS)
-    product.documents.document(SYNC_LEASE).set({"expires_at": expires_at})
-    assert (await product.sync())["status"] == "busy"
+    product.documents.document(SYNC_LEASE).set(lease)
+    product.firestore.reset()
+    assert await product.sync() == {"status": "busy"}
+    assert product.firestore.calls() == {"BatchGetDocuments": 1}
     assert counts(product, conversation_id)["org_chat_messages"] == 0
-    product.clock.forward(seconds=limits.SYNC_LEASE_SECONDS)
+    # Firestore's time tells how old it is, whatever the instance's clock says.
+    product.clock.forward(seconds=sync_lease.SYNC_LEASE_SECONDS)
+    assert await product.sync() == {"status": "busy"}
+    monkeypatch.setattr(sync_lease, "SYNC_LEASE_SECONDS", 0)
     assert (await product.sync())["status"] == "ok"
     assert counts(product, conversation_id)["org_chat_messages"] == 2
 
@@ -115,7 +125,9 @@ async def test_an_older_state_that_arrives_late_does_not_undo_a_newer_one(produc
     assert product.record("org_chat_conversations", conversation_id)[0]["status"] == "deleted"
 
 
-async def test_bigquery_being_down_keeps_everything_until_it_is_back(serving: Serving) -> None:
+async def test_bigquery_being_down_keeps_everything_until_it_is_back(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
     product = await serving()
     ids = [await conversation(product) for _ in range(3)]
     down = await serving(bigquery_emulator_host="http://127.0.0.1:9")
@@ -129,7 +141,7 @@ async def test_bigquery_being_down_keeps_everything_until_it_is_back(serving: Se
     back = await serving()
     # A statement that was not answered might still be running: until it must have ended, nobody writes.
     assert (await back.sync())["status"] == "busy"
-    back.clock.forward(seconds=limits.SYNC_LEASE_SECONDS + 1)
+    monkeypatch.setattr(sync_lease, "SYNC_LEASE_SECONDS", 0)
     await back.synced()
     for conversation_id in ids:
         assert counts(product, conversation_id)["org_chat_messages"] == 2
@@ -148,19 +160,104 @@ async def test_rows_that_bigquery_rejects_stay_and_block_nobody(product: Product
     assert counts(product, conversation_id)["org_chat_messages"] == 49
     (entry,) = product.outbox(conversation_id).values()
     assert (entry["attempts"], entry["error_class"]) == (1, "query_failed")
-    assert entry["next_try_at"] == product.clock.now + timedelta(seconds=limits.SYNC_FIRST_RETRY_SECONDS)
+    # Entries are looked for early by as much as clocks may differ.
+    wait = timedelta(seconds=sync.SYNC_FIRST_RETRY_SECONDS + sync.CLOCK_SKEW_SECONDS)
+    assert entry["next_try_at"] == product.clock.now + wait
     logged = [json.loads(line) for line in product.logs.getvalue().splitlines()]
     (error,) = [line for line in logged if line["message"] == "sync.rejected"]
     assert (error["severity"], error["stage"], error["error_class"]) == ("ERROR", "org_chat_messages", "query_failed")
     assert (await ready(product))["rejected"] >= 1
     assert (await product.sync())["rejected"] == 0
-    product.clock.forward(seconds=limits.SYNC_FIRST_RETRY_SECONDS)
+    product.clock.forward(seconds=sync.SYNC_FIRST_RETRY_SECONDS)
     assert (await product.sync())["rejected"] == 1
     product.documents.document(f"outbox/{name}").update({"row.content": poisoned["row"]["content"]})
     product.clock.forward(seconds=limits.SYNC_LAST_RETRY_SECONDS)
     await product.synced()
     assert counts(product, conversation_id)["org_chat_messages"] == 50
     assert (await ready(product))["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("method", "call"),
+    [("BatchGetDocuments", 1), ("Commit", 1), ("RunQuery", 1), ("Commit", 2), ("Commit", 5), ("RunQuery", 2)],
+)
+async def test_a_failure_of_firestore_ends_the_round_and_the_next_one_goes_on(
+    product: Product, monkeypatch: pytest.MonkeyPatch, method: str, call: int
+) -> None:
+    await product.synced()
+    conversation_ids = [await conversation(product) for _ in range(2)]
+    monkeypatch.setattr(sync, "SYNC_BATCH_ROWS", 1)
+    product.firestore.reset()
+    product.firestore.fail(method, "INTERNAL", after=call - 1)
+    report = await product.sync()
+    logged = [json.loads(line) for line in product.logs.getvalue().splitlines()]
+    stops = [line["code"] for line in logged if line["message"] == "sync.stopped"]
+    assert (report["status"], stops) == ("session_store_unavailable", ["session_store_unavailable"])
+    product.firestore.reset()
+    assert (await product.sync())["status"] == "ok"
+    for conversation_id in conversation_ids:
+        assert counts(product, conversation_id)["org_chat_messages"] == 2
+        assert product.outbox(conversation_id) == {}
+
+
+async def test_a_lease_that_was_taken_without_a_reply_is_given_back(product: Product) -> None:
+    await conversation(product)
+    commit = product.services.documents.commit
+    lost: list[Any] = []
+
+    async def lose_the_first_reply(writes):  # type: ignore[no-untyped-def]
+        updated = await commit(writes)
+        if not lost:
+            lost.append(writes)
+            raise DocumentsUnavailable
+        return updated
+
+    product.services.documents.commit = lose_the_first_reply  # type: ignore[method-assign]
+    assert (await product.sync())["status"] == "session_store_unavailable"
+    assert lost[0][0].path == SYNC_LEASE
+    assert (await product.sync())["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    "missing", [["next_try_at"], ["expires"], ["attempts", "error_class"], ["next_try_at", "row_id", "created_at"]]
+)
+async def test_entries_of_an_older_shape_are_written_all_the_same(product: Product, missing: list[str]) -> None:
+    conversation_id = await conversation(product)
+    for name, entry in product.outbox(conversation_id).items():
+        older = {field: value for field, value in entry.items() if field not in missing}
+        product.documents.document(f"outbox/{name}").set(older)
+    report = await product.sync()
+    assert (report["status"], report["rejected"]) == ("ok", 0)
+    assert product.outbox(conversation_id) == {}
+    assert counts(product, conversation_id)["org_chat_messages"] == 2
+    assert all(message["expire_at"] is not None for message in product.stored(conversation_id))
+
+
+@pytest.mark.parametrize("broken", [{"table": "org_chat_of_tomorrow"}, {"row": "text"}, {"row": {}}, {"attempts": "1"}])
+@pytest.mark.parametrize("dated", [True, False])
+async def test_an_entry_that_cannot_be_read_is_named_and_holds_up_nobody(
+    product: Product, broken: Row, dated: bool
+) -> None:
+    await product.synced()
+    conversation_id = await conversation(product)
+    name, entry = next(iter(product.outbox(conversation_id).items()))
+    unreadable = entry | broken
+    if not dated:
+        del unreadable["next_try_at"]
+    document = product.documents.document(f"outbox/{name}")
+    document.set(unreadable)
+    report = await product.sync()
+    left = product.outbox(conversation_id)
+    if broken == {"attempts": "1"}:
+        assert (left, report["rejected"]) == ({}, 0)
+        return
+    assert list(left) == [name]
+    assert (left[name]["attempts"], left[name]["error_class"]) == (1, "unreadable")
+    logged = [json.loads(line) for line in product.logs.getvalue().splitlines()]
+    assert [line["message_id"] for line in logged if line["message"] == "sync.rejected"] == [name]
+    assert (await ready(product))["rejected"] == 1
+    assert (await product.sync())["status"] == "ok"
+    document.delete()
 
 
 async def ready(product: Product) -> Row:
@@ -190,10 +287,10 @@ async def test_a_call_does_a_bounded_part_and_says_what_remains(
     for _ in range(4):
         await conversation(product)
     monkeypatch.setattr(limits, "SYNC_READ", 5)
-    monkeypatch.setattr(limits, "SYNC_SECONDS", 0.0)
+    monkeypatch.setattr(sync, "SYNC_SECONDS", 0.0)
     assert (await product.sync())["remaining"] == 12
-    monkeypatch.setattr(limits, "SYNC_SECONDS", 40.0)
-    monkeypatch.setattr(limits, "SYNC_BATCH_ROWS", 1)
+    monkeypatch.setattr(sync, "SYNC_SECONDS", 40.0)
+    monkeypatch.setattr(sync, "SYNC_BATCH_ROWS", 1)
     assert (await product.sync())["remaining"] == 0
 
 
@@ -228,7 +325,7 @@ async def test_a_purge_takes_what_the_record_rejected_with_it(serving: Serving) 
     assert set(counts(product, conversation_id).values()) == {0}
 
 
-async def test_a_purge_that_stopped_half_way_is_done_again(serving: Serving) -> None:
+async def test_a_purge_that_stopped_half_way_is_done_again(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     product = await serving()
     conversation_id = await conversation(product)
     await product.call("DELETE", f"/conversations/{conversation_id}")
@@ -239,7 +336,8 @@ async def test_a_purge_that_stopped_half_way_is_done_again(serving: Serving) -> 
     assert report["status"] == "warehouse_unavailable"
     assert product.reference(conversation_id).get().exists
     back = await serving(retention_deleted_days=0)
-    back.clock.forward(seconds=limits.SYNC_LEASE_SECONDS + 2)
+    back.clock.forward(seconds=2)
+    monkeypatch.setattr(sync_lease, "SYNC_LEASE_SECONDS", 0)
     await back.sync()
     assert set(counts(product, conversation_id).values()) == {0}
     assert not product.reference(conversation_id).get().exists

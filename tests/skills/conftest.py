@@ -13,9 +13,17 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
+from common.focus.calendar import FiscalCalendar
 from common.settings import Settings
 from common.skills.alerts.tools import TOOLS as ALERT_TOOLS
+from common.skills.allocation.tools import TOOLS as ALLOCATION_TOOLS
+from common.skills.anomalies.tools import TOOLS as ANOMALY_TOOLS
+from common.skills.budgets.tools import TOOLS as BUDGET_TOOLS
+from common.skills.commitments.tools import TOOLS as COMMITMENT_TOOLS
 from common.skills.costs.tools import TOOLS as COST_TOOLS
+from common.skills.forecast.tools import TOOLS as FORECAST_TOOLS
+from common.skills.inventory.tools import TOOLS as INVENTORY_TOOLS
+from common.skills.unit_costs.tools import TOOLS as UNIT_TOOLS
 from common.skills.usage.tools import TOOLS as USAGE_TOOLS
 from common.tenant import OrgSlug, Principal, Tenant, UserId
 from common.tools.context import ToolContext
@@ -26,7 +34,7 @@ from common.warehouse.query import GuardedQuery
 from local.data import demo, warehouse
 from local.data.focus.loading import load
 from local.emulators.process import EmulatorProcess
-from tests.skills import costs_made, operations_made
+from tests.skills import bills_made, costs_made, operations_made
 
 PROJECT = "local-dev-project"
 DEMO_TODAY = date(2026, 3, 31)
@@ -34,6 +42,8 @@ NOON = datetime.combine(DEMO_TODAY, time(12), UTC)
 MANY_DAY = date(2024, 2, 29)
 STEADY_END = date(2024, 12, 31)
 SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "focus_1_0_sample.csv"
+
+UTC_YEAR = FiscalCalendar()
 
 Call = Callable[..., Any]
 
@@ -60,6 +70,8 @@ def rows_of(org: str) -> tuple[dict[str, Any], ...]:
             return tuple(costs_made.many_services(600, MANY_DAY))
         case "steady_inc":
             return tuple(costs_made.steady(60, STEADY_END))
+        case "bill_inc":
+            return tuple(bills_made.bill())
         case "empty_inc":
             return ()
         case "focus_inc":
@@ -102,14 +114,14 @@ def bigquery_url() -> Iterator[str]:
 
 def _load(url: str) -> None:
     client = bigquery.Client(project=PROJECT, credentials=AnonymousCredentials(), client_options={"api_endpoint": url})
-    made = ["edges_inc", "many_inc", "steady_inc", "empty_inc"]
+    made = ["edges_inc", "many_inc", "steady_inc", "bill_inc", "empty_inc"]
     orgs = [*demo.ORGS, *made, *(["focus_inc"] if SAMPLE.exists() else [])]
     warehouse.create(client, orgs)
     table = schema.load("tenant", warehouse.COSTS)
     for org in orgs:
         name = f"{PROJECT}.{warehouse.tenant_dataset(org)}.{warehouse.COSTS}"
         if org != "focus_inc":
-            warehouse.replace_rows(client, name, table, rows_of(org))
+            warehouse.wait_for(warehouse.replace_rows(client, name, table, rows_of(org)))
             continue
         load(client, org, [SAMPLE], DEMO_TODAY)
     client.close()
@@ -126,14 +138,26 @@ def counting(bigquery_url: str) -> Iterator[CountingWarehouse]:
 def call(counting: CountingWarehouse) -> Call:
     """Call a tool as an organisation's model does: ``await call(org, today, name, **arguments)`` -> envelope."""
 
-    async def calling(org: str, today: date, name: str, **arguments: object) -> dict[str, Any]:
+    async def calling(
+        org: str, today: date, tool_name: str, /, *, _calendar: FiscalCalendar = UTC_YEAR, **arguments: object
+    ) -> dict[str, Any]:
         if org == "focus_inc" and not SAMPLE.exists():
             pytest.skip("the FOCUS sample is not there")
         tenant = Tenant(OrgSlug(org), PROJECT, "organizations")
         principal = Principal(tenant, UserId("u1"), "key-1")
         noon = datetime.combine(today, time(12), UTC)
-        tools = BoundTools(COST_TOOLS, principal, ToolContext({"org": org}, noon, "answer-1"), {"warehouse": counting})
-        return await tools.call(name, json.dumps(arguments, default=str), agent_name="CostAnalyst")
+        context = ToolContext({"org": org}, noon, "answer-1", calendar=_calendar)
+        every = (
+            *COST_TOOLS,
+            *INVENTORY_TOOLS,
+            *FORECAST_TOOLS,
+            *COMMITMENT_TOOLS,
+            *ANOMALY_TOOLS,
+            *UNIT_TOOLS,
+            *ALLOCATION_TOOLS,
+        )
+        tools = BoundTools(every, principal, context, {"warehouse": counting})
+        return await tools.call(tool_name, json.dumps(arguments, default=str), agent_name="CostAnalyst")
 
     return calling
 
@@ -153,7 +177,7 @@ def ask(operated: bigquery.Client, counting: CountingWarehouse) -> Call:
 
     ``_user``, ``_scope`` and ``_now`` say who, in which answer and when.
     """
-    registry = Registry((*ALERT_TOOLS, *USAGE_TOOLS))
+    registry = Registry((*ALERT_TOOLS, *USAGE_TOOLS, *BUDGET_TOOLS, *UNIT_TOOLS, *ALLOCATION_TOOLS))
 
     async def asking(
         org: str,

@@ -18,6 +18,8 @@ GENAI_VENDORS = {
     "mistral ai",
     "cohere",
 }
+# What is in the name of a service that sells models, also where a cloud sells them.
+GENAI_WORDS = ("bedrock", "openai", "vertex ai", "generative ai", "gemini", "claude", "gpt-", "llama", "mistral")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,16 @@ def day_of(row: Row) -> date:
     return start.astimezone(UTC).date()
 
 
+def is_fee(row: Row) -> bool:
+    """Whether a charge comes once in a while, whatever was used."""
+    return row.get("ChargeCategory") in ("Purchase", "Tax") or row.get("ChargeFrequency") in ("Recurring", "One-Time")
+
+
 def cost_type(row: Row) -> str:
     if row.get("x_genai_provider") or row.get("x_genai_cost_type"):
+        return "genai"
+    words = f"{row['ServiceName']} {row.get('SkuMeter') or ''}".lower()
+    if row.get("ServiceSubcategory") == "Generative AI" or any(word in words for word in GENAI_WORDS):
         return "genai"
     if row["ServiceProviderName"].lower() in GENAI_VENDORS:
         return "genai"

@@ -9,7 +9,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
 from common.warehouse import schema
-from local.data import alerts, demo, operations, warehouse
+from local.data import alerts, demo, drivers, operations, warehouse
 from local.data.organizations import DEMO
 from local.data.prepare import DailyTotals
 from tests.skills import costs_made
@@ -42,6 +42,7 @@ def shared_rows(org: str) -> dict[str, list[Row]]:
     return {
         "org_hierarchy": operations.hierarchy_rows(organization),
         "org_usage_quotas": operations.quotas(organization, TODAY),
+        "org_subscriptions": operations.subscription(organization),
         "org_meta_pipeline_runs": operations.pipeline_runs(organization, TODAY),
         "org_notification_rules": alerts.rules(organization),
         "org_alert_history": alerts.history(organization, TODAY, totals.by_day),
@@ -122,6 +123,7 @@ def load(client: bigquery.Client) -> None:
         _replace(client, org, warehouse.USAGE, usage_rows(org))
     _replace(client, MIXED, warehouse.COSTS, mixed_costs())
     for org in demo.ORGS:
+        _replace(client, org, drivers.TABLE, tuple(drivers.demo_rows(org, TODAY)))
         for table, rows in shared_rows(org).items():
             warehouse.replace_demo_rows(client, org, table, rows)
 

@@ -8,15 +8,20 @@ from typing import Any, get_args
 import pytest
 
 from common import limits
-from common.focus.dimensions import TIMES, Dimension, GroupBy
-from common.skills.usage.sql import Consumer, UsageGroup
+from common.charts import values as values_module
+from common.focus.dimensions import GroupBy
+from common.skills.usage.genai_sql import UsageGroup
+from common.skills.usage.sql import Consumer
+from common.tools import result
 from common.tools.periods import PeriodType
 from common.tools.result import CHART, as_message, as_stored
 from local.data import demo
 from tests.skills import drawn
-from tests.skills.conftest import DEMO_TODAY, MANY_DAY, STEADY_END, Call
+from tests.skills.conftest import DEMO_TODAY, MANY_DAY, STEADY_END, Call, rows_of
 
 Row = dict[str, Any]
+TIMES = frozenset({"day", "week", "month"})
+DIVIDED = ("provider", "service", "service_category", "cost_type", "team", "region", "model")
 QUARTER = {"start_date": "2026-01-01", "end_date": "2026-03-31"}
 BOTH = pytest.mark.parametrize("org", demo.ORGS)
 
@@ -52,11 +57,11 @@ def check_currency(chart: drawn.Spec, answer: Row, currency: str, channel: str) 
 def check_bars(chart: drawn.Spec, rows: list[Row], label: str, field: str, total: float) -> None:
     """Ten bars as the rows have them, and one for what is left of the total."""
     values = values_of(chart)
-    named, rest = values[: limits.CHART_BARS], values[limits.CHART_BARS :]
+    named, rest = values[: values_module.CHART_BARS], values[values_module.CHART_BARS :]
     assert [(value[label], value[field]) for value in named] == [
-        (row[label], row[field]) for row in rows[: limits.CHART_BARS]
+        (row[label], row[field]) for row in rows[: values_module.CHART_BARS]
     ]
-    assert [value[label] for value in rest] == ["Other"] * (len(rows) > limits.CHART_BARS)
+    assert [value[label] for value in rest] == ["Other"] * (len(rows) > values_module.CHART_BARS)
     assert sum(value[field] for value in values) == pytest.approx(total, abs=1e-6)
     assert drawn.marks(chart) == {"bar": len(values)}
 
@@ -114,7 +119,50 @@ async def test_three_of_many_groups_are_drawn_beside_all_others(call: Call) -> N
     assert "provider: aws" in answer[CHART]["title"]["subtitle"]
 
 
-@pytest.mark.parametrize("dimension", get_args(Dimension))
+@BOTH
+async def test_two_dimensions_with_a_time_are_a_line_each(call: Call, org: str) -> None:
+    answer = await call(org, DEMO_TODAY, "query_costs", group_by=["month", "service"], **QUARTER)
+    rows, currency = one_currency(answer["rows"])
+    chart = chart_of(answer)
+    values = values_of(chart)
+    names = {value["service"] for value in values}
+    assert len(names) == 7
+    assert "Other" in names
+    assert sum(value["billed_cost"] for value in values) == pytest.approx(sum(row["billed_cost"] for row in rows))
+    for value in values:
+        if value["service"] != "Other":
+            (row,) = (row for row in rows if (row["month"], row["service"]) == (value["month"], value["service"]))
+            assert value["billed_cost"] == row["billed_cost"]
+    check_currency(chart, answer, currency, "y")
+    assert drawn.marks(chart)["line mark"] == 7
+
+
+async def test_two_dimensions_without_a_time_are_bars_of_both_names(call: Call) -> None:
+    answer = await call("acme_inc", DEMO_TODAY, "query_costs", group_by=["provider", "region"], **QUARTER)
+    values = values_of(chart_of(answer))
+    rows = answer["rows"][: values_module.CHART_BARS]
+    assert [value["name"] for value in values[: len(rows)]] == [f"{row['provider']} / {row['region']}" for row in rows]
+
+
+@pytest.mark.parametrize("group_by", ["weekday", "quarter", "tag:environment", "level:1", "fiscal_year"])
+async def test_other_dimensions_are_bars(call: Call, group_by: str) -> None:
+    answer = await call("acme_inc", DEMO_TODAY, "query_costs", group_by=group_by, period="last_3_months")
+    chart = answer.get(CHART)
+    assert (chart is None) is (len(answer["rows"]) < 2)
+    if chart is not None:
+        drawn.check(chart)
+        assert [value["billed_cost"] for value in values_of(chart)] == [row["billed_cost"] for row in answer["rows"]]
+
+
+async def test_a_quantity_is_drawn_in_its_unit_and_several_units_are_not(call: Call) -> None:
+    hours = [{"dimension": "consumed_unit", "values": ["Hours"]}]
+    asked = {"group_by": "service", "metrics": "ConsumedQuantity", **QUARTER}
+    answer = await call("acme_inc", DEMO_TODAY, "query_costs", filters=hours, **asked)
+    assert chart_of(answer)["encoding"]["x"]["title"] == "Consumed quantity (Hours)"
+    assert CHART not in await call("acme_inc", DEMO_TODAY, "query_costs", **asked)
+
+
+@pytest.mark.parametrize("dimension", DIVIDED)
 @BOTH
 async def test_a_breakdown_is_bars_with_their_shares(call: Call, org: str, dimension: str) -> None:
     answer = await call(org, DEMO_TODAY, "cost_breakdown", dimension=dimension, **QUARTER)
@@ -122,8 +170,8 @@ async def test_a_breakdown_is_bars_with_their_shares(call: Call, org: str, dimen
     chart = chart_of(answer)
     check_bars(chart, rows, dimension, "total", total_of(answer, currency, "total"))
     check_currency(chart, answer, currency, "x")
-    shares = [value["pct_of_total"] for value in values_of(chart)[: limits.CHART_BARS]]
-    assert shares == [row["pct_of_total"] for row in rows[: limits.CHART_BARS]]
+    shares = [value["pct_of_total"] for value in values_of(chart)[: values_module.CHART_BARS]]
+    assert shares == [row["pct_of_total"] for row in rows[: values_module.CHART_BARS]]
 
 
 async def test_six_hundred_services_are_ten_bars_and_the_rest(call: Call) -> None:
@@ -165,9 +213,17 @@ async def test_a_forecast_is_a_line_in_its_band(call: Call, org: str, days: int)
     rows, currency = one_currency(answer["rows"])
     chart = chart_of(answer)
     names = ("date", "projected_cost", "lower", "upper")
-    assert values_of(chart) == [{name: row[name] for name in names} for row in rows]
+    before, after = values_of(chart)[:-days], values_of(chart)[-days:]
+    assert after == [{name: row[name] for name in names} for row in rows]
+    # What the days so far cost stands before what is projected.
+    spent: Counter[str] = Counter()
+    for row in rows_of(org):
+        if row["BillingCurrency"] == currency:
+            spent[row["ChargePeriodStart"].date().isoformat()] += row["BilledCost"]
+    assert len(before) == 28
+    assert all(day["actual_cost"] == pytest.approx(float(spent[day["date"]]), abs=1e-6) for day in before)
     check_currency(chart, answer, currency, "y")
-    assert drawn.marks(chart) == {"line mark": 1, "area mark": 1, "point": days}
+    assert drawn.marks(chart) == {"line mark": 2, "area mark": 1, "point": days + 28}
 
 
 @pytest.mark.parametrize("group_by", get_args(UsageGroup))
@@ -219,7 +275,7 @@ async def test_a_model_is_not_sent_the_chart_and_the_store_is(call: Call) -> Non
     answer = await call("acme_inc", DEMO_TODAY, "query_costs", group_by="service", **QUARTER)
     plain = {name: value for name, value in answer.items() if name != CHART}
     assert json.loads(as_message(answer)) == plain
-    assert json.loads(as_stored(answer, limits.TOOL_RESULT_CHARS)) == answer
+    assert json.loads(as_stored(answer, result.TOOL_RESULT_CHARS)) == answer
 
 
 async def test_a_chart_is_left_out_before_any_row_is(call: Call) -> None:

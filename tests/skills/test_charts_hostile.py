@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from common import limits
+from common.charts import drawings
 from common.skills.costs import charts as costs
 from common.skills.explorer import charts as queries
 from common.skills.usage import charts as usage
@@ -225,9 +225,9 @@ def test_a_chart_is_dropped_one_byte_past_its_limit(monkeypatch: pytest.MonkeyPa
     drawing = DRAWINGS["costs"]
     chart = drawing.of(["a", "b"])
     size = len(json.dumps(chart))
-    monkeypatch.setattr(limits, "CHART_BYTES", size)
+    monkeypatch.setattr(drawings, "CHART_BYTES", size)
     assert drawing.of(["a", "b"]) == chart
-    monkeypatch.setattr(limits, "CHART_BYTES", size - 1)
+    monkeypatch.setattr(drawings, "CHART_BYTES", size - 1)
     assert drawing.maybe(["a", "b"]) is None
 
 

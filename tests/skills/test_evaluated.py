@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from math import inf
 from typing import Any
 
@@ -13,7 +14,6 @@ from common.app import Services
 from common.focus.providers import provider_names
 from common.settings import Settings
 from common.skills.alerts import sql as alert_sql
-from common.skills.costs import sql as cost_sql
 from common.skills.explorer import sql as explorer_sql
 from common.skills.usage import sql as usage_sql
 from common.tenant import OrgSlug, Tenant
@@ -22,10 +22,10 @@ from common.warehouse.client import Warehouse
 from common.warehouse.guard import decide
 from common.warehouse.query import GuardedQuery, Parameter, admitted, fixed
 from common.warehouse.result import TableColumn, TableInfo
-from local.data import warehouse
+from local.data import drivers, warehouse
 from local.emulators.bigquery import BigQueryEmulator
 from tests import googlesql
-from tests.skills import costs_made, operations_made
+from tests.skills import cost_texts, costs_made, finops_texts, operations_made
 from tests.skills.evaluator import Answer, Evaluator, Made
 
 PROJECT, MINE, THEIRS = "local-dev-project", "acme_inc", "globex_inc"
@@ -33,21 +33,32 @@ TENANT = Tenant(OrgSlug(MINE), PROJECT, "organizations")
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
 
 TEXTS = {
-    name: (text, types)
-    for every in (cost_sql.every_query, usage_sql.every_query, alert_sql.every_query)
-    for name, text, types in every()
+    name: (text, types) for every in (usage_sql.every_query, alert_sql.every_query) for name, text, types in every()
 }
+# What the cost tools send, with values to bind: every dimension once, and a few of each other kind.
+COST_TEXTS = {made.name: made for made in (*cost_texts.with_values(), *finops_texts.with_values())}
 # They change rows, which the evaluator answers in a form of its own.
 WRITES = {"create rule", "acknowledge rule", "acknowledge alert"}
 READS = sorted(TEXTS.keys() - WRITES)
 
 # A tool's own name, and a text that it sends; list_org_tables sends none.
 SENT_BY = {
-    "query_costs": "costs by provider, all",
-    "compare_periods": "changes, 0 filters",
-    "top_cost_drivers": "changes, 1 filters",
-    "cost_breakdown": "breakdown by team, 0 filters",
-    "cost_forecast": "history",
+    "query_costs": "costs by provider",
+    "compare_periods": "changes by service",
+    "top_cost_drivers": "drivers by service",
+    "cost_breakdown": "breakdown by team",
+    "cost_forecast": "history of services",
+    "find_anomalies": "causes",
+    "commitment_summary": "commitments",
+    "unit_costs": "orders",
+    "allocate_shared_costs": "allocation",
+    "list_budgets": "budgets",
+    "budget_summary": "budget variance",
+    "budget_variance": "budget variance",
+    "budget_allocation_tree": "budget tree",
+    "subscriptions": "subscriptions",
+    "list_values": "values of service",
+    "data_status": "status",
     "list_alerts": "rules",
     "create_alert": "entity",
     "alert_history": "history, all",
@@ -148,13 +159,16 @@ def _parameters(types: Mapping[str, str], asked: str) -> dict[str, Parameter]:
     start, before, end, most = _ASKED[asked]
     first, last = start.isoformat(), end.isoformat()
     days = {"start": first, "end_exclusive": last, "current_start": first, "current_end_exclusive": last}
+    days |= {"data_start": before.isoformat(), "data_end": last}
     days |= {"previous_start": before.isoformat(), "previous_end_exclusive": first}
     known: dict[str, Parameter] = {
         **{name: Parameter("TIMESTAMP", datetime.fromisoformat(day).replace(tzinfo=UTC)) for name, day in days.items()},
         "start_day": Parameter("DATE", start),
         "end_day_exclusive": Parameter("DATE", end),
+        "recent_day": Parameter("DATE", before),
         **dict.fromkeys(("limit", "max_rows"), Parameter("INT64", most)),
         "message_chars": Parameter("INT64", 7),
+        "f0": Parameter("STRING", ("anthropic", "claude", "r&d, köln")),
         "providers": Parameter("STRING", (*provider_names("AWS"), "openai", "gemini", "straße & söhne")),
         **{name: Parameter("STRING", word) for name, word in _WORDS.items()},
     }
@@ -165,6 +179,9 @@ def _of_tool(name: str, asked: str) -> GuardedQuery:
     if name in SAMPLES:
         text, parameters, _ = _sample(SAMPLES[name])
         return fixed(TENANT, text, parameters)
+    if name in COST_TEXTS:
+        made = COST_TEXTS[name]
+        return fixed(TENANT, made.text, {**made.parameters, **_parameters(made.types, asked)})
     text, types = TEXTS[name]
     return fixed(TENANT, text, _parameters(types, asked))
 
@@ -190,13 +207,26 @@ def _filled(dataset: schema.Dataset, table: str, **columns: Any) -> dict[str, An
     """A row of a table: what is required and not given holds a plain value, everything else is NULL or empty."""
     plain: dict[str, Any] = {"STRING": "made", "INTEGER": 0, "BOOLEAN": True, "TIMESTAMP": NOW, "DATE": NOW.date()}
     fields = schema.load(dataset, table).fields
-    return {field.name: plain[field.type] for field in fields if field.mode == "REQUIRED"} | columns
+    return {
+        field.name: plain[field.type] for field in fields if field.mode == "REQUIRED" and field.name not in columns
+    } | columns
 
 
 def _costs() -> list[dict[str, Any]]:
     """Every fifth of the awkward rows, so that each kind and each instant is among them, and March's GenAI."""
     rows = [*list(costs_made.edges())[::5], *operations_made.mixed_costs()]
-    return [{**row, "x_run_id": f"run-{number:03}"} for number, row in enumerate(rows)]
+    tags = (None, {"environment": "prod", "team": {"name": "core"}}, {"a b": "it's", "environment": None})
+    places = ((None, None), ("/D/T", "Engineering / Platform"), ("/D", "Engineering"))
+    return [
+        {
+            **row,
+            "x_run_id": f"run-{number:03}",
+            "Tags": tags[number % 3],
+            "x_hierarchy_path": places[number % 3][0],
+            "x_hierarchy_path_names": places[number % 3][1],
+        }
+        for number, row in enumerate(rows)
+    ]
 
 
 def _usage() -> list[dict[str, Any]]:
@@ -276,6 +306,42 @@ def _quotas(org: str) -> Iterator[dict[str, Any]]:
         yield _filled("organizations", "org_usage_quotas", **made, usage_id=f"{org}-{number}", concurrent_limit=2)
 
 
+def _budgets(org: str) -> Iterator[dict[str, Any]]:
+    places = (("/ENG", "team", "Total"), (None, "organization", "genai"), ("/ENG/API", "team", "cloud"))
+    for number, (path, level, category) in enumerate(places):
+        yield _filled(
+            "organizations",
+            "org_budgets",
+            org_slug=org,
+            budget_id=f"{org}-budget-{number}",
+            hierarchy_path=path,
+            hierarchy_level_code=level,
+            category=category,
+            budget_type="monetary" if number < 2 else "token",
+            budget_amount=100.5,
+            currency="usd",
+            provider="Claude" if number == 1 else None,
+            period_start=date(2024, 1, 1),
+            period_end=date(2026, 3, 31),
+        )
+
+
+def _allocations(org: str) -> Iterator[dict[str, Any]]:
+    made = {"parent_budget_id": f"{org}-budget-0", "child_budget_id": f"{org}-budget-2", "allocated_amount": 10.25}
+    yield _filled("organizations", "org_budget_allocations", org_slug=org, allocation_id=f"{org}-1", **made)
+
+
+def _subscriptions(org: str) -> Iterator[dict[str, Any]]:
+    made = {"org_slug": org, "plan_name": "ENTERPRISE", "seat_limit": 25, "subscription_end_date": date(2026, 12, 31)}
+    yield _filled("organizations", "org_subscriptions", **made)
+
+
+def _drivers() -> Iterator[dict[str, Any]]:
+    for number, day in enumerate((date(2024, 2, 29), date(2026, 3, 1), date(2026, 3, 10))):
+        made = {"driver_date": day, "driver_name": "Orders", "quantity": Decimal(4 + number), "aggregation": "sum"}
+        yield _filled("tenant", drivers.TABLE, **made)
+
+
 def _tables() -> dict[str, Made]:
     """The tables that the tools read, by ``dataset.table``; the shared ones hold two organisations' rows."""
     shared = {
@@ -284,10 +350,14 @@ def _tables() -> dict[str, Made]:
         "org_hierarchy": _hierarchy,
         "org_meta_pipeline_runs": _runs,
         "org_usage_quotas": _quotas,
+        "org_budgets": _budgets,
+        "org_budget_allocations": _allocations,
+        "org_subscriptions": _subscriptions,
     }
     rows = {
         f"{TENANT.dataset}.{warehouse.COSTS}": _costs(),
         f"{TENANT.dataset}.{warehouse.USAGE}": _usage(),
+        f"{TENANT.dataset}.{drivers.TABLE}": list(_drivers()),
         **{f"organizations.{name}": [row for org in (THEIRS, MINE) for row in of(org)] for name, of in shared.items()},
     }
     fields = googlesql.product_tables(TENANT.dataset)
@@ -353,7 +423,7 @@ async def _same(emulated: Warehouse, evaluator: Evaluator, query: GuardedQuery) 
 def test_every_tool_that_reads_has_a_text_here() -> None:
     tools = {tool.name for tool in Services(Settings()).registry.tools}
     assert tools == SENT_BY.keys() | {"list_org_tables", "describe_table", "run_read_query"}
-    assert set(SENT_BY.values()) <= set(READS)
+    assert set(SENT_BY.values()) <= {*READS, *COST_TEXTS}
 
 
 def test_what_is_left_out_is_what_writes() -> None:
@@ -368,7 +438,7 @@ def test_the_evaluator_holds_the_rows(evaluator: Evaluator) -> None:
 
 
 # Whatever is listed as refused must be, and whatever is not must be executed: the list is exact.
-@pytest.mark.parametrize("name", [*READS, *SAMPLES])
+@pytest.mark.parametrize("name", [*READS, *COST_TEXTS, *SAMPLES])
 async def test_what_a_tool_sends_is_answered_alike(name: str, emulated: Warehouse, evaluator: Evaluator) -> None:
     if name in REFUSED:
         with pytest.raises(googlesql.RefusedError, match=REFUSED[name]):

@@ -34,6 +34,8 @@ EXAMPLES: Mapping[tuple[str, str], Any] = {
     ("create_alert", "currency"): "USD",
     ("acknowledge_alert", "alert_history_id"): "demo-acme_inc-genai-anomaly-20260311",
     ("describe_table", "table"): "cost_data_standard_1_3",
+    ("cost_breakdown", "dimension"): "provider",
+    ("list_values", "dimension"): "service",
     ("run_read_query", "sql"): "SELECT COUNT(*) AS n FROM cost_data_standard_1_3",
 }
 
@@ -61,6 +63,10 @@ def plain_arguments(tool: Tool) -> dict[str, Any]:
 TEXT_ARGUMENTS = [
     (tool.name, name) for tool in TOOLS.values() for name, argument in properties(tool).items() if takes_text(argument)
 ]
+
+
+# Where a tool takes filters, their dimension and their values are texts of a caller, too.
+FILTERED = [tool.name for tool in TOOLS.values() if "filters" in properties(tool)]
 
 
 def planted() -> list[str]:
@@ -106,7 +112,8 @@ class Markers:
     def __init__(self) -> None:
         mine, theirs = set(_values(_rows(MINE))), set(_values(_rows(THEIRS)))
         self.texts = {value for value in theirs - mine if isinstance(value, str) and len(value) >= 5}
-        self.amounts = {value for value in theirs - mine if isinstance(value, float) and value % 1}
+        # A figure of two decimals may be a percentage that is the same by chance.
+        self.amounts = {value for value in theirs - mine if isinstance(value, float) and round(value, 2) != value}
 
     def leaked(self, answer: Any, asked: str = "") -> set[str | float]:
         """The markers in an answer, where it does not just repeat what was asked."""
@@ -213,6 +220,34 @@ async def test_no_text_reaches_or_changes_another_organisation(
             assert bound is None or bound.value == MINE
             assert not query.reads_shared or bound is not None or query.origin == "admitted"
     assert checksum(undisturbed, THEIRS) == theirs
+
+
+@pytest.mark.parametrize("name", FILTERED)
+async def test_no_filter_reaches_or_changes_another_organisation(
+    undisturbed: bigquery.Client, counting: CountingWarehouse, markers: Markers, theirs: str, name: str
+) -> None:
+    for value in planted():
+        counting.ran.clear()
+        filters = [
+            {"dimension": "service", "values": [value]},
+            {"dimension": "provider", "op": "not_in", "values": [value]},
+            {"dimension": "entity", "op": "contains", "values": [value]},
+        ]
+        answer = await answer_of(counting, MINE, TOOLS[name], plain_arguments(TOOLS[name]) | {"filters": filters})
+        assert "rows" in answer or answer["error"]["code"]
+        assert markers.leaked(told(answer), value) == set(), value
+        assert not any(f"{THEIRS}_prod" in "".join(query.tables) for query in counting.ran)
+    assert checksum(undisturbed, THEIRS) == theirs
+
+
+async def test_no_dimension_of_a_filter_reaches_another_organisation(
+    counting: CountingWarehouse, markers: Markers
+) -> None:
+    for value in planted():
+        for dimension in (value, f"tag:{value}", f"level:{value}"):
+            arguments = {"filters": [{"dimension": dimension, "op": "not_null"}]}
+            answer = await answer_of(counting, MINE, TOOLS["query_costs"], arguments)
+            assert markers.leaked(told(answer), value) == set(), value
 
 
 @pytest.mark.parametrize("name", TOOLS)

@@ -31,8 +31,8 @@ def typed(text: str, types: dict[str, str]) -> dict[str, str]:
 
 def test_every_text_has_its_own_name() -> None:
     assert len(ALERT_QUERIES) == len(list(alert_sql.every_query())) == 12
-    # 6 groupings and the availability under 4 sets of filters, 4 dimensions twice, the quota, runs under 4, their days.
-    assert len(USAGE_QUERIES) == len(list(usage_sql.every_query())) == (6 + 1) * 4 + 4 * 2 + 1 + 4 + 1
+    # 8 groupings, 4 filters in 5 ways, the availability under 3, 4 dimensions twice, quota, subscriptions, runs.
+    assert len(USAGE_QUERIES) == len(list(usage_sql.every_query())) == 8 + 4 * 5 + 3 + 4 * 2 + 1 + 1 + 4 + 1
 
 
 @pytest.mark.parametrize("name", QUERIES)

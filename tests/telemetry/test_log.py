@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from common import limits
+from common.telemetry import log as log_module
 from common.telemetry.log import HttpRequest, Log
 from common.telemetry.request import CurrentRequest, belongs_to, current
 from common.telemetry.trace_context import TraceContext
@@ -118,10 +118,13 @@ def test_a_record_below_the_level_is_not_written() -> None:
 
 
 def test_a_value_is_cut_at_its_greatest_length() -> None:
-    for length, kept in ((limits.LOG_VALUE_CHARS, limits.LOG_VALUE_CHARS), (limits.LOG_VALUE_CHARS + 1, -1)):
+    for length, kept in (
+        (log_module.LOG_VALUE_CHARS, log_module.LOG_VALUE_CHARS),
+        (log_module.LOG_VALUE_CHARS + 1, -1),
+    ):
         stream = Lines()
         Log("INFO", stream).info("a", model_id="m" * length)
-        assert len(stream.only()["model_id"]) == (kept if kept > 0 else limits.LOG_VALUE_CHARS)
+        assert len(stream.only()["model_id"]) == (kept if kept > 0 else log_module.LOG_VALUE_CHARS)
 
 
 @pytest.mark.parametrize("hostile", ['"}\n{"severity": "ERROR"}', "\u2028\u2029\x85\x00\x1b[31m", "half \ud800 a pair"])

@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from common import app, limits
+from common import app
 from common.app import Services
 from common.settings import load_settings
+from common.telemetry import readiness
 from common.telemetry.log import Log
 from local.emulators.process import EmulatorProcess
 from local.gateway import function_app
@@ -58,7 +59,7 @@ def dependencies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str,
                 patch.setenv(HOSTS[name], each.start())
             patch.setenv("ENVIRONMENT", "test")
             patch.setenv("GCP_PROJECT_ID", "local-dev-project")
-            patch.setattr(limits, "READINESS_CACHE_SECONDS", 0.0)
+            patch.setattr(readiness, "READINESS_CACHE_SECONDS", 0.0)
             yield started
         finally:
             for each in started.values():

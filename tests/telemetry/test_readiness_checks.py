@@ -10,6 +10,7 @@ import pytest
 from common import limits
 from common.errors import KeyServiceUnavailable, WarehouseUnavailable
 from common.settings import Settings
+from common.telemetry import readiness as readiness_module
 from common.telemetry.log import Log
 from common.telemetry.readiness import Measure, Probe, Readiness
 
@@ -76,7 +77,7 @@ async def test_a_failure_is_remembered_too_and_forgotten_in_time(monkeypatch: py
     assert (await readiness.report())["status"] == "unavailable"
     assert kms.count == 1
     assert len(logged(logs, "readiness.failed")) == 1
-    monkeypatch.setattr(limits, "READINESS_CACHE_SECONDS", 0.0)
+    monkeypatch.setattr(readiness_module, "READINESS_CACHE_SECONDS", 0.0)
     readiness, _ = ready(kms=kms)
     await readiness.report()
     assert (await readiness.report())["status"] == "ok"

@@ -6,6 +6,7 @@ import pytest
 
 from common import limits
 from common.documents import Data
+from common.transcript import conversation
 from common.transcript.conversation import Message, Role, title_of
 from common.transcript.window import for_model, with_message
 
@@ -59,8 +60,8 @@ def test_a_model_sees_at_most_as_many_messages_as_the_settings_say(max_messages:
     ("question", "title"),
     [
         ("  What did\nwe spend? ", "What did we spend?"),
-        ("x" * limits.TITLE_CHARS, "x" * limits.TITLE_CHARS),
-        ("x" * (limits.TITLE_CHARS + 1), "x" * (limits.TITLE_CHARS - 1) + "…"),
+        ("x" * conversation.TITLE_CHARS, "x" * conversation.TITLE_CHARS),
+        ("x" * (conversation.TITLE_CHARS + 1), "x" * (conversation.TITLE_CHARS - 1) + "…"),
         ("word " * 40, ("word " * 16).strip() + "…"),
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 from common import limits
 from common.errors import TooManyTurns
 from common.tenant import OrgSlug, parse_org_slug
+from common.turn import admission as admission_module
 from common.turn.admission import Admission, Slot
 
 ACME, GLOBEX, INITECH = (parse_org_slug(name) for name in ("acme_inc", "globex_inc", "initech"))
@@ -85,7 +86,7 @@ async def test_whoever_waits_too_long_is_told_when_to_come_back(monkeypatch: pyt
     place = entered(admission, ACME)
     with pytest.raises(TooManyTurns) as refused:
         await admission.wait(ACME)
-    assert (refused.value.status, refused.value.retry_after) == (429, limits.QUEUE_RETRY_SECONDS)
+    assert (refused.value.status, refused.value.retry_after) == (429, admission_module.QUEUE_RETRY_SECONDS)
     assert admission.waiting == 0
     place.leave()
     entered(admission, ACME)

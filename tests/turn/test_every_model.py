@@ -65,6 +65,8 @@ async def models(customers: list[Customer], serving: Serving) -> AsyncIterator[M
         stub.play([Answer("Ready.")])
         for customer in customers:
             # The first turn leaves the organisation's copy, in which a test then changes the model.
+            if product.documents.document(f"orgs/{customer.slug}").get().exists:
+                continue
             assert (await product.send("hi", customer.headers)).status_code == 200
         stub.play(two_tools)
         yield Models(product, stub, customers)

@@ -11,6 +11,8 @@ from google.cloud import bigquery
 from common.models.completion import ModelCall, Reply, ToolCall, Usage
 from common.skills.costs.tools import TOOLS as COST_TOOLS
 from common.skills.explorer.tools import TOOLS as EXPLORER_TOOLS
+from common.skills.inventory.tools import TOOLS as INVENTORY_TOOLS
+from common.tools.result import read_model_message
 from local.data.__main__ import emulated_bigquery
 from tests.conftest import Cloud
 from tests.fakes.scripted_model import ScriptedModel, Step, call_tool, say, transfer
@@ -38,7 +40,8 @@ def inventory(cloud: Cloud) -> Iterator[None]:
 
 def results(call: ModelCall) -> list[dict[str, Any]]:
     """The tool results that the model has been shown, in order."""
-    return [json.loads(str(message["content"])) for message in call.messages if message["role"] == "tool"]
+    contents = (json.loads(str(message["content"])) for message in call.messages if message["role"] == "tool")
+    return [read_model_message(content) for content in contents]
 
 
 def obey_the_name(call: ModelCall) -> Reply:
@@ -133,7 +136,7 @@ async def test_the_system_prompt_and_the_tools_stay_as_they_were_whatever_was_re
     assert len({json.dumps(call.messages[0]) for call in of_explorer}) == 1
     assert len({json.dumps(call.tools) for call in of_explorer}) == 1
     offered = {schema["function"]["name"] for schema in of_explorer[-1].tools}
-    assert offered == {"transfer_to_agent", *(tool.name for tool in EXPLORER_TOOLS)}
+    assert offered == {"transfer_to_agent", *(tool.name for tool in (*EXPLORER_TOOLS, *INVENTORY_TOOLS))}
     assert not offered & {tool.name for tool in COST_TOOLS}
 
 

@@ -5,10 +5,11 @@ import asyncio
 import httpx
 import pytest
 
-from common import limits
+from common.models import breaker, deadline
 from common.models.breaker import Breakers
 from common.models.completion import Providers
 from common.tenant import OrgSlug, parse_org_slug
+from common.turn import silence
 from common.turn.admission import Admission, Slot
 from tests.conftest import Cloud
 from tests.fakes.wire_stub import Answer, Received, wire_stub
@@ -103,7 +104,7 @@ async def test_a_provider_that_hangs_holds_up_no_turn_of_another_organisation(
     customers: list[Customer], serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All places of the instance are taken by turns of one provider that says nothing; another's are answered."""
-    monkeypatch.setattr(limits, "MODEL_SILENT_SECONDS", 0.2)
+    monkeypatch.setattr(silence, "MODEL_SILENT_SECONDS", 0.2)
     hanging = [customer for customer in customers if customer.provider == "openai"]
     other = next(customer for customer in customers if customer.provider == "anthropic")
 
@@ -135,20 +136,20 @@ async def test_a_provider_that_hangs_holds_up_no_turn_of_another_organisation(
 async def test_a_provider_that_hung_five_times_holds_no_place_at_all(
     customers: list[Customer], serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "MODEL_FIRST_TOKEN_SECONDS", 1.0)
+    monkeypatch.setattr(deadline, "MODEL_FIRST_TOKEN_SECONDS", 1.0)
     customer = next(customer for customer in customers if customer.provider == "openai")
     async with wire_stub() as stub:
         stub.play([Answer(fault="stall", after=0)])
         llm = Providers(stub.bases)
         llm.breakers = Breakers(lambda: 0.0)
         product: Product = await serving(llm, user_messages_per_minute=100_000)
-        hung = await asyncio.gather(*(product.send("hello", customer.headers) for _ in range(limits.BREAKER_FAILURES)))
+        hung = await asyncio.gather(*(product.send("hello", customer.headers) for _ in range(breaker.BREAKER_FAILURES)))
         assert {response.json()["code"] for response in hung} == {"provider_timeout"}
         refused = await product.send("hello", customer.headers)
         assert (refused.status_code, refused.json()["code"]) == (
             httpx.codes.SERVICE_UNAVAILABLE,
             "provider_unavailable",
         )
-        assert refused.headers["retry-after"] == str(int(limits.BREAKER_OPEN_SECONDS))
-        assert len(stub.received) == limits.BREAKER_FAILURES
+        assert refused.headers["retry-after"] == str(int(breaker.BREAKER_OPEN_SECONDS))
+        assert len(stub.received) == breaker.BREAKER_FAILURES
         await llm.close()

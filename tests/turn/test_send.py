@@ -116,7 +116,8 @@ async def test_nothing_is_said_before_the_question_is_stored(serving: Serving) -
     assert '"code": "session_store_unavailable"' in response.text
 
 
-async def test_an_answer_that_cannot_be_stored_is_not_done(serving: Serving) -> None:
+async def test_an_answer_that_cannot_be_stored_is_not_done(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "LEASE_SECONDS", 3.0)
     model = ScriptedModel([say("hello")])
     product: Product = await serving(model)
     first = (await product.send()).json()
@@ -228,7 +229,8 @@ async def test_a_lease_that_ran_out_does_not_block_for_ever(serving: Serving) ->
     product: Product = await serving(ScriptedModel([say("first")]))
     conversation_id = (await product.send()).json()["conversation_id"]
     reference = product.documents.document(f"orgs/acme_inc/conversations/{conversation_id}")
-    reference.update({"lease": {"message_id": "gone", "expires_at": product.clock.now}})
+    since = datetime.now(UTC) - timedelta(seconds=limits.LEASE_SECONDS + 1)
+    reference.update({"lease": {"message_id": "gone", "holder": "gone"}, "leased_at": since})
     assert (await product.send(conversation_id=conversation_id)).status_code == 200
 
 
@@ -275,15 +277,15 @@ async def test_a_tool_that_fails_is_told_to_the_model_and_audited(serving: Servi
     product: Product = await serving(model)
     body = (await product.send()).json()
     told = json.loads(model.calls[-1].messages[-1]["content"])
-    assert told["error"]["code"] == "invalid_arguments"
-    assert "group_by" in told["error"]["message"]
+    assert told["error"]["code"] == "unknown_dimension"
+    assert "'planet'" in told["error"]["message"]
     row = next(
         entry["row"]
         for name, entry in product.outbox().items()
         if body["conversation_id"] in name and entry["table"] == "org_chat_tool_calls"
     )
     assert row["status"] == "error"
-    assert row["error_message"].startswith("invalid_arguments")
+    assert row["error_message"].startswith("unknown_dimension")
 
 
 async def test_a_message_of_the_greatest_length_survives_unchanged(serving: Serving) -> None:

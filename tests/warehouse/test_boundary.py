@@ -12,10 +12,10 @@ from google.auth import impersonated_credentials
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
-from common import limits
 from common.errors import WarehouseUnavailable
 from common.settings import InvalidSettings, Settings, load_settings
 from common.tenant import OrgSlug, Tenant
+from common.warehouse import client as client_module
 from common.warehouse import schema
 from common.warehouse.client import Warehouse
 from common.warehouse.guard import decide
@@ -123,7 +123,7 @@ def test_the_products_own_text_on_shared_tables_runs_as_the_function(impersonati
 def test_an_accounts_client_is_kept_and_the_number_of_them_is_bounded(
     impersonating: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "IMPERSONATED_CLIENTS", 2)
+    monkeypatch.setattr(client_module, "IMPERSONATED_CLIENTS", 2)
     clients = impersonating._clients
     first = clients.tenants(ACME)
     assert clients.tenants(ACME) is first

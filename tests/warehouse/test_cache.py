@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from common import limits
 from common.tenant import OrgSlug, Tenant
+from common.warehouse import cache as cache_module
 from common.warehouse.cache import Flights, ResultCache
 from common.warehouse.client import QueryRefused, QueryResult, Warehouse
 from common.warehouse.query import GuardedQuery, Parameter, admitted, fixed
@@ -151,9 +151,9 @@ def test_a_result_is_kept_for_its_time_and_no_longer() -> None:
     clock = Clock()
     cache = ResultCache(clock)
     cache.put(query(), result(), cache.version(ACME))
-    clock.now = limits.RESULT_CACHE_SECONDS - 0.001
+    clock.now = cache_module.RESULT_CACHE_SECONDS - 0.001
     assert cache.get(query()) is not None
-    clock.now = limits.RESULT_CACHE_SECONDS
+    clock.now = cache_module.RESULT_CACHE_SECONDS
     assert cache.get(query()) is None
 
 
@@ -169,7 +169,7 @@ def test_a_result_from_before_a_write_is_not_kept_even_when_the_tenant_was_forgo
     cache = ResultCache()
     version = cache.version(ACME)
     cache.clear(ACME)
-    for number in range(limits.RESULT_CACHE_TENANTS):
+    for number in range(cache_module.RESULT_CACHE_TENANTS):
         cache.version(replace(ACME, org_slug=OrgSlug(f"org_{number}")))
     cache.put(query(), result(), version)
     assert cache.get(query()) is None
@@ -190,16 +190,16 @@ def test_who_changes_a_row_changes_only_their_own() -> None:
 @pytest.mark.parametrize(("count", "first_is_kept"), [(0, True), (1, False)])
 def test_the_least_recently_used_entry_makes_room(count: int, first_is_kept: bool) -> None:
     cache = ResultCache()
-    for number in range(limits.RESULT_CACHE_ENTRIES + count):
+    for number in range(cache_module.RESULT_CACHE_ENTRIES + count):
         cache.put(query(text=f"SELECT {number} AS n"), result(), cache.version(ACME))
     assert (cache.get(query(text="SELECT 0 AS n")) is not None) == first_is_kept
-    assert cache.get(query(text=f"SELECT {limits.RESULT_CACHE_ENTRIES - 1} AS n")) is not None
+    assert cache.get(query(text=f"SELECT {cache_module.RESULT_CACHE_ENTRIES - 1} AS n")) is not None
 
 
 def test_a_tenants_results_are_bounded_in_bytes() -> None:
     cache = ResultCache()
-    large = result("x" * (limits.RESULT_CACHE_ENTRY_BYTES - 100))
-    fitting = limits.RESULT_CACHE_BYTES // limits.RESULT_CACHE_ENTRY_BYTES
+    large = result("x" * (cache_module.RESULT_CACHE_ENTRY_BYTES - 100))
+    fitting = cache_module.RESULT_CACHE_BYTES // cache_module.RESULT_CACHE_ENTRY_BYTES
     for number in range(fitting + 1):
         cache.put(query(text=f"SELECT {number} AS n"), large, cache.version(ACME))
     assert cache.get(query(text="SELECT 0 AS n")) is None
@@ -208,14 +208,14 @@ def test_a_tenants_results_are_bounded_in_bytes() -> None:
 
 def test_a_result_that_is_too_large_is_not_kept() -> None:
     cache = ResultCache()
-    cache.put(query(), result("x" * limits.RESULT_CACHE_ENTRY_BYTES), cache.version(ACME))
+    cache.put(query(), result("x" * cache_module.RESULT_CACHE_ENTRY_BYTES), cache.version(ACME))
     assert cache.get(query()) is None
 
 
 def test_tenants_are_bounded_too() -> None:
     cache = ResultCache()
     cache.put(query(), result(), cache.version(ACME))
-    for number in range(limits.RESULT_CACHE_TENANTS):
+    for number in range(cache_module.RESULT_CACHE_TENANTS):
         tenant = replace(ACME, org_slug=OrgSlug(f"org_{number}"))
         cache.put(query(tenant), result(), cache.version(tenant))
     assert cache.get(query()) is None

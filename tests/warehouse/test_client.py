@@ -1,6 +1,7 @@
 """What the client sends, what it caps, and that a query nobody waits for ends."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from decimal import Decimal
@@ -8,8 +9,11 @@ from decimal import Decimal
 import pytest
 
 from common import limits
+from common.warehouse import bigquery_errors, slot_time
+from common.warehouse import client as client_module
 from common.warehouse.client import QueryRefused, Warehouse
 from common.warehouse.query import Parameter, admitted, fixed
+from common.warehouse.slot_time import SlotWatch
 from local.emulators.bigquery import BigQueryEmulator
 from tests.warehouse.conftest import ACME, GLOBEX, LABELS, Opened, sdk
 
@@ -144,7 +148,15 @@ async def test_what_a_dry_run_says_of_a_models_text_comes_back_in_one_capped_lin
     assert refused.value.detail.startswith("The query is not valid: Unrecognized name: nopee")
     assert "\n" not in refused.value.detail
     assert "http" not in refused.value.detail
-    assert len(refused.value.detail) < limits.DRY_RUN_ERROR_CHARS + 50
+    assert len(refused.value.detail) < bigquery_errors.DRY_RUN_ERROR_CHARS + 50
+
+
+async def test_what_the_emulator_cannot_do_is_said_to_the_model(warehouse: Warehouse) -> None:
+    for sql, named in (("SELECT JSON_SET(JSON '{}', '$.a', 1) AS j", "JSON_SET"), ("SELECT SOUNDEX('a')", "SOUNDEX")):
+        with pytest.raises(QueryRefused) as refused:
+            await warehouse.run(admitted(ACME, sql, frozenset()), labels=LABELS)
+        assert refused.value.code == "not_supported"
+        assert refused.value.detail == f"Not supported by the local emulator: the function {named}"
 
 
 async def test_what_a_dry_run_says_of_the_products_text_stays_inside(warehouse: Warehouse) -> None:
@@ -196,6 +208,57 @@ async def test_a_query_that_takes_too_long_is_stopped(warehouse: Warehouse, emul
     assert time.monotonic() - started < 5
 
 
+@pytest.mark.parametrize(("slot_seconds", "stopped"), [(0.3, True), (60.0, False)])
+async def test_a_models_query_may_take_only_so_much_work(
+    warehouse: Warehouse,
+    emulator: BigQueryEmulator,
+    monkeypatch: pytest.MonkeyPatch,
+    slot_seconds: float,
+    stopped: bool,
+) -> None:
+    monkeypatch.setattr(slot_time, "SLOT_CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(slot_time, "QUERY_SLOT_SECONDS", slot_seconds)
+    emulator.seams.delay("query", 30 if stopped else 0.5)
+    written = admitted(ACME, f"SELECT {slot_seconds} AS n", frozenset())
+    started = time.monotonic()
+    if stopped:
+        with pytest.raises(QueryRefused) as refused:
+            await warehouse.run(written, labels=LABELS)
+        assert refused.value.code == "too_much_work"
+        assert time.monotonic() - started < 20
+    else:
+        assert len((await warehouse.run(written, labels=LABELS)).rows) == 1
+
+
+async def test_the_products_own_query_is_held_to_no_work(
+    warehouse: Warehouse, emulator: BigQueryEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slot_time, "SLOT_CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(slot_time, "QUERY_SLOT_SECONDS", 0.0)
+    emulator.seams.delay("query", 0.3)
+    assert len((await warehouse.run(fixed(ACME, "SELECT 7 AS n"), labels=LABELS)).rows) == 1
+
+
+def test_slot_time_is_let_through_at_its_bound_and_stopped_one_past_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slot_time, "SLOT_CHECK_SECONDS", 0.01)
+    bound = round(slot_time.QUERY_SLOT_SECONDS * 1000)
+    for spent, exceeded in ((bound, False), (bound + 1, True)):
+        looked, stopped = threading.Semaphore(0), threading.Event()
+
+        def look(spent: int = spent, looked: threading.Semaphore = looked) -> int:
+            looked.release()
+            return spent
+
+        with SlotWatch(look, stopped.set) as watch:
+            looked.acquire()
+            if exceeded:
+                assert stopped.wait(20)
+            else:
+                looked.acquire()  # it has looked a second time, so the first was no reason to stop
+        assert watch.exceeded is exceeded
+        assert stopped.is_set() is exceeded
+
+
 async def test_a_write_says_how_many_rows_it_changed_however_long_it_took(
     warehouse: Warehouse, emulator: BigQueryEmulator
 ) -> None:
@@ -209,9 +272,9 @@ async def test_slow_queries_neither_hold_up_lookups_nor_keep_their_threads(
     warehouse: Warehouse, emulator: BigQueryEmulator
 ) -> None:
     emulator.seams.delay("query", 30)
-    texts = [f"SELECT {number} AS n" for number in range(limits.WAREHOUSE_THREADS + 4)]
+    texts = [f"SELECT {number} AS n" for number in range(client_module.WAREHOUSE_THREADS + 4)]
     slow = [asyncio.create_task(warehouse.run(fixed(ACME, text), labels=LABELS)) for text in texts]
-    await until(lambda: emulator.seams.counts().get("query") == limits.WAREHOUSE_THREADS)
+    await until(lambda: emulator.seams.counts().get("query") == client_module.WAREHOUSE_THREADS)
     emulator.seams.delay("query", 0)
     found = await asyncio.wait_for(warehouse.look_up(fixed(ACME, COST, LEAST), labels=LABELS), 5)
     assert len(found.rows) == 1

@@ -49,6 +49,8 @@ def dry_run(size: int, **told: Any) -> Answer:
         (refusal(400, "resourcesExceeded"), "query_failed"),
         (refusal(400, "bytesBilledLimitExceeded"), "bytes_over_limit"),
         (refusal(400, "stopped"), "timeout"),
+        (refusal(400, "billingTierLimitExceeded"), "too_much_work"),
+        (refusal(501, "notImplemented"), "not_supported"),
     ],
 )
 @pytest.mark.parametrize("at", ["dry run", "job"])

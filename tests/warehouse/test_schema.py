@@ -35,7 +35,11 @@ def test_names_order_types_and_modes_are_those_of_the_reference() -> None:
 
 def test_there_are_sixteen_shared_tables_and_two_of_each_tenant() -> None:
     assert len(schema.tables("organizations")) == 16
-    assert schema.tables("tenant") == ("cost_data_standard_1_3", "genai_usage_daily_unified")
+    assert schema.tables("tenant") == (
+        "business_drivers_daily",
+        "cost_data_standard_1_3",
+        "genai_usage_daily_unified",
+    )
 
 
 @pytest.mark.parametrize(("dataset", "table"), EVERY_TABLE)

@@ -96,7 +96,7 @@ class LiteLlmWire:
             raise failure
 
     def _client(self, call: ModelCall, api_base: str | None, connection: Connection | None) -> Any:
-        """What litellm is to send the request with, over this call's own connection."""
+        """The client that litellm sends the request with, over this call's own connection."""
         if connection is None:
             return None
         client = connection.client()
@@ -142,7 +142,7 @@ def _request(call: ModelCall, api_base: str | None, client: Any) -> dict[str, An
 
 
 def _failure(litellm: Any, error: Exception, connection: "Connection | None") -> ServiceError:
-    """What went wrong: as the connection saw it, or else as litellm understood it."""
+    """The error of a failed call: as the connection saw it, or else as litellm understood it."""
     if connection is not None and connection.failure is not None:
         return connection.failure
     kinds: tuple[tuple[type[Exception], type[ServiceError]], ...] = (
@@ -181,7 +181,7 @@ def load_library() -> Library:
 
 
 def _silence(litellm: Any) -> None:
-    """Nothing of a call is printed, logged or reported by the libraries, whatever the environment asks of them."""
+    """Stop the libraries from printing, logging or reporting calls, also against the environment."""
     litellm.suppress_debug_info = True
     litellm.set_verbose = False
     litellm.telemetry = False

@@ -25,7 +25,7 @@ _MOST_BYTES = 8 * 1024**2
 
 
 class OpenAiWire:
-    """Speaks to OpenAI, and to whoever speaks as it does."""
+    """Speaks the format of OpenAI's chat completions, which other providers share."""
 
     def __init__(self, sockets: Sockets) -> None:
         self._sockets = sockets

@@ -30,7 +30,6 @@ from ag_ui.core import (
 )
 from ag_ui.encoder import EventEncoder
 
-from common import limits
 from common.agents.events import (
     AgentChanged,
     ApprovalNeeded,
@@ -47,6 +46,8 @@ from common.agents.events import (
 from common.errors import ServiceError
 from common.tools.result import CHART, as_message
 from common.transcript.conversation import Conversation
+
+RUN_RESULT_CHARS = 20_000
 
 _ENCODER = EventEncoder()
 
@@ -159,7 +160,7 @@ class RunEncoder:
     def _finish_call(self, event: ToolFinished) -> list[BaseEvent]:
         # One that was allowed after a pause was started in the run before, under its own id.
         call_id = self._calls.get(event.call_id, event.call_id)
-        content = as_message(event.result, limits.RUN_RESULT_CHARS)
+        content = as_message(event.result, RUN_RESULT_CHARS)
         events: list[BaseEvent] = [
             ToolCallResultEvent(message_id=f"{call_id}.result", tool_call_id=call_id, content=content, role="tool")
         ]

@@ -9,7 +9,7 @@ from mcp import MCPError
 from mcp import types as mcp
 from pydantic import BaseModel, ConfigDict
 
-from common import limits
+PROMPT_ARGUMENT_CHARS = 200
 
 
 class _Argument(BaseModel):
@@ -59,8 +59,8 @@ def filled(name: str, arguments: Mapping[str, str]) -> mcp.GetPromptResult:
     unknown = arguments.keys() - known.keys()
     if unknown:
         raise MCPError(mcp.INVALID_PARAMS, f"The prompt {name} takes only: {', '.join(known)}.")
-    if any(len(value) > limits.PROMPT_ARGUMENT_CHARS for value in arguments.values()):
-        raise MCPError(mcp.INVALID_PARAMS, f"An argument has at most {limits.PROMPT_ARGUMENT_CHARS} characters.")
+    if any(len(value) > PROMPT_ARGUMENT_CHARS for value in arguments.values()):
+        raise MCPError(mcp.INVALID_PARAMS, f"An argument has at most {PROMPT_ARGUMENT_CHARS} characters.")
     text = prompt.text.format_map({**known, **{key: value for key, value in arguments.items() if value.strip()}})
     message = mcp.PromptMessage(role="user", content=mcp.TextContent(type="text", text=text))
     return mcp.GetPromptResult(description=prompt.description, messages=[message])

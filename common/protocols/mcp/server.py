@@ -20,6 +20,7 @@ from common import limits
 from common.agents.events import ToolFinished
 from common.documents import Documents
 from common.errors import OriginRefused, ServiceError
+from common.focus.calendar import FiscalCalendar
 from common.protocols.mcp import prompts, resources
 from common.record.tool_calls import record_call
 from common.telemetry.log import Log
@@ -56,12 +57,14 @@ def check_origin(origin: str | None, allowed: tuple[str, ...]) -> None:
         raise OriginRefused
 
 
-async def answer(services: ToolServices, principal: Principal, request: Request, request_id: str) -> Response:
+async def answer(
+    services: ToolServices, principal: Principal, calendar: FiscalCalendar, request: Request, request_id: str
+) -> Response:
     """Answer one MCP request of an authenticated caller."""
     # The SDK logs what it cannot handle with whatever the client sent.
     logging.getLogger("mcp").setLevel(logging.CRITICAL)
     manager = StreamableHTTPSessionManager(
-        app=_Session(services, principal, request_id).server(),
+        app=_Session(services, principal, calendar, request_id).server(),
         stateless=True,
         json_response=True,
         max_request_body_size=limits.MAX_BODY_BYTES,
@@ -75,9 +78,10 @@ async def answer(services: ToolServices, principal: Principal, request: Request,
 class _Session:
     """The tools, prompts and resources of one request. It is made for its caller and ends with the request."""
 
-    def __init__(self, services: ToolServices, principal: Principal, request_id: str) -> None:
+    def __init__(self, services: ToolServices, principal: Principal, calendar: FiscalCalendar, request_id: str) -> None:
         self._services = services
         self._principal = principal
+        self._calendar = calendar
         self._request_id = request_id
 
     def server(self) -> Server[Any]:
@@ -135,7 +139,7 @@ class _Session:
     def _tools(self) -> BoundTools:
         services = self._services
         labels = {"org": self._principal.org_slug, "conversation": AGENT}
-        call = ToolContext(labels, services.clock(), idempotency_key=self._request_id)
+        call = ToolContext(labels, services.clock(), idempotency_key=self._request_id, calendar=self._calendar)
         names = [each.name for each in services.registry.tools]
         return services.registry.bind(self._principal, call, names, services.tool_resources)
 

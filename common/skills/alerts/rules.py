@@ -1,4 +1,4 @@
-"""What a stored notification rule means: its status at a moment, its threshold, and the id of one to be made."""
+"""The meaning of a stored notification rule: its status at a moment, its threshold, and the id of one to be made."""
 
 import json
 import uuid
@@ -48,7 +48,7 @@ class Wanted:
         )
 
     def rule_id(self, principal: Principal, scope: str) -> str:
-        """The same id for the same alert of the same caller within one answer, whoever makes it and how often."""
+        """The id of an alert: the same for the same alert of the same caller within one answer."""
         said = (
             principal.org_slug, principal.user_id, scope, self.name, f"{self.threshold.normalize():f}", self.currency,
             self.provider, self.severity, self.entity_id, self.period,
@@ -109,7 +109,7 @@ def _in_quiet_hours(rule: Mapping[str, Any], now: datetime) -> bool:
 
 
 def _zone(name: str | None) -> ZoneInfo | Any:
-    """The zone of that name; UTC where there is none, or none that this machine knows."""
+    """The zone of that name, or UTC if it is unknown."""
     try:
         return ZoneInfo(name) if name else UTC
     except (ValueError, OSError, KeyError):

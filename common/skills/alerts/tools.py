@@ -25,6 +25,8 @@ from common.tools.result import ToolError, ToolResult, of_shared_tables
 from common.warehouse.query import Parameter, fixed
 from common.warehouse.result import QueryResult
 
+ALERT_COOLDOWN_MINUTES = 720
+
 _STATUSES: tuple[Status, ...] = ("active", "paused", "disabled")
 _NO_CHANNEL = (
     "No notification channel is attached: the alert shows in alert_history, and nobody is sent a message until a "
@@ -253,7 +255,7 @@ def _rule_parameters(principal: Principal, context: WarehouseContext, wanted: Wa
         "providers": Parameter("STRING", (wanted.provider,) if wanted.provider is not None else ()),
         "entity_id": Parameter("STRING", wanted.entity_id),
         "entity_path": Parameter("STRING", wanted.entity_path),
-        "cooldown_minutes": Parameter("INT64", limits.ALERT_COOLDOWN_MINUTES),
+        "cooldown_minutes": Parameter("INT64", ALERT_COOLDOWN_MINUTES),
         "created_at": Parameter("TIMESTAMP", context.now.astimezone(UTC)),
         "created_by": Parameter("STRING", principal.user_id),
     }
@@ -312,7 +314,8 @@ async def _acknowledge(
 
 
 def _whose(row: dict[str, Any]) -> str:
-    """Who acknowledged an alert before, as exactly as it is known: a rule keeps its latest acknowledgement only."""
+    """The person who acknowledged an alert before, as exactly as it is
+    known: a rule keeps its latest acknowledgement only."""
     if row["acknowledged_by"] is None:
         return "This alert was acknowledged before; by whom and when is not recorded."
     who = f"{row['acknowledged_by']} at {row['acknowledged_at']:%Y-%m-%d %H:%M} UTC"

@@ -1,107 +1,84 @@
-"""The SQL of the cost tools: fixed texts, put together from constants alone, with every value bound.
+"""The SQL of query_costs and cost_breakdown: put together from constants alone, with every value bound.
 
-A charge counts on the UTC day on which its charge period starts. BilledCost and EffectiveCost are summed side by side,
-always per billing currency.
+A charge counts on the UTC day on which its charge period starts, or in its billing period. Amounts are summed side by
+side, always per billing currency, and rounded nowhere.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from itertools import combinations
+from itertools import takewhile
 from string import Template
-from typing import Literal, get_args
 
-from common.focus.dimensions import COST_TYPE, EXPRESSIONS, TIMES, CostType, Dimension, GroupBy
-from common.focus.providers import provider_names
-from common.warehouse.query import Parameter
-
-FilterName = Literal["provider", "service_category", "cost_type"]
+from common.cost_query import scan
+from common.cost_query.dimensions import BoundDimension
+from common.cost_query.filters import Filters
+from common.focus.dimensions import TimeBasis, on_basis
+from common.focus.metrics import METRICS, Metric
 
 OTHER = "(other)"
 
-_CONDITIONS: Mapping[FilterName, str] = {
-    "provider": "LOWER(ServiceProviderName) IN UNNEST(@providers)",
-    "service_category": "LOWER(ServiceCategory) = LOWER(@service_category)",
-    "cost_type": f"{COST_TYPE} = @cost_type",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """What a caller narrows a question to; None means everything."""
-
-    provider: str | None = None
-    service_category: str | None = None
-    cost_type: CostType | None = None
-
-    def as_dict(self) -> dict[str, str]:
-        given = {
-            "provider": self.provider,
-            "service_category": self.service_category,
-            "cost_type": self.cost_type,
-        }
-        return {name: value for name, value in given.items() if value is not None}
-
-    @property
-    def names(self) -> tuple[FilterName, ...]:
-        given = self.as_dict()
-        return tuple(name for name in get_args(FilterName) if name in given)
-
-    def parameters(self) -> dict[str, Parameter]:
-        """The values to bind for the conditions of ``names``."""
-        bound = {}
-        if self.provider is not None:
-            bound["providers"] = Parameter("STRING", provider_names(self.provider))
-        if self.service_category is not None:
-            bound["service_category"] = Parameter("STRING", self.service_category.strip())
-        if self.cost_type is not None:
-            bound["cost_type"] = Parameter("STRING", self.cost_type)
-        return bound
-
-
 _COSTS = Template("""
-WITH grouped AS (
+WITH charges AS (
   SELECT
-    $expression AS $name,
-    BillingCurrency AS currency,
-    SUM(BilledCost) AS billed_cost,
-    SUM(EffectiveCost) AS effective_cost,
-    COUNT(*) AS line_items
+    $columns
   FROM {own.cost_data_standard_1_3}
-  WHERE ChargePeriodStart >= @start
-    AND ChargePeriodStart < @end_exclusive$conditions
-  GROUP BY $name, currency
+  WHERE $time >= @start
+    AND $time < @end_exclusive
+),
+$facts,
+$reach,
+grouped AS (
+  SELECT
+    $sums
+  FROM charges
+  WHERE counted
+  GROUP BY $keys
 ),
 ranked AS (
   SELECT
     *,
     ROW_NUMBER() OVER (PARTITION BY currency ORDER BY $order) AS place,
-    SUM(billed_cost) OVER (PARTITION BY currency) AS currency_billed_cost,
-    SUM(effective_cost) OVER (PARTITION BY currency) AS currency_effective_cost,
-    SUM(line_items) OVER (PARTITION BY currency) AS currency_line_items,
+    $totals,
     COUNT(*) OVER () AS group_count
   FROM grouped
 ),
 placed AS (
-  SELECT *, ROW_NUMBER() OVER (ORDER BY $position, currency) AS position
+  SELECT *, ROW_NUMBER() OVER (ORDER BY $position) AS position
   FROM ranked
+),
+shown AS (
+  SELECT *
+  FROM placed
+  WHERE position <= @limit OR place = 1  -- the first of each currency carries that currency's totals
 )
-SELECT *
-FROM placed
-WHERE position <= @limit OR place = 1  -- the first of each currency carries that currency's totals
-ORDER BY IF(place = 1, 0, 1), position
+SELECT
+  shown.*,
+  $about
+FROM facts
+CROSS JOIN reach
+LEFT JOIN shown
+  ON TRUE
+ORDER BY IF(shown.place = 1, 0, 1), shown.position
 """)
 
 _BREAKDOWN = Template("""
-WITH grouped AS (
+WITH charges AS (
   SELECT
     $expression AS $name,
     BillingCurrency AS currency,
-    SUM(BilledCost) AS total,
-    SUM(EffectiveCost) AS effective_cost
+    $metric AS amount,
+    EffectiveCost,
+    $scanned
   FROM {own.cost_data_standard_1_3}
-  WHERE ChargePeriodStart >= @start
-    AND ChargePeriodStart < @end_exclusive$conditions
+  WHERE $time >= @start
+    AND $time < @end_exclusive
+),
+$facts,
+$reach,
+grouped AS (
+  SELECT $name, currency, SUM(amount) AS total, SUM(EffectiveCost) AS effective_cost
+  FROM charges
+  WHERE counted
   GROUP BY $name, currency
 ),
 ranked AS (
@@ -116,83 +93,36 @@ placed AS (
   FROM ranked
 ),
 folded AS (
-  SELECT IF(position <= @max_rows - currency_count, $name, '(other)') AS label, currency, total, effective_cost, place
+  SELECT
+    IF(position <= @max_rows - currency_count, $text, '(other)') AS label,
+    currency,
+    total,
+    effective_cost,
+    place,
+    position
   FROM placed
+),
+shown AS (
+  SELECT
+    label AS $name,
+    currency,
+    SUM(total) AS total,
+    SUM(effective_cost) AS effective_cost,
+    COUNT(*) AS groups_in_row,
+    MIN(place) AS place,
+    MIN(position) AS position
+  FROM folded
+  GROUP BY label, currency
 )
 SELECT
-  label AS $name,
-  currency,
-  SUM(total) AS total,
-  SUM(effective_cost) AS effective_cost,
-  COUNT(*) AS groups_in_row,
-  MIN(place) AS place
-FROM folded
-GROUP BY label, currency
-ORDER BY currency, place
+  shown.*,
+  $about
+FROM facts
+CROSS JOIN reach
+LEFT JOIN shown
+  ON TRUE
+ORDER BY shown.currency, shown.place
 """)
-
-_CHANGES = Template("""
-WITH charges AS (
-  SELECT
-    ServiceProviderName AS provider,
-    ServiceName AS service,
-    BillingCurrency AS currency,
-    BilledCost AS current_cost,
-    NUMERIC '0' AS previous_cost
-  FROM {own.cost_data_standard_1_3}
-  WHERE ChargePeriodStart >= @current_start
-    AND ChargePeriodStart < @current_end_exclusive$conditions
-  UNION ALL
-  SELECT
-    ServiceProviderName AS provider,
-    ServiceName AS service,
-    BillingCurrency AS currency,
-    NUMERIC '0' AS current_cost,
-    BilledCost AS previous_cost
-  FROM {own.cost_data_standard_1_3}
-  WHERE ChargePeriodStart >= @previous_start
-    AND ChargePeriodStart < @previous_end_exclusive$conditions
-),
-grouped AS (
-  SELECT provider, service, currency, SUM(current_cost) AS current_cost, SUM(previous_cost) AS previous_cost
-  FROM charges
-  GROUP BY provider, service, currency
-),
-ranked AS (
-  SELECT
-    *,
-    current_cost - previous_cost AS absolute_change,
-    ROW_NUMBER() OVER (
-      PARTITION BY currency ORDER BY ABS(current_cost - previous_cost) DESC, provider, service
-    ) AS place,
-    SUM(current_cost) OVER (PARTITION BY currency) AS currency_current_cost,
-    SUM(previous_cost) OVER (PARTITION BY currency) AS currency_previous_cost,
-    COUNT(*) OVER () AS group_count
-  FROM grouped
-),
-placed AS (
-  SELECT *, ROW_NUMBER() OVER (ORDER BY place, currency) AS position
-  FROM ranked
-)
-SELECT *
-FROM placed
-WHERE position <= @limit OR place = 1  -- the first of each currency carries that currency's totals
-ORDER BY IF(place = 1, 0, 1), position
-""")
-
-HISTORY = """
-WITH daily AS (
-  SELECT BillingCurrency AS currency, DATE(ChargePeriodStart) AS day, SUM(BilledCost) AS billed_cost
-  FROM {own.cost_data_standard_1_3}
-  WHERE ChargePeriodStart >= @start
-    AND ChargePeriodStart < @end_exclusive
-  GROUP BY currency, day
-)
-SELECT currency, ARRAY_AGG(day ORDER BY day) AS days, ARRAY_AGG(billed_cost ORDER BY day) AS costs
-FROM daily
-GROUP BY currency
-ORDER BY currency
-"""
 
 _AVAILABLE = Template("""
 SELECT
@@ -204,67 +134,121 @@ SELECT
 FROM {own.cost_data_standard_1_3}
 """)
 
-_RANGE_TYPES = {"start": "TIMESTAMP", "end_exclusive": "TIMESTAMP"}
-_CHANGE_TYPES = {
-    f"{period}_{bound}": "TIMESTAMP" for period in ("current", "previous") for bound in ("start", "end_exclusive")
-}
-_FILTER_TYPES: Mapping[FilterName, Mapping[str, str]] = {
-    "provider": {"providers": "ARRAY<STRING>"},
-    "service_category": {"service_category": "STRING"},
-    "cost_type": {"cost_type": "STRING"},
-}
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What rows are ordered by: a metric or one of the groups, upwards or downwards."""
+
+    by: Metric | BoundDimension
+    descending: bool
 
 
-def _conditions(filters: tuple[FilterName, ...]) -> str:
-    return "".join(f"\n    AND {_CONDITIONS[name]}" for name in filters)
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The form of an answer of query_costs: its groups, its metrics and the order of its rows."""
+
+    groups: tuple[BoundDimension, ...]
+    metrics: tuple[Metric, ...]
+    order: tuple[Order, ...]
+    basis: TimeBasis = "charge"
+
+    @property
+    def summed(self) -> tuple[Metric, ...]:
+        """The metrics, and the number of line items that every answer counts."""
+        items = METRICS["LineItems"]
+        return self.metrics if items in self.metrics else (*self.metrics, items)
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The columns of units without which quantities would be added that count different things."""
+        return tuple(dict.fromkeys(metric.unit for metric in self.metrics if metric.unit is not None))
 
 
-@cache
-def costs(group_by: GroupBy, filters: tuple[FilterName, ...]) -> str:
-    """Costs per group: by time ascending, or else by billed cost descending within each currency."""
-    time = group_by in TIMES
+def costs(shape: Shape, filters: Filters) -> str:
+    """The text for figures per group, with totals per currency over all groups, and the facts about the question."""
+    names = [scan.alias_of(each, index) for index, each in enumerate(shape.groups)]
+    units = [unit_field(unit) for unit in shape.units]
+    keys = [*names, "currency", *units]
+    expressions = [f"{each.on_basis(shape.basis)} AS {name}" for each, name in zip(shape.groups, names, strict=True)]
+    orders = [
+        (f"order_{index}", on_basis(each.dimension.order, shape.basis))
+        for index, each in enumerate(shape.groups)
+        if each.dimension.order is not None
+    ]
+    order = _order(shape, names)
+    order += [name for name in (*names, *units) if name not in order]
     return _COSTS.substitute(
-        expression=EXPRESSIONS[group_by],
-        name=group_by,
-        conditions=_conditions(filters),
-        order=group_by if time else f"billed_cost DESC, {group_by}",
-        position=group_by if time else "place",
+        columns=",\n    ".join(
+            [
+                *expressions,
+                *(f"{text} AS {name}" for name, text in orders),
+                "BillingCurrency AS currency",
+                *(f"COALESCE({unit}, 'No unit') AS {unit_field(unit)}" for unit in shape.units),
+                *(metric.name for metric in shape.metrics if metric.kind != "count"),
+                scan.scan_columns(filters, shape.basis),
+            ]
+        ),
+        time=scan.time_column(shape.basis),
+        facts=scan.facts(filters),
+        reach=scan.REACH,
+        sums=",\n    ".join(
+            [
+                *keys,
+                *(f"MIN({name}) AS {name}" for name, _ in orders),
+                *(f"{metric.sql} AS {metric.field}" for metric in shape.summed),
+            ]
+        ),
+        keys=", ".join(keys),
+        order=", ".join(order) or "currency",
+        position=_position(shape, order),
+        totals=",\n    ".join(_totals(shape.summed)),
+        about=scan.facts_columns(filters, "COALESCE(shown.position, 1) = 1"),
     )
 
 
-@cache
-def breakdown(dimension: Dimension, filters: tuple[FilterName, ...]) -> str:
+def _totals(metrics: Sequence[Metric]) -> list[str]:
+    summed = (metric for metric in metrics if metric.kind != "quantity")
+    return [f"SUM({metric.field}) OVER (PARTITION BY currency) AS currency_{metric.field}" for metric in summed]
+
+
+def _position(shape: Shape, order: Sequence[str]) -> str:
+    """The order of rows of all currencies: by groups first if rows are ordered by them, else each currency in turn."""
+    leading = sum(1 for _ in takewhile(lambda each: isinstance(each.by, BoundDimension), shape.order))
+    return ", ".join([*order[:leading], "currency", *order[leading:]]) if leading else "place, currency"
+
+
+def _order(shape: Shape, names: Sequence[str]) -> list[str]:
+    columns = {each.name: name for each, name in zip(shape.groups, names, strict=True)}
+    columns |= {
+        each.name: f"order_{index}" for index, each in enumerate(shape.groups) if each.dimension.order is not None
+    }
+    return [
+        f"{each.by.field if isinstance(each.by, Metric) else columns[each.by.name]}{' DESC' if each.descending else ''}"
+        for each in shape.order
+    ]
+
+
+def unit_field(unit: str) -> str:
+    """The field of an answer that says what a quantity counts."""
+    return {"ConsumedUnit": "consumed_unit", "PricingUnit": "pricing_unit"}[unit]
+
+
+def breakdown(dimension: BoundDimension, metric: Metric, filters: Filters, basis: TimeBasis = "charge") -> str:
     """Costs per value of a dimension, all of them: what does not fit in @max_rows is folded into "(other)"."""
-    return _BREAKDOWN.substitute(expression=EXPRESSIONS[dimension], name=dimension, conditions=_conditions(filters))
+    name = scan.alias_of(dimension, 0)
+    return _BREAKDOWN.substitute(
+        expression=dimension.on_basis(basis),
+        name=name,
+        text=f"CAST({name} AS STRING)",
+        metric=metric.name,
+        scanned=scan.scan_columns(filters, basis),
+        time=scan.time_column(basis),
+        facts=scan.facts(filters),
+        reach=scan.REACH,
+        about=scan.facts_columns(filters, "COALESCE(shown.position, 1) = 1"),
+    )
 
 
-@cache
-def changes(filters: tuple[FilterName, ...]) -> str:
-    """The change of each service between two periods, the largest first within each currency."""
-    return _CHANGES.substitute(conditions=_conditions(filters))
-
-
-@cache
-def available(filters: tuple[FilterName, ...]) -> str:
+def available(filters: Filters) -> str:
     """Which days have data at all, which have data that the filters match, and of which providers."""
-    return _AVAILABLE.substitute(condition="\n    AND ".join(_CONDITIONS[name] for name in filters) or "TRUE")
-
-
-def every_query() -> Iterator[tuple[str, str, dict[str, str]]]:
-    """Every text that the cost tools can send: its name, the text, and the GoogleSQL types of its parameters."""
-    names: tuple[FilterName, ...] = get_args(FilterName)
-    for filters in (chosen for size in range(len(names) + 1) for chosen in combinations(names, size)):
-        bound = {name: kind for each in filters for name, kind in _FILTER_TYPES[each].items()}
-        label = "+".join(filters) or "all"
-        for group_by in get_args(GroupBy):
-            yield f"costs by {group_by}, {label}", costs(group_by, filters), {**_RANGE_TYPES, **bound, "limit": "INT64"}
-        yield f"available, {label}", available(filters), bound
-    for cost_type in (), ("cost_type",):
-        bound = {"cost_type": "STRING"} if cost_type else {}
-        for dimension in get_args(Dimension):
-            types = {**_RANGE_TYPES, **bound, "max_rows": "INT64"}
-            yield f"breakdown by {dimension}, {len(cost_type)} filters", breakdown(dimension, cost_type), types
-    for provider in (), ("provider",):
-        bound = {"providers": "ARRAY<STRING>"} if provider else {}
-        yield f"changes, {len(provider)} filters", changes(provider), {**_CHANGE_TYPES, **bound, "limit": "INT64"}
-    yield "history", HISTORY, _RANGE_TYPES
+    return _AVAILABLE.substitute(condition=filters.where())

@@ -1,4 +1,4 @@
-"""Whether the rows of a query can be drawn, and how: a time or a category, and one number or two."""
+"""The chart of a query's rows: a time or a category, and one number or two."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ _GRAINS: Mapping[Grain, tuple[range, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """Which column stands for what; only one whose name is a plain word goes by its own name in a chart."""
+    """The roles of the columns. Only a column with a plain name goes by its own name in a chart."""
 
     label: Column
     numbers: tuple[Column, ...]
@@ -114,7 +114,7 @@ def _is_currency(column: Column, rows: Sequence[Row]) -> bool:
 
 
 def _grain(labels: Sequence[Any]) -> Grain | None:
-    """How fine the times are; None for what is none. Months are text, and days may be."""
+    """The grain of the times. Returns None for values that are no times. Months are text, and days may be."""
     return next((grain for grain in _GRAINS if all(_is_time(str(label), grain) for label in labels)), None)
 
 
@@ -127,7 +127,7 @@ def _is_time(text: str, grain: Grain) -> bool:
 
 
 def _alike(numbers: Sequence[Column]) -> bool:
-    """Whether two numbers are of one unit, as billed_cost and effective_cost are: only then they share an axis."""
+    """Return true if two numbers have one unit, as billed_cost and effective_cost do: only then they share an axis."""
     first, second = numbers
     return first.type == second.type and first.name.lower().split("_")[-1] == second.name.lower().split("_")[-1]
 

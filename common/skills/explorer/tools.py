@@ -3,24 +3,29 @@
 import asyncio
 import base64
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from common import limits
-from common.skills.explorer import charts, sql
+from common.skills.explorer import charts
+from common.skills.explorer import sql as queries
+from common.skills.explorer.description import UNLISTED, Wanted, describe_own, describe_shared, own_row, shared_row
 from common.tenant import Principal
 from common.tools.context import WarehouseContext
 from common.tools.registry import Tool, tool
 from common.tools.result import ToolError, ToolResult
-from common.warehouse import schema
 from common.warehouse.guard import Denied, admit
 from common.warehouse.json_values import json_safe
-from common.warehouse.query import admitted, fixed
+from common.warehouse.query import Parameter, admitted, fixed
 from common.warehouse.readable_tables import SharedTable, shared_tables
-from common.warehouse.result import QueryRefused, QueryResult, TableInfo
+from common.warehouse.result import QueryRefused, TableInfo
+
+TABLES_READ_AT_ONCE = 8
 
 TableName = Annotated[
     str,
@@ -49,7 +54,7 @@ async def list_org_tables(principal: Principal, context: WarehouseContext) -> To
     """
     names = await context.warehouse.tables(principal.tenant)
     listed = names[: limits.MAX_LISTED_TABLES]
-    places = asyncio.Semaphore(limits.TABLES_READ_AT_ONCE)
+    places = asyncio.Semaphore(TABLES_READ_AT_ONCE)
 
     async def read(name: str) -> TableInfo | None:
         async with places:
@@ -57,31 +62,47 @@ async def list_org_tables(principal: Principal, context: WarehouseContext) -> To
 
     # A table that went away between the two looks is none.
     own = [info for info in await asyncio.gather(*(read(name) for name in listed)) if info is not None]
-    rows = [_own_row(principal, info) for info in own]
-    rows += [_shared_row(principal, table) for table in shared_tables().values()]
+    shared = [table for table in shared_tables().values() if table.name not in UNLISTED]
+    rows = [own_row(principal, info) for info in own]
+    rows += [shared_row(principal, table) for table in shared]
     summary = {
         "own_dataset": principal.tenant.dataset,
         "own_tables": len(own),
         "shared_dataset": principal.tenant.organizations_dataset,
-        "shared_tables": len(shared_tables()),
+        "shared_tables": len(shared),
         "note": "A table without a dataset is one of the organisation's own. Of shared tables only its rows are seen.",
     }
     return ToolResult(None, tuple(rows), summary, truncated=len(names) > len(listed))
 
 
-async def describe_table(principal: Principal, context: WarehouseContext, *, table: TableName) -> ToolResult:
-    """Describe one table: its columns with type, mode and description, its partitioning and clustering.
+async def describe_table(
+    principal: Principal,
+    context: WarehouseContext,
+    *,
+    table: TableName,
+    columns: Annotated[
+        list[Annotated[str, Field(max_length=300)]], Field(max_length=50, description="Only these columns.")
+    ]
+    | None = None,
+    search: Annotated[
+        str,
+        Field(min_length=1, max_length=100, description="Only columns whose name or description has this word."),
+    ]
+    | None = None,
+) -> ToolResult:
+    """Describe one table: its columns with type, mode and description, the main ones first, and how to join it.
 
-    For the organisation's own tables, string columns with few distinct values show them in `values`; filter by these.
-    Of a shared table only the readable columns are shown.
+    Columns with few distinct values show them in `values`; filter by these. Tags show their keys with values. Of a
+    shared table only the readable columns are shown. Ask for the columns you need: a wide table is long.
     """
+    wanted = Wanted(frozenset(name.casefold() for name in columns or ()), (search or "").strip().casefold())
     own, shared = _named(principal, table)
     if own is not None:
         info = await context.warehouse.table(principal.tenant, own)
         if info is not None:
-            return await _describe_own(principal, context, info)
+            return await describe_own(principal, context, info, wanted)
     if shared is not None:
-        return _describe_shared(principal, shared)
+        return await describe_shared(principal, context, shared, wanted)
     raise ToolError("unknown_table", f"There is no table {table[:100]!r}. list_org_tables names those there are.")
 
 
@@ -96,13 +117,13 @@ async def run_read_query(principal: Principal, context: WarehouseContext, *, sql
     except Denied as denied:
         raise ToolError(f"sql_{denied.code}", denied.message) from None
     query = admitted(principal.tenant, allowed.sql, allowed.tables)
-    found = await context.run(query)
+    found, currencies = await asyncio.gather(context.run(query), _currencies(principal, context, allowed.sql))
     rows = tuple({name: _plain(value) for name, value in row.items()} for row in found.rows)
     full = len(rows) >= limits.MAX_RESULT_ROWS
     summary = {
-        "tables": sorted(allowed.tables),
+        "tables": sorted(_spelled(principal, path) for path in allowed.tables),
         "columns": [{"name": column.name, "type": column.type, "mode": column.mode} for column in found.columns],
-        "note": "There may be more rows than fit. Aggregate, or narrow the query." if full or found.truncated else None,
+        "note": " ".join(_notes(full or found.truncated, currencies)) or None,
         "cached": found.cached,
     }
     # The size of a table that others' rows are in is not told.
@@ -110,128 +131,61 @@ async def run_read_query(principal: Principal, context: WarehouseContext, *, sql
     return ToolResult(told, rows, summary, truncated=full or found.truncated)
 
 
-_TOO_LARGE = "No values: the table has no plain text columns, or is too large to look through."
+def _notes(is_cut: bool, currencies: Sequence[str]) -> Iterator[str]:
+    if is_cut:
+        yield "There may be more rows than fit. Aggregate, or narrow the query."
+    if len(currencies) > 1:
+        yield (
+            f"The costs are in {len(currencies)} currencies ({', '.join(currencies)}) and the query neither groups nor "
+            "filters by BillingCurrency: an amount that it sums is a mix of them and means nothing. Group by "
+            "BillingCurrency, or say so."
+        )
 
-TOOLS: tuple[Tool, ...] = tuple(
-    tool("explorer", function, draws=draws)
-    for function, draws in ((list_org_tables, None), (describe_table, None), (run_read_query, charts.query))
+
+async def _currencies(principal: Principal, context: WarehouseContext, text: str) -> Sequence[str]:
+    """The currencies of the organisation's costs, where a query may have added amounts of several."""
+    if not _may_mix(text):
+        return ()
+    since = {"since": Parameter("TIMESTAMP", context.now - timedelta(days=_CURRENCY_DAYS))}
+    try:
+        found = await context.run(fixed(principal.tenant, queries.CURRENCIES, since))
+    except QueryRefused:
+        return ()
+    return [row["currency"] for row in found.rows]
+
+
+def _may_mix(text: str) -> bool:
+    """Whether a query computes with amounts of the costs without a word of their currency."""
+    named = text.casefold()
+    return "cost_data_standard_1_3" in named and _AMOUNTS.search(named) is not None and "billingcurrency" not in named
+
+
+_CURRENCY_DAYS = 400
+_AMOUNTS = re.compile(r"\b(billed|effective|list|contracted)cost\b")
+TOOLS: tuple[Tool, ...] = (
+    tool("explorer", list_org_tables),
+    tool("explorer", describe_table),
+    tool("explorer", run_read_query, draws=charts.query, shows_sql=True),
 )
 
 
+def _spelled(principal: Principal, path: str) -> str:
+    """A table's name as list_org_tables writes it: without the own dataset, and never with the project."""
+    dataset, table = path.split(".")[-2:]
+    return table if dataset == principal.tenant.dataset else f"{dataset}.{table}"
+
+
 def _named(principal: Principal, table: str) -> tuple[str | None, SharedTable | None]:
-    """What a name may mean: a table of the own dataset, a readable shared table, both or neither."""
+    """The possible meanings of a name: a table of the own dataset, a readable shared table, both or neither."""
     tenant = principal.tenant
     parts = table.replace("`", "").split(".")
     name, path = parts[-1], parts[:-1]
     if (len(path) == 2 and path[0] != tenant.project_id) or len(path) > 2:
         return None, None
     dataset = path[-1] if path else None
-    own = name if dataset in (None, tenant.dataset) and sql.is_table_name(name) else None
+    own = name if dataset in (None, tenant.dataset) and queries.is_table_name(name) else None
     shared = shared_tables().get(name) if dataset in (None, tenant.organizations_dataset) else None
     return own, shared
-
-
-def _own_row(principal: Principal, info: TableInfo) -> dict[str, Any]:
-    return {
-        "table": info.name,
-        "dataset": principal.tenant.dataset,
-        "kind": info.kind,
-        "description": info.description,
-        "column_count": len(info.columns),
-        "row_count": info.rows,
-        "bytes": info.bytes,
-    }
-
-
-def _shared_row(principal: Principal, table: SharedTable) -> dict[str, Any]:
-    dataset = principal.tenant.organizations_dataset
-    return {
-        "table": f"{dataset}.{table.name}",
-        "dataset": dataset,
-        "kind": "SHARED",
-        "description": schema.load("organizations", table.name).description,
-        "column_count": len(table.columns),
-        "row_count": None,
-        "bytes": None,
-    }
-
-
-async def _describe_own(principal: Principal, context: WarehouseContext, info: TableInfo) -> ToolResult:
-    found, values, note = await _sample(principal, context, info)
-    rows = [
-        {
-            "column": column.name,
-            "type": column.type,
-            "mode": column.mode,
-            "description": column.description,
-            "values": values.get(column.name),
-        }
-        for column in info.columns[: limits.MAX_TABLE_COLUMNS]
-    ]
-    summary = {
-        **_own_row(principal, info),
-        "partitioned_by": info.partitioned_by,
-        "partitioning": info.partitioning,
-        "clustered_by": info.clustered_by,
-        "modified": info.modified,
-        "values_from": note,
-    }
-    return ToolResult(found, tuple(rows), summary, truncated=len(rows) < len(info.columns))
-
-
-def _describe_shared(principal: Principal, table: SharedTable) -> ToolResult:
-    declared = schema.load("organizations", table.name)
-    fields = [field for field in declared.fields if field.name in table.columns]
-    rows = [
-        {
-            "column": field.name,
-            "type": field.type,
-            "mode": field.mode,
-            "description": field.description,
-            "values": None,
-        }
-        for field in fields
-    ]
-    partitioning = declared.time_partitioning
-    readable = set(table.columns)
-    summary = {
-        **_shared_row(principal, table),
-        "partitioned_by": partitioning.field if partitioning and partitioning.field in readable else None,
-        "partitioning": partitioning.type if partitioning and partitioning.field in readable else None,
-        "clustered_by": [name for name in declared.clustering if name in readable],
-        "rows_seen": "the caller's own rows" if "user_id" in table.filters else "the organisation's own rows",
-    }
-    return ToolResult(None, tuple(rows), summary)
-
-
-async def _sample(
-    principal: Principal, context: WarehouseContext, info: TableInfo
-) -> tuple[QueryResult | None, Mapping[str, Sequence[str]], str]:
-    """The values of columns that have few, where looking costs little; and where they come from."""
-    asked = sql.sample(info, context.now)
-    if asked is None:
-        return None, {}, _TOO_LARGE
-    text, parameters, columns = asked
-    query = replace(fixed(principal.tenant, text, parameters), max_bytes=limits.SAMPLE_BYTES)
-    try:
-        found = await context.run(query)
-    except QueryRefused as refused:
-        # The columns stand; only this hint is missing.
-        note = _TOO_LARGE if refused.code == "bytes_over_limit" else "No values: they could not be read."
-        return None, {}, note
-    row = found.rows[0] if found.rows else {}
-    values = {}
-    for index, column in enumerate(columns):
-        counted = [value for value, _ in (entry.values() for entry in row.get(f"c{index}") or ()) if value is not None]
-        if 0 < len(counted) <= limits.SAMPLE_VALUES:
-            values[column] = sorted(_short(value) for value in counted)
-    days = f"the last {limits.SAMPLE_DAYS} days" if parameters else "the whole table"
-    return found, values, f"Values of {days}, of columns with at most {limits.SAMPLE_VALUES} of them."
-
-
-def _short(value: str) -> str:
-    most = limits.SAMPLE_VALUE_CHARS
-    return value if len(value) <= most else f"{value[: most - 1]}…"
 
 
 def _plain(value: object) -> Any:

@@ -1,9 +1,11 @@
-"""What the rows of the usage tools look like."""
+"""Charts of the usage tools."""
+
+from collections.abc import Sequence
 
 from common.charts import drawings
 from common.charts.money import about, of_one_currency, total
 from common.charts.values import Heading, Label, Measure, Spec, Time, largest
-from common.skills.usage.sql import TIMES
+from common.skills.usage.genai_sql import TIMES
 from common.tools.result import ToolResult
 
 _TOKENS = (
@@ -17,7 +19,10 @@ _TOKENS = (
 
 def genai_usage(result: ToolResult) -> Spec | None:
     """Tokens as time goes on, or of those that use most and of the rest. Tokens have no currency."""
-    by = str(result.summary["group_by"])
+    groups = result.summary["group_by"]
+    if not isinstance(groups, str):
+        return _of_two(result, groups)
+    by = groups
     # A group that is billed in several currencies has its tokens in one row alone.
     rows = [row for row in result.rows if row["total_tokens"] is not None]
     if by in TIMES:
@@ -31,8 +36,19 @@ def genai_usage(result: ToolResult) -> Spec | None:
     )
 
 
+def _of_two(result: ToolResult, groups: Sequence[str]) -> Spec | None:
+    """The pairs of groups that use most tokens."""
+    rows = [row for row in result.rows if row["total_tokens"] is not None]
+    named = [{**row, "pair": ", ".join(str(row[group]) for group in groups)} for row in rows]
+    ordered = sorted(named, key=lambda row: row["total_tokens"], reverse=True)
+    shown = largest(ordered, "pair", "total_tokens", result.summary["usage"]["total_tokens"])
+    title = " and ".join(groups)
+    heading = Heading(f"GenAI tokens by {title}", about(result.summary))
+    return drawings.bars(heading, shown, Label("pair", title.capitalize()), *_TOKENS)
+
+
 def top_consumers(result: ToolResult) -> Spec | None:
-    """What cost most, and the rest."""
+    """Draw the largest costs, and the rest."""
     by = str(result.summary["dimension"])
     rows, currency, notes = of_one_currency(result.rows)
     shown = largest(rows, by, "billed_cost", total(result, currency, "billed_cost"))
@@ -47,7 +63,7 @@ def top_consumers(result: ToolResult) -> Spec | None:
 
 
 def quotas(result: ToolResult) -> Spec | None:
-    """How much of each quota that has a limit is used."""
+    """Draw the used share of each quota that has a limit."""
     rows = [row for row in result.rows if row["percent"] is not None]
     return drawings.bars(
         Heading("Pipeline quotas used", (f"As of {result.summary['as_of']:%Y-%m-%d %H:%M} UTC",) if rows else ()),

@@ -1,4 +1,4 @@
-"""What is left of an organisation's pipeline quotas at a moment."""
+"""The remainder of an organisation's pipeline quotas at a moment."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
@@ -56,7 +56,7 @@ def _row(quota: str, used: int, limit: int | None, resets_at: datetime | None, r
 
 
 def _percent(used: int, limit: int | None) -> Decimal | None:
-    """How much of a limit is used, to one decimal; more than 100 where it was passed, None of no limit or of 0."""
+    """The used share of a limit in percent, to one decimal. Returns None without a limit or for 0."""
     if not limit:
         return None
     return (Decimal(100 * used) / limit).quantize(Decimal("0.1"), ROUND_HALF_UP)

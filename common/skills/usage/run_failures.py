@@ -1,4 +1,4 @@
-"""What kind of failure ended a pipeline run: one word of a bounded kind, never the text that the provider sent."""
+"""The kind of failure that ended a pipeline run: one word of a bounded kind, never the text that the provider sent."""
 
 import re
 

@@ -1,8 +1,7 @@
 """The usage tools: tokens and what they cost, quotas, the largest consumers, and the pipelines that bring the data."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
-from decimal import ROUND_HALF_UP, Decimal, localcontext
+from datetime import date, timedelta
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
@@ -10,92 +9,23 @@ from pydantic import Field, StringConstraints
 from common import limits
 from common.focus.providers import provider_names
 from common.skills.usage import charts, quotas, sql
+from common.skills.usage.genai import genai_usage, usage_bounds
 from common.skills.usage.run_failures import failure_class
-from common.skills.usage.sql import Consumer, RunFilter, RunStatus, UsageFilter, UsageGroup
+from common.skills.usage.sql import Consumer, RunFilter, RunStatus
+from common.skills.usage.subscriptions import subscriptions
 from common.tenant import Principal
 from common.tools import periods
 from common.tools.context import WarehouseContext
-from common.tools.periods import EndDate, Period, StartDate
+from common.tools.periods import EndDate, StartDate
 from common.tools.registry import Tool, tool
 from common.tools.result import ToolResult, format_parameters, of_shared_tables
 from common.warehouse.query import Parameter, fixed
 from common.warehouse.result import QueryRefused, QueryResult
 
+PIPELINE_RUN_DAYS = 366
+PIPELINE_MESSAGE_CHARS = 500
+
 _COST_BASIS = "BilledCost"
-_TOKENS = ("requests", "input_tokens", "output_tokens", "cached_tokens", "total_tokens")
-_MILLION = 1_000_000
-
-GenAiProvider = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=100),
-    Field(
-        description="Only this GenAI provider, e.g. openai, anthropic, gemini. Case does not matter; other common "
-        "names (Claude, Google AI) are understood. Leave out for all."
-    ),
-]
-ModelName = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=200),
-    Field(description="Only this model, by its whole name, e.g. gpt-5-mini. Case does not matter. Leave out for all."),
-]
-
-
-async def genai_usage(
-    principal: Principal,
-    context: WarehouseContext,
-    *,
-    start_date: StartDate | None = None,
-    end_date: EndDate | None = None,
-    provider: GenAiProvider | None = None,
-    model: ModelName | None = None,
-    group_by: Annotated[
-        UsageGroup,
-        Field(
-            description="One row per value of this. day and week are ISO dates (a week is named by its Monday), month "
-            "is YYYY-MM."
-        ),
-    ] = "model",
-) -> ToolResult:
-    """Sum the GenAI tokens and requests of a range of days, with what they cost, per model, provider, team or time.
-
-    Rows have requests, input, output, cached and total tokens, billed_cost with its currency, and
-    cost_per_million_tokens: all GenAI cost of the row, provisioned capacity included, over its total tokens. A group
-    billed in several currencies has a row for each; its tokens stand in one of them and are null in the others.
-    input_tokens are those not read from a cache. The summary has the totals over all groups.
-    """
-    period = periods.requested(start_date, end_date, context.today)
-    names: list[UsageFilter] = []
-    filters: dict[str, Parameter] = {}
-    if provider is not None:
-        names.append("provider")
-        filters["providers"] = Parameter("STRING", provider_names(provider))
-    if model is not None:
-        names.append("model")
-        filters["model"] = Parameter("STRING", model.strip())
-    parameters = {**_bounds(period), **filters, "max_rows": Parameter("INT64", limits.MAX_RESULT_ROWS)}
-    found = await context.run(fixed(principal.tenant, sql.genai_usage(group_by, tuple(names)), parameters))
-    groups = [row for row in found.rows if not row["is_total"]]
-    tokens = next(row for row in found.rows if row["is_total"] and row["has_tokens"])
-    summary = {
-        "group_by": group_by,
-        "period": period.as_dict(),
-        "filters": {name: value for name, value in (("provider", provider), ("model", model)) if value is not None},
-        "usage": {name: tokens[name] or 0 for name in _TOKENS},
-        "totals": [
-            {
-                "currency": row["currency"],
-                "billed_cost": row["billed_cost"],
-                "cost_per_million_tokens": per_million(row["billed_cost"], tokens["total_tokens"]),
-            }
-            for row in found.rows
-            if row["is_total"] and not row["has_tokens"]
-        ],
-        **({"available": None} if groups else await _where_usage_is(principal, context, tuple(names), filters)),
-        "cost_basis": _COST_BASIS,
-    }
-    rows = tuple(_usage_row(row, group_by) for row in groups)
-    group_count = groups[0]["group_count"] if groups else 0
-    return ToolResult(found, rows, summary, format_parameters(parameters), truncated=group_count > len(rows))
 
 
 async def quota_status(principal: Principal, context: WarehouseContext) -> ToolResult:
@@ -114,8 +44,10 @@ async def quota_status(principal: Principal, context: WarehouseContext) -> ToolR
     }
     if latest is None:
         summary["note"] = "No usage has been counted for this organisation yet, so its limits are not known here."
-    elif latest["usage_date"] != context.today:
-        summary["note"] = f"The last counters are of {latest['usage_date']}; no run has been counted today."
+    else:
+        changed = f"The counters last changed on {latest['last_updated']:%Y-%m-%d at %H:%M} UTC."
+        counted = f" They are of {latest['usage_date']}; no run has been counted today."
+        summary["note"] = changed if latest["usage_date"] == context.today else f"{changed}{counted}"
     return of_shared_tables(principal, found, rows, summary, {})
 
 
@@ -140,7 +72,7 @@ async def top_consumers(
     GenAI usage, or where it cannot be told which seller's service the usage was. The summary has the totals of all.
     """
     period = periods.requested(start_date, end_date, context.today)
-    parameters = {**_bounds(period), "limit": Parameter("INT64", limit)}
+    parameters = {**usage_bounds(period), "limit": Parameter("INT64", limit)}
     found = await context.run(fixed(principal.tenant, sql.consumers(dimension), parameters))
     ordered = sorted(found.rows, key=lambda row: row["position"])
     rows = tuple(
@@ -177,6 +109,8 @@ async def pipeline_runs(
     ]
     | None = None,
     status: Annotated[RunStatus, Field(description="Only runs in this state. Leave out for all.")] | None = None,
+    start_date: Annotated[date, Field(strict=True, description="First day of start, YYYY-MM-DD (UTC).")] | None = None,
+    end_date: Annotated[date, Field(strict=True, description="Last day of start. Default: today.")] | None = None,
     limit: Annotated[
         int, Field(ge=1, le=limits.MAX_PIPELINE_RUNS, description="At most this many runs, newest first.")
     ] = 20,
@@ -184,10 +118,13 @@ async def pipeline_runs(
     """List the newest runs of the pipelines that load cost and usage data: when, how long, started by what, how ended.
 
     duration_ms is null while a run is in progress. error_class names the kind of failure, and is null where there was
-    none. The summary counts all runs of the period that match by status, whatever the limit.
+    none; next_run_id and next_status are what ran next for the same pipeline and day of data, a failed run's retry. The
+    summary counts exactly the runs that match, by status and by pipeline, whatever the limit.
     """
-    first = context.today - timedelta(days=limits.PIPELINE_RUN_DAYS - 1)
-    period = Period(first, context.today)
+    if start_date is None:
+        last = end_date or context.today
+        start_date, end_date = last - timedelta(days=PIPELINE_RUN_DAYS - 1), last
+    period = periods.requested(start_date, end_date, context.today)
     names: list[RunFilter] = []
     filters: dict[str, Parameter] = {}
     if provider is not None:
@@ -200,7 +137,7 @@ async def pipeline_runs(
         **period.bounds(),
         **filters,
         "limit": Parameter("INT64", limit),
-        "message_chars": Parameter("INT64", limits.PIPELINE_MESSAGE_CHARS),
+        "message_chars": Parameter("INT64", PIPELINE_MESSAGE_CHARS),
     }
     found = await context.run(fixed(principal.tenant, sql.runs(tuple(names)), parameters))
     counts = found.rows[0] if found.rows else {}
@@ -211,6 +148,8 @@ async def pipeline_runs(
         "by_status": {
             each: counts.get(f"{each}_count", 0) for each in ("pending", "running", "completed", "failed", "cancelled")
         },
+        "by_pipeline": {each["pipeline_id"]: each["runs"] for each in counts.get("pipelines") or ()},
+        "not_recovered": counts.get("not_recovered_count", 0),
         **({"available": None} if found.rows else await _where_runs_are(principal, context)),
     }
     rows = tuple(_run_row(row) for row in found.rows)
@@ -225,35 +164,9 @@ TOOLS: tuple[Tool, ...] = tuple(
         (quota_status, charts.quotas),
         (top_consumers, charts.top_consumers),
         (pipeline_runs, None),
+        (subscriptions, None),
     )
 )
-
-
-def per_million(cost: Decimal | None, tokens: int | None) -> Decimal | None:
-    """The cost of a million tokens, to six decimals; None where there is no cost or no token."""
-    if cost is None or not tokens:
-        return None
-    with localcontext(prec=80):
-        return (cost * _MILLION / tokens).quantize(Decimal("0.000001"), ROUND_HALF_UP)
-
-
-def _bounds(period: Period) -> dict[str, Parameter]:
-    """A period for both kinds of table: by the day, and by the instant."""
-    return {
-        **period.bounds(),
-        "start_day": Parameter("DATE", period.start),
-        "end_day_exclusive": Parameter("DATE", period.end + timedelta(days=1)),
-    }
-
-
-def _usage_row(row: Mapping[str, Any], group_by: UsageGroup) -> dict[str, Any]:
-    return {
-        group_by: row["name"],
-        **{name: row[name] if row["has_tokens"] else None for name in _TOKENS},
-        "billed_cost": row["billed_cost"],
-        "cost_per_million_tokens": per_million(row["billed_cost"], row["total_tokens"]),
-        "currency": row["currency"],
-    }
 
 
 def _consumer_totals(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -279,22 +192,9 @@ def _run_row(row: Mapping[str, Any]) -> dict[str, Any]:
         "end_time": row["end_time"],
         "duration_ms": row["duration_ms"],
         "run_date": row["run_date"],
+        "next_run_id": row["next_run_id"],
+        "next_status": row["next_status"],
         "error_class": failure_class(row["status"], row["reported_class"], row["error_message"]),
-    }
-
-
-async def _where_usage_is(
-    principal: Principal, context: WarehouseContext, names: tuple[UsageFilter, ...], filters: Mapping[str, Parameter]
-) -> dict[str, Any]:
-    """Which days have GenAI usage, for an answer without rows: what the filters match, or else any."""
-    row = await _only(principal, context, sql.usage_available(names), filters)
-    if row is None:
-        return {"available": None}
-    first, last = row["first_match"] or row["first_day"], row["last_match"] or row["last_day"]
-    known = {"provider": "known_providers", "model": "known_models"}
-    return {
-        "available": periods.format_days(first, last),
-        **{known[name]: list(row[f"{name}s"] or ()) for name in names},
     }
 
 

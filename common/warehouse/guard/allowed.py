@@ -112,7 +112,7 @@ _CALLS = """
     ToCodePoints: this | Translate: from_ this to | Trim: expression position this
     Trunc: decimals fractions_supported this | TsOrDsToDate: this | TsOrDsToDatetime: this
     TsOrDsToTime: this | TsOrDsToTimestamp: this | Unhex: this | Unicode: empty_is_zero this | UnixDate: this
-    UnixMicros: this | UnixMillis: this | UnixSeconds: this | UnixToTime: scale this | Upper: this
+    UnixMicros: this | UnixMillis: this | UnixSeconds: this | UnixToTime: scale this | Upper: this | Uuid: is_string
     Variance: this | VariancePop: this | WeekStart: this
 """
 

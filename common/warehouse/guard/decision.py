@@ -1,9 +1,9 @@
-"""One decision, in this process: gate, parse, allow-lists, resolution, rewriting, verification."""
+"""One decision, in this process: pipes, gate, parse, allow-lists, resolution, rewriting, verification."""
 
 from sqlglot import exp
 
 from common.tenant import Tenant
-from common.warehouse.guard import allowed, generators, rewrite, sqltext, tokens, verify
+from common.warehouse.guard import allowed, generators, growth, piped, rewrite, sqltext, tokens, verify
 from common.warehouse.guard.resolve import Resolver
 from common.warehouse.guard.rules import COMPLETE, Rules
 from common.warehouse.guard.selftest import require
@@ -24,11 +24,13 @@ def decide(sql: str, tenant: Tenant, user_id: str, rules: Rules = COMPLETE) -> A
 
 
 def _decide(sql: str, tenant: Tenant, user_id: str, rules: Rules) -> Admitted:
+    tokens.check_text(sql, rules)
+    sql = piped.unfold(sql)
     tree = sqltext.parse(sql, tokens.gate(sql, rules))
     if rules.only_allowed_nodes:
         allowed.check(tree, rules.functions)
     references = Resolver(tenant, rules).resolve(tree)
-    generators.check(tree, rules.max_generated)
+    growth.check(tree, generators.check(tree, rules.max_generated), rules.max_value_bytes)
     tables = [reference.table for reference in references if reference.table is not None]
     rewritten: exp.Query = rewrite.rewrite(tree, references, tenant, user_id, rules)
     text = sqltext.generate(rewritten)

@@ -26,23 +26,28 @@ _SECONDS = {
     "YEAR": 365 * 86_400.0,
     "ISOYEAR": 364 * 86_400.0,
 }
-_GENERATORS = (exp.GenerateSeries, exp.GenerateDateArray, exp.GenerateTimestampArray)
+GENERATORS = (exp.GenerateSeries, exp.GenerateDateArray, exp.GenerateTimestampArray)
 
 
-def check(tree: exp.Query, most: int) -> None:
-    """Raise Denied when the query may make more than ``most`` rows without reading any."""
+def check(tree: exp.Query, most: int) -> Mapping[int, int]:
+    """Raise Denied when the query may make more than ``most`` rows without reading any.
+
+    Returns the rows that each query in it makes, by the id of its node.
+    """
     loose = 1
-    for call in tree.find_all(*_GENERATORS, exp.Array):
+    for call in tree.find_all(*GENERATORS, exp.Array):
         if not isinstance(call.parent, exp.Unnest):
-            loose = max(loose, _array(call))
+            loose = max(loose, array_length(call))
     sizes = _Sizes(loose, most)
     sizes.query(tree, {})
+    return sizes.made
 
 
 class _Sizes:
     def __init__(self, loose: int, most: int) -> None:
         self._loose = loose
         self._most = most
+        self.made: dict[int, int] = {}
 
     def query(self, node: exp.Expr, outer: Mapping[str, int]) -> int:
         ctes = dict(outer)
@@ -59,6 +64,7 @@ class _Sizes:
             size = 1
         if size > self._most:
             raise Denied("generator", f"The query makes more than {self._most} rows by itself; use smaller arrays.")
+        self.made[id(node)] = max(size, self.made.get(id(node), 1))
         return size
 
     def _select(self, node: exp.Select, ctes: Mapping[str, int]) -> int:
@@ -104,8 +110,8 @@ class _Sizes:
             if isinstance(node, exp.Query):
                 most = max(most, self.query(node, ctes))
                 continue
-            if isinstance(node, (*_GENERATORS, exp.Array)):
-                most = max(most, _array(node))
+            if isinstance(node, (*GENERATORS, exp.Array)):
+                most = max(most, array_length(node))
             elif isinstance(node, exp.Unnest):
                 most = max(most, *(self._unnested(array, ctes) for array in node.expressions))
             stack.extend(node.iter_expressions())
@@ -139,14 +145,15 @@ def _product(sizes: Iterable[int]) -> int:
     return result
 
 
-def _array(node: exp.Expr) -> int:
+def array_length(node: exp.Expr) -> int:
+    """Return the elements that an array literal or a generator makes at most; raise Denied where that is open."""
     if isinstance(node, exp.Array):
         return max(1, len(node.expressions))
     bounds = [node.args.get("start"), node.args.get("end")]
     if isinstance(node, exp.GenerateSeries):
         step = node.args.get("step")
-        each = 1.0 if step is None else _number(step)
-        start, end = (_number(bound) for bound in bounds)
+        each = 1.0 if step is None else number(step)
+        start, end = (number(bound) for bound in bounds)
     else:
         each = _step(node.args.get("step"))
         start, end = (_moment(bound) for bound in bounds)
@@ -159,14 +166,15 @@ def _array(node: exp.Expr) -> int:
     return int(min(max(1.0, (end - start) / each + 1), _MOST))
 
 
-def _number(node: exp.Expr | None) -> float | None:
+def number(node: exp.Expr | None) -> float | None:
+    """Return the number that the text alone determines, or None."""
     if isinstance(node, exp.Paren | exp.Cast):
-        return _number(node.this)
+        return number(node.this)
     if isinstance(node, exp.Neg):
-        value = _number(node.this)
+        value = number(node.this)
         return None if value is None else -value
     if isinstance(node, exp.Add | exp.Sub | exp.Mul | exp.Div):
-        left, right = _number(node.this), _number(node.expression)
+        left, right = number(node.this), number(node.expression)
         if left is None or right is None:
             return None
         if isinstance(node, exp.Div):
@@ -191,7 +199,7 @@ def _moment(node: exp.Expr | None) -> float | None:
     ):
         return None if node.args.get("expressions") else _moment(node.this)
     if isinstance(node, exp.DateAdd | exp.DateSub | exp.TimestampAdd | exp.TimestampSub):
-        start, count = _moment(node.this), _number(node.expression)
+        start, count = _moment(node.this), number(node.expression)
         unit = _SECONDS.get(str(node.text("unit")).upper())
         if start is None or count is None or unit is None:
             return None
@@ -199,7 +207,7 @@ def _moment(node: exp.Expr | None) -> float | None:
         seconds = count * unit * (1.12 if unit >= _SECONDS["MONTH"] else 1.0)
         return start + seconds if isinstance(node, exp.DateAdd | exp.TimestampAdd) else start - seconds
     if isinstance(node, exp.DateFromParts):
-        parts = [_number(node.args.get(name)) for name in ("year", "month", "day")]
+        parts = [number(node.args.get(name)) for name in ("year", "month", "day")]
         if None in parts:
             return None
         return _civil("-".join(f"{int(part or 0):02d}" for part in parts).rjust(10, "0"))
@@ -221,5 +229,5 @@ def _step(node: exp.Expr | None) -> float | None:
         return _SECONDS["DAY"]
     if not isinstance(node, exp.Interval):
         return None
-    count, unit = _number(node.this), _SECONDS.get(str(node.text("unit")).upper())
+    count, unit = number(node.this), _SECONDS.get(str(node.text("unit")).upper())
     return None if count is None or unit is None else count * unit

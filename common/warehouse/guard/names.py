@@ -15,6 +15,9 @@ from common.warehouse.readable_tables import SharedTable
 _TABLE = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?")
 _ALIAS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MAX_NAME = 300
+# Of the views that describe a dataset, those that name tables and columns and nothing else.
+METADATA = frozenset({"TABLES", "COLUMNS", "COLUMN_FIELD_PATHS"})
+_METADATA_SCHEMA = "INFORMATION_SCHEMA"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +32,19 @@ class RealTable:
     @property
     def alias(self) -> str:
         """The name that its columns are qualified with when the query gives none."""
-        return self.name.rstrip("*").replace("-", "_")
+        return self.name.rsplit(".", 1)[-1].rstrip("*").replace("-", "_")
+
+    @property
+    def metadata(self) -> bool:
+        """True if it is a view that describes the tenant's own dataset."""
+        return self.name.startswith(f"{_METADATA_SCHEMA}.")
 
 
 def real_table(parts: list[str], tenant: Tenant, rules: Rules) -> RealTable:
     """Return the table that a path of one to three parts names, by exact case, or raise Denied."""
-    upper = [part.upper() for part in parts]
-    if any(part.startswith("INFORMATION_SCHEMA") for part in upper) or upper[-1].startswith("__"):
-        raise Denied("metadata", "Metadata views may not be queried; use the tools that list and describe tables.")
+    parts = _metadata_parts(parts, tenant)
+    if parts[-1].startswith("__"):
+        raise _metadata_refusal(tenant)
     if len(parts) > 3:
         raise Denied("table_name", "A table path has at most three parts: project.dataset.table.")
     name, dataset = parts[-1], parts[-2] if len(parts) > 1 else tenant.dataset
@@ -53,8 +61,31 @@ def real_table(parts: list[str], tenant: Tenant, rules: Rules) -> RealTable:
     path = f"{project}.{dataset}.{name}"
     if dataset == tenant.organizations_dataset:
         return RealTable(path, dataset, name, _shared(name, rules))
-    _own_name(name)
+    if not name.startswith(f"{_METADATA_SCHEMA}."):
+        _own_name(name)
     return RealTable(path, dataset, name, None)
+
+
+def _metadata_parts(parts: list[str], tenant: Tenant) -> list[str]:
+    """Return a path with the view of a dataset's description as its one last part; raise Denied unless it is own."""
+    upper = [part.upper() for part in parts]
+    if not any(part.startswith(_METADATA_SCHEMA) for part in upper):
+        return parts
+    start = next(index for index, part in enumerate(upper) if part.startswith(_METADATA_SCHEMA))
+    view = ".".join(upper[start:])
+    before = parts[:start] or [tenant.dataset]
+    own = before in ([tenant.dataset], [tenant.project_id, tenant.dataset])
+    if not own or view not in {f"{_METADATA_SCHEMA}.{each}" for each in METADATA}:
+        raise _metadata_refusal(tenant)
+    return [*before, view]
+
+
+def _metadata_refusal(tenant: Tenant) -> Denied:
+    return Denied(
+        "metadata",
+        f"Of metadata, {tenant.dataset}.{_METADATA_SCHEMA}.{', '.join(sorted(METADATA))} may be queried; use the tools "
+        "that list and describe tables for the rest.",
+    )
 
 
 def _shared(name: str, rules: Rules) -> SharedTable | None:

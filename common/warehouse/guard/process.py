@@ -4,18 +4,31 @@ import contextlib
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from typing import Any, Self
 
 from common.warehouse.guard import pipe
 
-_BOOT = "import sys; sys.path[:] = sys.argv[1:]; from common.warehouse.guard.worker import serve; serve()"
+# Many times what most decisions take; what takes longer is heavy.
+FIRST_SECONDS = 0.05
+# Below the process that answers requests from its first instruction: a start costs more than most decisions.
+_NICENESS = 5
+_BOOT = (
+    f"import os, sys; os.nice({_NICENESS}); sys.path[:] = sys.argv[1:]; "
+    "from common.warehouse.guard.worker import serve; serve()"
+)
 
 
 class WorkerGoneError(Exception):
     """The worker ended, or sent what is not a frame."""
+
+
+class OutOfBudgetError(WorkerGoneError):
+    """The worker ended because its CPU time was over."""
 
 
 class Worker:
@@ -49,11 +62,33 @@ class Worker:
             self._read(time.monotonic() + seconds)
             self._ready = True
 
-    def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """Send a request and return the answer; TimeoutError when the time is over, WorkerGoneError when it died."""
+    def ask(
+        self, request: dict[str, Any], seconds: float, on_slow: Callable[[], None] = lambda: None
+    ) -> dict[str, Any]:
+        """Send a request and return the answer; ``on_slow`` is called once it is there, or takes its time.
+
+        Raises TimeoutError when the time on the clock is over, OutOfBudgetError when the worker's CPU time is, and
+        WorkerGoneError when it ended otherwise.
+        """
         deadline = time.monotonic() + seconds
-        self._write(pipe.encode(request), deadline)
-        return self._read(deadline)
+        try:
+            self._write(pipe.encode(request), deadline)
+            with contextlib.suppress(TimeoutError):
+                _wait(self._from, select.POLLIN, time.monotonic() + FIRST_SECONDS)
+            on_slow()
+            return self._read(deadline)
+        except WorkerGoneError as error:
+            if self._ended_by(signal.SIGPROF, deadline):
+                raise OutOfBudgetError from error
+            raise
+
+    def pause(self) -> None:
+        """Let the process stand still; nothing happens where it has ended."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it run on."""
+        self._process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
         """Kill the process and wait for its end."""
@@ -63,6 +98,12 @@ class Worker:
                 with contextlib.suppress(OSError):
                     stream.close()
         self._process.wait()
+
+    def _ended_by(self, ending: signal.Signals, deadline: float) -> bool:
+        try:
+            return self._process.wait(max(0.0, deadline - time.monotonic())) == -ending
+        except subprocess.TimeoutExpired:
+            return False
 
     def __enter__(self) -> Self:
         return self

@@ -217,10 +217,19 @@ class Resolver:
                     raise Denied("time_travel", f"FOR SYSTEM_TIME may not be used on shared table {table.name}.")
                 if sample is not None:
                     raise Denied("sample", f"TABLESAMPLE may not be used on shared table {table.name}.")
-            source = Source("shared" if table.shared else "own", table.shared)
+            if table.metadata:
+                self._described(node, parts)
+            source = Source("shared" if table.shared else "own", table.shared, table.path)
             self.references.append(Reference(node, "real", table))
             self._name(node.args.get("alias"), scope, source, table.alias)
         return source
+
+    def _described(self, node: exp.Table, parts: list[str]) -> None:
+        self._plain(node, "a metadata view")
+        alias = node.args.get("alias")
+        # The parser gives these views an alias of its own: a name that no query can write.
+        if alias is not None and alias.name == ".".join(parts) and "." in alias.name:
+            node.set("alias", None)
 
     def _plain(self, node: exp.Table, what: str) -> None:
         if node.args.get("version") is not None or node.args.get("sample") is not None:
@@ -235,12 +244,13 @@ class Resolver:
                     self._expression(child, scope)
 
     def _expression(self, node: exp.Expr, scope: Scope) -> None:
-        for child in _until_queries(node):
+        for child in until_queries(node):
             if isinstance(child, exp.Query) and not isinstance(child, exp.Table):
                 self._query(child, scope)
             elif isinstance(child, exp.Identifier):
                 names.check_identifier(child.name)
             elif isinstance(child, exp.Column):
+                self._shorten(child, scope)
                 star = isinstance(child.this, exp.Star)
                 parts = [part.name for part in child.parts if not isinstance(part, exp.Star)]
                 if parts and not (star and len(parts) == 1):
@@ -250,12 +260,31 @@ class Resolver:
                 for item in child.args.get("except_") or []:
                     self._column([qualifier.name, item.name] if qualifier is not None else [item.name], scope)
 
+    def _shorten(self, column: exp.Column, scope: Scope) -> None:
+        """Name the table of ``dataset.table.column`` as BigQuery does: by the last part of its path."""
+        parts: list[exp.Expr] = list(column.parts)
+        # Before a subscript the parser keeps a quoted path as one name.
+        parts[:1] = [exp.to_identifier(name, quoted=True) for name in parts[0].name.split(".")]
+        path = [part.name for part in parts]
+        if len(parts) < 3 or scope.find(path[0]) is not None:
+            return
+        for length, whole in ((3, path[:3]), (2, [self.tenant.project_id, *path[:2]])):
+            found = scope.names_of(".".join(whole))
+            # The parser takes the star behind a quoted path for a name, and forgets its EXCEPT.
+            if len(found) == 1 and len(parts) > length and (path[-1] != "*" or isinstance(parts[-1], exp.Star)):
+                rest = [*reversed(parts[length:]), exp.to_identifier(found[0]), None, None, None]
+                for key, part in zip(("this", "table", "db", "catalog"), rest, strict=False):
+                    column.set(key, part)
+                return
+        if path[0] in (self.tenant.project_id, self.tenant.dataset, self.tenant.organizations_dataset):
+            raise Denied("name", f"Write alias.column instead of {'.'.join(path)}, with the alias of a table in FROM.")
+
     def _column(self, parts: list[str], scope: Scope) -> None:
         if self.columns and self.rules.restrict_columns:
             check_column(parts, scope)
 
 
-def _until_queries(root: exp.Expr) -> Iterator[exp.Expr]:
+def until_queries(root: exp.Expr) -> Iterator[exp.Expr]:
     """Yield the nodes of an expression, and the queries inside it without what is in them."""
     stack = [root]
     while stack:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from common.limits import MAX_RESULT_ROWS
+from common.limits import MAX_RESULT_BYTES, MAX_RESULT_ROWS
 from common.warehouse.guard.functions import FUNCTIONS
 
 MAX_SQL_BYTES = 16 * 1024
@@ -10,6 +10,8 @@ MAX_NESTING = 40
 MAX_TYPE_NESTING = 6
 MAX_TABLES = 20
 MAX_GENERATED = 1_000_000
+# No single value may be larger than a whole result.
+MAX_VALUE_BYTES = MAX_RESULT_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class Rules:
     max_type_nesting: int = MAX_TYPE_NESTING
     max_tables: int = MAX_TABLES
     max_generated: int = MAX_GENERATED
+    max_value_bytes: int = MAX_VALUE_BYTES
     max_rows: int = MAX_RESULT_ROWS
     functions: frozenset[str] = FUNCTIONS
     match_project: bool = True

@@ -18,6 +18,8 @@ class Source:
 
     kind: SourceKind
     shared: SharedTable | None = None
+    # project.dataset.table, where it is a table.
+    path: str | None = None
 
 
 @dataclass(slots=True)
@@ -44,6 +46,14 @@ class Scope:
             if source is not None:
                 return source
         return None
+
+    def names_of(self, path: str) -> list[str]:
+        """The names that columns use for the table of this path, in the nearest scope that reads it."""
+        for scope in self.chain():
+            names = [name for name, source in scope.sources.items() if source.path == path]
+            if names:
+                return names
+        return []
 
     def add(self, name: str | None, source: Source) -> None:
         """Make a FROM item visible to what follows it."""

@@ -24,11 +24,15 @@ _LITERALS = frozenset(
 )
 
 
-def gate(sql: str, rules: Rules) -> list[Token]:
-    """Return the tokens of a text that is worth parsing, without a trailing semicolon; otherwise raise Denied."""
+def check_text(sql: str, rules: Rules) -> None:
+    """Raise Denied at a text that is too long to be read, or has control characters."""
     if len(sql.encode("utf-8", "surrogatepass")) > rules.max_bytes:
         raise Denied("too_long", f"The query is longer than {rules.max_bytes} bytes; shorten it.")
     _characters(sql)
+
+
+def gate(sql: str, rules: Rules) -> list[Token]:
+    """Return the tokens of a text that is worth parsing, without a trailing semicolon; otherwise raise Denied."""
     tokens = sqltext.tokenize(sql)
     while tokens and tokens[-1].token_type is TokenType.SEMICOLON:
         tokens.pop()

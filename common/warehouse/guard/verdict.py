@@ -31,6 +31,7 @@ DenialCode = Literal[
     "column",
     "too_many_tables",
     "generator",
+    "value_size",
     "limit",
     "unverified",
     "timeout",

@@ -1,4 +1,4 @@
-"""What a query means: names resolved, stars expanded, every expression typed as GoogleSQL types it."""
+"""The meaning of a query: names resolved, stars expanded, every expression typed as GoogleSQL types it."""
 
 import re
 from collections.abc import Iterable
@@ -13,7 +13,8 @@ from sqlglot.optimizer.scope import traverse_scope
 from sqlglot.schema import MappingSchema
 
 from local.emulators.bigquery.errors import invalid_query, unsupported
-from local.emulators.bigquery.store import META, Store, TableId
+from local.emulators.bigquery.rewrite_json import open_paths
+from local.emulators.bigquery.store import EVERY_COLUMN, META, Store, TableId
 from local.emulators.bigquery.types import Field, field_from_type
 
 _INFORMATION_TYPES = {"ordinal_position": "INT64", "clustering_ordinal_position": "INT64", "creation_time": "TIMESTAMP"}
@@ -52,6 +53,8 @@ def analyze(query: exp.Query, store: Store, tables: Iterable[TableId]) -> Analys
             query.copy(), schema=schema, dialect="bigquery", quote_identifiers=False, validate_qualify_columns=True
         )
         tree = annotate_types(qualified, schema=schema, dialect="bigquery")
+        if open_paths(tree):
+            tree = annotate_types(tree, schema=schema, dialect="bigquery")
     except (OptimizeError, SchemaError) as error:
         raise invalid_query(_resolution_message(str(error))) from error
     except (AssertionError, ValueError, KeyError, AttributeError) as error:
@@ -166,6 +169,9 @@ def _columns(tree: exp.Query) -> dict[TableId, set[str]]:
         }
         for table_id in sources.values():
             read.setdefault(table_id, set())
+        for row in scope.find_all(exp.TableColumn):
+            if row.name in sources:
+                read[sources[row.name]].add(EVERY_COLUMN)
         for column in scope.columns:
             if column.table in sources:
                 read[sources[column.table]].add(column.name.lower())

@@ -36,7 +36,7 @@ def _coercible(node: exp.Expr, wanted: str) -> bool:
 
 
 def comparable(a: exp.Expr, b: exp.Expr) -> bool:
-    """Whether GoogleSQL compares the two without a cast; what the annotator does not know passes."""
+    """Return true if GoogleSQL compares the two without a cast. Unknown types pass."""
     first, second = kind(a), kind(b)
     if "UNKNOWN" in (first, second) or "NULL" in (first, second) or first == second:
         return True

@@ -61,4 +61,4 @@ def access_denied(message: str) -> BigQueryError:
 
 def unsupported(what: str) -> BigQueryError:
     """Something BigQuery can do and this emulator cannot: said, never approximated."""
-    return BigQueryError(501, "notImplemented", f"The local BigQuery emulator does not support {what}")
+    return BigQueryError(501, "notImplemented", f"Not supported by the local emulator: {what}")

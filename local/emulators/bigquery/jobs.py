@@ -14,7 +14,10 @@ from local.emulators.bigquery.query import Engine, Request, Result
 from local.emulators.bigquery.seams import Seams
 from local.emulators.bigquery.store import Store, now_ms
 
-RETAINED = 1_000
+# So many jobs are remembered, and fewer where their results are long: memory stays flat whatever is asked for.
+RETAINED = 200
+RETAINED_ROWS = 100_000
+ALWAYS_RETAINED = 20
 
 
 class Job:
@@ -74,6 +77,10 @@ class Job:
         if self.timer is not None:
             self.timer.cancel()
 
+    @property
+    def row_count(self) -> int:
+        return len(self.result.rows) if self.result is not None else 0
+
     def resource(self) -> dict[str, Any]:
         """The job as the API shows it."""
         kind = "LOAD" if "load" in self.configuration else "QUERY"
@@ -96,6 +103,8 @@ class Job:
 
     def _statistics(self) -> dict[str, Any]:
         statistics: dict[str, Any] = {"creationTime": str(self.created), "startTime": str(self.created)}
+        # One slot works for it, as long as it runs.
+        statistics["totalSlotMs"] = str((self.ended if self.done.is_set() else now_ms()) - self.created)
         if self.done.is_set():
             statistics["endTime"] = str(self.ended)
         if self.result is not None:
@@ -128,7 +137,7 @@ def query_statistics(project: str, result: Result, dry_run: bool) -> dict[str, A
 
 
 class Jobs:
-    """Starts jobs and remembers the last thousand."""
+    """Starts jobs and remembers the last ones with their results."""
 
     def __init__(self, store: Store, seams: Seams) -> None:
         self._store, self._seams = store, seams
@@ -196,8 +205,9 @@ class Jobs:
             if job.id in self._jobs:
                 raise duplicate(f"Job {self._store.project}:{job.location}.{job.id}")
             self._jobs[job.id] = job
-            while len(self._jobs) > RETAINED:
-                self._jobs.popitem(last=False)
+            rows = sum(each.row_count for each in self._jobs.values())
+            while len(self._jobs) > RETAINED or (rows > RETAINED_ROWS and len(self._jobs) > ALWAYS_RETAINED):
+                rows -= self._jobs.popitem(last=False)[1].row_count
 
     def get(self, job_id: str) -> Job:
         with self._lock:
@@ -242,5 +252,5 @@ def query_request(configuration: dict[str, Any], store: Store) -> Request:
 
 
 def seconds(milliseconds: Any, default: float) -> float:
-    """How long a call waits for its job, from a timeoutMs."""
+    """The seconds that a call waits for its job, from a timeoutMs."""
     return default if milliseconds in (None, "") else max(0, int(milliseconds)) / 1000

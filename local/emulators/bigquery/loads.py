@@ -25,7 +25,7 @@ _DISPOSITIONS = ("WRITE_APPEND", "WRITE_TRUNCATE", "WRITE_EMPTY")
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a load job stored."""
+    """The result of a load job."""
 
     rows: int
     bytes: int

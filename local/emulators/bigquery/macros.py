@@ -19,8 +19,55 @@ _MACROS = (
        WHEN x = trunc(x) AND abs(x) < 1e15 THEN CAST(CAST(x AS BIGINT) AS VARCHAR) ELSE CAST(x AS VARCHAR) END""",
     """bq_numeric_text(x) AS CASE WHEN x = trunc(x) THEN CAST(CAST(x AS DECIMAL(38,0)) AS VARCHAR)
        ELSE rtrim(CAST(x AS VARCHAR), '0') END""",
-    """bq_json_text(j) AS CASE WHEN json_type(j) = 'VARCHAR' THEN json_extract_string(j, '$')
+    """bq_json_scalar(j) AS json_extract_string(j, '$')""",
+    """bq_json_double(j) AS CASE WHEN json_type(j) IN ('BIGINT', 'UBIGINT', 'DOUBLE')
+       THEN TRY_CAST(bq_json_scalar(j) AS DOUBLE) END""",
+    """bq_whole(x) AS CASE WHEN x = trunc(x) AND abs(x) < 9.2e18 THEN TRY_CAST(x AS BIGINT) END""",
+    """bq_safe_json_text(j) AS CASE WHEN json_type(j) = 'VARCHAR' THEN bq_json_scalar(j) END""",
+    """bq_safe_json_integer(j) AS CASE WHEN json_type(j) = 'DOUBLE' THEN bq_whole(bq_json_double(j))
+       WHEN json_type(j) IN ('BIGINT', 'UBIGINT') THEN TRY_CAST(bq_json_scalar(j) AS BIGINT) END""",
+    """bq_safe_json_float(j) AS bq_json_double(j)""",
+    """bq_safe_json_boolean(j) AS CASE WHEN json_type(j) = 'BOOLEAN' THEN bq_json_scalar(j) = 'true' END""",
+    """bq_json_text(j) AS CASE WHEN j IS NULL OR bq_safe_json_text(j) IS NOT NULL THEN bq_safe_json_text(j)
        ELSE error('The provided JSON input is not a string') END""",
+    """bq_json_integer(j) AS CASE WHEN j IS NULL OR bq_safe_json_integer(j) IS NOT NULL THEN bq_safe_json_integer(j)
+       ELSE error('The provided JSON input is not an integer') END""",
+    """bq_json_float(j) AS CASE WHEN j IS NULL OR bq_json_double(j) IS NOT NULL THEN bq_json_double(j)
+       ELSE error('The provided JSON input is not a number') END""",
+    """bq_json_boolean(j) AS CASE WHEN j IS NULL OR bq_safe_json_boolean(j) IS NOT NULL THEN bq_safe_json_boolean(j)
+       ELSE error('The provided JSON input is not a boolean') END""",
+    """bq_lax_string(j) AS CASE WHEN json_type(j) = 'DOUBLE' THEN bq_float_text(bq_json_double(j))
+       WHEN json_type(j) IN ('VARCHAR', 'BOOLEAN', 'BIGINT', 'UBIGINT') THEN bq_json_scalar(j) END""",
+    """bq_rounded(x) AS CASE WHEN abs(x) < 9.2e18 THEN TRY_CAST(round(x) AS BIGINT) END""",
+    """bq_lax_integer(j) AS CASE json_type(j) WHEN 'BOOLEAN' THEN CAST(bq_json_scalar(j) = 'true' AS BIGINT)
+       WHEN 'DOUBLE' THEN bq_rounded(bq_json_double(j))
+       WHEN 'BIGINT' THEN TRY_CAST(bq_json_scalar(j) AS BIGINT)
+       WHEN 'UBIGINT' THEN TRY_CAST(bq_json_scalar(j) AS BIGINT)
+       WHEN 'VARCHAR' THEN coalesce(bq_safe_integer(bq_json_scalar(j)),
+       bq_rounded(TRY_CAST(bq_json_scalar(j) AS DOUBLE))) END""",
+    """bq_lax_float(j) AS CASE WHEN json_type(j) = 'VARCHAR' THEN TRY_CAST(bq_json_scalar(j) AS DOUBLE)
+       ELSE bq_json_double(j) END""",
+    """bq_lax_boolean(j) AS CASE json_type(j) WHEN 'BOOLEAN' THEN bq_json_scalar(j) = 'true'
+       WHEN 'VARCHAR' THEN bq_safe_boolean(bq_json_scalar(j)) ELSE bq_json_double(j) <> 0 END""",
+    """bq_json_keys(j, depth) AS CASE WHEN j IS NOT NULL THEN coalesce((
+       SELECT list(DISTINCT name ORDER BY name) FROM (
+       SELECT substr(regexp_replace(fullkey, '"([^".]*)"', '\\1', 'g'), 3) AS name,
+       regexp_replace(fullkey, '"[^"]*"', 'q', 'g') AS shape FROM json_tree(j) WHERE key IS NOT NULL)
+       WHERE NOT contains(shape, '[') AND length(shape) - length(replace(shape, '.', '')) <= depth), []) END""",
+    """bq_json_query_array(j, p) AS CASE WHEN json_type(j, p) = 'ARRAY' THEN CAST(json_extract(j, p) AS JSON[]) END""",
+    """bq_json_value_array(j, p) AS CASE WHEN len(list_filter(bq_json_query_array(j, p),
+       lambda e: json_type(e) IN ('OBJECT', 'ARRAY'))) = 0
+       THEN list_transform(bq_json_query_array(j, p), lambda e: json_extract_string(e, '$')) END""",
+    """bq_same_length(a, b) AS CASE WHEN len(a) <> len(b)
+       THEN error('Array length mismatch: ' || len(a) || ' and ' || len(b))
+       WHEN len(list_filter(a, lambda e: e IS NULL)) + len(list_filter(b, lambda e: e IS NULL)) > 0
+       THEN error('NULL array element') ELSE a IS NOT NULL AND b IS NOT NULL END""",
+    """bq_euclidean_distance(a, b) AS CASE WHEN bq_same_length(a, b)
+       THEN list_distance(CAST(a AS DOUBLE[]), CAST(b AS DOUBLE[])) END""",
+    """bq_cosine_distance(a, b) AS CASE WHEN NOT bq_same_length(a, b) THEN NULL
+       WHEN list_sum(list_transform(a, lambda e: abs(e))) = 0 OR list_sum(list_transform(b, lambda e: abs(e))) = 0
+       THEN error('Cannot compute cosine distance against zero vector')
+       ELSE list_cosine_distance(CAST(a AS DOUBLE[]), CAST(b AS DOUBLE[])) END""",
     """bq_json_value(j, p) AS CASE WHEN json_valid(j) THEN
        (CASE WHEN json_type(j, p) IN ('OBJECT', 'ARRAY') THEN NULL ELSE json_extract_string(j, p) END) END""",
     """bq_substr(s, p) AS substring(s, CASE WHEN p = 0 OR p < -length(s) THEN 1 ELSE p END)""",

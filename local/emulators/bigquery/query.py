@@ -12,13 +12,20 @@ from sqlglot import exp
 from local.emulators.bigquery import dml, parameters
 from local.emulators.bigquery.analysis import Output, analyze
 from local.emulators.bigquery.checks import check
-from local.emulators.bigquery.errors import BigQueryError, invalid_query
+from local.emulators.bigquery.errors import BigQueryError, invalid_query, unsupported
 from local.emulators.bigquery.rewrite import to_duckdb
 from local.emulators.bigquery.statement import parse
 from local.emulators.bigquery.store import Store, TableId
 from local.emulators.bigquery.types import Field, field_from_duckdb
 
 _PLANS = 512
+# GoogleSQL is checked before; what DuckDB cannot read after that is the translation's fault.
+_NOT_TRANSLATED = (
+    duckdb.ParserException,
+    duckdb.CatalogException,
+    duckdb.NotImplementedException,
+    duckdb.InternalException,
+)
 MINIMUM_BILLED = 10 * 1024 * 1024
 
 
@@ -49,7 +56,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Result:
-    """What a query gave: result columns and rows, or the number of rows that DML changed."""
+    """The result of a query: result columns and rows, or the number of rows that DML changed."""
 
     kind: str
     fields: tuple[Field, ...]
@@ -88,6 +95,8 @@ class Engine:
             if plan.target is not None:
                 return self._change(plan, plan.target, arguments, processed, cursor)
             return self._select(plan, arguments, processed, cursor)
+        except _NOT_TRANSLATED as error:
+            raise unsupported(f"this query ({_message(error)})") from error
         except duckdb.Error as error:
             raise invalid_query(_message(error)) from error
         finally:
@@ -101,7 +110,13 @@ class Engine:
             if known is not None:
                 self._plans.move_to_end(key)
                 return known
-        plan = compile_plan(request.sql, self.store, request.default_dataset, types)
+        try:
+            plan = compile_plan(request.sql, self.store, request.default_dataset, types)
+        except (BigQueryError, duckdb.Error):
+            raise
+        except Exception as error:
+            # The parser or a rewrite has met what it does not know: the query may well be BigQuery's.
+            raise unsupported(f"this query ({type(error).__name__})") from error
         with self._plans_lock:
             self._plans[key] = plan
             while len(self._plans) > _PLANS:

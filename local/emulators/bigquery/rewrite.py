@@ -5,7 +5,7 @@ from collections.abc import Callable
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, UnsupportedError
 
-from local.emulators.bigquery import rewrite_arrays, rewrite_time
+from local.emulators.bigquery import pivot, rewrite_arrays, rewrite_json, rewrite_time
 from local.emulators.bigquery.errors import unsupported
 from local.emulators.bigquery.nodes import call, cast, kind, number, string, typed_like
 from local.emulators.bigquery.store import CATALOG
@@ -15,6 +15,7 @@ Rule = Callable[..., exp.Expr | None]
 
 def to_duckdb(tree: exp.Expr) -> str:
     """The DuckDB SQL of an annotated tree; refuses what has no faithful form."""
+    pivot.rename(tree)
     rewrite(tree)
     for table in tree.find_all(exp.Table):
         if table.db:
@@ -49,7 +50,7 @@ def _literal(node: exp.Literal) -> exp.Expr | None:
 
 
 def _in_numeric_context(node: exp.Expr) -> bool:
-    """Whether a floating literal meets a NUMERIC, to which GoogleSQL coerces it exactly."""
+    """Return true if a floating literal meets a NUMERIC, to which GoogleSQL coerces it exactly."""
     child: exp.Expr = node
     parent = node.parent
     while isinstance(parent, exp.Paren | exp.Neg | exp.If | exp.Case | exp.Coalesce):
@@ -223,7 +224,7 @@ def _string_of(node: exp.String) -> exp.Expr | None:
         raise unsupported("STRING with a time zone")
     source = kind(node.this)
     if source == "JSON":
-        return call("bq_json_text", node.this)
+        return rewrite_json.text_of(node)
     return call("bq_timestamp_text", node.this) if source == "TIMESTAMP" else cast(node.this, "STRING")
 
 
@@ -331,4 +332,5 @@ _RULES: dict[type[exp.Expr], Rule] = {
     exp.SafeMultiply: _checked("safe_multiply"),
     **rewrite_time.RULES,
     **rewrite_arrays.RULES,
+    **rewrite_json.RULES,
 }

@@ -9,7 +9,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
-from local.emulators.bigquery import functions
+from local.emulators.bigquery import functions, unpivot
 from local.emulators.bigquery.errors import invalid, invalid_query, unsupported
 from local.emulators.bigquery.store import META, Store, TableId
 from local.emulators.bigquery.types import field_from_resource
@@ -38,6 +38,7 @@ def parse(sql: str, store: Store, default_dataset: str | None, parameters: Mappi
     kind = _kind(tree)
     functions.check(sql, tree)
     _refuse_clauses(tree)
+    unpivot.rewrite(tree)
     tables = _resolve_tables(tree, store, default_dataset)
     used = _type_parameters(tree, parameters)
     _name_array_members(tree)
@@ -86,8 +87,6 @@ def _refuse_clauses(tree: exp.Expr) -> None:
             raise unsupported("FOR SYSTEM_TIME AS OF")
         if isinstance(node, exp.Command | exp.MatchRecognize | exp.Lateral):
             raise unsupported(node.key.upper())
-        if isinstance(node, exp.Pivot) and node.args.get("unpivot"):
-            raise unsupported("UNPIVOT")
         if isinstance(node, exp.With) and node.args.get("recursive"):
             raise unsupported("WITH RECURSIVE")
         if isinstance(node, exp.DataType) and node.this in (exp.DataType.Type.BIGDECIMAL, exp.DataType.Type.INTERVAL):
@@ -107,7 +106,7 @@ def _resolve_tables(tree: exp.Expr, store: Store, default_dataset: str | None) -
 
 
 def _is_cte(table: exp.Table) -> bool:
-    """Whether a WITH of the table's own or an enclosing query defines the name."""
+    """Return true if a WITH of this query or an enclosing one defines the name."""
     node: exp.Expr | None = table
     name = table.name.lower()
     while node is not None:

@@ -2,13 +2,15 @@
 
 import contextlib
 import json
+import os
+import shutil
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 import duckdb
@@ -17,7 +19,9 @@ from local.emulators.bigquery import macros
 from local.emulators.bigquery.errors import BigQueryError, access_denied, duplicate, invalid, not_found, unsupported
 from local.emulators.bigquery.types import Field, bytes_sql, fields_from_schema
 
+EVERY_COLUMN = "*"
 CATALOG = "store"
+_SCRATCH = "bigquery-emulator-"
 META = '"$emulator"'
 _MEMORY = "512MB"
 _INFORMATION = {
@@ -58,6 +62,18 @@ class Table:
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
 
+def _remove_leftovers() -> None:
+    """Remove the scratch folders of emulators that were killed."""
+    for folder in Path(gettempdir()).glob(f"{_SCRATCH}*"):
+        owner = folder.name.removeprefix(_SCRATCH).partition("-")[0]
+        try:
+            os.kill(int(owner), 0)  # Asks only whether the process is there.
+        except ProcessLookupError:
+            shutil.rmtree(folder, ignore_errors=True)
+        except (ValueError, OSError):
+            continue
+
+
 def now_ms() -> int:
     return int(time.time() * 1000)
 
@@ -76,7 +92,8 @@ class Store:
         self.version = 0
         self._tables: dict[str, dict[str, Table]] = defaultdict(dict)
         self._catalog_lock = threading.RLock()
-        self._scratch = TemporaryDirectory(prefix="bigquery-emulator-")
+        _remove_leftovers()
+        self._scratch = TemporaryDirectory(prefix=f"{_SCRATCH}{os.getpid()}-")
         self.scratch = Path(self._scratch.name)
         self._connection = duckdb.connect(":memory:")
         if directory is not None:
@@ -321,7 +338,8 @@ class Store:
     def bytes_of(self, table: Table, columns: Iterable[str], cursor: duckdb.DuckDBPyConnection) -> int:
         """The logical bytes of the named columns (lower case), measured once per version of the rows."""
         widths = table.widths
-        wanted = sorted(set(columns))
+        named = set(columns)
+        wanted = sorted(f.name.lower() for f in table.fields) if EVERY_COLUMN in named else sorted(named)
         unknown = [f for f in table.fields if f.name.lower() in wanted and f.name.lower() not in widths]
         if unknown:
             sums = ", ".join("coalesce(sum(" + bytes_sql(f'"{f.name}"', f) + "), 0)" for f in unknown)

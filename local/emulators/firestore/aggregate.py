@@ -10,7 +10,7 @@ _INT64 = 2**63
 
 
 def scan_limit(aggregations: Sequence[Message]) -> int | None:
-    """How many documents suffice for these aggregations, None for all."""
+    """The number of documents that suffice for these aggregations. Returns None for all."""
     limits = [
         aggregation.count.up_to.value
         for aggregation in aggregations

@@ -62,7 +62,7 @@ class Plan:
     end: Cursor | None
 
     def admits(self, document: Document) -> bool:
-        """Whether the document is in the result, before offset and limit."""
+        """Return true if the document is in the result, before offset and limit."""
         return (
             self.matches(document)
             and all(document.key(order.path) is not None for order in self.orders)

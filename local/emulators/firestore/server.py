@@ -23,7 +23,7 @@ class FirestoreEmulator:
 
     @property
     def host(self) -> str:
-        """What FIRESTORE_EMULATOR_HOST must be set to, once started."""
+        """The value of FIRESTORE_EMULATOR_HOST, once started."""
         return f"{LOOPBACK}:{self._port}"
 
     async def start(self) -> None:

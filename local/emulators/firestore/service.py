@@ -20,6 +20,7 @@ from local.emulators.rpc import Method, RpcFailure
 SERVICE = "google.firestore.v1.Firestore"
 _PAGE = 300
 _ID_LETTERS = string.ascii_letters + string.digits
+MAX_WRITES = 500
 Status = grpc.StatusCode
 
 
@@ -151,6 +152,8 @@ class FirestoreService:
 
     async def Commit(self, request: Message) -> Message:
         self._names.check_database(request.database)
+        if len(request.writes) > MAX_WRITES:
+            raise RpcFailure(Status.INVALID_ARGUMENT, f"maximum {MAX_WRITES} writes allowed per request")
         if request.transaction:
             self._transactions.finish(request.transaction, bool(request.writes))
         return self._commit(request.writes)

@@ -82,12 +82,12 @@ def sort_key(value: Message) -> Key:
 
 
 def is_vector(value: Message) -> bool:
-    """Whether the value is a map that stands for an embedding vector."""
+    """Return true if the value is a map that stands for an embedding vector."""
     return value.WhichOneof("value_type") == "map_value" and is_vector_map(value.map_value.fields)
 
 
 def is_vector_map(fields: Message) -> bool:
-    """Whether the fields of a map are those of an embedding vector."""
+    """Return true if the fields of a map are those of an embedding vector."""
     return "__type__" in fields and bool(fields["__type__"].string_value == _VECTOR_TYPE)
 
 

@@ -34,7 +34,7 @@ Status = grpc.StatusCode
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a list of writes leads to: documents to save (None: deleted) and one WriteResult per write."""
+    """The outcome of a list of writes: documents to save (None: deleted) and one WriteResult per write."""
 
     changes: dict[str, Document | None]
     results: list[Message]

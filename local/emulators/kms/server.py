@@ -20,7 +20,7 @@ class KmsEmulator:
 
     @property
     def host(self) -> str:
-        """What KMS_EMULATOR_HOST must be set to, once started."""
+        """The value of KMS_EMULATOR_HOST, once started."""
         return f"{LOOPBACK}:{self._port}"
 
     async def start(self) -> None:

@@ -44,7 +44,7 @@ def _check_field(request: Message, field: str) -> None:
 
 
 def _context(name: str, request: Message) -> bytes:
-    """What a ciphertext is bound to: the key's name and the caller's additional data."""
+    """The context that a ciphertext is bound to: the key's name and the caller's additional data."""
     return name.encode() + b"\0" + bytes(request.additional_authenticated_data)
 
 

@@ -62,7 +62,7 @@ async def outbox(documents: Documents, caller: Principal) -> list[str]:
 
 async def test_a_turn_is_stored_in_order_with_its_outbox(documents: Documents, caller: Principal) -> None:
     store = ConversationStore(documents)
-    begun = await store.begin(caller, conversation(caller), question("q1"))
+    begun = await store.begin(caller, conversation(caller), question("q1"), "holder")
     # The answer's clock is a minute behind; the order of the two stays.
     await store.finish(caller, begun, answer("a1", NOW - timedelta(minutes=1)))
     said = await messages(documents, caller)
@@ -78,7 +78,7 @@ async def test_a_turn_is_stored_in_order_with_its_outbox(documents: Documents, c
 
 async def test_one_of_many_turns_gets_the_lease(documents: Documents, caller: Principal) -> None:
     store = ConversationStore(documents)
-    asked = [store.begin(caller, conversation(caller), question(f"q{index}")) for index in range(5)]
+    asked = [store.begin(caller, conversation(caller), question(f"q{index}"), f"holder {index}") for index in range(5)]
     ended = await asyncio.gather(*asked, return_exceptions=True)
     assert sum(isinstance(one, ConversationBusy) for one in ended) == 4
     assert len(await messages(documents, caller)) == 1
@@ -86,7 +86,7 @@ async def test_one_of_many_turns_gets_the_lease(documents: Documents, caller: Pr
 
 async def test_a_rename_during_a_turn_and_the_turn_both_count(documents: Documents, caller: Principal) -> None:
     store = ConversationStore(documents)
-    begun = await store.begin(caller, conversation(caller), question("q1"))
+    begun = await store.begin(caller, conversation(caller), question("q1"), "holder")
     await store.rename(caller, begun, "another title", NOW)
     await store.finish(caller, begun, answer("a1"))
     document = await read(documents, conversation_path(caller.tenant, "c1"))
@@ -98,14 +98,14 @@ async def test_a_rename_during_a_turn_and_the_turn_both_count(documents: Documen
 
 async def test_a_delete_during_a_turn_ends_it(documents: Documents, caller: Principal) -> None:
     store = ConversationStore(documents)
-    begun = await store.begin(caller, conversation(caller), question("q1"))
+    begun = await store.begin(caller, conversation(caller), question("q1"), "holder")
     await store.delete(caller, begun, NOW)
     with pytest.raises(ConversationNotFound):
         await store.finish(caller, begun, answer("a1"))
     with pytest.raises(ConversationNotFound):
         await store.rename(caller, begun, "too late", NOW)
     with pytest.raises(ConversationNotFound):
-        await store.begin(caller, begun, question("q2"))
+        await store.begin(caller, begun, question("q2"), "holder")
     assert await read(documents, purge_path(caller.tenant, "c1")) is not None
 
 
@@ -113,18 +113,18 @@ async def test_an_expiry_set_between_read_and_commit_does_not_make_a_turn_busy(
     documents: Documents, caller: Principal
 ) -> None:
     store = ConversationStore(documents)
-    begun = await store.begin(caller, conversation(caller), question("q1"))
+    begun = await store.begin(caller, conversation(caller), question("q1"), "holder")
     await store.finish(caller, begun, answer("a1"))
     path = conversation_path(caller.tenant, "c1")
     document = await read(documents, path)
     assert document is not None
     stale = conversation_of(document)
     await documents.commit([Patch(path, {"expire_at": NOW})])
-    again = await store.begin(caller, stale, question("q2"))
+    again = await store.begin(caller, stale, question("q2"), "holder 2")
     assert again.message_count == 3
     other = replace(stale, version=stale.version)
     with pytest.raises(ConversationBusy):
-        await store.begin(caller, other, question("q3"))
+        await store.begin(caller, other, question("q3"), "holder 3")
 
 
 async def test_pages_go_on_behind_equal_values(documents: Documents, caller: Principal) -> None:

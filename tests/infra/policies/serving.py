@@ -6,7 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from common import limits
+from common.organizations import key_check
+from common.record import sync
 from common.settings import InvalidSettings, Settings, load_settings
+from common.warehouse import client
 from tests.infra.plan import Plan
 
 _TURNS = ("send", "copilotkit", "a2a")
@@ -14,11 +17,11 @@ _TURN = limits.TURN_SECONDS + limits.JOIN_SECONDS
 # The longest that a request may take, by the bounds of the code.
 _LONGEST = {
     **dict.fromkeys(_TURNS, _TURN),
-    "mcp": limits.TOOL_SECONDS + limits.LOOKUP_SECONDS,
-    "settings_status": limits.KEY_CHECK_SECONDS + limits.LOOKUP_SECONDS + limits.WAREHOUSE_CALL_SECONDS,
+    "mcp": limits.TOOL_SECONDS + client.LOOKUP_SECONDS,
+    "settings_status": key_check.KEY_CHECK_SECONDS + client.LOOKUP_SECONDS + limits.WAREHOUSE_CALL_SECONDS,
     "conversations": limits.QUERY_SECONDS - 1,
     "messages": limits.QUERY_SECONDS - 1,
-    "sync": limits.SYNC_SECONDS + limits.SYNC_STATEMENT_SECONDS,
+    "sync": sync.SYNC_SECONDS + limits.SYNC_STATEMENT_SECONDS,
     "health": limits.READINESS_SECONDS,
 }
 _PLATFORM = 3600
@@ -53,8 +56,8 @@ def concurrency(plan: Plan) -> Iterator[str]:
     for name, each in plan.functions.items():
         config = each.block("service_config")
         at_once = config["max_instance_request_concurrency"] or 1
-        if at_once > limits.WAREHOUSE_THREADS:
-            yield f"{name} takes {at_once} requests at once, and has {limits.WAREHOUSE_THREADS} threads"
+        if at_once > client.WAREHOUSE_THREADS:
+            yield f"{name} takes {at_once} requests at once, and has {client.WAREHOUSE_THREADS} threads"
         if name in _TURNS and at_once <= limits.TURNS_PER_INSTANCE:
             yield f"{name} takes {at_once} requests at once: none of them could wait for its turn"
         if at_once > 1 and float(config["available_cpu"]) < 1:

@@ -1,5 +1,6 @@
 """What the cost tools say beside the figures: limits, folding, empty ranges, forecasts, and corrections."""
 
+import json
 import re
 from datetime import date, timedelta
 from decimal import Decimal
@@ -8,8 +9,11 @@ from typing import Any
 import pytest
 
 from common import limits
+from common.app import Services
+from common.settings import Settings
 from common.skills.costs import sql as cost_sql
 from common.skills.costs.tools import TOOLS as COST_TOOLS
+from common.skills.forecast.tools import TOOLS as FORECAST_TOOLS
 from common.warehouse.json_values import json_safe
 from tests.skills import ledger
 from tests.skills.conftest import DEMO_TODAY, MANY_DAY, STEADY_END, Call, CountingWarehouse, rows_of
@@ -124,15 +128,19 @@ async def test_a_forecast_is_per_currency_and_its_days_add_up(call: Call) -> Non
 async def test_a_forecast_without_recent_costs_says_which_days_have_data(call: Call) -> None:
     answer = await call("steady_inc", date(2026, 3, 31), "cost_forecast")
     assert answer["error"]["code"] == "not_enough_history"
-    assert "from 2025-12-01 to 2026-03-30" in answer["error"]["message"]
+    assert "from 2025-02-24 to 2026-03-30" in answer["error"]["message"]
     assert "from 2024-11-02 to 2025-01-01" in answer["error"]["message"]
 
 
 @pytest.mark.parametrize(
     ("name", "arguments", "said"),
     [
-        ("query_costs", {}, "group_by: Field required"),
-        ("query_costs", {"group_by": "account"}, "group_by: Input should be 'provider', 'service'"),
+        ("query_costs", {"group_by": ["day", "team", "model", "sku"]}, "group_by: Value should have at most 3 items"),
+        ("query_costs", {"group_by": []}, "group_by: Value should have at least 1 item"),
+        ("query_costs", {"filters": "provider = AWS"}, "filters: Input should be a valid array"),
+        ("query_costs", {"filters": ["AWS"]}, "filters.0: Input should be an object"),
+        ("query_costs", {"filters": [{"dimension": "team"}] * 11}, "filters: Value should have at most 10 items"),
+        ("query_costs", {"time_basis": "invoice"}, "time_basis: Input should be 'charge' or 'billing'"),
         ("query_costs", {"group_by": "day", "limit": 0}, "limit: Input should be greater than or equal to 1"),
         ("query_costs", {"group_by": "day", "limit": 501}, "limit: Input should be less than or equal to 500"),
         ("query_costs", {"group_by": "day", "limit": "many"}, "limit: Input should be a valid integer"),
@@ -145,7 +153,9 @@ async def test_a_forecast_without_recent_costs_says_which_days_have_data(call: C
         ("query_costs", {"group_by": "day", "provider": "x" * 101}, "provider: "),
         ("query_costs", {"group_by": "day", "org_slug": "globex_inc"}, "org_slug: Extra inputs are not permitted"),
         ("query_costs", {"group_by": "day", "dataset": "other"}, "dataset: Extra inputs are not permitted"),
-        ("cost_breakdown", {"dimension": "day"}, "dimension: Input should be"),
+        ("cost_breakdown", {}, "dimension: Field required"),
+        ("list_values", {}, "dimension: Field required"),
+        ("list_values", {"dimension": "service", "search": ""}, "search: String should have at least 1 character"),
         ("cost_breakdown", {"dimension": "team", "provider": "AWS"}, "provider: Extra inputs are not permitted"),
         ("compare_periods", {"period_type": "WoW"}, "period_type: Input should be 'MTD', 'MoM', 'QoQ' or 'YoY'"),
         ("cost_forecast", {"horizon_days": 0}, "horizon_days: Input should be greater than or equal to 1"),
@@ -214,11 +224,14 @@ async def test_rows_columns_and_parameters_describe_themselves(call: Call) -> No
         {"name": "billed_cost", "type": "NUMERIC"},
         {"name": "effective_cost", "type": "NUMERIC"},
         {"name": "line_items", "type": "INTEGER"},
+        {"name": "share_pct", "type": "NUMERIC"},
         {"name": "currency", "type": "STRING"},
     ]
     assert answer["parameters"] == {
         "start": "2026-03-02T00:00:00+00:00",
         "end_exclusive": "2026-04-01T00:00:00+00:00",
+        "data_start": "2026-02-14T00:00:00+00:00",
+        "data_end": "2026-04-01T00:00:00+00:00",
         "limit": 2,
     }
     assert set(re.findall(r"@(\w+)", answer["sql"])) == set(answer["parameters"])
@@ -227,15 +240,23 @@ async def test_rows_columns_and_parameters_describe_themselves(call: Call) -> No
 
 def test_a_schema_tells_a_model_everything_and_names_no_tenant() -> None:
     assert [tool.name for tool in COST_TOOLS] == [
-        "query_costs", "compare_periods", "cost_breakdown", "cost_forecast", "top_cost_drivers",
+        "query_costs", "compare_periods", "cost_breakdown", "top_cost_drivers",
     ]  # fmt: skip
-    for tool in COST_TOOLS:
+    for tool in (*COST_TOOLS, *FORECAST_TOOLS):
         schema = tool.schema()["function"]
         assert tool.domain == "costs"
-        assert 100 < len(schema["description"]) < 800
+        assert 80 < len(schema["description"]) < 800
         assert schema["parameters"]["additionalProperties"] is False
         for name, argument in schema["parameters"]["properties"].items():
             described = [argument, *argument.get("anyOf", [])]
             assert any(part.get("description") for part in described), (tool.name, name)
-            assert any(part.get("enum") or part.get("maximum") or part.get("maxLength") or part.get("format") == "date"
-                       for part in described), (tool.name, name)  # fmt: skip
+            assert any(part.get("type") or part.get("anyOf") for part in described), (tool.name, name)
+
+
+def test_the_schemas_of_a_cost_analyst_s_tools_are_short() -> None:
+    skills = Services(Settings()).skills
+    tools = {tool.name: tool for tool in skills.registry.tools}
+    schemas = [
+        json.dumps(tools[name].schema(), separators=(",", ":")) for name in skills.roster.named("CostAnalyst").tools
+    ]
+    assert sum(map(len, schemas)) <= 9_000

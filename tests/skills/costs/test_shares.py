@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from common.skills.costs.tools import percent_change, percentages
+from common.cost_query.amounts import percent_change, percentages
 
 
 def decimals(*amounts: str) -> list[Decimal]:

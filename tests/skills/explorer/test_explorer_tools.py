@@ -23,6 +23,7 @@ from tests import googlesql
 from tests.skills.conftest import DEMO_TODAY, PROJECT, CountingWarehouse, rows_of
 
 COSTS = "cost_data_standard_1_3"
+LISTED = shared_tables().keys() - {"org_integration_credentials", "org_chat_conversations"}
 NOW = datetime.combine(DEMO_TODAY, time(12), UTC)
 Explore = Callable[..., Awaitable[dict[str, Any]]]
 
@@ -46,7 +47,7 @@ async def test_the_own_tables_are_listed_with_their_size_and_the_shared_ones_wit
 ) -> None:
     listed = await explore("acme_inc", "list_org_tables")
     rows = {row["table"]: row for row in listed["rows"]}
-    assert set(rows) == {*schema.tables("tenant"), *(f"organizations.{name}" for name in shared_tables())}
+    assert set(rows) == {*schema.tables("tenant"), *(f"organizations.{name}" for name in LISTED)}
     costs = rows[COSTS]
     assert costs["row_count"] == len(rows_of("acme_inc"))
     assert costs["bytes"] == operated.get_table(f"acme_inc_prod.{COSTS}").num_bytes > 0
@@ -59,7 +60,7 @@ async def test_the_own_tables_are_listed_with_their_size_and_the_shared_ones_wit
 async def test_an_organisation_without_a_dataset_sees_the_shared_tables(explore: Explore) -> None:
     listed = await explore("nobody_inc", "list_org_tables")
     assert listed["summary"]["own_tables"] == 0
-    assert listed["row_count"] == len(shared_tables())
+    assert listed["row_count"] == len(LISTED)
 
 
 @pytest.mark.parametrize(
@@ -68,9 +69,8 @@ async def test_an_organisation_without_a_dataset_sees_the_shared_tables(explore:
 async def test_a_table_is_described_by_any_of_its_names(explore: Explore, name: str) -> None:
     described = await explore("acme_inc", "describe_table", table=name)
     declared = schema.load("tenant", COSTS)
-    assert [(row["column"], row["type"], row["mode"], row["description"]) for row in described["rows"]] == [
-        (field.name, field.type, field.mode, field.description) for field in declared.fields
-    ]
+    shown = [(row["column"], row["type"], row["mode"], row["description"]) for row in described["rows"]]
+    assert sorted(shown) == sorted((field.name, field.type, field.mode, field.description) for field in declared.fields)
     summary = described["summary"]
     assert (summary["partitioned_by"], summary["partitioning"]) == ("ChargePeriodStart", "DAY")
     assert summary["clustered_by"] == list(declared.clustering)
@@ -78,7 +78,7 @@ async def test_a_table_is_described_by_any_of_its_names(explore: Explore, name: 
 
 async def test_columns_of_few_values_show_all_of_them_and_the_others_none(explore: Explore) -> None:
     described = await explore("acme_inc", "describe_table", table=COSTS)
-    shown = {row["column"]: row["values"] for row in described["rows"]}
+    shown = {row["column"]: row["values"] for row in described["rows"] if row["column"] != "Tags"}
     strings = [
         field.name
         for field in schema.load("tenant", COSTS).fields
@@ -93,6 +93,59 @@ async def test_columns_of_few_values_show_all_of_them_and_the_others_none(explor
         assert {value.rstrip("…")[: limits.SAMPLE_VALUE_CHARS] for value in shown[name]} >= {
             value for value in short if len(value) < limits.SAMPLE_VALUE_CHARS
         }
+
+
+async def test_the_main_columns_come_first_then_those_with_values(explore: Explore) -> None:
+    rows = (await explore("acme_inc", "describe_table", table=COSTS))["rows"]
+    assert [row["column"] for row in rows[:4]] == [
+        "ChargePeriodStart", "BillingPeriodStart", "BilledCost", "EffectiveCost",
+    ]  # fmt: skip
+    has_values = [bool(row["values"]) for row in rows[15:]]
+    assert has_values == sorted(has_values, reverse=True)
+
+
+async def test_only_the_columns_that_are_asked_for_are_described(explore: Explore) -> None:
+    named = await explore("acme_inc", "describe_table", table=COSTS, columns=["tags", "SkuId", "nothing"])
+    assert [row["column"] for row in named["rows"]] == ["Tags", "SkuId"]
+    found = await explore("acme_inc", "describe_table", table=COSTS, search="Commitment")
+    names = [row["column"] for row in found["rows"]]
+    assert "CommitmentDiscountId" in names
+    assert "ServiceName" not in names
+    assert (await explore("acme_inc", "describe_table", table=COSTS, search="unheard of"))["rows"] == []
+
+
+async def test_tags_show_their_keys_with_values(explore: Explore) -> None:
+    described = await explore("acme_inc", "describe_table", table=COSTS, columns=["Tags"])
+    shown = dict(entry.split(": ") for entry in described["rows"][0]["values"])
+    expected: dict[str, set[str]] = {}
+    for row in rows_of("acme_inc"):
+        for key, value in (row.get("Tags") or {}).items():
+            expected.setdefault(key, set()).add(value)
+    assert shown.keys() == expected.keys()
+    assert all(set(shown[key].replace(", …", "").split(", ")) <= values for key, values in expected.items())
+
+
+async def test_a_shared_table_shows_the_values_of_the_own_rows_and_how_to_join_it(explore: Explore) -> None:
+    described = await explore("acme_inc", "describe_table", table="org_hierarchy")
+    values = {row["column"]: row["values"] for row in described["rows"]}
+    assert "team" in values["level_code"]
+    assert values["org_slug"] == ["acme_inc"]
+    assert described["summary"]["joins"]
+
+
+async def test_a_sum_over_several_currencies_is_said_to_be_one(explore: Explore, counting: CountingWarehouse) -> None:
+    mixed = await explore("globex_inc", "run_read_query", sql=f"SELECT SUM(BilledCost) AS cost FROM {COSTS}")
+    assert "EUR, USD" in mixed["summary"]["note"]
+    for sql in (
+        f"SELECT BillingCurrency, SUM(BilledCost) AS cost FROM {COSTS} GROUP BY 1",
+        f"SELECT SUM(BilledCost) AS cost FROM {COSTS} WHERE BillingCurrency = 'EUR'",
+        f"SELECT COUNT(*) AS n FROM {COSTS}",
+    ):
+        counting.ran.clear()
+        assert (await explore("globex_inc", "run_read_query", sql=sql))["summary"]["note"] is None
+        assert len(counting.ran) == 1
+    alone = await explore("acme_inc", "run_read_query", sql=f"SELECT SUM(BilledCost) AS cost FROM {COSTS}")
+    assert alone["summary"]["note"] is None
 
 
 async def test_an_empty_table_is_described_without_values(explore: Explore) -> None:
@@ -149,7 +202,7 @@ async def test_a_models_query_gives_the_figures_of_its_own_organisation(explore:
             {currency: float(total) for currency, total in sums.items()}
         )
         assert f"`{PROJECT}.{org}_prod.{COSTS}`" in answer["sql"]
-        assert answer["summary"]["tables"] == [f"{PROJECT}.{org}_prod.{COSTS}"]
+        assert answer["summary"]["tables"] == [COSTS]
         assert answer["bytes_processed"] > 0
 
 

@@ -49,6 +49,9 @@ def tables_seen(sql: str) -> list[tuple[str, ...]]:
 def whole_path(segments: Sequence[str]) -> str:
     """Return the whole path that segments mean for the planted tenant, whose own dataset is the default one."""
     parts = ".".join(segments).split(".")
+    if "INFORMATION_SCHEMA" in (upper := [part.upper() for part in parts]):
+        start = upper.index("INFORMATION_SCHEMA")
+        parts = [*parts[:start], ".".join(upper[start:])]
     return ".".join([*[TENANT.project_id, TENANT.dataset][: 3 - len(parts)], *parts])
 
 

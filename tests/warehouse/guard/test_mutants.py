@@ -27,6 +27,7 @@ MUTANTS = {
     "max_rows": replace(COMPLETE, max_rows=10**9),
     "max_tables": replace(COMPLETE, max_tables=10**9),
     "max_generated": replace(COMPLETE, max_generated=10**18),
+    "max_value_bytes": replace(COMPLETE, max_value_bytes=10**18),
     "max_bytes": replace(COMPLETE, max_bytes=10**6),
     "max_nesting": replace(COMPLETE, max_nesting=60),
     # Two levels more, not without end: what lies beyond takes minutes to parse.

@@ -138,8 +138,8 @@ def test_a_column_is_judged_where_it_is_resolved() -> None:
 
 
 SHAPES = (
-    "{f}()", "{f}(a)", "{f}(a, b)", "{f}(a, b, c)", "{f}(a, INTERVAL 1 DAY)", "{f}(a, b, MONTH)", "{f}(a, DAY)",
-    "{f}(a AS STRING)", "{f}(YEAR FROM a)", "{f}('%Y', a)", "{f}(a, '$.x')",
+    "{f}()", "{f}(a)", "{f}(a, 3)", "{f}(a, b)", "{f}(a, b, c)", "{f}(a, INTERVAL 1 DAY)", "{f}(a, b, MONTH)",
+    "{f}(a, DAY)", "{f}(a AS STRING)", "{f}(YEAR FROM a)", "{f}('%Y', a)", "{f}(a, '$.x')",
     "{f}(a) OVER (ORDER BY b)", "{f}(year => 1)",
 )  # fmt: skip
 

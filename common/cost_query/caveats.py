@@ -1,0 +1,109 @@
+"""What an answer has to say beside its figures: how far data reaches, how a name was read, what is not in them."""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from common.cost_query.asking import Asked, Scope
+from common.cost_query.scan import Reach
+from common.tools.periods import Period
+
+UTC_NAMES = frozenset({"UTC", "Etc/UTC", "GMT", "Etc/GMT", "Etc/Universal", "Universal", "Zulu"})
+
+
+def describe_reach(reach: Sequence[Reach], scope: Scope) -> dict[str, Any] | None:
+    """The days that data reaches over, and to which day per provider. Returns None where there is none."""
+    if not reach:
+        return None
+    last = max(each.last_day for each in reach)
+    return {
+        "first_day": min(each.first_day for each in reach),
+        "last_day": last,
+        "last_complete_day": min(last, scope.today - timedelta(days=1)),
+        "today_included": scope.period.end >= scope.today and last >= scope.today,
+        "providers_by_last_day": _by_last_day(reach),
+    }
+
+
+def _by_last_day(reach: Sequence[Reach]) -> dict[str, str]:
+    days = sorted({each.last_day for each in reach}, reverse=True)
+    return {str(day): ", ".join(each.provider for each in reach if each.last_day == day) for day in days}
+
+
+def covered_days(scope: Scope, reach: Sequence[Reach]) -> int:
+    """The days of the period that are over or under way, and that data can be there for."""
+    end = min(scope.period.end, scope.today)
+    if reach:
+        end = min(end, max(each.last_day for each in reach))
+        start = max(scope.period.start, min(each.first_day for each in reach))
+    else:
+        start = scope.period.start
+    return max((end - start).days + 1, 0)
+
+
+def describe_question(scope: Scope, asked: Asked) -> dict[str, Any]:
+    """The part of a summary that says what was asked: period, basis, filters, and what they stood for."""
+    told: dict[str, Any] = {
+        "period": scope.period.as_dict(),
+        "filters": scope.filters.as_dict(),
+        "matched": asked.matched_names(),
+        "unmatched": [each.as_dict() for each in asked.unmatched],
+        "data": describe_reach(asked.reach, scope),
+    }
+    if scope.basis == "billing":
+        told["time_basis"] = "billing"
+    return told
+
+
+def notes(scope: Scope, asked: Asked, currencies: Iterable[str] = ()) -> list[str]:
+    """One sentence for everything that a reader would otherwise take for granted."""
+    return [
+        *([scope.named.reading] if scope.named.reading else []),
+        *scope.notes,
+        *_about_names(asked),
+        *_about_data(scope.period, scope, asked.reach),
+        *_about_days(scope),
+        *_about_money(sorted(set(currencies))),
+    ]
+
+
+def _about_names(asked: Asked) -> Iterable[str]:
+    for each in asked.unmatched:
+        if each.has_costs:
+            yield f"{each.dimension} {each.value!r} has no costs in this period; it has from {each.has_costs}."
+        else:
+            near = f" Nearest: {', '.join(each.nearest)}." if each.nearest else " list_values shows what there is."
+            yield f"No {each.dimension.replace('_', ' ')} is named {each.value!r} in the data.{near}"
+    for number, narrowed in enumerate(asked.filters.all):
+        values = asked.matched.get(number, ())
+        if narrowed.also and len(narrowed.values) < len(values):
+            asked_for, shown = ", ".join(narrowed.values), ", ".join(values[:8])
+            yield f"{asked_for!r} stands for {len(values)} values of {narrowed.dimension.name}, all counted: {shown}."
+    if not asked.rows and asked.filters and not asked.unmatched:
+        yield "No charge of the period meets all filters together."
+
+
+def _about_data(period: Period, scope: Scope, reach: Sequence[Reach]) -> Iterable[str]:
+    if not reach:
+        return
+    first, last = min(each.first_day for each in reach), max(each.last_day for each in reach)
+    if period.start < first:
+        yield f"Data begins on {first}: the days of the period before it have none."
+    if last < min(period.end, scope.today - timedelta(days=1)):
+        yield f"Data ends on {last}: the days of the period after it have none yet."
+    if period.start <= scope.today <= period.end and last >= scope.today:
+        yield f"Today, {scope.today}, is included and not over yet."
+    if period.end > scope.today:
+        yield f"The period runs to {period.end}; figures are up to today, {scope.today}."
+
+
+def _about_days(scope: Scope) -> Iterable[str]:
+    if scope.calendar.zone not in UTC_NAMES:
+        yield f"Days are UTC days, not {scope.calendar.zone} ones."
+    if scope.basis == "billing":
+        yield "Charges count in the billing period that they are invoiced in, not on the day of use."
+
+
+def _about_money(currencies: Sequence[str]) -> Iterable[str]:
+    if len(currencies) > 1:
+        yield f"There are {len(currencies)} currencies ({', '.join(currencies)}), never added together."

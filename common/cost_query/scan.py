@@ -1,0 +1,114 @@
+"""Parts that every text over the costs is put together from: the scan of a period, what filters matched, data's reach.
+
+A scan reads the rows of a period once. ``counted`` says which of them meet the filters, and ``matched_<n>`` holds the
+value for which a row meets the n-th filter, so that one query also tells which names stood for something.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from string import Template
+from typing import Any
+
+from common.cost_query.dimensions import BoundDimension
+from common.cost_query.filters import Filter, Filters
+from common.focus.dimensions import TimeBasis, on_basis
+from common.tools.periods import Period
+from common.warehouse.query import Parameter
+
+TABLE = "{own.cost_data_standard_1_3}"
+MATCHED_VALUES = 20
+# Dimensions whose names other columns of a text have.
+_OTHER_COLUMNS = frozenset({"currency", "consumed_unit", "pricing_unit"})
+_RECENT_DAYS = 45
+
+_FACTS = Template("""facts AS (
+  SELECT
+    COUNT(*) AS period_line_items$matched
+  FROM charges
+)""")
+REACH = """reach AS (
+  SELECT ARRAY_AGG(STRUCT(provider, first_day, last_day) ORDER BY provider LIMIT 100) AS data
+  FROM (
+    SELECT
+      ServiceProviderName AS provider,
+      MIN(DATE(ChargePeriodStart)) AS first_day,
+      MAX(DATE(ChargePeriodStart)) AS last_day
+    FROM {own.cost_data_standard_1_3}
+    WHERE ChargePeriodStart >= @data_start
+      AND ChargePeriodStart < @data_end
+    GROUP BY provider
+  )
+)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The days that one provider has data for, within the days that were looked at."""
+
+    provider: str
+    first_day: date
+    last_day: date
+
+
+def time_column(basis: TimeBasis) -> str:
+    """The column whose time decides which period a charge counts in."""
+    return "ChargePeriodStart" if basis == "charge" else "BillingPeriodStart"
+
+
+def alias_of(dimension: BoundDimension, index: int) -> str:
+    """The column of a text that holds a dimension: its name where that is a plain one."""
+    plain = dimension.name.isidentifier() and dimension.name not in _OTHER_COLUMNS
+    return dimension.name if plain else f"g{index}"
+
+
+def scan_columns(filters: Filters, basis: TimeBasis) -> str:
+    """The columns by which a scan says what counts and what a filter met."""
+    return "".join([f"({filters.where(basis)}) AS counted", *_matched(filters.all, basis)])
+
+
+def _matched(filters: Iterable[Filter], basis: TimeBasis) -> Iterable[str]:
+    for number, each in enumerate(filters):
+        if each.takes_values:
+            shown = f"CAST({on_basis(each.dimension.expression, basis)} AS STRING)"
+            yield f",\n    IF({each.matches(basis)}, {shown}, NULL) AS matched_{number}"
+
+
+def facts(filters: Filters) -> str:
+    """The part that counts the period's rows and lists what each filter met."""
+    listed = (
+        f",\n    ARRAY_AGG(DISTINCT matched_{number} IGNORE NULLS ORDER BY matched_{number} LIMIT {MATCHED_VALUES + 1})"
+        f" AS matched_{number}"
+        for number, each in enumerate(filters.all)
+        if each.takes_values
+    )
+    return _FACTS.substitute(matched="".join(listed))
+
+
+def facts_columns(filters: Filters, first: str) -> str:
+    """The columns of facts and reach: filled in the row where ``first`` holds, empty in all others."""
+    names = [f"matched_{number}" for number, each in enumerate(filters.all) if each.takes_values]
+    shown = [f"IF({first}, facts.{name}, NULL) AS {name}" for name in names]
+    return ",\n  ".join(["facts.period_line_items", f"IF({first}, reach.data, NULL) AS data", *shown])
+
+
+def reach_parameters(period: Period, today: date) -> dict[str, Parameter]:
+    """The days in which to look how far data reaches: the period, and the weeks before today."""
+    first = min(period.start, today - timedelta(days=_RECENT_DAYS))
+    last = max(period.end, today) + timedelta(days=1)
+    return {
+        "data_start": Parameter("TIMESTAMP", datetime.combine(first, time(), UTC)),
+        "data_end": Parameter("TIMESTAMP", datetime.combine(last, time(), UTC)),
+    }
+
+
+def read_reach(rows: Sequence[Mapping[str, Any]]) -> tuple[Reach, ...]:
+    """Read how far each provider's data reaches out of the rows of an answer."""
+    found = next((row["data"] for row in rows if row.get("data")), ())
+    return tuple(Reach(entry["provider"], entry["first_day"], entry["last_day"]) for entry in found)
+
+
+def read_matched(rows: Sequence[Mapping[str, Any]], filters: Filters) -> dict[int, tuple[str, ...]]:
+    """Read what each filter met, by the filter's place, out of the rows of an answer."""
+    names = {number: f"matched_{number}" for number, each in enumerate(filters.all) if each.takes_values}
+    return {number: tuple(next((row[name] for row in rows if row.get(name)), ())) for number, name in names.items()}

@@ -1,0 +1,53 @@
+"""Metrics of FOCUS cost data: the four costs, the two quantities, and the number of line items."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from common.focus.dimensions import key_of
+
+MetricName = Literal[
+    "BilledCost", "EffectiveCost", "ListCost", "ContractedCost", "ConsumedQuantity", "PricingQuantity", "LineItems"
+]
+MetricKind = Literal["money", "quantity", "count"]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A figure that is summed over rows: its FOCUS name, the field of an answer that holds it, and its kind.
+
+    A quantity has a ``unit``: the column that says what its numbers count. Quantities of two units are never added.
+    """
+
+    name: MetricName
+    field: str
+    sql: str
+    kind: MetricKind
+    unit: str | None = None
+
+
+_ALL = (
+    Metric("BilledCost", "billed_cost", "SUM(BilledCost)", "money"),
+    Metric("EffectiveCost", "effective_cost", "SUM(EffectiveCost)", "money"),
+    Metric("ListCost", "list_cost", "SUM(ListCost)", "money"),
+    Metric("ContractedCost", "contracted_cost", "SUM(ContractedCost)", "money"),
+    Metric("ConsumedQuantity", "consumed_quantity", "SUM(ConsumedQuantity)", "quantity", "ConsumedUnit"),
+    Metric("PricingQuantity", "pricing_quantity", "SUM(PricingQuantity)", "quantity", "PricingUnit"),
+    Metric("LineItems", "line_items", "COUNT(*)", "count"),
+)
+METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _ALL}
+_BY_KEY = {key_of(name): metric for metric in _ALL for name in (metric.name, metric.field)} | {
+    "billed": METRICS["BilledCost"],
+    "effective": METRICS["EffectiveCost"],
+    "amortized": METRICS["EffectiveCost"],
+    "amortizedcost": METRICS["EffectiveCost"],
+    "list": METRICS["ListCost"],
+    "contracted": METRICS["ContractedCost"],
+    "usagequantity": METRICS["ConsumedQuantity"],
+    "count": METRICS["LineItems"],
+}
+
+
+def find_metric(name: str) -> Metric | None:
+    """Return the metric of a name, in any spelling. Returns None if there is none."""
+    return _BY_KEY.get(key_of(name))

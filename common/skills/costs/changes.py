@@ -1,0 +1,243 @@
+"""The tools that compare: two periods, and what drove the change between the last days and those before them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import Field, WithJsonSchema
+
+from common import limits
+from common.cost_query.amounts import percent_change
+from common.cost_query.arguments import ComparedPeriod, CostName, FilterList, Groups, PeriodName, ProviderName, Rows
+from common.cost_query.asking import Asked, Scope, ask
+from common.cost_query.caveats import describe_question, notes
+from common.cost_query.comparisons import aligned_windows, resolve_comparison
+from common.cost_query.dimensions import BoundDimension, all_parameters, bind_dimensions
+from common.cost_query.filters import Filters
+from common.cost_query.periods import NamedPeriod
+from common.cost_query.reading import read_cost, read_filters
+from common.cost_query.scan import alias_of
+from common.focus.currencies import round_amount
+from common.skills.costs import changes_sql
+from common.skills.costs.availability import where_data_is
+from common.tenant import Principal
+from common.tools.context import WarehouseContext
+from common.tools.periods import Comparison, Period, PeriodType
+from common.tools.result import ToolResult, format_parameters
+from common.warehouse.query import Parameter
+
+_FEE_NOTE = "Rows leave out purchases, taxes, recurring and one-time fees, which fall on single days: see fees."
+
+
+async def compare_periods(
+    principal: Principal,
+    context: WarehouseContext,
+    *,
+    period_type: Annotated[PeriodType, Field(description="MTD: with as many days of last month.")] | None = None,
+    current: ComparedPeriod | None = None,
+    previous: Annotated[PeriodName, WithJsonSchema({"type": "string", "description": "Default: the one before."})]
+    | None = None,
+    group_by: Groups = ("provider", "service"),  # type: ignore[assignment]
+    filters: FilterList = (),  # type: ignore[assignment]
+    provider: ProviderName | None = None,
+    metric: CostName = "BilledCost",
+    limit: Rows = limits.MAX_DRIVERS,
+) -> ToolResult:
+    """Compare cost in any two periods: change per group, new or gone, rate against usage effect."""
+    compared = resolve_comparison(period_type, current, previous, context.today, context.calendar)
+    given = read_filters(context, filters, provider=provider)
+    groups = bind_dimensions(group_by, "g", context.calendar)
+    measured = read_cost(metric)
+    asked = await _ask(
+        principal, context, compared, groups, given, limit, lambda each: changes_sql.changes(groups, measured, each)
+    )
+    scope = _scope(context, compared, given)
+    rows = [_changed(row, groups, _effects(row)) for row in _in_order(asked)[:limit]]
+    kind = {"period_type": period_type or "MTD"} if current is None and previous is None else {}
+    summary = {
+        **kind,
+        **_compared(compared, asked, scope),
+        **(await where_data_is(principal, context, asked)),
+        "cost_basis": measured.name,
+    }
+    return _result(asked, rows, summary, "group_count")
+
+
+async def top_cost_drivers(
+    principal: Principal,
+    context: WarehouseContext,
+    *,
+    days: Annotated[int, Field(ge=1, le=limits.MAX_DRIVER_DAYS, description="Up to yesterday.")] = 30,
+    group_by: Groups = ("service", "provider"),  # type: ignore[assignment]
+    filters: FilterList = (),  # type: ignore[assignment]
+    metric: CostName = "BilledCost",
+    limit: Annotated[int, Field(ge=1, le=limits.MAX_DRIVERS, description="Rows.")] = 10,
+) -> ToolResult:
+    """Find why cost changed lately: the last days against the same weekdays before, fees set apart.
+
+    Each row has the account, region, resource, team, model and day with most of its change.
+    """
+    compared = aligned_windows(days, context.today - timedelta(days=1))
+    given = read_filters(context, filters)
+    groups = bind_dimensions(group_by, "g", context.calendar)
+    measured = read_cost(metric)
+    asked = await _ask(
+        principal, context, compared, groups, given, limit, lambda each: changes_sql.drivers(groups, measured, each)
+    )
+    scope = _scope(context, compared, given)
+    ordered = _in_order(asked)
+    # A group that is nothing but fees has not changed in what is used.
+    rows = [_driver(row, groups) for row in ordered[:limit] if row["absolute_change"] or not _is_fees(row)]
+    told = _compared(compared, asked, scope)
+    fees = _fees(ordered, groups)
+    summary = {
+        "days": days,
+        **told,
+        "notes": [*told["notes"], _FEE_NOTE],
+        "fees": fees,
+        **(await where_data_is(principal, context, asked)),
+        "cost_basis": measured.name,
+    }
+    return _result(asked, rows, summary, "changed_count")
+
+
+async def _ask(
+    principal: Principal,
+    context: WarehouseContext,
+    compared: Comparison,
+    groups: Sequence[BoundDimension],
+    filters: Filters,
+    limit: int,
+    compose: Any,
+) -> Asked:
+    bound = {
+        **compared.current.bounds("current_"),
+        **compared.previous.bounds("previous_"),
+        **all_parameters(groups),
+        "limit": Parameter("INT64", limit),
+    }
+    both = _both(compared)
+    return await ask(principal, context, filters, both, lambda each: (compose(each), bound))
+
+
+def _both(compared: Comparison) -> Period:
+    """The days from the first of the two periods to the last."""
+    first = min(compared.current.start, compared.previous.start)
+    return Period(first, max(compared.current.end, compared.previous.end))
+
+
+def _scope(context: WarehouseContext, compared: Comparison, filters: Filters) -> Scope:
+    return Scope(NamedPeriod(_both(compared)), filters, context.calendar, context.today)
+
+
+def _in_order(asked: Asked) -> list[dict[str, Any]]:
+    return sorted(asked.rows, key=lambda row: row["position"])
+
+
+def _compared(compared: Comparison, asked: Asked, scope: Scope) -> dict[str, Any]:
+    question = describe_question(scope, asked)
+    del question["period"]
+    return {
+        "current": compared.current.as_dict(),
+        "previous": compared.previous.as_dict(),
+        "basis": compared.basis,
+        "totals": _totals(asked.rows),
+        **question,
+        "notes": notes(scope, asked, (row["currency"] for row in asked.rows)),
+    }
+
+
+def _totals(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    firsts = sorted((row for row in rows if row["place"] == 1), key=lambda row: str(row["currency"]))
+    return [
+        {
+            "currency": row["currency"],
+            **{name: row[f"currency_{name}"] for name in ("current_cost", "previous_cost")},
+            "absolute_change": row["currency_current_cost"] - row["currency_previous_cost"],
+            "percent_change": percent_change(row["currency_current_cost"], row["currency_previous_cost"]),
+            "current_fees": row["currency_current_fees"],
+            "previous_fees": row["currency_previous_fees"],
+        }
+        for row in firsts
+    ]
+
+
+def _changed(row: Mapping[str, Any], groups: Sequence[BoundDimension], more: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **_names(row, groups),
+        **{name: row[name] for name in ("current_cost", "previous_cost", "absolute_change")},
+        "percent_change": percent_change(row["current_cost"], row["previous_cost"]),
+        "status": _status(row),
+        **more,
+        "currency": row["currency"],
+    }
+
+
+def _effects(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What changed prices and what changed quantities made of the change; None where nothing was measured in both."""
+    shown = {}
+    for name in ("rate_effect", "usage_effect"):
+        value = row[name]
+        # A float: below the last digit that amounts are stored with there is only noise.
+        exact = None if value is None else Decimal(repr(value)).quantize(Decimal("0.000000001"))
+        shown[name] = None if exact is None else round_amount(exact, row["currency"])
+    return shown
+
+
+def _driver(row: Mapping[str, Any], groups: Sequence[BoundDimension]) -> dict[str, Any]:
+    used = {name: row[f"{name}_cost"] - row[f"{name}_fees"] for name in ("current", "previous")}
+    return {
+        **_names(row, groups),
+        "current_cost": used["current"],
+        "previous_cost": used["previous"],
+        "absolute_change": row["absolute_change"],
+        "percent_change": percent_change(used["current"], used["previous"]),
+        "status": _status(row),
+        "path": {
+            step["level"]: {"value": step["value"], "change": step["absolute_change"]}
+            if step["level"] != "day"
+            else {"value": step["value"], "cost": step["current_cost"]}
+            for step in row["path"] or ()
+        },
+        "currency": row["currency"],
+    }
+
+
+def _fees(rows: Sequence[Mapping[str, Any]], groups: Sequence[BoundDimension]) -> list[dict[str, Any]]:
+    """The fees of the groups that are shown, where they are not the same in both windows."""
+    moved = [row for row in rows if row["current_fees"] != row["previous_fees"]]
+    moved.sort(key=lambda row: -abs(row["current_fees"] - row["previous_fees"]))
+    return [
+        {
+            **_names(row, groups),
+            "current_fees": row["current_fees"],
+            "previous_fees": row["previous_fees"],
+            "currency": row["currency"],
+        }
+        for row in moved[: changes_sql.MOST_FEES]
+    ]
+
+
+def _names(row: Mapping[str, Any], groups: Sequence[BoundDimension]) -> dict[str, Any]:
+    return {each.name: row[alias_of(each, index)] for index, each in enumerate(groups)}
+
+
+def _status(row: Mapping[str, Any]) -> str:
+    """Say whether a group is new, gone, made of recurring fees alone, or there in both periods."""
+    if not row["previous_items"]:
+        return "new"
+    if not row["current_items"]:
+        return "gone"
+    return "recurring fee" if _is_fees(row) else "continuing"
+
+
+def _is_fees(row: Mapping[str, Any]) -> bool:
+    return bool(row["current_cost"] == row["current_fees"] and row["previous_cost"] == row["previous_fees"])
+
+
+def _result(asked: Asked, rows: Sequence[Mapping[str, Any]], summary: Mapping[str, Any], count: str) -> ToolResult:
+    """Make the answer; ``count`` is the column that says how many groups there are to show."""
+    there = next((row[count] for row in asked.rows), 0)
+    parameters = format_parameters(asked.parameters)
+    return ToolResult(asked.found, tuple(rows), summary, parameters, truncated=there > len(rows))

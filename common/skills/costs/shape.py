@@ -1,0 +1,93 @@
+"""The form of an answer of query_costs: its groups, metrics and order as they were asked for, and its rows."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from common.cost_query.amounts import percent_of
+from common.cost_query.dimensions import BoundDimension, bind_dimensions
+from common.cost_query.reading import read_metrics
+from common.cost_query.scan import alias_of
+from common.focus.calendar import FiscalCalendar
+from common.focus.currencies import round_amount
+from common.focus.dimensions import TimeBasis, find_dimension
+from common.focus.metrics import Metric, find_metric
+from common.skills.costs.sql import Order, Shape, unit_field
+from common.tools.result import ToolError
+
+_DIRECTION = re.compile(r"[\s:_]+(asc|desc)(ending)?$", re.IGNORECASE)
+
+
+def read_shape(
+    groups: Sequence[str], metrics: Sequence[str], order_by: str | None, basis: TimeBasis, calendar: FiscalCalendar
+) -> Shape:
+    """Read what an answer is grouped by, what it measures and how its rows are ordered."""
+    bound = bind_dimensions(groups, "g", calendar)
+    measured = read_metrics(metrics)
+    return Shape(bound, measured, _read_order(bound, measured, order_by), basis)
+
+
+def _read_order(groups: Sequence[BoundDimension], metrics: Sequence[Metric], order_by: str | None) -> tuple[Order, ...]:
+    times = tuple(Order(each, descending=False) for each in groups if each.is_time)
+    largest = Order(metrics[0], descending=True)
+    if order_by is None:
+        return (*times, largest)
+    name = _DIRECTION.sub("", order_by.strip().removeprefix("-"))
+    said = _DIRECTION.search(order_by)
+    metric = find_metric(name)
+    if metric is not None and metric in metrics:
+        return (Order(metric, descending=said is None or said[1].lower() == "desc"),)
+    downwards = order_by.strip().startswith("-") or (said is not None and said[1].lower() == "desc")
+    wanted = find_dimension(name)
+    chosen = [
+        each
+        for each in groups
+        if name.casefold() == each.name.casefold() or wanted is each.dimension or (name == "time" and each.is_time)
+    ]
+    if not chosen:
+        there = [*(metric.name for metric in metrics), *(each.name for each in groups)]
+        raise ToolError(
+            "invalid_order", f"order_by must be one of the metrics or groups asked for: {', '.join(there)}."
+        )
+    return (*(Order(each, descending=downwards) for each in chosen), largest)
+
+
+def make_row(row: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
+    """Make a row of the answer: groups, metrics with their units, the share of its currency's total, the currency."""
+    made = {each.name: row[alias_of(each, index)] for index, each in enumerate(shape.groups)}
+    made |= {metric.field: row[metric.field] for metric in shape.metrics}
+    made |= {unit_field(unit): row[unit_field(unit)] for unit in shape.units}
+    first = shape.metrics[0]
+    if shape.groups and first.kind == "money":
+        made["share_pct"] = percent_of(row[first.field], row[f"currency_{first.field}"])
+    return {**made, "currency": row["currency"]}
+
+
+def make_totals(rows: Sequence[Mapping[str, Any]], shape: Shape, days: int) -> list[dict[str, Any]]:
+    """Make the totals of each currency over all groups, with the average per day that data is there for."""
+    totals = []
+    for row in sorted((row for row in rows if row["place"] == 1), key=lambda row: str(row["currency"])):
+        currency = row["currency"]
+        summed = [metric for metric in shape.summed if metric.kind != "quantity"]
+        total = {"currency": currency, **{metric.field: row[f"currency_{metric.field}"] for metric in summed}}
+        first = shape.metrics[0]
+        if first.kind == "money" and days > 1 and shape.basis == "charge":
+            total["daily_average"] = round_amount(row[f"currency_{first.field}"] / days, currency)
+        totals.append(total)
+    return totals
+
+
+def name_groups(groups: Sequence[BoundDimension]) -> str | list[str] | None:
+    """The group's name; the list of them where there are several, and None where there is none."""
+    names = [each.name for each in groups]
+    return names if len(names) > 1 else next(iter(names), None)
+
+
+def note_units(rows: Sequence[Mapping[str, Any]], shape: Shape) -> list[str]:
+    """Say that quantities of several units stand side by side, where they do."""
+    told = []
+    for unit in shape.units:
+        there = sorted({str(row[unit_field(unit)]) for row in rows})
+        if len(there) > 1:
+            told.append(f"Quantities are in {len(there)} units ({', '.join(there[:6])}), never added together.")
+    return told

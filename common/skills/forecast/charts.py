@@ -1,0 +1,34 @@
+"""What a forecast looks like: the days so far, then the days to come within their interval."""
+
+from common.charts import drawings
+from common.charts.money import days, named, of_one_currency
+from common.charts.values import Heading, Label, Measure, Spec, Time, labelled
+from common.tools.result import ToolResult
+
+
+def forecast(result: ToolResult) -> Spec | None:
+    """The days so far and to come, or the parts that a projected total is made of."""
+    rows, currency, notes = of_one_currency(result.rows)
+    period = days(result.summary["period"])
+    if by := result.summary.get("dimension"):
+        return drawings.bars(
+            Heading(f"Projected cost by {named(by)}", (period, *notes)),
+            labelled(rows, by),
+            Label(by, named(by).capitalize()),
+            Measure("period_total", "Period total", currency),
+            Measure("actual_to_date", "So far", currency),
+            Measure("lower", "Lower", currency),
+            Measure("upper", "Upper", currency),
+        )
+    monthly = len(rows) > 1 and (rows[1]["date"] - rows[0]["date"]).days > 1
+    actual = [] if monthly else [row for row in result.background if row["currency"] == currency]
+    about = f"{period}; the band is meant to hold 8 times in 10"
+    return drawings.band(
+        Heading(f"Projected cost per {'month' if monthly else 'day'}", (about, *notes)),
+        rows,
+        Time("date", "Month" if monthly else "Day", "day"),
+        Measure("projected_cost", "Projected cost", currency),
+        Measure("lower", "Lower", currency),
+        Measure("upper", "Upper", currency),
+        before=(actual, Measure("actual_cost", "Actual cost", currency)) if actual else None,
+    )

@@ -1,0 +1,56 @@
+"""Where a period lands: what is there already, the rest of today, and what is projected of the days after it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from common.skills.forecast import projection
+from common.skills.forecast.projection import Forecast
+from common.skills.forecast.span import Span
+
+Costs = Mapping[date, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """The parts of a period's total. ``gap`` is projected for days before today that have no data yet."""
+
+    actual: Decimal
+    today_so_far: Decimal
+    rest_of_today: Decimal
+    gap: Decimal
+    forecast: Forecast
+
+    @property
+    def known(self) -> Decimal:
+        """All but the days after today."""
+        return self.actual + self.today_so_far + self.rest_of_today + self.gap
+
+    @property
+    def total(self) -> Decimal:
+        return self.known + self.forecast.total
+
+    @property
+    def lower(self) -> Decimal:
+        return self.known + self.forecast.lower
+
+    @property
+    def upper(self) -> Decimal:
+        return self.known + self.forecast.upper
+
+
+def land(costs: Costs, end: date, span: Span) -> Landing:
+    """Project the rest of a span from daily costs that are complete up to ``end``, a day before today."""
+    first, today = span.period.start, span.today
+    before = {day: cost for day, cost in costs.items() if day <= end} or {end: Decimal()}
+    forecast = projection.project(before, end, today, span.horizon, first)
+    if not span.has_begun:
+        return Landing(Decimal(), Decimal(), Decimal(), Decimal(), forecast)
+    so_far = costs.get(today, Decimal())
+    rest = forecast.today - so_far
+    # A day that cost more than was projected has nothing more to come.
+    more = rest if rest * forecast.today > 0 else Decimal()
+    actual = sum((cost for day, cost in costs.items() if first <= day <= end), Decimal())
+    gap = forecast.gap if first <= end else Decimal()
+    return Landing(actual, so_far, more, gap, forecast)

@@ -1,0 +1,283 @@
+"""The forecast tool: what is still to come, beside what is there already. History is summed by BigQuery."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from common import limits
+from common.cost_query.arguments import DimensionName, FilterList
+from common.cost_query.asking import Asked, Scope, ask
+from common.cost_query.caveats import describe_question, notes
+from common.cost_query.dimensions import BoundDimension, bind_dimension
+from common.cost_query.periods import NamedPeriod
+from common.cost_query.reading import read_filters
+from common.skills.costs.availability import find_available
+from common.skills.forecast import charts, projection, sql
+from common.skills.forecast.landing import Costs, Landing, land
+from common.skills.forecast.reconcile import reconcile
+from common.skills.forecast.span import Span, span_until
+from common.tenant import Principal
+from common.tools.context import WarehouseContext
+from common.tools.periods import Period
+from common.tools.registry import Tool, tool
+from common.tools.result import ToolError, ToolResult, format_parameters
+from common.warehouse.query import Parameter
+
+FORECAST_HISTORY_DAYS = 400
+FORECAST_GROUPS = 20
+# Days that are rows of their own; beyond them, months. And days before today that a chart shows at least.
+FORECAST_DAY_ROWS = 92
+FORECAST_DRAWN_DAYS = 28
+
+
+async def cost_forecast(
+    principal: Principal,
+    context: WarehouseContext,
+    *,
+    horizon_days: Annotated[
+        int,
+        Field(ge=1, le=limits.MAX_HORIZON_DAYS, description="Days to project, the first of them tomorrow."),
+    ] = 30,
+    until: Annotated[
+        str,
+        Field(
+            max_length=40,
+            description="Instead of horizon_days: end_of_month, end_of_quarter, end_of_year, end_of_fiscal_quarter, "
+            "end_of_fiscal_year or YYYY-MM-DD, at most 400 days ahead.",
+        ),
+    ]
+    | None = None,
+    start_date: Annotated[
+        date, Field(strict=True, description="With until: total from this day, past or future (next quarter).")
+    ]
+    | None = None,
+    filters: FilterList = (),  # type: ignore[assignment]
+    metric: Annotated[
+        Literal["BilledCost", "EffectiveCost", "ListCost", "ContractedCost"], Field(description="Which cost.")
+    ] = "BilledCost",
+    dimension: DimensionName | None = None,
+) -> ToolResult:
+    """Project costs per currency: where a month or year lands (until), or the coming days.
+
+    With until, period_total is actual_to_date + today_so_far + rest_of_today + projected_total. Rows are days, months
+    beyond 92 days, or values of the dimension. Say the interval, the confidence and any change of level.
+    """
+    today = context.today
+    span = span_until(until, start_date, today, context.calendar) if until else _horizon(horizon_days, today)
+    narrowed = read_filters(context, filters)
+    divided = _divide(dimension, context)
+    read = Period(min(span.period.start, today - timedelta(days=FORECAST_HISTORY_DAYS)), today)
+    bound = {
+        **read.bounds(),
+        **(divided.parameters() if divided else {}),
+        "max_groups": Parameter("INT64", FORECAST_GROUPS),
+    }
+    asked = await ask(
+        principal, context, narrowed, read, lambda asked_for: (sql.history(metric, divided, asked_for), bound)
+    )
+    series = [_Series(row["name"], row["currency"], _costs(row)) for row in asked.rows]
+    # What is to be said of the data is whether yesterday is there; the history may begin when it likes.
+    yesterday = today - timedelta(days=1)
+    scope = Scope(NamedPeriod(Period(yesterday, yesterday)), narrowed, context.calendar, today)
+    said = notes(scope, asked, (each.currency for each in series))
+    if not any(day < today for each in series for day in each.costs):
+        raise await _without_history(principal, context, asked, read, said)
+    known = _known(series, today)
+    made = await asyncio.to_thread(_forecast_all, series, known, span)
+    rows = _grouped_rows(made, divided.name) if divided else _time_rows(made, span)
+    summary: dict[str, Any] = {
+        **({} if until else {"horizon_days": horizon_days}),
+        **describe_question(scope, asked),
+        "period": span.period.as_dict(),
+        "forecasts": [each.summary(span, period_asked=until is not None) for each in made],
+        "history": {**known.as_dict(), "days": known.days},
+        **({"dimension": divided.name} if divided else {}),
+        "method": projection.METHOD,
+        "notes": said,
+        "cost_basis": metric,
+    }
+    shown = tuple(rows[: limits.MAX_RESULT_ROWS])
+    return ToolResult(
+        asked.found,
+        shown,
+        summary,
+        format_parameters(asked.parameters),
+        truncated=len(shown) < len(rows),
+        background=() if divided else tuple(_actual_rows(made, span)),
+    )
+
+
+TOOLS: tuple[Tool, ...] = (tool("costs", cost_forecast, draws=charts.forecast),)
+
+
+@dataclass(frozen=True, slots=True)
+class _Series:
+    name: str
+    currency: str
+    costs: Costs
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """Where a series lands. ``parts`` are the values that it is divided into, of which each is one part of itself."""
+
+    name: str
+    currency: str
+    costs: Costs
+    landing: Landing
+    parts: tuple["_Made", ...] = ()
+
+    def summary(self, span: Span, *, period_asked: bool) -> dict[str, Any]:
+        landing, made = self.landing, self.landing.forecast
+        told: dict[str, Any] = {"currency": self.currency}
+        if period_asked:
+            told |= {
+                "period_total": landing.total,
+                "period_lower": landing.lower,
+                "period_upper": landing.upper,
+            }
+        if period_asked and span.has_begun:
+            told |= {
+                "actual_to_date": landing.actual,
+                "today_so_far": landing.today_so_far,
+                "rest_of_today": landing.rest_of_today,
+                **({"days_not_loaded_yet": landing.gap} if landing.gap else {}),
+            }
+        return told | {
+            "avg_daily": made.avg_daily,
+            "history_avg_daily": made.history_avg_daily,
+            "projected_total": made.total,
+            "lower": made.lower,
+            "upper": made.upper,
+            "confidence": made.confidence,
+            "confidence_reason": made.confidence_reason,
+            **({"level_changes": made.changes} if made.changes else {}),
+        }
+
+
+def _horizon(days: int, today: date) -> Span:
+    return Span(Period(today + timedelta(days=1), today + timedelta(days=days)), today)
+
+
+def _divide(dimension: str | None, context: WarehouseContext) -> BoundDimension | None:
+    if dimension is None:
+        return None
+    bound = bind_dimension(dimension, "g0", context.calendar)
+    if bound.is_time:
+        raise ToolError(
+            "invalid_arguments",
+            f"A forecast is not divided by {bound.name}: its rows are days or months. Leave dimension out.",
+        )
+    return bound
+
+
+def _costs(row: Mapping[str, Any]) -> Costs:
+    return dict(zip(row["days"], row["costs"], strict=True))
+
+
+async def _without_history(
+    principal: Principal, context: WarehouseContext, asked: Asked, read: Period, said: Sequence[str]
+) -> ToolError:
+    """Make the error for nothing to forecast from, with the days that have data."""
+    found = (await find_available(principal, context, asked.filters))["available"]
+    where = f"Data is there from {found['start_date']} to {found['end_date']}." if found else "There is none at all."
+    last = read.end - timedelta(days=1)
+    sentences = (f"There are no costs from {read.start} to {last} to forecast from.", *said, where)
+    return ToolError("not_enough_history", f"{' '.join(sentences)} Use query_costs for days that are over.")
+
+
+def _known(series: Sequence[_Series], today: date) -> Period:
+    """The days before today that have costs."""
+    days = [day for each in series for day in each.costs if day < today]
+    return Period(min(days), max(days))
+
+
+def _forecast_all(series: Sequence[_Series], known: Period, span: Span) -> list[_Made]:
+    """A forecast for each currency, with one for each value of the dimension within it."""
+    made: list[_Made] = []
+    for currency in sorted({each.currency for each in series}):
+        group = [each for each in series if each.currency == currency]
+        total: dict[date, Decimal] = {}
+        for each in group:
+            for day, cost in each.costs.items():
+                total[day] = total.get(day, Decimal()) + cost
+        if not any(day < span.today for day in total):
+            continue
+        whole = _forecast_one(_Series("Total", currency, total), known, span)
+        parts = [_forecast_one(each, known, span) for each in group] if len(group) > 1 else [whole]
+        named = [replace(part, name=each.name) for part, each in zip(parts, group, strict=True)]
+        made.append(replace(whole, parts=tuple(_reconcile(whole, named))))
+    return made
+
+
+def _forecast_one(series: _Series, known: Period, span: Span) -> _Made:
+    return _Made(series.name, series.currency, series.costs, land(series.costs, known.end, span))
+
+
+def _reconcile(whole: _Made, parts: Sequence[_Made]) -> list[_Made]:
+    """The parts, with projections that add up to the whole's."""
+    of, of_whole = [part.landing for part in parts], whole.landing
+    totals = reconcile([each.forecast.total for each in of], of_whole.forecast.total)
+    rests = reconcile([each.rest_of_today for each in of], of_whole.rest_of_today)
+    gaps = reconcile([each.gap for each in of], of_whole.gap)
+    made = []
+    for part, total, rest, gap in zip(parts, totals, rests, gaps, strict=True):
+        forecast = part.landing.forecast
+        moved = total - forecast.total
+        forecast = replace(forecast, total=total, lower=forecast.lower + moved, upper=forecast.upper + moved)
+        landing = replace(part.landing, forecast=forecast, rest_of_today=rest, gap=gap)
+        made.append(replace(part, landing=landing))
+    return made
+
+
+def _time_rows(made: Sequence[_Made], span: Span) -> list[dict[str, Any]]:
+    rows = []
+    for each in made:
+        points = [point for point in each.landing.forecast.points if point.day >= span.period.start]
+        if len(points) > FORECAST_DAY_ROWS:
+            points = list(projection.monthly(points, each.landing.forecast))
+        rows += [
+            {
+                "date": point.day,
+                "projected_cost": point.projected,
+                "lower": point.lower,
+                "upper": point.upper,
+                "currency": each.currency,
+            }
+            for point in points
+        ]
+    return rows
+
+
+def _grouped_rows(made: Sequence[_Made], name: str) -> list[dict[str, Any]]:
+    return [
+        {
+            name: part.name,
+            "actual_to_date": part.landing.actual + part.landing.today_so_far,
+            "projected_cost": part.landing.total - part.landing.actual - part.landing.today_so_far,
+            "period_total": part.landing.total,
+            "lower": part.landing.lower,
+            "upper": part.landing.upper,
+            "confidence": part.landing.forecast.confidence,
+            "currency": each.currency,
+        }
+        for each in made
+        for part in each.parts
+    ]
+
+
+def _actual_rows(made: Sequence[_Made], span: Span) -> list[dict[str, Any]]:
+    """The days before the projection, for the eye to compare: those of the period, at least four weeks."""
+    first = min(span.period.start, span.today - timedelta(days=FORECAST_DRAWN_DAYS))
+    days = [first + timedelta(days=number) for number in range((span.today - first).days)]
+    return [
+        {"date": day, "actual_cost": each.costs[day], "currency": each.currency}
+        for each in made
+        for day in days[-FORECAST_DAY_ROWS:]
+        if day in each.costs
+    ]

@@ -1,0 +1,101 @@
+"""A turn before it runs: the services of all turns, and what an authorised one starts from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from common.agents.loop import AgentLoop
+from common.agents.pausing import Continuation
+from common.agents.roster import Roster
+from common.conversations.lookup import ConversationLookup
+from common.conversations.paused_turn import Pending
+from common.conversations.store import ConversationStore
+from common.documents import Data, Documents
+from common.identity.authenticate import Authenticator
+from common.metering.rate_limits import Allowance, RateLimits
+from common.models.catalog import Model
+from common.organizations.directory import ChatSettings, Credential, Organization
+from common.organizations.provider_key import ProviderKeys
+from common.organizations.serving import Served
+from common.record.reader import Record
+from common.settings import Settings
+from common.telemetry.log import Log
+from common.tenant import Principal
+from common.tools.context import Resources
+from common.tools.registry import Registry
+from common.transcript import conversation as records
+from common.transcript.conversation import Conversation, Message
+from common.turn.admission import Admission
+from common.turn.client_features import NO_FEATURES, ClientFeatures
+
+
+@dataclass(frozen=True, slots=True)
+class TurnServices:
+    """The services of a turn. One instance serves all organisations and keeps nothing of a turn."""
+
+    settings: Settings
+    authenticator: Authenticator
+    provider_keys: ProviderKeys
+    rate_limits: RateLimits
+    store: ConversationStore
+    documents: Documents
+    lookup: ConversationLookup
+    record: Record
+    registry: Registry
+    tool_resources: Resources
+    roster: Roster
+    admission: Admission
+    loop: AgentLoop
+    log: Log
+    clock: Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedTurn:
+    """The input of an authorised turn. ``resumed`` says that the question is stored already.
+
+    ``now`` is the moment of the whole turn, for its prompt, tools, titles and counters. ``attempt_id`` names the holder
+    of the lease.
+    """
+
+    principal: Principal
+    organization: Organization
+    settings: ChatSettings
+    credential: Credential | None
+    fallback: tuple[Served, ...]
+    allowed: Allowance
+    model: Model
+    conversation: Conversation
+    question: Message
+    answer_id: str
+    resumed: bool
+    now: datetime
+    features: ClientFeatures = NO_FEATURES
+    pending: Pending | None = None
+    attempt_id: str = field(default_factory=records.new_id)
+
+    @property
+    def unfinished_id(self) -> str:
+        """The id of what is kept of this attempt without an answer: the message itself may still be answered."""
+        return records.answer_id_for(self.conversation.conversation_id, f"{self.question.message_id}/{self.attempt_id}")
+
+    @property
+    def history(self) -> list[Data]:
+        """What was said before the question; the question too where an attempt at it left something behind."""
+        recent, question_id = self.conversation.recent, self.question.message_id
+        after = next((i + 1 for i, entry in enumerate(recent) if entry["message_id"] == question_id), len(recent))
+        left_behind = self.pending is None and after < len(recent) and recent[after]["role"] == "assistant"
+        left_out = self.exchange_ids - ({question_id} if left_behind else set())
+        return [entry for entry in recent if entry["message_id"] not in left_out]
+
+    @property
+    def goes_on_from(self) -> Continuation | None:
+        """The continuation of a paused turn, for the loop."""
+        if self.pending is None or self.features.reply is None:
+            return None
+        return Continuation(self.pending.paused, self.features.reply.results, self.features.reply.approved)
+
+    @property
+    def exchange_ids(self) -> set[str]:
+        """The messages that are no history yet: the question, and what was answered to it before a pause."""
+        return {self.question.message_id, *(self.pending.answer_ids if self.pending else ())}

@@ -1,0 +1,71 @@
+"""Texts of the forecast, anomalies, commitments, unit costs, allocation and budgets, with values to bind."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+
+from common.cost_query.dimensions import BoundDimension, all_parameters, bind_dimensions
+from common.cost_query.filters import Filters
+from common.focus.providers import provider_aliases
+from common.skills.allocation import sql as allocation
+from common.skills.anomalies import sql as anomalies
+from common.skills.budgets import sql as budgets
+from common.skills.commitments import sql as commitments
+from common.skills.forecast import sql as forecast
+from common.skills.unit_costs import sql as unit_costs
+from common.warehouse.query import Parameter
+from tests.skills.cost_texts import CALENDAR, Bound
+
+_DAYS = (date(2024, 2, 29), date(2024, 10, 1), date(2026, 3, 10))
+_OWN: Mapping[str, Parameter] = {
+    "max_groups": Parameter("INT64", 2),
+    "max_causes": Parameter("INT64", 3),
+    "days": Parameter("DATE", _DAYS),
+    "names": Parameter("STRING", ("Amazon EC2", "BigQuery", "OpenAI API")),
+    "currencies": Parameter("STRING", ("USD", "USD", "USD")),
+    "drivers": Parameter("STRING", ("orders",)),
+    "as_of": Parameter("DATE", date(2026, 3, 31)),
+    "oldest_end": Parameter("DATE", date(2024, 1, 1)),
+    "provider_names": Parameter("STRING", tuple(name for name, _ in provider_aliases())),
+    "provider_keys": Parameter("STRING", tuple(key for _, key in provider_aliases())),
+}
+# What the range of a question binds.
+_RANGE = {"start", "end_exclusive", "data_start", "data_end", "start_day", "end_day_exclusive", "max_rows"}
+
+
+def with_values() -> Iterator[Bound]:
+    """Texts to be run, one or two of each tool."""
+    service, month = (bind_dimensions([each], "g", CALENDAR) for each in ("service", "month"))
+    pair = bind_dimensions(["provider", "commitment_type"], "g", CALENDAR)
+    (team,) = bind_dimensions(["team"], "g", CALENDAR)
+    some = Filters.parse([{"dimension": "provider", "op": "not_in", "values": ["Oracle"]}], CALENDAR)
+    shared = Filters.parse([{"dimension": "team", "op": "is_null"}], CALENDAR, prefix="s")
+    yield _bound("daily history", forecast.history("BilledCost", None, Filters()), (), Filters(), ("max_groups",))
+    yield _bound(
+        "history of services", forecast.history("EffectiveCost", service[0], some), service, some, ("max_groups",)
+    )
+    yield _bound(
+        "causes",
+        anomalies.causes("BilledCost", service[0], some),
+        service,
+        some,
+        ("names", "currencies", "days", "max_causes"),
+    )
+    yield _bound("commitments", commitments.summary(pair, some), pair, some, ())
+    yield _bound("consumed units", unit_costs.units("consumed_unit", service, some), service, some, ())
+    yield _bound("pricing units", unit_costs.units("pricing_unit", (), Filters()), (), Filters(), ())
+    yield _bound("orders", unit_costs.drivers(month, some), month, some, ("drivers",))
+    yield _bound("allocation", allocation.split("BilledCost", team, shared, some), (team,), some, ())
+    yield _bound("budgets", budgets.LIST, (), Filters(), ())
+    yield _bound("budget tree", budgets.TREE, (), Filters(), ("as_of",))
+    yield _bound("budget variance", budgets.VARIANCE, (), Filters(), tuple(_OWN))
+
+
+def _bound(name: str, text: str, groups: Sequence[BoundDimension], filters: Filters, own: Sequence[str]) -> Bound:
+    given = {**all_parameters(groups), **filters.parameters(), **{each: _OWN[each] for each in own}}
+    used = {key: value for key, value in given.items() if _mentions(text, key)}
+    return Bound(name, text, used, {key: "" for key in _RANGE if _mentions(text, key)})
+
+
+def _mentions(text: str, key: str) -> bool:
+    return re.search(rf"@{key}\b", text) is not None

@@ -1,0 +1,158 @@
+"""cost_forecast over an organisation's costs: what is there already adds up, and what is to come is said honestly."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from common.skills.forecast import sql
+from common.tenant import OrgSlug, Tenant
+from common.warehouse.query import Parameter, fixed
+from tests import googlesql
+from tests.skills.conftest import Call, rows_of
+
+TODAY = date(2026, 3, 17)
+Row = dict[str, Any]
+QUERIES = {name: (text, types) for name, text, types in sql.every_query()}
+
+
+def money(value: object) -> Decimal:
+    return Decimal(str(value))
+
+
+def spent(org: str, first: date, last: date, meets: Callable[[Row], bool] = lambda _row: True) -> dict[str, Decimal]:
+    """What rows that meet a condition come to within days, by currency."""
+    sums: dict[str, Decimal] = defaultdict(Decimal)
+    for row in rows_of(org):
+        if first <= row["ChargePeriodStart"].date() <= last and meets(row):
+            sums[row["BillingCurrency"]] += row["BilledCost"]
+    return sums
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_googlesql_accepts_every_text(name: str) -> None:
+    text, types = QUERIES[name]
+    tenant = Tenant(OrgSlug("acme_inc"), "local-dev-project", "organizations")
+    bound = fixed(tenant, text, {each: Parameter("STRING", None) for each in types})
+    columns = {column.name: column.type for column in googlesql.analyze(bound.sql, types)}
+    assert columns["costs"] == "ARRAY<NUMERIC>"
+    assert columns["days"] == "ARRAY<DATE>"
+
+
+@pytest.mark.parametrize("org", ["acme_inc", "globex_inc"])
+@pytest.mark.parametrize(
+    ("until", "first", "last"),
+    [
+        ("end_of_month", date(2026, 3, 1), date(2026, 3, 31)),
+        ("end_of_quarter", date(2026, 1, 1), date(2026, 3, 31)),
+        ("end_of_year", date(2026, 1, 1), date(2026, 12, 31)),
+        ("2026-03-31", date(2026, 3, 1), date(2026, 3, 31)),
+        ("2026-05-20", date(2026, 3, 18), date(2026, 5, 20)),
+    ],
+)
+async def test_a_period_is_what_is_there_and_what_is_to_come(
+    call: Call, org: str, until: str, first: date, last: date
+) -> None:
+    answer = await call(org, TODAY, "cost_forecast", until=until)
+    assert "error" not in answer, answer
+    assert answer["summary"]["period"] == {"start_date": first.isoformat(), "end_date": last.isoformat()}
+    yesterday = TODAY - timedelta(days=1)
+    done, today = spent(org, first, yesterday), spent(org, TODAY, TODAY)
+    for made in answer["summary"]["forecasts"]:
+        parts = [Decimal()]
+        if first <= TODAY:
+            assert money(made["actual_to_date"]) == pytest.approx(done[made["currency"]], abs=Decimal("1e-6"))
+            assert money(made["today_so_far"]) == pytest.approx(today[made["currency"]], abs=Decimal("1e-6"))
+            parts = [money(made[name]) for name in ("actual_to_date", "today_so_far", "rest_of_today")]
+        assert sum(parts) + money(made["projected_total"]) == pytest.approx(
+            money(made["period_total"]), abs=Decimal("1e-6")
+        )
+        assert made["period_lower"] <= made["period_total"] <= made["period_upper"]
+    days = [row for row in answer["rows"] if row["currency"] == answer["rows"][0]["currency"]]
+    if (last - TODAY).days <= 92:
+        assert [row["date"] for row in days] == [
+            (TODAY + timedelta(days=ahead)).isoformat() for ahead in range(1, (last - TODAY).days + 1)
+        ]
+    else:
+        assert len(days) == 10
+
+
+@pytest.mark.parametrize("org", ["acme_inc", "globex_inc"])
+async def test_the_landing_of_a_month_is_near_what_came(call: Call, org: str) -> None:
+    answer = await call(org, TODAY, "cost_forecast", until="end_of_month")
+    came = spent(org, date(2026, 3, 1), date(2026, 3, 31))
+    largest = max(answer["summary"]["forecasts"], key=lambda made: made["period_total"])
+    assert float(came[largest["currency"]]) == pytest.approx(largest["period_total"], rel=0.05)
+
+
+async def test_a_filter_narrows_history_and_actuals(call: Call) -> None:
+    aws = [{"dimension": "provider", "values": ["Amazon"]}]
+    answer = await call("acme_inc", TODAY, "cost_forecast", until="end_of_month", filters=aws)
+    done = spent("acme_inc", date(2026, 3, 1), date(2026, 3, 16), lambda row: row["ServiceProviderName"] == "AWS")
+    (made,) = answer["summary"]["forecasts"]
+    assert money(made["actual_to_date"]) == pytest.approx(done["USD"], abs=Decimal("1e-6"))
+    assert answer["summary"]["matched"] == [{"dimension": "provider", "values": ["AWS"]}]
+
+
+async def test_parts_add_up_to_the_total_without_a_dimension(call: Call) -> None:
+    whole = await call("acme_inc", TODAY, "cost_forecast", until="end_of_month")
+    parts = await call("acme_inc", TODAY, "cost_forecast", until="end_of_month", dimension="service")
+    (made,) = whole["summary"]["forecasts"]
+    assert parts["summary"]["forecasts"] == whole["summary"]["forecasts"]
+    assert sum(money(row["period_total"]) for row in parts["rows"]) == pytest.approx(
+        money(made["period_total"]), abs=Decimal("1e-6")
+    )
+    assert len(parts["rows"]) == 21
+    assert parts["rows"][-1]["service"] == "(other)"
+
+
+async def test_the_effective_cost_is_forecast_from_the_effective_cost(call: Call) -> None:
+    answer = await call("acme_inc", TODAY, "cost_forecast", until="end_of_month", metric="EffectiveCost")
+    done = sum(
+        row["EffectiveCost"]
+        for row in rows_of("acme_inc")
+        if date(2026, 3, 1) <= row["ChargePeriodStart"].date() < TODAY
+    )
+    (made,) = answer["summary"]["forecasts"]
+    assert money(made["actual_to_date"]) == pytest.approx(done, abs=Decimal("1e-6"))
+    assert answer["summary"]["cost_basis"] == "EffectiveCost"
+
+
+async def test_a_coming_quarter_is_totalled_from_its_first_day(call: Call) -> None:
+    answer = await call("acme_inc", TODAY, "cost_forecast", until="2026-06-30", start_date="2026-04-01")
+    (made,) = answer["summary"]["forecasts"]
+    assert "actual_to_date" not in made
+    assert len(answer["rows"]) == 91
+    assert made["period_total"] == pytest.approx(sum(row["projected_cost"] for row in answer["rows"]))
+    assert made["period_total"] == made["projected_total"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"until": "2026-03-16"}, "Use query_costs for days that are over"),
+        ({"until": "2027-05-01"}, "to 400 days ahead"),
+        ({"until": "soon"}, "end_of_month, end_of_quarter, end_of_year"),
+        ({"until": "end_of_month", "start_date": "2026-04-01"}, "Give an earlier start_date"),
+        ({"dimension": "month"}, "Leave dimension out"),
+        ({"dimension": "x'; DROP"}, "There is no dimension"),
+        ({"metric": "LineItems"}, "metric: Input should be 'BilledCost'"),
+        ({"filters": [{"dimension": "provider", "values": ["AWZ"]}]}, "Nearest: AWS"),
+        ({"filters": [{"dimension": 'tag:a"b', "values": ["x"]}]}, "no quote"),
+    ],
+)
+async def test_what_cannot_be_forecast_is_said(call: Call, arguments: dict[str, Any], said: str) -> None:
+    answer = await call("acme_inc", TODAY, "cost_forecast", **arguments)
+    assert said in answer["error"]["message"]
+
+
+async def test_the_last_day_of_a_month_has_only_its_rest(call: Call) -> None:
+    answer = await call("acme_inc", date(2026, 3, 31), "cost_forecast", until="end_of_month")
+    (made,) = answer["summary"]["forecasts"]
+    assert made["projected_total"] == 0
+    assert answer["rows"] == []
+    parts = (money(made[name]) for name in ("actual_to_date", "today_so_far", "rest_of_today"))
+    assert money(made["period_total"]) == pytest.approx(sum(parts), abs=Decimal("1e-6"))
