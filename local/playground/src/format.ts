@@ -40,6 +40,9 @@ export function value(cell: unknown): string {
   if (cell === null || cell === undefined) {
     return "–";
   }
+  if (Array.isArray(cell) && cell.every((each) => typeof each !== "object")) {
+    return cell.map(value).join(", ");
+  }
   return typeof cell === "object" ? JSON.stringify(cell) : String(cell);
 }
 
