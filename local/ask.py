@@ -1,4 +1,4 @@
-"""One question in the terminal: the answer as it is written, its chart, then the SQL and the bytes behind it."""
+"""One question in the terminal: the answer as it is written, its chart, and a line of what it rests on."""
 
 import argparse
 import json
@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--work",
         "--sql",
         action=argparse.BooleanOptionalAction,
-        default=True,
-        help="show the period, filters, SQL and bytes behind the answer (yes)",
+        default=False,
+        help="show the SQL, its values and the bytes behind the answer, not only a line of what it rests on",
     )
     parser.add_argument("--json", action="store_true", help="print the answer and its tool calls as one JSON object")
     parser.add_argument("question", help="the question, in plain words")
@@ -74,6 +74,8 @@ def _ask(screen: Screen, client: Client, args: argparse.Namespace) -> int:
     screen.charts(answer)
     if args.work:
         screen.work(answer)
+    else:
+        screen.basis(answer)
     return 0
 
 

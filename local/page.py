@@ -37,6 +37,7 @@ _HEADERS = {
     "Cache-Control": "no-cache",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
 }
 _WAITING = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Cloud-cost chat</title>{again}</head>
 <body><h1>Cloud-cost chat</h1><p>{said}</p></body></html>"""
@@ -88,6 +89,9 @@ class Page:
     def _response(self, request: Request) -> Response:
         path = request.url.path
         if path == ORGANIZATIONS:
+            if not _is_of_own_page(request):
+                refused = {"detail": "Only the page itself is told the demo keys.", "code": "origin_refused"}
+                return JSONResponse(refused, 403, headers=_HEADERS)
             return JSONResponse([_shown(each) for each in self._organizations], headers=_HEADERS)
         if path == TOOLS:
             listed = [_tool(each) for each in app.services().registry.tools]
@@ -167,6 +171,15 @@ class Bundle:
         if self._process.returncode != 0:
             told = output.decode(errors="replace").strip()[-2000:]
             raise BuildFailed(f"The playground page could not be made; everything else is served.\n{told}")
+
+
+def _is_of_own_page(request: Request) -> bool:
+    """Tell whether the page itself asks, or no page at all; another port of this machine is another page."""
+    origin = request.headers.get("origin", f"http://{request.url.netloc}")
+    return origin == f"http://{request.url.netloc}" and request.headers.get("sec-fetch-site", "none") in (
+        "same-origin",
+        "none",
+    )
 
 
 def _tool(tool: Tool) -> Mapping[str, str]:

@@ -29,6 +29,7 @@ from local.draining import Draining
 from local.emulators.process import EmulatorProcess, EmulatorStartError
 from local.page import Page
 from local.ports import port, problem_of
+from local.request_lines import show_requests
 from local.running import MODEL_ADDRESSES, AlreadyRunningError, announced
 from local.state import StateError, StateFolder
 
@@ -57,6 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=port, default=8002, help="the port on 127.0.0.1 (8002)")
     parser.add_argument(
         "--state", type=Path, default=Path(".local"), help="where the local cloud keeps its data (.local)"
+    )
+    parser.add_argument(
+        "--json-logs", action="store_true", help="print the records as JSON instead of one short line a request"
     )
     add_bill(parser)
 
@@ -121,23 +125,26 @@ def _serve_all(console: Console, args: argparse.Namespace, loading: threading.Th
         with console.status("Loading the demo model"):
             loading.join()
         app.use(Services(load_settings(), more_probes=probes))
-        _serve(console, args.port, page, drained=own)
+        _serve(console, args, page, drained=own)
 
 
-def _serve(console: Console, port: int, page: Page, *, drained: bool) -> None:
+def _serve(console: Console, args: argparse.Namespace, page: Page, *, drained: bool) -> None:
     from local.gateway import Gateway
+    from local.own_machine import OwnMachine
 
-    draining = Draining(Gateway(page), port)
+    if not args.json_logs:
+        show_requests(app.services(), console, args.state)
+    draining = Draining(OwnMachine(Gateway(page)), args.port)
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if self.started:
-                _greet(console, port)
+                _greet(console, args.port)
 
     # Open connections get a moment to end when it is stopped, not for ever.
     config = uvicorn.Config(
-        draining, host="127.0.0.1", port=port, log_level="warning", lifespan="off", timeout_graceful_shutdown=5
+        draining, host="127.0.0.1", port=args.port, log_level="warning", lifespan="off", timeout_graceful_shutdown=5
     )
     with draining if drained else nullcontext():
         Server(config).run()

@@ -6,14 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import uvicorn
-
-from local.gateway import Gateway
+from starlette.types import ASGIApp
 
 
 @asynccontextmanager
-async def listening(gateway: Gateway) -> AsyncIterator[str]:
-    """The gateway behind uvicorn on a free port, in this event loop; its address."""
-    config = uvicorn.Config(gateway, log_level="warning", lifespan="off", timeout_graceful_shutdown=5)
+async def listening(app: ASGIApp) -> AsyncIterator[str]:
+    """The application behind uvicorn on a free port, in this event loop; its address."""
+    config = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=5)
     server = uvicorn.Server(config)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

@@ -91,7 +91,8 @@ def _frame(event: Event) -> bytes:
         case TurnFinished():
             return _named("done", done(event))
         case TurnFailed(error=error):
-            return _named("error", {"code": error.code, "message": error.detail})
+            again = {} if error.retry_after is None else {"retry_after": error.retry_after}
+            return _named("error", {"code": error.code, "message": error.detail, **again})
 
 
 def _named(name: str, data: dict[str, Any]) -> bytes:

@@ -223,13 +223,15 @@ def _points(words: Words, calendar: Calendar, comparing: bool) -> Iterator[tuple
         or _MEANT.search(words.plain[: match.start()])
         or (match.start() and words.text[match.start()].isupper())
     ]
+    # Two dates of a comparison are its two sides; four are two ranges of days.
+    paired = len(points) >= 4
     while points:
         start, end, period = points.pop(0)
         led, gap = _LED.search(words.free[:start]), words.free[end : points[0][0]] if points else "."
         lead = led.lastgroup if led else ""
         to = _TO.fullmatch(gap) or (lead == "from" and re.fullmatch(r"\s*and\s*(?:the )?", gap))
         near = bool(points) and points[0][2].start.month == period.start.month and "-" not in words.free[start:end]
-        if to and (near or not comparing):
+        if to and (near or paired or not comparing):
             period, end = _span(period, points[0][2]).until(calendar.today), points.pop(0)[1]
         onwards = re.match(r"\s+(?:onwards?|on\b|forward)", words.free[end:])
         if lead == "since" or (lead == "from" and onwards):

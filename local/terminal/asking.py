@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from local.terminal.answer import Answer, ToolCall, arguments_of, stored_answer
-from local.terminal.client import Client, ConnectionLostError, Event, RefusedError
+from local.terminal.client import Client, ConnectionLostError, Event, RefusedError, refused
 
 # How long to wait before each further attempt after the connection was lost.
 PAUSES = (0.3, 1.0, 3.0, 5.0)
@@ -119,7 +119,7 @@ class _Asking:
                 answer.text += data["text"]
                 self._text(answer.text)
             case "error":
-                raise RefusedError(data["message"], data["code"])
+                raise refused(data["message"], data["code"], data.get("retry_after"))
             case "done":
                 answer.finish = data
 

@@ -139,5 +139,9 @@ def _check(response: httpx.Response) -> None:
         detail, code = str(body["detail"]), str(body["code"])
     except (ValueError, KeyError, TypeError):
         detail, code = f"The answer was HTTP {response.status_code}, without a reason.", "unknown"
-    again = response.headers.get("retry-after")
-    raise RefusedError(f"{detail} (in {again} s)" if again else detail, code)
+    raise refused(detail, code, response.headers.get("retry-after"))
+
+
+def refused(detail: str, code: str, again: object) -> RefusedError:
+    """Make the refusal, with the seconds after which it is worth to try again, where they are known."""
+    return RefusedError(f"{detail} (in {again} s)" if again else detail, code)

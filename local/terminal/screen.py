@@ -85,6 +85,14 @@ class Screen:
                 self.say(line, "bold" if index == 0 and not line.startswith(" ") else "")
         return bool(pictures)
 
+    def basis(self, answer: Answer) -> None:
+        """What the answer rests on, a line for each query: its period, filters, rows and bytes."""
+        lines = [line for call in answer.tools if (line := work.summary_line(call))]
+        for index, line in enumerate(dict.fromkeys(lines)):
+            if index == 0:
+                self.say("")
+            self.say(line, "dim")
+
     def ending(self, finish: object) -> None:
         """Say below an answer that it was cut or refused, where it was."""
         if line := work.ending(finish):

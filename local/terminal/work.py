@@ -64,6 +64,13 @@ def basis(call: ToolCall) -> Iterator[str]:
         yield f"filters: {named or 'none'}"
 
 
+def summary_line(call: ToolCall) -> str:
+    """The period, filters, rows and bytes of a call in one line; empty where it read nothing."""
+    if call.error is not None or "row_count" not in (call.result or {}):
+        return ""
+    return " · ".join((*basis(call), outcome(call).replace(", ", " · ")))
+
+
 def sql(call: ToolCall) -> str:
     """The text of a call's query, empty where it has none."""
     return neutral((call.result or {}).get("sql") or "")

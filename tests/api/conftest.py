@@ -48,7 +48,7 @@ def product(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     port = free_port()
     environment = os.environ | cloud.environment | {"ENVIRONMENT": "local", "LOG_LEVEL": "DEBUG"}
     with log.open("w") as output:
-        command = [sys.executable, "-m", "local", "run", "--port", str(port)]
+        command = [sys.executable, "-m", "local", "run", "--port", str(port), "--json-logs"]
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
         url = f"http://127.0.0.1:{port}"
         try:

@@ -29,7 +29,7 @@ def ask(product: Product, question: str, *arguments: str) -> "subprocess.Complet
 
 
 def test_ask_prints_the_answer_then_the_sql_and_the_bytes_behind_it(product: Product) -> None:
-    result = ask(product, "What did we spend per provider last month?")
+    result = ask(product, "What did we spend per provider last month?", "--work")
     assert result.returncode == 0, result.stderr
     answer, _, work = result.stdout.partition("query_costs: ")
     assert "OpenAI" in answer
@@ -40,7 +40,7 @@ def test_ask_prints_the_answer_then_the_sql_and_the_bytes_behind_it(product: Pro
 
 
 def test_ask_asks_as_the_organisation_it_is_told(product: Product) -> None:
-    result = ask(product, "What did we spend last month?", "--org", "globex_inc")
+    result = ask(product, "What did we spend last month?", "--org", "globex_inc", "--work")
     assert result.returncode == 0
     assert "EUR" in result.stdout
     assert "globex_inc_prod" in result.stdout

@@ -43,7 +43,7 @@ async def test_a_pipe_gets_the_answer_and_the_work_as_plain_text(serving: Servin
     product: Product = await serving(
         ScriptedModel([transfer("CostAnalyst"), call_tool("query_costs", **COSTS), say("It **was** much.")])
     )
-    code, out, errors = await output_of("ask", *place(product), "--user", "pipe", "--", "What did we spend?")
+    code, out, errors = await output_of("ask", *place(product), "--user", "pipe", "--work", "--", "What did we spend?")
     assert (code, errors) == (0, "")
     answer, _, work = out.partition("\n-- query_costs: ")
     assert answer.startswith("It **was** much.")
@@ -71,13 +71,17 @@ async def test_an_answer_that_did_not_end_by_itself_says_so_below(
     assert json.loads(out)["finish"] == reason
 
 
-async def test_the_work_is_left_out_when_it_is_not_wanted(serving: Serving) -> None:
+async def test_a_line_says_what_an_answer_rests_on_without_its_sql(serving: Serving) -> None:
     product: Product = await serving(
         ScriptedModel([transfer("CostAnalyst"), call_tool("query_costs", **COSTS), say("Much.")])
     )
-    code, out, _ = await output_of("ask", *place(product), "--user", "short", "--no-work", "--", "How much?")
+    code, out, _ = await output_of("ask", *place(product), "--user", "short", "--", "How much?")
     assert code == 0
-    assert "query_costs" not in out
+    assert "SELECT" not in out
+    line = out.splitlines()[-1]
+    assert line.startswith("period: 2026-01-01 to 2026-01-31 · filters: none · ")
+    assert " rows · " in line
+    assert "B · " in line or "bytes" in line
 
 
 async def test_a_script_gets_one_json_object(serving: Serving) -> None:
@@ -175,7 +179,7 @@ async def test_an_answer_whose_end_was_not_heard_is_fetched_and_not_asked_for_tw
         model := ScriptedModel([transfer("CostAnalyst"), call_tool("query_costs", **COSTS), say("one two three")])
     )
     async with cutting(product.url, b'{"text": "one ', unnoticed=True) as network:
-        code, out, errors = await output_of("ask", "--port", str(network.port), "--user", "far", "--", "hi")
+        code, out, errors = await output_of("ask", "--port", str(network.port), "--user", "far", "--work", "--", "hi")
     assert (code, network.cuts) == (0, 1), errors
     assert out.startswith("one two three \n")
     assert "-- query_costs: " in out

@@ -24,6 +24,7 @@ from local import page as playground
 from local.data.organizations import DEMO
 from local.demo_model.registration import register
 from local.gateway import Gateway
+from local.own_machine import OwnMachine
 from tests.conftest import PROJECT, Cloud
 from tests.fakes.scripted_model import ScriptedModel
 from tests.listening import listening
@@ -147,7 +148,7 @@ async def url(cloud: Cloud, sources: Path) -> AsyncIterator[str]:
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     register()
     page = playground.Page(tuple(DEMO.values()), print)
-    async with listening(Gateway(page)) as address:
+    async with listening(OwnMachine(Gateway(page))) as address:
         yield address
 
 

@@ -78,8 +78,8 @@ async def test_a_huge_table_stays_in_its_box(serving: Serving, visiting: Visitin
     visit: Visit = await visiting(await serving(ScriptedModel([transfer("CostAnalyst"), say(text)])))
     await visit.ask("What now?")
     prose = (await visit.answered()).locator(".prose")
-    await expect(prose.locator("tbody tr")).to_have_count(200)
-    await expect(prose).to_contain_text("1300 more rows are not shown.")
+    await expect(prose.locator("tbody tr:visible")).to_have_count(50)
+    await expect(prose.get_by_role("button", name="Show 1450 more rows")).to_be_visible()
     box = await prose.get_by_role("region", name="Table").bounding_box()
     assert box is not None
     assert box["height"] < 500

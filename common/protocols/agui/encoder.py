@@ -92,7 +92,8 @@ class RunEncoder:
 
     def failed(self, error: ServiceError) -> bytes:
         """The last frame of a run that went wrong."""
-        return _frames(RunErrorEvent(message=error.detail, code=error.code))
+        again = None if error.retry_after is None else {"retry_after": error.retry_after}
+        return _frames(RunErrorEvent(message=error.detail, code=error.code, metadata=again))
 
     def frames(self, event: Event) -> bytes:
         """The frames of one event; none where it says nothing new."""

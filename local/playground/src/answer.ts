@@ -4,6 +4,9 @@ import { button, el, iconButton } from "./dom";
 import { Feedback } from "./feedback";
 import { bytes, count, seconds } from "./format";
 import { Prose } from "./markdown";
+import { chips, followUps } from "./refine";
+import { share } from "./share";
+import { untilNow } from "./waiting";
 import { Work } from "./work";
 import type { ChartSpec, Opinion, StoredMessage, ToolResult } from "./contract";
 import type { Finished, RunListener } from "./thread";
@@ -15,18 +18,23 @@ const ENDS: Record<string, string | undefined> = {
 };
 
 export interface AnswerActions {
+  /** Ask something else in the same conversation. */
+  ask(question: string): void;
   retry(): void;
   again(): void;
   decide(interrupts: Interrupt[], approved: boolean): void;
   rate(messageId: string, opinion: Opinion): Promise<void>;
   titled(title: string): void;
-  /** Nothing more comes. */
+  /** Nothing more comes for now. */
   ended(): void;
+  /** It is whole. */
+  answered(): void;
 }
 
 export class Answer implements RunListener {
   readonly #agent = el("span", { class: "agent" });
   readonly #doing = el("span", { class: "doing" }, "Thinking …");
+  readonly #chips = el("div", { class: "refining" });
   readonly #work = el("div", { class: "works" });
   readonly #charts = el("div", { class: "charts" });
   readonly #prose = new Prose();
@@ -35,6 +43,7 @@ export class Answer implements RunListener {
     "article",
     { class: "answer", "aria-label": "Answer", "aria-busy": "true" },
     el("header", {}, this.#agent, this.#doing),
+    this.#chips,
     this.#work,
     this.#charts,
     this.#prose.element,
@@ -43,7 +52,11 @@ export class Answer implements RunListener {
   readonly #calls = new Map<string, Work>();
   #bytes = 0;
 
-  constructor(readonly actions: AnswerActions) {}
+  constructor(
+    readonly question: string,
+    readonly organization: string,
+    readonly actions: AnswerActions,
+  ) {}
 
   /** Show an answer of the past. */
   restore(message: StoredMessage): void {
@@ -54,6 +67,10 @@ export class Answer implements RunListener {
       this.callFinished(call.id, results.get(call.id) ?? { error: { code: "", message: "Its result was not kept." } });
     }
     this.said(message.content);
+    if (!message.content.trim() && !message.tool_calls.length) {
+      this.#unanswered();
+      return;
+    }
     if (message.status === "cancelled") {
       this.stopped();
       return;
@@ -126,17 +143,22 @@ export class Answer implements RunListener {
     calls.forEach((work) => work?.element.setAttribute("open", ""));
     this.#after.replaceChildren(card);
     this.#settle();
+    this.#doing.textContent = "Waiting for your approval. Nothing is changed before.";
     card.querySelector("button")?.focus();
   }
 
   /** What waits for a decision waits no longer. */
   leave(): void {
+    if (this.#after.querySelector(".approval")) {
+      this.#doing.textContent = "";
+    }
     this.#after.querySelector(".approval")?.replaceWith(el("p", { class: "note" }, "Not approved: nothing was changed."));
   }
 
   finished(end: Finished): void {
     this.agentChanged(end.agentName);
     this.#end(end.messageId, end);
+    this.actions.answered();
   }
 
   stopped(): void {
@@ -147,10 +169,20 @@ export class Answer implements RunListener {
     this.#settle();
   }
 
-  failed(message: string): void {
+  /** Nothing was said: a change that was to be made is made in none but the run that asked for it. */
+  #unanswered(): void {
+    this.#after.replaceChildren(
+      el("p", { class: "note", role: "status" }, "No answer is kept: it waited for an approval, or did not come to its end."),
+      el("div", { class: "row" }, button("Ask again", () => this.actions.again())),
+    );
+    this.#settle();
+  }
+
+  failed(message: string, retryAfter = 0): void {
+    const retry = button("Try again", () => this.#retry(), { class: "primary" });
     this.#after.replaceChildren(
       el("p", { class: "problem", role: "alert" }, message),
-      el("div", { class: "row" }, button("Try again", () => this.#retry(), { class: "primary" })),
+      el("div", { class: "row" }, retry, untilNow(retry, retryAfter)),
     );
     this.#settle();
   }
@@ -172,6 +204,7 @@ export class Answer implements RunListener {
       this.#bytes ? `${bytes(this.#bytes)} read` : "",
       end.tokens ? count(end.tokens, "token") : "",
     ];
+    const said = facts.filter(Boolean).join(" · ");
     this.element.dataset["messageId"] = messageId;
     const note = ENDS[end.finish];
     this.#after.replaceChildren(
@@ -179,15 +212,39 @@ export class Answer implements RunListener {
       el(
         "footer",
         {},
-        el("span", { class: "facts" }, facts.filter(Boolean).join(" · ")),
+        el("span", { class: "facts" }, said),
+        iconButton("share", "Save answer as a file", () => this.#share(said)),
         iconButton("copy", "Copy answer", () => void navigator.clipboard.writeText(this.#prose.text)),
         iconButton("again", "Ask again", () => this.actions.again()),
         ...feedback.buttons,
       ),
       feedback.form,
+      this.#refine(),
     );
     this.#settle();
     return feedback;
+  }
+
+  /** Offer what could be asked next: chips above the answer, and questions below it. */
+  #refine(): HTMLElement {
+    const told = [...this.#calls.values()].flatMap((work) => (work.subject ? [{ work, subject: work.subject }] : []));
+    const last = told.at(-1);
+    if (!last) {
+      return el("div", { hidden: true });
+    }
+    const ask = (question: string) => this.actions.ask(question);
+    this.#chips.replaceChildren(chips(last.subject, last.work.result, ask));
+    const questions = followUps(last.subject, last.work.result);
+    return el(
+      "div",
+      { class: "follow-ups", role: "group", "aria-label": "Ask next", hidden: !questions.length },
+      ...questions.map((each) => button(each, () => ask(each), { class: "chip" })),
+    );
+  }
+
+  #share(facts: string): void {
+    const { question, organization } = this;
+    void share({ question, organization, facts, prose: this.#prose.element, charts: this.#charts, works: [...this.#calls.values()] });
   }
 
   #settle(): void {

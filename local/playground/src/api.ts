@@ -9,8 +9,15 @@ import type {
   Tool,
 } from "./contract";
 
-/** An answer that is none: its message is a sentence for the person who asked. */
-export class ApiError extends Error {}
+/** An answer that is none: its message is a sentence for the person who asked; status 0 where nobody answered. */
+export class ApiError extends Error {
+  constructor(
+    message: string,
+    readonly status = 0,
+  ) {
+    super(message);
+  }
+}
 
 const UNREACHABLE = "The product does not answer. Is make run still running?";
 
@@ -79,7 +86,8 @@ export class Api {
     );
     if (!response.ok) {
       const said = (await response.json().catch(() => ({}))) as { detail?: string };
-      throw new ApiError(said.detail ?? UNREACHABLE);
+      const again = response.headers.get("Retry-After");
+      throw new ApiError(`${said.detail ?? UNREACHABLE}${again ? ` (in ${again} s)` : ""}`, response.status);
     }
     return response;
   }

@@ -1,15 +1,23 @@
 // A tool's Vega-Lite spec as a picture: loaded when the first is shown, without eval, without any fetch.
-import { el } from "./dom";
+import { button, el } from "./dom";
+import { save } from "./files";
 import type { ChartSpec } from "./contract";
 import { onThemeChange } from "./theme";
 
+type View = import("vega-embed").Result["view"];
+const PNG_SCALE = 2;
+
 export class Chart {
   readonly #canvas = el("div", { class: "canvas" });
-  readonly element = el("figure", { class: "chart" }, this.#canvas);
+  readonly #saving = el("div", { class: "row end", hidden: true });
+  readonly element = el("figure", { class: "chart" }, this.#canvas, this.#saving);
   readonly #forget: () => void;
   #finalize = () => {};
 
-  constructor(readonly spec: ChartSpec) {
+  constructor(
+    readonly spec: ChartSpec,
+    readonly name: string,
+  ) {
     this.#forget = onThemeChange(() => void this.draw());
   }
 
@@ -37,9 +45,24 @@ export class Chart {
       });
       this.#finalize();
       this.#finalize = shown.finalize;
+      this.#offer(shown.view);
     } catch {
       this.#canvas.replaceChildren(el("p", { class: "note" }, "This chart cannot be drawn. Its rows are below."));
     }
+  }
+
+  /** Offer it as a picture, on the ground that its colours are made for. */
+  #offer(view: View): void {
+    const png = async () => {
+      const canvas = (await view.toCanvas(PNG_SCALE)) as HTMLCanvasElement;
+      canvas.toBlob((blob) => blob && save(`${this.name}.png`, blob), "image/png");
+    };
+    const svg = async () => save(`${this.name}.svg`, await view.toSVG(), "image/svg+xml");
+    this.#saving.replaceChildren(
+      button("PNG", () => void png(), { class: "quiet", "aria-label": "Save chart as PNG" }),
+      button("SVG", () => void svg(), { class: "quiet", "aria-label": "Save chart as SVG" }),
+    );
+    this.#saving.hidden = false;
   }
 
   dispose(): void {
@@ -54,7 +77,7 @@ function themed(width: number) {
   const colour = (name: string) => style.getPropertyValue(name).trim();
   const [text, muted, line] = [colour("--text"), colour("--muted"), colour("--line")];
   return {
-    background: "transparent",
+    background: colour("--raised"),
     font: colour("--font"),
     title: { color: text, fontSize: 14, fontWeight: 600, anchor: "start", offset: 12, limit: width, subtitleColor: muted },
     axis: {

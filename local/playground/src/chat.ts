@@ -1,20 +1,25 @@
 // The open conversation: its messages, and the run that adds to them.
 import { Answer, type AnswerActions } from "./answer";
+import { askedQuestion } from "./asked";
 import type { Api } from "./api";
-import { el } from "./dom";
+import { button, el } from "./dom";
 import { Thread } from "./thread";
 import { welcome } from "./welcome";
-import type { StoredMessage } from "./contract";
-
 export interface ChatEvents {
   titled(title: string): void;
   busy(busy: boolean): void;
+  /** The questions so far, for those who want one back. */
+  asked(questions: string[]): void;
+  /** A question was written anew: it goes on in a branch, after those that were asked before it. */
+  branch(before: string[], question: string): void;
 }
 
 export class Chat {
   readonly element = el("div", { class: "chat", role: "log", "aria-label": "Conversation", "aria-live": "polite" });
   readonly #thread: Thread;
   readonly #answers: Answer[] = [];
+  readonly #questions: string[] = [];
+  #waiting: string[] = [];
   #running = false;
   #closed = false;
 
@@ -26,9 +31,18 @@ export class Chat {
     this.#thread = new Thread(api, conversationId);
   }
 
-  /** Show the suggested questions. */
-  begin(): void {
-    this.element.replaceChildren(welcome(this.api.organization, (question) => this.ask(question)));
+  /** Show the suggested questions, below what there is to say first. */
+  begin(note = ""): void {
+    const said = note && el("p", { class: "missing", role: "status" }, note);
+    this.element.replaceChildren(...[said, welcome(this.api.organization, (question) => this.ask(question))].filter((each) => each !== ""));
+  }
+
+  /** Ask several, each once the one before is answered. */
+  askAll(questions: string[], note: Node): void {
+    this.element.replaceChildren(note);
+    const [first = "", ...others] = questions;
+    this.ask(first);
+    this.#waiting = others;
   }
 
   /** Show what was said before. */
@@ -44,10 +58,13 @@ export class Chat {
     for (const message of messages) {
       if (message.role === "user") {
         question = message.content;
-        this.element.append(asked(question, message));
+        this.element.append(this.#asked(question, message.message_id));
       } else {
         this.#append(question, "").restore(message);
       }
+    }
+    if (messages.at(-1)?.role === "user") {
+      this.element.append(this.#unanswered(question));
     }
   }
 
@@ -55,9 +72,10 @@ export class Chat {
     if (this.#running) {
       return;
     }
-    this.element.querySelector(".welcome")?.remove();
+    this.#waiting = [];
+    this.element.querySelectorAll(".welcome, .missing, .unanswered").forEach((each) => each.remove());
     this.#answers.at(-1)?.leave();
-    const shown = asked(question);
+    const shown = this.#asked(question, null);
     this.element.append(shown);
     this.#run(question, this.#thread.ask(question));
     shown.scrollIntoView({ block: "start" });
@@ -97,6 +115,7 @@ export class Chat {
         this.#run(question, runId);
       },
       again: () => this.ask(question),
+      ask: (another) => this.ask(another),
       decide: (interrupts, approved) => {
         this.#busy(true);
         void this.#thread.resume(interrupts, approved, answer);
@@ -104,8 +123,9 @@ export class Chat {
       rate: (messageId, opinion) => this.api.giveFeedback(this.conversationId, messageId, opinion),
       titled: (title) => this.#closed || this.events.titled(title),
       ended: () => this.#busy(false),
+      answered: () => this.#goOn(),
     };
-    const answer = new Answer(actions);
+    const answer = new Answer(question, this.api.organization.name, actions);
     this.#answers.push(answer);
     this.element.append(answer.element);
     return answer;
@@ -117,12 +137,30 @@ export class Chat {
       this.events.busy(busy);
     }
   }
-}
 
-function asked(question: string, message?: StoredMessage): HTMLElement {
-  return el(
-    "article",
-    { class: "question", "aria-label": "You asked", "data-message-id": message?.message_id ?? null },
-    question,
-  );
+  /** Ask what waits for the answer that just came. */
+  #goOn(): void {
+    const [next, ...others] = this.#waiting;
+    if (next !== undefined && !this.#closed) {
+      this.ask(next);
+      this.#waiting = others;
+    }
+  }
+
+  #asked(question: string, messageId: string | null): HTMLElement {
+    const before = [...this.#questions];
+    this.#questions.push(question);
+    this.events.asked(this.#questions);
+    return askedQuestion(question, messageId, (another) => this.events.branch(before, another));
+  }
+
+  /** A question whose answer was never finished: it waited for an approval, or the connection ended. */
+  #unanswered(question: string): HTMLElement {
+    return el(
+      "div",
+      { class: "unanswered row" },
+      el("p", { class: "note" }, "No answer is kept: it waited for an approval, or did not come to its end."),
+      button("Ask again", () => this.ask(question)),
+    );
+  }
 }

@@ -48,6 +48,7 @@ export interface ToolResult {
   columns?: { name: string; type: string }[];
   row_count?: number;
   truncated?: boolean;
+  summary?: Record<string, unknown>;
   sql?: string;
   parameters?: Record<string, unknown>;
   bytes_processed?: number;

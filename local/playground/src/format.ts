@@ -35,10 +35,36 @@ export function ago(time: string): string {
 /** One value of a row; what is missing is a dash. */
 export function value(cell: unknown): string {
   if (typeof cell === "number") {
-    return cell !== 0 && Math.abs(cell) < 1 ? SMALL.format(cell) : NUMBER.format(cell);
+    return figure(cell);
   }
   if (cell === null || cell === undefined) {
     return "–";
   }
+  if (Array.isArray(cell) && cell.every((each) => typeof each !== "object")) {
+    return cell.map(value).join(", ");
+  }
   return typeof cell === "object" ? JSON.stringify(cell) : String(cell);
+}
+
+/** A number with separators and at most two decimals; a small one keeps what says something. */
+export function figure(amount: number): string {
+  return amount !== 0 && Math.abs(amount) < 0.01 ? SMALL.format(amount) : NUMBER.format(amount);
+}
+
+/** An amount with as many decimals as its currency has; less than its smallest coin keeps three digits. */
+export function money(amount: number, currency: string): string {
+  const digits = decimals(currency);
+  if (amount !== 0 && Math.abs(amount) < 10 ** -digits) {
+    return SMALL.format(amount);
+  }
+  return new Intl.NumberFormat("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(amount);
+}
+
+function decimals(currency: string): number {
+  try {
+    return new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits ?? 2;
+  } catch {
+    // Not a code of three letters: whatever it is, it has no decimals of its own.
+    return 2;
+  }
 }

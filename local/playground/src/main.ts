@@ -1,5 +1,5 @@
 // The page: which organisation, which conversation, and what is around them.
-import { Api, organizations } from "./api";
+import { Api, ApiError, organizations } from "./api";
 import { Chat } from "./chat";
 import { Composer } from "./composer";
 import { askForTitle, askToDelete } from "./dialogs";
@@ -9,6 +9,7 @@ import { themeToggle } from "./theme";
 import type { Organization } from "./contract";
 
 const TITLE = "Cloud-cost chat";
+const TITLE_CHARS = 100;
 
 class Page {
   readonly #choice = el("select", { "aria-label": "Organisation" });
@@ -18,7 +19,10 @@ class Page {
   readonly #problem = el("p", { class: "problem banner", role: "alert", hidden: true });
   readonly #place = el("div", { class: "place" });
   readonly #menu: HTMLButtonElement;
-  readonly #sidebar = new Sidebar((conversationId, messageId) => this.#open(conversationId, messageId));
+  readonly #sidebar = new Sidebar(
+    (conversationId, messageId) => this.#open(conversationId, messageId),
+    () => this.#showSidebar(true),
+  );
   readonly #composer = new Composer(
     (question) => this.#chat?.ask(question),
     () => this.#chat?.stop(),
@@ -82,24 +86,34 @@ class Page {
     await this.#show(conversationId);
   }
 
-  async #show(conversationId: string): Promise<void> {
+  /** Show a conversation; a new one gets its title from its first question, unless one is given. */
+  async #show(conversationId: string, name = ""): Promise<void> {
     this.#chat?.close();
     const chat = new Chat(this.#api, conversationId || crypto.randomUUID(), {
       titled: (title) => {
-        this.#named(title);
+        this.#named(name || title);
         if (!conversationId) {
           // From now on there is something to come back to.
           history.replaceState(null, "", `#/${this.#api.organization.slug}/${chat.conversationId}`);
           this.#sidebar.mark(chat.conversationId);
-          void this.#sidebar.refresh();
+          void this.#attempt(async () => {
+            await (name && this.#api.rename(chat.conversationId, name));
+            await this.#sidebar.refresh();
+          });
+          conversationId = chat.conversationId;
         }
       },
       busy: (busy) => {
         this.#composer.busy = busy;
       },
+      asked: (questions) => {
+        this.#composer.asked = questions;
+      },
+      branch: (before, question) => void this.#branch(before, question),
     });
     this.#chat = chat;
     this.#composer.busy = false;
+    this.#composer.asked = [];
     this.#place.replaceChildren(chat.element);
     this.#sidebar.mark(conversationId);
     this.#showSidebar(false);
@@ -109,7 +123,32 @@ class Page {
       chat.begin();
       return;
     }
-    await this.#attempt(() => chat.restore());
+    await this.#attempt(() => chat.restore().catch((failure) => this.#missing(failure)));
+  }
+
+  /** Where an address leads to nothing of the organisation's, one begins anew. */
+  async #missing(failure: unknown): Promise<void> {
+    if (!(failure instanceof ApiError) || failure.status < 400 || failure.status >= 500 || failure.status === 429) {
+      throw failure;
+    }
+    const { slug, name } = this.#api.organization;
+    history.replaceState(null, "", `#/${slug}/`);
+    await this.#show("");
+    this.#chat?.begin(`This conversation is not among yours at ${name}: it was deleted, or its address is not complete.`);
+  }
+
+  /** Ask a question in other words in a new conversation, after what was asked before it. */
+  async #branch(before: string[], question: string): Promise<void> {
+    const { slug } = this.#api.organization;
+    const origin = this.#chat?.conversationId ?? "";
+    const title = this.#title.textContent;
+    history.pushState(null, "", `#/${slug}/`);
+    // Questions that begin alike would have titles alike.
+    await this.#show("", before.length ? question.slice(0, TITLE_CHARS) : "");
+    const back = button(`Back to “${title}”`, () => this.#open(origin), { class: "quiet" });
+    const said = before.length ? "A branch: what was asked before is asked again here." : "A branch.";
+    this.#chat?.askAll([...before, question], el("p", { class: "note branch" }, `${said} `, back));
+    this.#composer.focus();
   }
 
   #open(conversationId: string, messageId?: string): void {

@@ -1,9 +1,16 @@
 // A model's markdown as elements that can do no harm, whatever it wrote.
 import DOMPurify from "dompurify";
-import { Marked, type Token, type Tokens } from "marked";
-import { el } from "./dom";
+import { Marked } from "marked";
+import { csv, unseparated } from "./csv";
+import { button, el } from "./dom";
+import { save } from "./files";
+import { figure } from "./format";
 
-const MOST_ROWS = 200;
+const SHOWN_ROWS = 50;
+// A figure with its sign, currency, separators, unit or percent; and one that a model wrote as a machine does.
+const FIGURE = /^[(+\-−–]?\s*([A-Z]{3}\s?|[$€£¥₹])?\s?[+\-−]?\d[\d,]*(\.\d+)?\s?([A-Z]{3}|[$€£¥₹]|%|[kMGT]?B|k|M|bn|pp)?\)?$/;
+const BARE = /^-?(\d{5,}(\.\d+)?|\d+\.\d{3,})$/;
+const NOTHING = /^([–—-]|n\/a|null|none)$/i;
 const TAGS = [
   "p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "strong", "em", "del",
   "code", "pre", "a", "table", "thead", "tbody", "tr", "th", "td",
@@ -35,9 +42,7 @@ purifier.addHook("afterSanitizeAttributes", (node) => {
 
 /** The text as elements: no scripts, styles, pictures or forms; links lead to http(s) only. */
 export function rendered(text: string): DocumentFragment {
-  const tokens = marked.lexer(text);
-  const left = shortened(tokens);
-  const fragment = purifier.sanitize(marked.parser(tokens), {
+  const fragment = purifier.sanitize(marked.parse(text, { async: false }), {
     ALLOWED_TAGS: TAGS,
     ALLOWED_ATTR: ["href", "align", "start"],
     ALLOWED_URI_REGEXP: /^https?:\/\//i,
@@ -52,29 +57,52 @@ export function rendered(text: string): DocumentFragment {
     lower.append(...heading.childNodes);
     heading.replaceWith(lower);
   }
-  fragment.querySelectorAll("table").forEach((table, index) => boxed(table, left[index] ?? 0));
+  fragment.querySelectorAll("table").forEach(boxed);
   return fragment;
 }
 
-/** Cut tables where nobody reads on; returns how many rows each has lost. */
-function shortened(tokens: Token[]): number[] {
-  const left: number[] = [];
-  marked.walkTokens(tokens, (token) => {
-    if (token.type === "table") {
-      const { rows } = token as Tokens.Table;
-      left.push(rows.splice(MOST_ROWS).length);
-    }
-  });
-  return left;
-}
-
-/** A table that scrolls in its own box. */
-function boxed(table: HTMLTableElement, left: number): void {
+/** A table that scrolls in its own box, with its figures to the right, all of its rows on demand, and a file. */
+function boxed(table: HTMLTableElement): void {
   const box = el("div", { class: "table", tabindex: 0, role: "region", "aria-label": "Table" });
   table.replaceWith(box);
   box.append(table);
-  if (left) {
-    box.after(el("p", { class: "note" }, `${left} more rows are not shown.`));
+  alignFigures(table);
+  const rest = [...table.querySelectorAll("tbody tr")].slice(SHOWN_ROWS);
+  rest.forEach((row) => row.toggleAttribute("hidden", true));
+  const more = button(`Show ${rest.length} more rows`, () => {
+    rest.forEach((row) => row.toggleAttribute("hidden", false));
+    more.remove();
+    box.focus();
+  }, { class: "quiet" });
+  const saved = button("CSV", () => save("table.csv", csv(cells(table)), "text/csv"), {
+    class: "quiet",
+    "aria-label": "Save table as CSV",
+  });
+  box.after(el("div", { class: "row table-actions" }, rest.length > 0 && more, saved));
+}
+
+function cells(table: HTMLTableElement): string[][] {
+  return [...table.rows].map((row) => [...row.cells].map((cell) => unseparated(cell.textContent ?? "")));
+}
+
+/** A column of nothing but figures is one of figures, whatever the model said about its side. */
+function alignFigures(table: HTMLTableElement): void {
+  const rows = [...(table.tBodies[0]?.rows ?? [])];
+  [...(table.tHead?.rows[0]?.cells ?? [])].forEach((head, index) => {
+    const column = rows.map((row) => row.cells[index]);
+    const said = column.map((cell) => (cell?.textContent ?? "").trim()).filter((text) => text && !NOTHING.test(text));
+    if (said.length && said.every((text) => FIGURE.test(text))) {
+      [head, ...column].forEach((cell) => cell?.setAttribute("align", "right"));
+      column.forEach((cell) => cell && readable(cell));
+    }
+  });
+}
+
+/** Write a bare figure with separators and without decimals that nobody reads. */
+function readable(cell: HTMLTableCellElement): void {
+  const text = (cell.textContent ?? "").trim();
+  if (BARE.test(text) && !cell.children.length) {
+    cell.textContent = figure(Number(text));
   }
 }
 

@@ -29,7 +29,19 @@ export class Sidebar {
   #current = "";
   #typed = 0;
 
-  constructor(readonly open: (conversationId: string, messageId?: string) => void) {
+  /** ``reveal`` brings it into view where there is no room for it beside the conversation. */
+  constructor(
+    readonly open: (conversationId: string, messageId?: string) => void,
+    reveal: () => void,
+  ) {
+    document.addEventListener("keydown", (event) => {
+      if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !document.querySelector("dialog[open]")) {
+        event.preventDefault();
+        reveal();
+        this.#search.focus();
+        this.#search.select();
+      }
+    });
     this.#search.addEventListener("input", () => {
       clearTimeout(this.#typed);
       this.#typed = window.setTimeout(() => void this.refresh(), SEARCH_PAUSE);

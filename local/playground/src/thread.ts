@@ -23,13 +23,14 @@ export interface RunListener {
   approvalNeeded(interrupts: Interrupt[]): void;
   finished(end: Finished): void;
   stopped(): void;
-  failed(message: string): void;
+  failed(message: string, retryAfter?: number): void;
 }
 
 const CUT_OFF = "The connection ended before the answer did. Try again.";
 
 export class Thread {
   #agent: HttpAgent;
+  #retryAfter = 0;
 
   constructor(
     readonly api: Api,
@@ -69,7 +70,13 @@ export class Thread {
 
   #client(): HttpAgent {
     const url = `${this.api.base}/copilotkit`;
-    return new HttpAgent({ url, headers: this.api.headers, threadId: this.conversationId });
+    // The client tells of a refusal its body only; when to come back is in a header.
+    const read = async (address: string, request: RequestInit) => {
+      const response = await fetch(address, request);
+      this.#retryAfter = Number(response.headers.get("Retry-After")) || 0;
+      return response;
+    };
+    return new HttpAgent({ url, headers: this.api.headers, threadId: this.conversationId, fetch: read });
   }
 
   async #run(run: { runId: string; resume?: ResumeEntry[] }, listener: RunListener): Promise<void> {
@@ -85,7 +92,7 @@ export class Thread {
       await this.#agent.runAgent({ ...run, forwardedProps: { interrupts: true } }, subscriber);
       end(() => listener.failed(CUT_OFF));
     } catch (failure) {
-      end(() => listener.failed(sentence(failure)));
+      end(() => listener.failed(sentence(failure), this.#retryAfter));
     }
   }
 }
@@ -138,7 +145,8 @@ function translate(listener: RunListener, end: (tell: () => void) => void): Agen
       );
     },
     onRunErrorEvent({ event }) {
-      end(() => (event.code === "abort" ? listener.stopped() : listener.failed(event.message)));
+      const retryAfter = Number(event.metadata?.["retry_after"]) || 0;
+      end(() => (event.code === "abort" ? listener.stopped() : listener.failed(event.message, retryAfter)));
     },
   };
 }

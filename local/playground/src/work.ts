@@ -2,9 +2,9 @@
 import { Chart } from "./chart";
 import { button, el } from "./dom";
 import { bytes, count, seconds, value } from "./format";
+import { rowsOf, wholeTable } from "./table";
+import { daysShown, subjectOf, type Subject } from "./wording";
 import type { ChartSpec, Row, ToolResult } from "./contract";
-
-const SHOWN_ROWS = 10;
 
 export class Work {
   readonly #summary = el("summary", {});
@@ -12,6 +12,9 @@ export class Work {
   readonly element: HTMLElement;
   readonly charts = el("div", { class: "charts" });
   #chart: Chart | null = null;
+  result: ToolResult = {};
+  /** When its chart, if it has one, can be seen. */
+  drawn: Promise<void> = Promise.resolve();
 
   constructor(
     readonly name: string,
@@ -22,7 +25,13 @@ export class Work {
     this.#body.append(asked(args));
   }
 
+  /** What it answered in words; null where it has no days or did not work. */
+  get subject(): Subject | null {
+    return this.result.error ? null : subjectOf(this.name, chosen(this.args), this.result);
+  }
+
   finish(result: ToolResult): void {
+    this.result = result;
     if (result.error) {
       this.#say("failed", "did not work");
       this.#body.append(el("p", { class: "problem" }, result.error.message));
@@ -31,7 +40,7 @@ export class Work {
     this.#say("done", facts(result));
     this.#body.append(
       ...(result.sql ? sql(result.sql, result.parameters ?? {}) : []),
-      ...rows(result),
+      ...rowsOf(result, this.name),
     );
     if (result.chart) {
       this.draw(result.chart);
@@ -41,10 +50,26 @@ export class Work {
   /** Show its chart, once: an event and a result may both bring it. */
   draw(spec: ChartSpec): void {
     if (this.#chart === null) {
-      this.#chart = new Chart(spec);
+      this.#chart = new Chart(spec, this.name);
       this.charts.append(this.#chart.element);
-      void this.#chart.draw();
+      this.drawn = this.#chart.draw();
     }
+  }
+
+  /** Everything it rests on, without controls: period and filters, rows, SQL. */
+  printed(): Node[] {
+    const { result, subject } = this;
+    if (result.error) {
+      return [el("p", {}, result.error.message)];
+    }
+    const queried = result.sql ? sql(result.sql, result.parameters ?? {}).filter((each) => each.nodeName === "PRE") : [];
+    return [
+      subject && el("p", {}, `Period: ${daysShown(subject.start, subject.end)} (${subject.start} to ${subject.end}, UTC)`),
+      asked(this.args),
+      el("p", {}, facts(result)),
+      result.rows?.length ? el("div", { class: "wide" }, wholeTable(result)) : null,
+      ...queried,
+    ].filter((each): each is HTMLElement => each !== null);
   }
 
   dispose(): void {
@@ -63,14 +88,24 @@ function facts(result: ToolResult): string {
   return [count(result.row_count ?? 0, "row"), read, took].filter(Boolean).join(" · ");
 }
 
+/** The arguments of a call; what is no object, which a model may write too, has none. */
+function chosen(args: string): Row {
+  try {
+    const read: unknown = JSON.parse(args || "{}");
+    return read !== null && typeof read === "object" && !Array.isArray(read) ? (read as Row) : {};
+  } catch {
+    return {};
+  }
+}
+
 /** Period and filters: the arguments the model chose. */
 function asked(args: string): HTMLElement {
-  const chosen = Object.entries(JSON.parse(args || "{}") as Row);
+  const given = Object.entries(chosen(args));
   const list = el("dl", {});
-  for (const [name, chosenValue] of chosen) {
-    list.append(el("dt", {}, name.replaceAll("_", " ")), el("dd", {}, value(chosenValue)));
+  for (const [name, each] of given) {
+    list.append(el("dt", {}, name.replaceAll("_", " ")), el("dd", {}, value(each)));
   }
-  return chosen.length ? list : el("p", { class: "note" }, "Asked without period or filter.");
+  return given.length ? list : el("p", { class: "note" }, "Asked without period or filter.");
 }
 
 function sql(text: string, parameters: Record<string, unknown>): Node[] {
@@ -81,42 +116,4 @@ function sql(text: string, parameters: Record<string, unknown>): Node[] {
     el("pre", { class: "sql", tabindex: 0, "aria-label": "SQL" }, text),
     bound.length ? el("pre", { class: "bound", tabindex: 0, "aria-label": "Parameters" }, bound.join("\n")) : "",
   ].filter((node) => node instanceof Node);
-}
-
-function rows(result: ToolResult): Node[] {
-  const found = result.rows ?? [];
-  const columns = (result.columns ?? []).map((column) => column.name);
-  if (!found.length || !columns.length) {
-    return [el("p", { class: "note" }, "No rows.")];
-  }
-  const body = el("tbody", {}, ...found.slice(0, SHOWN_ROWS).map((row) => line(columns, row)));
-  const table = el("table", {}, el("thead", {}, el("tr", {}, ...columns.map((name) => head(name, found)))), body);
-  const parts: Node[] = [
-    el("div", { class: "work-head" }, el("strong", {}, "Rows")),
-    el("div", { class: "table", tabindex: 0, role: "region", "aria-label": "Rows" }, table),
-  ];
-  if (found.length > SHOWN_ROWS) {
-    const rest = found.slice(SHOWN_ROWS);
-    const more = button(`Show ${count(rest.length, "more row")}`, () => {
-      body.append(...rest.map((row) => line(columns, row)));
-      more.remove();
-    }, { class: "quiet" });
-    parts.push(more);
-  }
-  if (result.truncated) {
-    parts.push(el("p", { class: "note" }, "There are more rows than these."));
-  }
-  return parts;
-}
-
-function head(name: string, found: Row[]): HTMLElement {
-  const numeric = typeof found[0]?.[name] === "number";
-  return el("th", { scope: "col", class: numeric && "number" }, name);
-}
-
-function line(columns: string[], row: Row): HTMLElement {
-  return el("tr", {}, ...columns.map((name) => {
-    const cell = row[name];
-    return el("td", { class: typeof cell === "number" && "number" }, value(cell));
-  }));
 }

@@ -26,6 +26,32 @@ def test_a_table_is_aligned() -> None:
     assert lines[2].index("10.00") + 5 == lines[3].index("2.50") + 4
 
 
+WIDE = (
+    "| Service | Provider | Billed cost | Effective cost | Line items |\n| --- | --- | --- | ---: | ---: |\n"
+    "| Amazon Elastic Compute Cloud (EC2) | AWS | USD 1,234,541.12 | USD 38,031.35 | 498 |\n"
+    "| Virtual Machines | Microsoft Azure | EUR 9.10 | - | 98 |\n"
+)
+
+
+@pytest.mark.parametrize("width", [120, 60, 40, 20])
+def test_figures_of_a_table_are_whole_at_any_width(width: int) -> None:
+    shown = rendered(WIDE, width)
+    for figure in ("USD 1,234,541.12", "USD 38,031.35", "EUR 9.10", "498"):
+        assert figure in (" ".join(shown.split()) if width == 20 else shown)
+    assert "…" not in shown
+    assert max(map(len, shown.splitlines())) <= width
+
+
+def test_a_table_that_does_not_fit_is_a_list_of_its_rows() -> None:
+    lines = [line.rstrip() for line in rendered(WIDE, 40).splitlines()]
+    assert lines[:4] == [
+        "Amazon Elastic Compute Cloud (EC2)",
+        "  Provider: AWS",
+        "  Billed cost: USD 1,234,541.12",
+        "  Effective cost: USD 38,031.35",
+    ]
+
+
 @pytest.mark.parametrize(
     "place", ["{}", "# {}", "| a |\n| --- |\n| {} |", "`{}`", "```{}\n{}\n```", "[{}](http://x/{})", "![{}](y)"]
 )
