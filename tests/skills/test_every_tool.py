@@ -283,7 +283,7 @@ def test_no_argument_can_name_a_tenant(name: str) -> None:
     for argument in properties(TOOLS[name]):
         words = argument.lower().split("_")
         assert not {"org", "tenant", "dataset", "principal", "account"} & set(words)
-        assert words[-1] not in ("project", "user", "id") or argument in ("alert_history_id",)
+        assert words[-1] not in ("project", "user")
     assert TOOLS[name].schema()["function"]["parameters"]["additionalProperties"] is False
 
 
