@@ -10,7 +10,7 @@ import pytest
 from common import limits
 from common.organizations.settings_change import SettingsChange
 from common.settings import InvalidSettings, Settings, load_settings
-from common.transcript.conversation import Message, Role
+from common.transcript.message import Message, Role
 from common.transcript.window import for_model, with_message
 
 ROOT = Path(__file__).parents[1]

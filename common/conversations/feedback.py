@@ -13,8 +13,9 @@ from common.errors import NotFound
 from common.identity.authenticate import Credentials
 from common.record import outbox
 from common.record.reader import Record
-from common.transcript import conversation as records
-from common.transcript.conversation import Message
+from common.transcript.conversation import TICK
+from common.transcript.ids import is_id
+from common.transcript.message import Message, message_of
 from common.transcript.paths import message_path
 
 _MISSING = "There is no such answer in this conversation."
@@ -45,14 +46,14 @@ class Feedback:
         self, credentials: Credentials, conversation_id: str, message_id: str, opinion: Opinion
     ) -> dict[str, Any]:
         """Store an opinion of an answer of the caller's own conversation. Raises NotFound for anything else."""
-        if not records.is_id(message_id):
+        if not is_id(message_id):
             await self._lookup.find(credentials, conversation_id)
             raise NotFound(_MISSING)
         found = await self._lookup.find(credentials, conversation_id, ("messages", message_id))
         tenant = found.principal.tenant
         path = message_path(tenant, conversation_id, message_id)
         held = found.documents[path]
-        message = records.message_of(held) if held else await self._record.message(tenant, conversation_id, message_id)
+        message = message_of(held) if held else await self._record.message(tenant, conversation_id, message_id)
         if message is None or message.role != "assistant":
             raise NotFound(_MISSING)
         said = {**opinion.model_dump(), "updated_at": self._later_than(message)}
@@ -72,4 +73,4 @@ class Feedback:
     def _later_than(self, message: Message) -> datetime:
         """Now, or later than the opinion before this one: instances' clocks differ, and the last one counts."""
         before: datetime | None = message.feedback["updated_at"] if message.feedback else None
-        return max(self._clock(), before + records.TICK) if before else self._clock()
+        return max(self._clock(), before + TICK) if before else self._clock()

@@ -8,8 +8,8 @@ from common.errors import ConversationNotFound
 from common.identity.authenticate import Authenticator, Credentials
 from common.record.reader import Record
 from common.tenant import Principal
-from common.transcript import conversation as records
-from common.transcript.conversation import Conversation
+from common.transcript.conversation import Conversation, conversation_of
+from common.transcript.ids import is_id
 from common.transcript.paths import conversation_path
 
 
@@ -35,7 +35,7 @@ class ConversationLookup:
         Raises ConversationNotFound for an id of nobody, of another user and of a deleted conversation.
         """
         tenant = self._authenticator.tenant(credentials)
-        if not records.is_id(conversation_id):
+        if not is_id(conversation_id):
             await self._authenticator.authenticate(credentials)
             raise ConversationNotFound
         path = conversation_path(tenant, conversation_id)
@@ -46,7 +46,7 @@ class ConversationLookup:
 
     async def owned_by(self, principal: Principal, conversation_id: str, document: Document | None) -> Conversation:
         """The caller's active conversation. Raises ConversationNotFound."""
-        held = records.conversation_of(document) if document else None
+        held = conversation_of(document) if document else None
         if held is not None and held.user_id == principal.user_id:
             conversation: Conversation | None = held
         else:

@@ -14,7 +14,7 @@ from common.documents import Create, DocumentConflict, Documents, Sort, Where
 from common.errors import DocumentsUnavailable
 from common.identity.authenticate import Credentials
 from common.record.reader import ListPosition, Record
-from common.transcript.conversation import Message, bytes_of, message_of
+from common.transcript.message import Message, bytes_of, message_of
 from common.transcript.paths import message_path, messages_path
 
 # As JSON in JSON it may take several times as much, of the 32 MiB that a response may have.

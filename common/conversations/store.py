@@ -11,16 +11,8 @@ from common.documents import Create, DocumentConflict, Documents, Patch, Put, Wr
 from common.errors import ConversationBusy, ConversationNotFound
 from common.record import outbox
 from common.tenant import Principal, Tenant
-from common.transcript.conversation import (
-    LEASED_AT,
-    TICK,
-    Conversation,
-    Lease,
-    Message,
-    conversation_of,
-    fitted,
-    message_of,
-)
+from common.transcript.conversation import LEASED_AT, TICK, Conversation, Lease, conversation_of
+from common.transcript.message import Message, fitted, message_of
 from common.transcript.paths import conversation_path, message_path, purge_path
 from common.transcript.window import with_message
 

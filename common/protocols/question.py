@@ -5,7 +5,7 @@ import uuid
 from pydantic import ValidationError
 
 from common.errors import Unprocessable
-from common.transcript import conversation as records
+from common.transcript.ids import is_id
 from common.turn import SendRequest
 
 _NAMESPACE = uuid.UUID("0b2a1a3e-5f0f-4f0e-9a55-3a1a7c9e8d10")
@@ -22,4 +22,4 @@ def question(text: str, conversation_id: str | None, message_id: str | None) -> 
 
 def as_id(text: str) -> str:
     """An id of this product for an id that a client made; its own where that could be one."""
-    return text if records.is_id(text) else str(uuid.uuid5(_NAMESPACE, text))
+    return text if is_id(text) else str(uuid.uuid5(_NAMESPACE, text))

@@ -12,7 +12,8 @@ from common.documents import Data, Document, Put, Write
 from common.tenant import Principal, Tenant
 from common.text import shorten
 from common.tools.result import bytes_read
-from common.transcript.conversation import Conversation, Message
+from common.transcript.conversation import Conversation
+from common.transcript.message import Message
 from common.transcript.paths import OUTBOX, conversation_path, message_path
 
 AUDIT_RESULT_CHARS = 4_000

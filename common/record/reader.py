@@ -7,7 +7,8 @@ from typing import Any
 
 from common import limits
 from common.tenant import Principal, Tenant
-from common.transcript.conversation import Conversation, Message, conversation_in, message_in
+from common.transcript.conversation import Conversation, conversation_in
+from common.transcript.message import Message, message_in
 from common.transcript.window import with_message
 from common.warehouse.client import Warehouse
 from common.warehouse.query import Parameter, fixed

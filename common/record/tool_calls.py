@@ -6,7 +6,7 @@ from common.agents.events import ToolFinished
 from common.documents import Documents
 from common.record import outbox
 from common.tenant import Principal
-from common.transcript.conversation import Message
+from common.transcript.message import Message
 
 
 async def record_call(

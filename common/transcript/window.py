@@ -7,7 +7,7 @@ from typing import Any
 from common import limits
 from common.documents import Data
 from common.text import shorten_bytes
-from common.transcript.conversation import Message
+from common.transcript.message import Message
 
 # What a model is told of an answer in the history that did not end by itself.
 _ENDS: Mapping[str | None, str] = {

@@ -9,8 +9,9 @@ from common.documents import Document
 from common.errors import ConversationBusy
 from common.models.completion import Usage
 from common.tenant import Tenant
-from common.transcript import conversation as records
-from common.transcript.conversation import Message
+from common.transcript.conversation import conversation_of
+from common.transcript.ids import answer_id_for
+from common.transcript.message import Message, message_of
 from common.transcript.paths import conversation_path, message_path
 from common.turn.prepared import TurnServices
 
@@ -33,12 +34,12 @@ async def join(
     the monotonic clock, and DocumentsUnavailable.
     """
     place = conversation_path(tenant, conversation_id)
-    answer = message_path(tenant, conversation_id, records.answer_id_for(conversation_id, message_id))
+    answer = message_path(tenant, conversation_id, answer_id_for(conversation_id, message_id))
     while True:
         found = await services.documents.get_all([place, answer])
         stored = found[answer]
         if stored is not None:
-            replay(emit, records.message_of(stored), conversation_id)
+            replay(emit, message_of(stored), conversation_id)
             return True
         if not _under_way(found[place], message_id):
             return False
@@ -48,7 +49,7 @@ async def join(
 
 
 def _under_way(document: Document | None, message_id: str) -> bool:
-    lease = records.conversation_of(document).lease if document else None
+    lease = conversation_of(document).lease if document else None
     return lease is not None and lease.message_id == message_id and lease.holds
 
 

@@ -9,8 +9,9 @@ from common.metering.rate_limits import Allowance
 from common.organizations.directory import Lookup, hash_api_key
 from common.telemetry.timing import Timing
 from common.tenant import Principal, Tenant
-from common.transcript import conversation as records
-from common.transcript.conversation import Conversation, Message
+from common.transcript.conversation import Conversation
+from common.transcript.ids import answer_id_for, conversation_id_for
+from common.transcript.message import Message, message_of
 from common.transcript.paths import conversation_path, message_path, pending_path
 from common.turn.client_features import ClientFeatures
 from common.turn.prepared import TurnServices
@@ -41,14 +42,14 @@ def _paths(tenant: Tenant, credentials: Credentials, request: SendRequest, featu
     conversation_id = request.conversation_id if request.names_a_conversation else None
     if conversation_id is None and request.message_id is not None:
         caller = f"{hash_api_key(credentials.api_key or '')}/{credentials.user_id or ''}"
-        conversation_id = records.conversation_id_for(tenant, caller, request.message_id)
+        conversation_id = conversation_id_for(tenant, caller, request.message_id)
     if conversation_id is None:
         return {}
     paths = {"conversation": conversation_path(tenant, conversation_id)}
     if features.may_pause:
         paths["pending"] = pending_path(tenant, conversation_id)
     if request.message_id is not None:
-        answer_id = records.answer_id_for(conversation_id, request.message_id)
+        answer_id = answer_id_for(conversation_id, request.message_id)
         paths["question"] = message_path(tenant, conversation_id, request.message_id)
         paths["answer"] = message_path(tenant, conversation_id, answer_id)
     return paths
@@ -110,13 +111,13 @@ async def _read_stored(opening: Opening, principal: Principal, entry: Lookup, pa
     if own_id and not await services.record.holds(principal.tenant, conversation_id):
         return StoredState(conversation_id, None, None, resumed=False)
     question, answer = entry.documents.get(paths.get("question", "")), entry.documents.get(paths.get("answer", ""))
-    stored = records.message_of(answer) if answer else None
+    stored = message_of(answer) if answer else None
     conversation = await services.lookup.owned_by(principal, conversation_id, document)
     resumed = question is not None
     if not conversation.window_held:
         conversation = await services.record.with_window(principal.tenant, conversation)
         if request.message_id is not None:
-            answer_id = records.answer_id_for(conversation_id, request.message_id)
+            answer_id = answer_id_for(conversation_id, request.message_id)
             named = await services.record.named(principal.tenant, conversation_id, request.message_id, answer_id)
             stored = stored or named.get(answer_id)
             resumed = resumed or request.message_id in named

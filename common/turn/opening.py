@@ -20,8 +20,9 @@ from common.organizations.serving import calls_tools, fallback_of, served_by, se
 from common.secret import Secret
 from common.telemetry import timing
 from common.tenant import Principal
-from common.transcript import conversation as records
-from common.transcript.conversation import Conversation, Message
+from common.transcript.conversation import Conversation, title_of
+from common.transcript.ids import answer_id_for, new_id
+from common.transcript.message import Message
 from common.turn.admission import Disconnect, Slot
 from common.turn.answering import AnsweringModels
 from common.turn.client_features import NO_FEATURES, ClientFeatures
@@ -170,7 +171,7 @@ def _prepare(opening: Opening, loaded: Loaded) -> PreparedTurn:
     _check_free(stored.conversation)
     loaded.allowed.check(loaded.entry.documents)
     conversation = _conversation(loaded, model, request.message)
-    question_id = request.message_id or records.new_id()
+    question_id = request.message_id or new_id()
     return PreparedTurn(
         principal=loaded.principal,
         organization=organization,
@@ -181,7 +182,7 @@ def _prepare(opening: Opening, loaded: Loaded) -> PreparedTurn:
         model=model,
         conversation=conversation,
         question=Message(question_id, "user", request.message, loaded.now, sequence=conversation.message_count),
-        answer_id=records.answer_id_for(conversation.conversation_id, question_id),
+        answer_id=answer_id_for(conversation.conversation_id, question_id),
         resumed=stored.resumed,
         now=loaded.now,
     )
@@ -202,9 +203,9 @@ def _conversation(loaded: Loaded, model: Model, question: str) -> Conversation:
     if stored.conversation is not None:
         return replace(stored.conversation, provider=model.provider, model_id=model.model_id)
     return Conversation(
-        conversation_id=stored.conversation_id or records.new_id(),
+        conversation_id=stored.conversation_id or new_id(),
         user_id=loaded.principal.user_id,
-        title=records.title_of(question),
+        title=title_of(question),
         provider=model.provider,
         model_id=model.model_id,
         created_at=loaded.now,

@@ -23,8 +23,9 @@ from common.telemetry.log import Log
 from common.tenant import Principal
 from common.tools.context import Resources
 from common.tools.registry import Registry
-from common.transcript import conversation as records
-from common.transcript.conversation import Conversation, Message
+from common.transcript.conversation import Conversation
+from common.transcript.ids import answer_id_for, new_id
+from common.transcript.message import Message
 from common.turn.admission import Admission
 from common.turn.client_features import NO_FEATURES, ClientFeatures
 
@@ -72,12 +73,12 @@ class PreparedTurn:
     now: datetime
     features: ClientFeatures = NO_FEATURES
     pending: Pending | None = None
-    attempt_id: str = field(default_factory=records.new_id)
+    attempt_id: str = field(default_factory=new_id)
 
     @property
     def unfinished_id(self) -> str:
         """The id of what is kept of this attempt without an answer: the message itself may still be answered."""
-        return records.answer_id_for(self.conversation.conversation_id, f"{self.question.message_id}/{self.attempt_id}")
+        return answer_id_for(self.conversation.conversation_id, f"{self.question.message_id}/{self.attempt_id}")
 
     @property
     def history(self) -> list[Data]:

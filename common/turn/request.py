@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from common import limits
-from common.transcript import conversation as records
+from common.transcript.ids import is_id
 
 _ID = r"^[A-Za-z0-9_-]+$"
 
@@ -27,4 +27,4 @@ class SendRequest(BaseModel):
     @property
     def names_a_conversation(self) -> bool:
         """True if a conversation with this id could exist."""
-        return self.conversation_id is not None and records.is_id(self.conversation_id)
+        return self.conversation_id is not None and is_id(self.conversation_id)

@@ -20,8 +20,8 @@ from common.telemetry.timing import Timing
 from common.telemetry.tracing import NO_SPAN, Span, span
 from common.tools.context import ToolContext
 from common.tools.registry import BoundTools
-from common.transcript import conversation as records
-from common.transcript.conversation import Conversation, Message, MessageStatus, fitted
+from common.transcript.conversation import Conversation
+from common.transcript.message import Message, MessageStatus, fitted, tool_calls_json, tool_results_json
 from common.transcript.window import for_model
 from common.turn.answering import AnsweringModels
 from common.turn.joining import finished_of, replay
@@ -287,8 +287,8 @@ class TurnRunner:
             provider=self._answering.model.provider,
             model_id=self._answering.model.model_id,
             fallback_from=self._answering.fallback_from,
-            tool_calls_json=records.tool_calls_json(tools),
-            tool_results_json=records.tool_results_json(tools),
+            tool_calls_json=tool_calls_json(tools),
+            tool_results_json=tool_results_json(tools),
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             latency_ms=round((time.perf_counter() - self._started) * 1000),

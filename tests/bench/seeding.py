@@ -11,7 +11,8 @@ from google.cloud.firestore_v1.types import document
 
 from common.record import outbox
 from common.tenant import OrgSlug, Tenant
-from common.transcript.conversation import Conversation, Message, Role
+from common.transcript.conversation import Conversation
+from common.transcript.message import Message, Role
 from common.transcript.paths import conversation_path, message_path
 from local.emulators.process import EmulatorProcess
 

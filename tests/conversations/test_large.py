@@ -6,7 +6,8 @@ from common import limits
 from common.documents import Put, Write
 from common.record.writer import RecordWriter
 from common.tenant import Tenant
-from common.transcript.conversation import Conversation, Message, Role
+from common.transcript.conversation import Conversation
+from common.transcript.message import Message, Role
 from common.transcript.paths import conversation_path, message_path
 from tests.conversations.conftest import Product, Row
 

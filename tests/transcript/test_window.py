@@ -7,7 +7,8 @@ import pytest
 from common import limits
 from common.documents import Data
 from common.transcript import conversation
-from common.transcript.conversation import Message, Role, title_of
+from common.transcript.conversation import title_of
+from common.transcript.message import Message, Role
 from common.transcript.window import for_model, with_message
 
 NOW = datetime(2026, 2, 28, tzinfo=UTC)

@@ -10,7 +10,7 @@ import pytest
 from google.cloud import firestore
 
 from common import limits
-from common.transcript.conversation import answer_id_for
+from common.transcript.ids import answer_id_for
 from tests.fakes.scripted_model import ScriptedModel, say
 from tests.turn.conftest import ACME, Product, Serving
 

@@ -22,8 +22,8 @@ from common.documents import Documents, Put, Write
 from common.models.completion import ToolCall
 from common.record import outbox
 from common.tenant import OrgSlug, Principal, Tenant, UserId
-from common.transcript import conversation as records
-from common.transcript.conversation import Conversation, Message
+from common.transcript.conversation import Conversation, conversation_of, title_of
+from common.transcript.message import Message, tool_calls_json, tool_results_json
 from common.transcript.paths import conversation_path, message_path, pending_path
 from local.emulators.firestore.values import document_size
 from tests.contract.firestore.conftest import PROJECT
@@ -125,7 +125,7 @@ async def test_a_turn_of_any_length_is_stored_within_the_limits(
     documents: Watched, client: firestore.Client, caller: Principal, letter: str, length: int, count: int
 ) -> None:
     store, text = ConversationStore(documents), letter * length
-    title = records.title_of(letter * limits.MAX_MESSAGE_CHARS)
+    title = title_of(letter * limits.MAX_MESSAGE_CHARS)
     name = "c" * limits.MAX_ID_CHARS
     conversation = Conversation(name, caller.user_id, title, "demo", "m" * limits.MODEL_ID_CHARS, NOW, NOW)
     for turn in range(2):
@@ -137,13 +137,13 @@ async def test_a_turn_of_any_length_is_stored_within_the_limits(
             role="assistant",
             content=text,
             created_at=NOW,
-            tool_calls_json=records.tool_calls_json(tools),
-            tool_results_json=records.tool_results_json(tools),
+            tool_calls_json=tool_calls_json(tools),
+            tool_results_json=tool_results_json(tools),
         )
         await store.finish(caller, begun, Answer(message, "CostAnalyst", tools))
         read = (await documents.get_all([conversation_path(caller.tenant, name)])).popitem()[1]
         assert read is not None
-        conversation = records.conversation_of(read)
+        conversation = conversation_of(read)
     said = {
         "rating": "up",
         "reason": letter * limits.FEEDBACK_REASON_CHARS,

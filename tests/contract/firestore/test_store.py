@@ -12,7 +12,8 @@ from common.conversations.store import Answer, ConversationStore
 from common.documents import Create, Delete, Document, DocumentConflict, Documents, Patch, Put, Sort, Where
 from common.errors import ConversationBusy, ConversationNotFound
 from common.tenant import OrgSlug, Principal, Tenant, UserId
-from common.transcript.conversation import Conversation, Message, conversation_of, message_of
+from common.transcript.conversation import Conversation, conversation_of
+from common.transcript.message import Message, message_of
 from common.transcript.paths import conversation_path, messages_path, purge_path
 from tests.contract.firestore.conftest import PROJECT
 

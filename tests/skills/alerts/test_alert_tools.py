@@ -20,7 +20,7 @@ from common.skills.alerts.tools import TOOLS as ALERT_TOOLS
 from common.tenant import OrgSlug, Principal, Tenant, UserId
 from common.tools.context import ToolContext
 from common.tools.registry import BoundTools
-from common.transcript.conversation import Message
+from common.transcript.message import Message
 from local.data import demo
 from tests.skills.conftest import DEMO_TODAY, NOON, PROJECT, Call, CountingWarehouse
 from tests.skills.operations_made import shared_rows
