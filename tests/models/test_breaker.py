@@ -5,7 +5,6 @@ from contextlib import aclosing
 
 import pytest
 
-from common import limits
 from common.errors import (
     ContentRefused,
     KeyInvalid,
@@ -16,6 +15,7 @@ from common.errors import (
     ServiceError,
 )
 from common.models import breaker as breaker_module
+from common.models import deadline
 from common.models.breaker import Breaker, Breakers
 from common.models.completion import Reply
 from tests.fakes.wire_stub import Answer, faulty
@@ -180,7 +180,7 @@ async def test_a_provider_that_is_not_there_is_asked_no_more_until_a_probe_finds
     seconds = Seconds()
     wire.llm.breakers = Breakers(seconds)
     for name in ("MODEL_FIRST_TOKEN_SECONDS", "MODEL_REASONING_SECONDS"):
-        monkeypatch.setattr(limits, name, 1.0)
+        monkeypatch.setattr(deadline, name, 1.0)
     wire.play([WRONG[kind]])
     failures = await asyncio.gather(*(refused(wire, provider) for _ in range(breaker_module.BREAKER_FAILURES)))
     assert {type(error) for error in failures} == {ProviderTimeout if kind == "hangs" else ProviderUnavailable}

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from httpx_sse import aconnect_sse
 
-from common import limits
 from common.models import breaker, completion, deadline
 from common.models.breaker import Breakers
 from common.models.catalog import resolve
@@ -108,7 +107,7 @@ async def stage(serving: Serving, made: Made, wire: tuple[WireStub, Providers]) 
 
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("MODEL_FIRST_TOKEN_SECONDS", "MODEL_REASONING_SECONDS"):
-        monkeypatch.setattr(limits, name, 1.0)
+        monkeypatch.setattr(deadline, name, 1.0)
 
 
 @each_pair

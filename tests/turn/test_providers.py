@@ -13,7 +13,7 @@ import httpx
 import pytest
 from httpx_sse import aconnect_sse
 
-from common import limits
+from common.models import deadline
 from common.models.completion import Providers
 from common.warehouse.client import Warehouse
 from tests.conftest import Cloud
@@ -143,7 +143,7 @@ async def test_every_error_has_its_code_a_stored_question_no_half_answer_and_a_n
 ) -> None:
     if answer.fault == "stall":
         for name in ("MODEL_FIRST_TOKEN_SECONDS", "MODEL_REASONING_SECONDS", "MODEL_BETWEEN_TOKENS_SECONDS"):
-            monkeypatch.setattr(limits, name, 0.7)
+            monkeypatch.setattr(deadline, name, 0.7)
     customer = stage.of(provider)
     # Gemini says a word a frame from the first on, so that fewer frames are left to go wrong.
     if answer.after == 5 and provider == "gemini":
