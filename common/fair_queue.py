@@ -21,11 +21,11 @@ class FairQueue(Generic[Item]):
 
     @property
     def waiting(self) -> int:
-        """How many items wait for a place."""
+        """The number of items that wait for a place."""
         return sum(len(items) for items in self._waiting.values())
 
     def waiting_of(self, org: OrgSlug) -> int:
-        """How many items of one organisation wait for a place."""
+        """Count the items of one organisation that wait for a place."""
         return len(self._waiting.get(org, ()))
 
     def enter(self, org: OrgSlug) -> bool:

@@ -10,6 +10,7 @@ from google.cloud import bigquery
 
 from local.data import drivers
 from local.data.__main__ import emulated_bigquery
+from local.running import NotRunningError, environment_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="a CSV: date, driver, quantity[, team, aggregation]")
     parser.add_argument("--org", required=True, help="the organisation's slug")
     parser.add_argument("--check", action="store_true", help="only read the file and say what it holds")
-    parser.add_argument("--project", help="a Google Cloud project; without it BIGQUERY_EMULATOR_HOST's")
+    parser.add_argument("--project", help="a real project; without it, the running make run")
+    parser.add_argument("--state", type=Path, default=Path(".local"), help="where make run keeps its data (.local)")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -29,10 +31,20 @@ def run(options: argparse.Namespace) -> int:
         return 1
     names = ", ".join(sorted({row["driver_name"] for row in rows})) or "nothing"
     if not options.check:
-        if not options.project and "BIGQUERY_EMULATOR_HOST" not in os.environ:
-            print("Give --project, or set BIGQUERY_EMULATOR_HOST to a running emulator.", file=sys.stderr)
+        try:
+            client = _warehouse(options)
+        except NotRunningError as error:
+            print(error, file=sys.stderr)
             return 1
-        client = bigquery.Client(project=options.project) if options.project else emulated_bigquery(os.environ)
         drivers.load_rows(client, options.org, rows)
     print(f"{len(rows):,} counts of {names} {'read' if options.check else f'loaded for {options.org}'}.")
     return 0
+
+
+def _warehouse(options: argparse.Namespace) -> bigquery.Client:
+    """Return a client of the project, or of the emulator that the environment or a make run names."""
+    if options.project:
+        return bigquery.Client(project=options.project)
+    if "BIGQUERY_EMULATOR_HOST" in os.environ:
+        return emulated_bigquery(os.environ)
+    return emulated_bigquery({**os.environ, **environment_of(options.state)})

@@ -1,4 +1,4 @@
-"""Where a running ``make run`` and its emulators are, for commands beside it, and that there is only one of it."""
+"""The addresses of a running ``make run`` and its emulators, for commands beside it; there is only one."""
 
 import fcntl
 import json

@@ -1,4 +1,4 @@
-"""How a turn's answer ends: asked for once more where the model stopped without a word, and named for what it is."""
+"""The end of a turn's answer: asked for once more after a silent stop, and named for what it is."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ _NO_ANSWER_OUT_OF_STEPS = (
 
 @dataclass(slots=True)
 class Ending:
-    """What is known of a turn's end so far; ``room`` is how many times its output limit the model may write now."""
+    """The end of a turn as far as it is known. The model may now write ``room`` times its output limit."""
 
     finish: Finish = "stop"
     must_answer: bool = False
@@ -35,7 +35,7 @@ class Ending:
     _repeated: bool = False
 
     def asks_again(self, reply: Reply, *, has_results: bool) -> bool:
-        """Whether the model is asked once more, since it stopped without a word.
+        """Return true if the model is asked once more, since it stopped without a word.
 
         Where there are tool results, it is for the answer from them, without tools; before that, the same call again.
         """

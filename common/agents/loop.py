@@ -111,11 +111,11 @@ class _State:
         )
 
     def next_is_last(self, deadline: float) -> bool:
-        """Whether the next model call is the last one: an answer is asked for, or a bound is reached."""
+        """Return true if the next model call is the last one: an answer is asked for, or a bound is reached."""
         return self.ending.must_answer or self.spent(deadline)
 
     def spent(self, deadline: float) -> bool:
-        """Whether a bound is reached."""
+        """Return true if a bound is reached."""
         return (
             self.model_calls >= limits.MAX_STEPS - 1
             or self.tool_calls >= limits.MAX_TOOL_CALLS

@@ -33,7 +33,7 @@ _OPEN = re.compile(r"(?:^|(?<=\n))[ \t]*(?:[*#]+[ \t]*)?\d{1,2}[.)]?\Z")
 
 
 def asks_for_data(question: str) -> bool:
-    """Whether a question may need the organisation's data to be answered."""
+    """Return true if a question may need the organisation's data to be answered."""
     return _DATA.search(question) is not None
 
 

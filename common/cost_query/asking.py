@@ -38,7 +38,7 @@ class Unmatched:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a question was answered with: its rows, the values that its filters stood for, and how far data reaches."""
+    """The answer to a question: its rows, the values that its filters stood for, and how far data reaches."""
 
     found: QueryResult
     parameters: Mapping[str, Parameter]
@@ -54,7 +54,7 @@ class Asked:
 
     @property
     def is_wholly_unmatched(self) -> bool:
-        """Whether no row can be there because a filter met nothing at all."""
+        """Return true if no row can be there because a filter met nothing at all."""
         return any(each.op != "not_in" and not self.matched.get(number, ("",)) for number, each in self._valued)
 
     @property
@@ -174,7 +174,7 @@ def _unmatched(each: Filter, value: str, there: Sequence[tuple[str, date, date]]
 
 @dataclass(frozen=True, slots=True)
 class QuestionScope:
-    """What every cost question is narrowed to, and the calendar that it is read in."""
+    """The filters and period of a cost question, and the calendar that it is read in."""
 
     named: NamedPeriod
     filters: Filters

@@ -1,4 +1,4 @@
-"""What an answer has to say beside its figures: how far data reaches, how a name was read, what is not in them."""
+"""Sentences beside an answer's figures: how far data reaches, how a name was read, what is left out."""
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta

@@ -47,7 +47,7 @@ def _one_before(name: str, now: NamedPeriod, today: date) -> Period:
 
 
 def _whole_months(period: Period) -> int:
-    """How many whole months a period is; 0 where it is none."""
+    """Count the whole months of a period; 0 for one that is not made of whole months."""
     after = period.end + timedelta(days=1)
     if period.start.day != 1 or after.day != 1:
         return 0

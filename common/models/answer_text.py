@@ -63,7 +63,7 @@ class AnswerText:
 
 
 def _open_end(text: str) -> int:
-    """How many of the last characters may belong to a tag or to a character that has not come whole."""
+    """Count the last characters that may belong to a tag or to a character that has not come whole."""
     if text and "\ud800" <= text[-1] <= "\udbff":
         return 1
     begin = text.rfind("<", -_LONGEST)

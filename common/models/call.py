@@ -64,7 +64,7 @@ class Reply:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the model neither said anything nor asked for a tool."""
+        """Return true if the model neither wrote a word nor asked for a tool."""
         return not self.text.strip() and not self.tool_calls
 
 

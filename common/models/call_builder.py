@@ -21,14 +21,14 @@ class _OpenCall:
 
     @property
     def is_whole(self) -> bool:
-        """Whether its arguments are a whole JSON object."""
+        """Return true if its arguments are a whole JSON object."""
         try:
             return isinstance(json.loads(self.arguments), dict)
         except ValueError:
             return False
 
     def goes_on_with(self, piece: CallPiece) -> bool:
-        """Whether a piece at the same place is more of this call; otherwise it begins another one.
+        """Return true if a piece at the same place is more of this call; otherwise it begins another one.
 
         A new id alone says nothing: some gateways give one to every piece of a call. A name may be said again with
         every piece, too; with one, a call whose arguments are whole is over.

@@ -185,7 +185,7 @@ def _reply(call: ModelCall, gathered: Gathered) -> Reply:
 
 
 def _is_spoilt(call: ModelCall, reply: Reply) -> bool:
-    """Whether the same call deserves a second attempt: a tool call that came out as none, or silence after a result.
+    """Return true if the same call deserves a second attempt: a spoilt tool call, or silence after a result.
 
     Both are Gemini's: it names the first kind, and stops without a word for no reason that it knows of.
     """

@@ -1,4 +1,4 @@
-"""What a model's tokens cost: plain, cached and long-context prices, in US dollars for a million tokens."""
+"""Prices of a model's tokens: plain, cached and long-context, in US dollars for a million tokens."""
 
 from dataclasses import dataclass
 from decimal import Decimal

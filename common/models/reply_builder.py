@@ -54,7 +54,7 @@ class Gathered:
 
     @property
     def has_shown(self) -> bool:
-        """Whether a reader has seen some of it."""
+        """Return true if a reader has seen some of it."""
         return bool(self._shown)
 
     def _say(self, text: str) -> str:

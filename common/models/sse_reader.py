@@ -91,7 +91,7 @@ def _ends(event: dict[str, Any]) -> bool:
 
 
 def _reason(event: dict[str, Any]) -> FinishReason | None:
-    """How an event of any of the four formats says that the answer ended."""
+    """Return the reason why the answer ended, as an event of any of the four formats gives it."""
     stopped = (event.get("delta") or {}).get("stop_reason") if event.get("type") == "message_delta" else None
     return next((reason for word in (stopped, *_words(event)) if (reason := meaning_of(word))), None)
 

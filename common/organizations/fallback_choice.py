@@ -49,7 +49,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class ChosenFallback:
-    """What the settings will say of the fallback, and the credentials that are new."""
+    """The fallback as the settings will have it, and the credentials that are new."""
 
     choices: tuple[FallbackChoice, ...]
     allows_external: bool

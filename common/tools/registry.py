@@ -149,7 +149,7 @@ class BoundTools:
         return self._tools[name].domain if name in self._tools else "unknown"
 
     def shows_sql(self, name: str) -> bool:
-        """Whether a tool's query is the model's own."""
+        """Return true if a tool's query is the model's own."""
         return name in self._tools and self._tools[name].shows_sql
 
     async def call(self, name: str, arguments: str, *, agent_name: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ LEASED_AT = "leased_at"
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Who is answering in a conversation; ``holder`` is one attempt at an answer.
+    """The right to answer in a conversation; ``holder`` is one attempt at an answer.
 
     ``silent_seconds`` is how long ago it was renewed when it was read, by Firestore's time: instances' clocks differ.
     """
@@ -33,7 +33,7 @@ class Lease:
 
     @property
     def seconds_left(self) -> float:
-        """How long it still holds unless it is renewed; 0 when it has run out."""
+        """The seconds that it still holds unless it is renewed; 0 when it has run out."""
         return max(0.0, limits.LEASE_SECONDS - self.silent_seconds)
 
     @property
@@ -42,7 +42,7 @@ class Lease:
 
     @property
     def is_renewed(self) -> bool:
-        """Whether its holder has shown a sign of life when it was last due."""
+        """Return true if its holder has shown a sign of life when it was last due."""
         return self.silent_seconds < limits.LEASE_RENEW_SECONDS + limits.LEASE_CALL_SECONDS
 
     def document(self) -> Data:

@@ -1,4 +1,4 @@
-"""What a request finds: the caller, the conversation and what is stored of its own message, in one read."""
+"""The one read of a request: its caller, its conversation, and what is stored of its own message."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -72,7 +72,7 @@ class StoredState:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What an authenticated request found, at its one moment ``now``."""
+    """The state that an authenticated request found, at its one moment ``now``."""
 
     now: datetime
     paths: dict[str, str]

@@ -41,7 +41,7 @@ _SILENT = (
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a turn does to its end; ``close`` gives back what it holds, also where it never begins."""
+    """The work of a turn to its end; ``close`` gives back what it holds, also where it never begins."""
 
     steps: Coroutine[None, None, None]
     close: Callable[[], None] = lambda: None
@@ -66,7 +66,7 @@ async def open_turn(
 
 
 async def _find_work(opening: Opening, disconnect: Disconnect | None = None) -> Work:
-    """What is to be done for the request, once there is a place to do it."""
+    """Find the work for the request, once there is a place to do it."""
     work = await _open(opening)
     if work is None:
         with opening.timed.stage("queue"):
@@ -80,7 +80,7 @@ async def _find_work(opening: Opening, disconnect: Disconnect | None = None) -> 
 
 
 async def _open(opening: Opening, held: ExitStack | None = None, slot: Slot | None = None) -> Work | None:
-    """What is to be done, in the place that is ``held`` if a model is asked; None where it finds no place."""
+    """Return the work, in the place that is ``held`` if a model is asked; None where it finds no place."""
     services, turn = opening.services, opening.turn
     loaded = await load(opening)
     stored, pending = loaded.stored, loaded.entry.documents.get(loaded.paths.get("pending", ""))

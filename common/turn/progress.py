@@ -1,4 +1,4 @@
-"""What a turn has said and done so far, and what is kept of one that ends before its answer is complete."""
+"""The progress of a turn, and the part of it that is kept if it ends early."""
 
 import copy
 import time
@@ -50,7 +50,7 @@ class Progress:
 
     @property
     def explained(self) -> str:
-        """What was said, that it is not all, and what was done."""
+        """The text so far, that it is not all, and what was done."""
         done = [self._described(call) for call in self.tools if call.succeeded]
         begun = [self._described(call) for call in self.tools if call.result is _UNKNOWN]
         note = [STOPPED, *_listed("This was done", done), *_listed("This was begun and may have been done", begun)]

@@ -79,7 +79,7 @@ class Turn:
 
     @property
     def is_over(self) -> bool:
-        """Whether its end was said."""
+        """Return true if its end was sent."""
         return self._over
 
     async def finished(self) -> TurnFinished:

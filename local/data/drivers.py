@@ -1,4 +1,4 @@
-"""What costs are held against: an organisation's own counts per day, made for the demo or read from a CSV file."""
+"""An organisation's own counts per day, to hold costs against: made for the demo or read from CSV."""
 
 import csv
 import tempfile

@@ -235,7 +235,7 @@ def _state(conversation_id: str, title: str, model_id: str) -> dict[str, Any]:
 
 
 def _last_finish(conversation: Conversation) -> str:
-    """How the newest answer ended, where that was not by itself."""
+    """Return the word for the newest answer's end, where it did not end by itself."""
     return str(conversation.recent[-1].get("finish", "")) if conversation.recent else ""
 
 

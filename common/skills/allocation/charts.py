@@ -1,4 +1,4 @@
-"""What an allocation looks like: each target's whole cost, with a tick for what is its own."""
+"""The picture of an allocation: each target's whole cost, with a tick for what is its own."""
 
 from common.charts import drawings
 from common.charts.money import days, named, of_one_currency

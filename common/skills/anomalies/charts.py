@@ -1,4 +1,4 @@
-"""What anomalies look like: the daily cost of each value that had one, with the unusual days marked."""
+"""The picture of anomalies: the daily cost of each value that had one, with the unusual days marked."""
 
 from common.charts import marked
 from common.charts.money import days, of_one_currency

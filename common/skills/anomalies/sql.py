@@ -89,7 +89,7 @@ _TYPES = {
 
 
 def causes(metric: MetricName, dimension: BoundDimension | None, filters: Filters) -> str:
-    """What differed most on flagged days from the 28 days before, by provider, service, account, resource and team."""
+    """Make the text of flagged days' largest differences, by provider, service, account, resource and team."""
     return _CAUSES.substitute(
         expression=f"CAST({dimension.expression} AS STRING)" if dimension else "'Total'",
         metric=METRICS[metric].name,

@@ -138,7 +138,7 @@ def _least(asked: Asked, currency: str, read: Period) -> Decimal:
 async def _find_causes(
     principal: Principal, context: WarehouseContext, asked: Asked, divided: BoundDimension, found: Sequence[_Found]
 ) -> dict[tuple[str, str, date], list[Mapping[str, Any]]]:
-    """Where each day's difference came from: a second query, of the days around those that were found."""
+    """Find the causes of each day's difference, by a second query of the days around those found."""
     days = [each.oddity.day for each in found]
     around = Period(min(days) - timedelta(days=28), max(days))
     text = sql.causes("BilledCost", divided, asked.filters)

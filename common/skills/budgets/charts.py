@@ -1,4 +1,4 @@
-"""What budgets look like: bullets, a bar for what is spent, a paler one for where it lands, a tick for the amount."""
+"""The picture of budgets: a bar for spend, a paler one for where it lands, a tick for the amount."""
 
 from common.charts import bullets
 from common.charts.money import of_one_currency

@@ -1,4 +1,4 @@
-"""How a budget stands on a day: what was spent of it, where its period will land, and the word for both."""
+"""The standing of a budget on a day: its spend, where its period will land, and the word for both."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class Standing:
 
     @property
     def projected(self) -> Decimal | None:
-        """What the period will come to; the actual amount where it is over."""
+        """The amount that the period will come to; the actual amount where it is over."""
         if self.has_ended:
             return self.actual
         return self.landing.total.quantize(_CENT) if self.landing else None

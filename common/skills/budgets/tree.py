@@ -1,4 +1,4 @@
-"""How budgets are shared out among the budgets below them: a tree in rows, and what is wrong with it in words."""
+"""The tree of budgets and those below them, as rows, with its problems in words."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What commitments look like: how much of each was used and how much was not."""
+"""The picture of commitments: how much of each was used and how much was not."""
 
 from common.charts import drawings
 from common.charts.money import days, of_one_currency

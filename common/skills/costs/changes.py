@@ -175,7 +175,7 @@ def _changed(row: Mapping[str, Any], groups: Sequence[BoundDimension], more: Map
 
 
 def _effects(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What changed prices and what changed quantities made of the change; None where nothing was measured in both."""
+    """Split a change into that of prices and that of quantities; None where nothing was measured in both."""
     shown = {}
     for name in ("rate_effect", "usage_effect"):
         value = row[name]

@@ -137,7 +137,7 @@ FROM {own.cost_data_standard_1_3}
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What rows are ordered by: a metric or one of the groups, upwards or downwards."""
+    """The order of rows: by a metric or one of the groups, upwards or downwards."""
 
     by: Metric | BoundDimension
     descending: bool

@@ -1,4 +1,4 @@
-"""What describe_table says of a table: the columns that were asked for, their values, tag keys, and keys to join by."""
+"""The description of a table: the columns that were asked for, their values, tag keys, and keys to join by."""
 
 import asyncio
 import json

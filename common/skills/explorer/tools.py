@@ -162,7 +162,7 @@ async def _currencies(principal: Principal, context: WarehouseContext, text: str
 
 
 def _may_mix(text: str) -> bool:
-    """Whether a query computes with amounts of the costs without a word of their currency."""
+    """Return true if a query computes with amounts of the costs and does not mention their currency."""
     named = text.casefold()
     return "cost_data_standard_1_3" in named and _AMOUNTS.search(named) is not None and "billingcurrency" not in named
 

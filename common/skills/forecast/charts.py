@@ -1,4 +1,4 @@
-"""What a forecast looks like: the days so far, then the days to come within their interval."""
+"""The picture of a forecast: the days so far, then the days to come within their interval."""
 
 from common.charts import drawings
 from common.charts.money import days, named, of_one_currency

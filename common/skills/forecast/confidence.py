@@ -1,4 +1,4 @@
-"""How far to trust a forecast: a word, and the sentence that gives its reasons."""
+"""The confidence in a forecast: a word, and the sentence that gives its reasons."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -17,7 +17,7 @@ _LONG_DAYS = 92
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a judgement rests on: days of history, its age, the days ahead, the total, and half its interval."""
+    """The grounds of a judgement: days of history, its age, the days ahead, the total, and half its interval."""
 
     days: int
     lag: int

@@ -1,4 +1,4 @@
-"""How wide an interval has to be that holds 8 times in 10: from forecasts of earlier parts of the same history."""
+"""Intervals that hold 8 times in 10, from forecasts of earlier parts of the same history."""
 
 import math
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _NORMAL = 1.2816  # standard deviations that 8 in 10 stay within
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
-    """How far forecasts of earlier parts of the history were off."""
+    """The errors of forecasts of earlier parts of the history."""
 
     total_errors: tuple[float, ...]  # oldest first
     half_errors: tuple[float, ...]  # of the total of the first half of the days
@@ -38,7 +38,7 @@ class Backtest:
 
     @property
     def widening(self) -> float:
-        """How the error of a total grows with its days, as a power: noise is 0.5, a trend gone wrong 2."""
+        """The growth of a total's error with its days, as a power: noise is 0.5, a wrong trend 2."""
         half = quantile(self.half_errors)
         if not half or self.horizon < 2:
             return _WIDENING

@@ -1,4 +1,4 @@
-"""Where a period lands: what is there already, the rest of today, and what is projected of the days after it."""
+"""The landing of a period: the costs so far, the rest of today, and the projected days after it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

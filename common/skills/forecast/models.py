@@ -1,4 +1,4 @@
-"""How a history goes on: its present level with its trend, weekdays and monthly charges, or a plain average."""
+"""Models of a history: its present level with trend, weekdays and monthly charges, or a plain average."""
 
 import math
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ def apart(history: Sequence[float], start: date) -> Pattern | None:
 
 
 def is_irregular(history: Sequence[float], pattern: Pattern) -> bool:
-    """Whether most of the costs came on days that no pattern foresees."""
+    """Return true if most of the costs came on days that no pattern foresees."""
     return sum(map(abs, pattern.unusual.values())) > _IRREGULAR_SHARE * sum(map(abs, history))
 
 

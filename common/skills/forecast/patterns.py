@@ -1,4 +1,4 @@
-"""What a history of daily costs is made of: levels, weekdays, charges that recur monthly, and days off the usual.
+"""The parts of a history of daily costs: levels, weekdays, charges that recur monthly, and unusual days.
 
 Pure and deterministic; the standard library alone. A history is a list of costs, one a day, from ``start`` on.
 """
@@ -49,7 +49,7 @@ class Pattern:
         return [value - self.weekdays[weekday(self.start, index)] for index, value in enumerate(self.clean)]
 
     def seasonal(self, day: date) -> float:
-        """What the day of the week and of the month add to the level."""
+        """The amount that the day of the week and of the month add to the level."""
         due = next((amount for key, amount in self.monthly.items() if falls_on(day, key)), 0.0)
         return self.weekdays[day.weekday()] + due
 
@@ -81,7 +81,7 @@ def weekday(start: date, index: int) -> int:
 
 
 def falls_on(day: date, key: int) -> bool:
-    """Whether a charge on this day of the month is due; on a month's last day where the month has no such day."""
+    """Return true if a charge of this day of the month is due; in short months on the last day."""
     return day.day == min(key, monthrange(day.year, day.month)[1])
 
 
@@ -105,7 +105,7 @@ def find_shifts(flat: Sequence[float]) -> tuple[int, ...]:
 
 
 def _shift_size(flat: Sequence[float], first: int, at: int, last: int) -> float:
-    """How many standard errors apart the levels before and after an index are; 0 where that is no shift."""
+    """Measure the shift of the level at an index, in standard errors; 0 where there is none."""
     before, after = flat[max(first, at - _SIDE_DAYS) : at], flat[at : min(last, at + _SIDE_DAYS)]
     old, new = median(before), median(after)
     change = new - old
@@ -150,7 +150,7 @@ def _rough_weekdays(history: Sequence[float], start: date) -> list[float]:
 
 
 def _usual(flat: Sequence[float], shifts: Sequence[int]) -> list[float]:
-    """What was usual around each day, within its level."""
+    """The usual costs around each day, within its level."""
     around = []
     for first, last in segments(shifts, len(flat)):
         around += [

@@ -128,13 +128,13 @@ def _range_width(test: Backtest, skipped: int, horizon: int) -> float:
 
 
 def _unconfirmed(pattern: Pattern | None, days: int) -> tuple[float, float]:
-    """How much wider an interval is, below and above, for newest days that may be a new level or may be none."""
+    """The extra width of an interval, below and above, for newest days that may be a new level."""
     moved = pattern.unconfirmed[1] * days if pattern else 0.0
     return max(-moved, 0.0), max(moved, 0.0)
 
 
 def _changes(history: Sequence[float], pattern: Pattern | None) -> tuple[str, ...]:
-    """What is to be said of the level: that it changed for good, or that it may be about to."""
+    """The sentences about the level: that it changed for good, or that it may be about to."""
     if pattern is None:
         return ()
     said = []

@@ -116,7 +116,7 @@ class _Series:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """Where a series lands. ``parts`` are the values that it is divided into, of which each is one part of itself."""
+    """The landing of a series. ``parts`` are the values that it is divided into; each is one part of itself."""
 
     name: str
     currency: str

@@ -1,4 +1,4 @@
-"""What the days of a provider say of its data: days that are missing, and whether the last one is all there."""
+"""The state of a provider's data by its days: those that are missing, and whether the last is complete."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta

@@ -1,4 +1,4 @@
-"""What unit costs look like: one bar for each group, of one unit and one currency."""
+"""The picture of unit costs: one bar for each group, of one unit and one currency."""
 
 from collections import Counter
 

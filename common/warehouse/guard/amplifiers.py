@@ -44,7 +44,7 @@ Rule = Callable[[exp.Expr, Sizes], int]
 
 
 def carried(node: exp.Expr, sizes: Sizes) -> int:
-    """What most functions give, at most: all their arguments together."""
+    """The most that an ordinary function gives: all its arguments together."""
     return min(sum(sizes.all(node)) + PLAIN, _MOST)
 
 

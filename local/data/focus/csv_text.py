@@ -35,7 +35,7 @@ _PIECE = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class TextForm:
-    """How a text file is written; ``above`` is the number of records before the header."""
+    """The form of a text file; ``above`` is the number of records before the header."""
 
     encoding: str
     separator: str
@@ -45,7 +45,7 @@ class TextForm:
 
     @property
     def is_utf8(self) -> bool:
-        """Whether the bytes are UTF-8, with or without a mark."""
+        """Return true if the bytes are UTF-8, with or without a mark."""
         return self.encoding.startswith("utf-8")
 
 

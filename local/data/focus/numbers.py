@@ -30,7 +30,7 @@ _SPACED_GROUPS = re.compile(rf"(?<=\d)[{_SPACES}](?=\d{{3}}(\D|$))")
 
 @dataclass(frozen=True, slots=True)
 class Notation:
-    """How one file writes numbers: its decimal mark, and whether it beyond doubt parts thousands by the other."""
+    """The form of one file's numbers: its decimal mark, and whether it clearly parts thousands by the other."""
 
     decimal_comma: bool = False
     grouped: bool = False

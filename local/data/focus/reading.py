@@ -33,7 +33,7 @@ _NESTED = ("STRUCT", "MAP", "UNION", "JSON", "VARIANT")
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What was read of one file into ``raw``: its columns, and how many lines above its header were left out."""
+    """The columns of one file in ``raw``, and how many lines above its header were left out."""
 
     naming: Naming
     lines_above: int = 0

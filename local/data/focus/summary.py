@@ -26,7 +26,7 @@ class Month:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What the files of one load held."""
+    """The content of the files of one load."""
 
     files: tuple[str, ...]
     rows: int
@@ -43,7 +43,7 @@ class Summary:
 
     @property
     def text(self) -> str:
-        """What the files held and what was done to them, in a few lines for the terminal."""
+        """The content of the files and what was done to them, in a few lines for the terminal."""
         what = self.files[0] if len(self.files) == 1 else f"{len(self.files):,} files"
         lines = [
             f"{what}: {self.rows:,} rows, {self.first_day} to {self.last_day}, "
@@ -69,7 +69,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What became of the table: the summary of the files, and the rows of each month that they took the place of."""
+    """The change of the table: the summary of the files, and the rows of each month that they replaced."""
 
     summary: Summary
     replaced: tuple[Month, ...]

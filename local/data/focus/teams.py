@@ -24,7 +24,7 @@ class Team:
 
 @dataclass(frozen=True, slots=True)
 class TeamTag:
-    """What a tag said about the rows: how many have it, and which keys there are where none has."""
+    """The findings about a tag: how many rows have it, and which keys there are if none has."""
 
     key: str
     rows: int

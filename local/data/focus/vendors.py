@@ -36,7 +36,7 @@ _GENAI = {
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """What a provider is: a cloud, a GenAI provider, or neither (then both are None)."""
+    """The kind of a provider: a cloud, a GenAI provider, or neither (then both are None)."""
 
     cloud: str | None = None
     genai: str | None = None

@@ -146,7 +146,7 @@ class Jobs:
         self._lock = threading.Lock()
 
     def start(self, configuration: dict[str, Any], reference: dict[str, Any], data: bytes | None = None) -> Job:
-        """Begin a query or load job; a dry run is over when this returns, and raises what is wrong with it."""
+        """Begin a query or load job. A dry run is over when this returns, and raises what is wrong with it."""
         self._store.check_project(reference.get("projectId") or self._store.project)
         job_id = str(reference.get("jobId") or f"job_{uuid.uuid4().hex}")
         job = Job(self._store.project, job_id, str(reference.get("location") or "US"), configuration)

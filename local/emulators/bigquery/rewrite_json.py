@@ -67,7 +67,7 @@ def _scalar(name: str) -> Callable[[exp.Expr], exp.Expr]:
 
 
 def _strict(name: str) -> Callable[[exp.Expr], exp.Expr]:
-    """What fails where the JSON is of another type, and is NULL there behind SAFE."""
+    """Make a rule for what fails if the JSON is of another type, or is NULL behind SAFE."""
     return lambda node: call(f"bq_{'safe_' * isinstance(node.parent, exp.SafeFunc)}json_{name}", node.this)
 
 

@@ -9,7 +9,7 @@ from local.emulators.rpc import LOOPBACK, Seams, serve
 
 
 class KmsEmulator:
-    """KMS v1 over gRPC with one key made at start; in memory without a directory, else kept in a file there."""
+    """KMS v1 over gRPC with one key made at start. It is in memory without a directory, else in a file there."""
 
     def __init__(self, key_name: str, directory: Path | None = None, port: int = 0) -> None:
         self.key_name = key_name
