@@ -73,13 +73,13 @@ class Product:
 
     async def released(self, conversation_id: str) -> None:
         """Wait, at most some seconds, until no turn holds the conversation any more."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while self.conversation(conversation_id).get("lease") is not None:  # noqa: ASYNC110  in another process
                 await asyncio.sleep(0.01)
 
     async def turns_ended(self, count: int) -> None:
         """Wait, at most some seconds, until so many turns are over and stored."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while self.logs.getvalue().count('"turn.finished"') < count:  # noqa: ASYNC110  the log has no event
                 await asyncio.sleep(0.01)
 

@@ -68,11 +68,17 @@ async def test_a_client_lists_and_calls_the_tools_of_the_registry(serving: Servi
 async def test_arguments_are_checked_and_the_model_is_told_what_to_correct(serving: Serving, mode: str) -> None:
     product: Product = await serving()
     async with connected(product, mode) as client:
-        for arguments in ({"group_by": "planet"}, {"limit": 0}, {"org_slug": "globex_inc"}, {"limit": "x" * 30_000}):
+        wrong: list[tuple[str, dict[str, Any]]] = [
+            ("unknown_dimension", {"group_by": "planet"}),
+            ("invalid_arguments", {"limit": 0}),
+            ("invalid_arguments", {"org_slug": "globex_inc"}),
+            ("invalid_arguments", {"limit": "x" * 30_000}),
+        ]
+        for code, arguments in wrong:
             result = await client.call_tool("query_costs", arguments)
             assert result.is_error
             assert result.structured_content is not None
-            assert result.structured_content["error"]["code"] == "invalid_arguments"
+            assert result.structured_content["error"]["code"] == code
         with pytest.raises(MCPError, match="There is no tool 'drop_everything'"):
             await client.call_tool("drop_everything", {})
 
@@ -97,7 +103,7 @@ async def test_every_call_is_on_the_record(serving: Serving, cloud: Cloud) -> No
     assert [row["agent_name"] for row in rows] == ["mcp", "mcp"]
     assert json.loads(rows[0]["input_params"]) == {"group_by": "team"}
     assert rows[0]["bytes_processed"] > 0
-    assert rows[1]["error_message"].startswith("invalid_arguments: ")
+    assert rows[1]["error_message"].startswith("unknown_dimension: ")
     assert all(row["conversation_id"].startswith("mcp:") for row in rows)
     await product.recorded()
     found = recorded_calls(cloud, [row["tool_call_id"] for row in rows])

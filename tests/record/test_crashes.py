@@ -21,7 +21,7 @@ def other(product: Product, nursery: Nursery) -> Iterator[Process]:
         yield running
 
 
-def wait(holds: Callable[[], object], seconds: float = 20) -> None:
+def wait(holds: Callable[[], object], seconds: float = 200) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "it did not come to that"

@@ -60,7 +60,7 @@ async def test_dependencies_are_asked_at_the_same_time() -> None:
     firestore, kms = Asked(), Asked()
     readiness, _ = ready(firestore=firestore, kms=kms)
     asking = asyncio.create_task(readiness.report())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not (firestore.count and kms.count):  # noqa: ASYNC110  neither of them answers yet
             await asyncio.sleep(0)
     firestore.gate.set()
