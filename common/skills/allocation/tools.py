@@ -8,7 +8,7 @@ from pydantic import Field
 
 from common import limits
 from common.cost_query.amounts import percent_of
-from common.cost_query.arguments import DimensionName, FilterList, FirstDay, LastDay, PeriodName
+from common.cost_query.arguments import FirstDay, LastDay
 from common.cost_query.asking import ask
 from common.cost_query.caveats import describe_question, notes
 from common.cost_query.dimensions import bind_dimension
@@ -16,6 +16,7 @@ from common.cost_query.filters import Filters
 from common.cost_query.reading import read_filters, read_scope
 from common.skills.allocation import charts, sql
 from common.skills.allocation.sharing import divide_exactly
+from common.skills.optimizer.schemas import NamedDays, NarrowingFilters, OneDimension
 from common.tenant import Principal
 from common.tools.context import WarehouseContext
 from common.tools.registry import Tool, tool
@@ -29,17 +30,17 @@ async def allocate_shared_costs(
     principal: Principal,
     context: WarehouseContext,
     *,
-    shared: FilterList = (),  # type: ignore[assignment]
-    over: DimensionName = "team",
+    shared: NarrowingFilters = (),  # type: ignore[assignment]
+    over: OneDimension = "team",
     method: Annotated[
         Method, Field(description="proportional to each one's own cost, equal, or by weights.")
     ] = "proportional",
     weights: Annotated[Weights, Field(max_length=200, description="Name to weight, for method weights.")] | None = None,
-    filters: FilterList = (),  # type: ignore[assignment]
+    filters: NarrowingFilters = (),  # type: ignore[assignment]
     metric: Annotated[
         Literal["BilledCost", "EffectiveCost", "ListCost", "ContractedCost"], Field(description="Which cost.")
     ] = "BilledCost",
-    period: PeriodName | None = None,
+    period: NamedDays | None = None,
     start_date: FirstDay | None = None,
     end_date: LastDay | None = None,
 ) -> ToolResult:

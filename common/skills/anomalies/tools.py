@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from common.cost_query.amounts import percent_of
-from common.cost_query.arguments import DimensionName, FilterList, FirstDay, LastDay, PeriodName
+from common.cost_query.arguments import FirstDay, LastDay
 from common.cost_query.asking import Asked, ask
 from common.cost_query.caveats import describe_question, notes
 from common.cost_query.dimensions import BoundDimension, bind_dimension
@@ -18,6 +18,7 @@ from common.cost_query.reading import read_filters, read_scope
 from common.skills.anomalies import charts, sql
 from common.skills.anomalies.detection import Oddity, find_oddities
 from common.skills.forecast import sql as forecast_sql
+from common.skills.optimizer.schemas import NamedDays, NarrowingFilters, OneDimension
 from common.tenant import Principal
 from common.tools.context import WarehouseContext
 from common.tools.periods import Period
@@ -44,9 +45,9 @@ async def find_anomalies(
     principal: Principal,
     context: WarehouseContext,
     *,
-    dimension: DimensionName = "service",
-    filters: FilterList = (),  # type: ignore[assignment]
-    period: PeriodName | None = None,
+    dimension: OneDimension = "service",
+    filters: NarrowingFilters = (),  # type: ignore[assignment]
+    period: NamedDays | None = None,
     start_date: FirstDay | None = None,
     end_date: LastDay | None = None,
     min_impact: Annotated[float, Field(ge=0, le=1e12, description="Least difference. Default: 0.5 % of a day's total.")]

@@ -7,11 +7,12 @@ from typing import Annotated, Any, cast
 from pydantic import Field
 
 from common import limits
-from common.cost_query.arguments import FilterList, FirstDay, Groups, LastDay, PeriodName
+from common.cost_query.arguments import FirstDay, LastDay
 from common.cost_query.asking import Asked, QuestionScope, ask
 from common.cost_query.caveats import describe_question, notes
 from common.cost_query.dimensions import BoundDimension, all_parameters, bind_dimensions
 from common.cost_query.reading import read_filters, read_scope
+from common.skills.optimizer.schemas import GroupingDimensions, NamedDays, NarrowingFilters
 from common.skills.unit_costs import charts, sql
 from common.skills.usage import genai_sql
 from common.skills.usage.genai import check_filters, usage_bounds
@@ -43,9 +44,9 @@ async def unit_costs(
             "that the organisation brought, such as orders.",
         ),
     ] = "consumed_unit",
-    group_by: Groups = (),  # type: ignore[assignment]
-    filters: FilterList = (),  # type: ignore[assignment]
-    period: PeriodName | None = None,
+    group_by: GroupingDimensions = (),  # type: ignore[assignment]
+    filters: NarrowingFilters = (),  # type: ignore[assignment]
+    period: NamedDays | None = None,
     start_date: FirstDay | None = None,
     end_date: LastDay | None = None,
 ) -> ToolResult:
