@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
@@ -60,6 +60,8 @@ async def find_anomalies(
     given = read_filters(context, filters)
     scope = read_scope(context, given, period, start_date, end_date)
     looked_at = _days_to_judge(scope.period, context.today)
+    left_out = scope.period.end >= context.today
+    scope = replace(scope, named=replace(scope.named, period=looked_at))
     divided = bind_dimension(dimension, "g0", context.calendar)
     if divided.is_time:
         raise ToolError("invalid_arguments", f"Days are judged already; {divided.name} is no dimension here.")
@@ -79,7 +81,6 @@ async def find_anomalies(
     currencies = sorted({row["currency"] for row in asked.rows})
     summary: dict[str, Any] = {
         **describe_question(scope, asked),
-        "period": looked_at.as_dict(),
         "dimension": divided.name,
         "anomalies": len(found),
         "impact": [
@@ -87,7 +88,10 @@ async def find_anomalies(
             for each in currencies
         ],
         "values_looked_at": len(asked.rows),
-        "notes": [each for each in notes(scope, asked, currencies) if not each.startswith("Today")],
+        "notes": [
+            *notes(scope, asked, currencies),
+            *([f"Today, {context.today}, is not over and is left out."] if left_out else []),
+        ],
         "method": METHOD,
         "cost_basis": "BilledCost",
     }

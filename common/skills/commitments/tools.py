@@ -152,8 +152,8 @@ def _about_rows(
     said = []
     if names := next((row["providers_without_purchases"] for row in found if row["providers_without_purchases"]), ()):
         said.append(
-            f"No purchase of a commitment was charged in the period by {', '.join(names)}, which has "
-            "commitments: a purchased_cost of 0 does not say that they are free."
+            f"No commitment was bought in the period from {', '.join(names)}, though there are some: "
+            "a purchased_cost of 0 does not say that they are free."
         )
     if alone := sum(1 for row in rows if _is_purchase_alone(row)):
         said.append(f"{alone} rows are purchases alone, without usage: they have no utilization or coverage.")

@@ -131,10 +131,10 @@ async def test_providers_without_a_purchase_are_named(call: Call, dates: dict[st
         for row in rows
         if row["ChargeCategory"] == "Purchase" and row.get("CommitmentDiscountId")
     }
-    said = [note for note in answer["summary"]["notes"] if "No purchase of a commitment" in note]
+    said = [note for note in answer["summary"]["notes"] if "No commitment was bought in" in note]
     assert using - bought or dates is FEBRUARY
     if using - bought:
-        assert f"by {', '.join(sorted(using - bought))}, which has" in said[0]
+        assert f"from {', '.join(sorted(using - bought))}, though" in said[0]
     else:
         assert said == []
 
