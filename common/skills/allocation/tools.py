@@ -80,7 +80,7 @@ async def allocate_shared_costs(
         "rule": _rule(method, target.name, weights or {}),
         "totals": totals,
         **describe_question(scope, asked),
-        "notes": [*notes(scope, asked, currencies), *_about(asked.rows)],
+        "notes": [*notes(scope, asked, currencies), *_about(asked.rows), *_about_nobody(totals)],
         "cost_basis": metric,
     }
     shown = tuple(rows[: limits.MAX_RESULT_ROWS])
@@ -158,3 +158,9 @@ def _about(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     if rows and not any(row["shared_items"] for row in rows):
         return ["No charge of the period is shared by this definition, so nothing was allocated."]
     return []
+
+
+def _about_nobody(totals: Sequence[Mapping[str, Any]]) -> list[str]:
+    left = [each for each in totals if each["of_nobody_and_not_shared"]]
+    amounts = ", ".join(f"{each['of_nobody_and_not_shared']:f} {each['currency']}" for each in left)
+    return [f"{amounts} belongs to nobody and is not shared: it is in no row and not in total_cost."] if left else []

@@ -36,7 +36,8 @@ ANOMALY_LINES = 5
 METHOD = (
     "Each value's days are held against the days around them at the same level, their weekday and monthly charges; a "
     "day is unusual from 5 robust standard deviations on. On costs without anomalies fewer than 1 day in 1,000 is "
-    "flagged. Causes: what differed most from the 28 days before. Today is not over and is left out."
+    "flagged. Causes: what differed most from the 28 days before. Today is not over and is left out. The excess of a "
+    "new level or a new cost is that of its first day alone. Impact is net: above and below are its two parts."
 )
 _SMALL = Decimal("0.005")  # of what all values cost a day: a smaller excess is not told unless asked for
 
@@ -83,10 +84,7 @@ async def find_anomalies(
         **describe_question(scope, asked),
         "dimension": divided.name,
         "anomalies": len(found),
-        "impact": [
-            {"currency": each, "excess": sum((one.oddity.excess for one in found if one.currency == each), Decimal())}
-            for each in currencies
-        ],
+        "impact": [_impact(each, [one.oddity.excess for one in found if one.currency == each]) for each in currencies],
         "values_looked_at": len(asked.rows),
         "notes": [
             *notes(scope, asked, currencies),
@@ -97,6 +95,13 @@ async def find_anomalies(
     }
     bound_values, background = format_parameters(asked.parameters), _daily(asked, shown, looked_at)
     return ToolResult(asked.found, rows, summary, bound_values, len(found) > len(rows), background)
+
+
+def _impact(currency: str, excesses: Sequence[Decimal]) -> dict[str, Any]:
+    """The difference of all unusual days, and what of it was above and below the expected."""
+    above = sum((each for each in excesses if each > 0), Decimal())
+    below = sum((each for each in excesses if each < 0), Decimal())
+    return {"currency": currency, "excess": above + below, "above": above, "below": below}
 
 
 def _days_to_judge(period: Period, today: date) -> Period:

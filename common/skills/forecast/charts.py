@@ -23,7 +23,7 @@ def forecast(result: ToolResult) -> Spec | None:
     behind = [row for row in result.background if row["currency"] == currency]
     # Where the rows are months, the days of a near horizon are drawn all the same.
     to_come = [row for row in behind if "projected_cost" in row]
-    monthly = result.summary["rows"] == "month" and not to_come
+    monthly = result.summary.get("rows") == "month" and not to_come
     actual = [] if monthly else [row for row in behind if "actual_cost" in row]
     about = f"{period}; the band is meant to hold 8 times in 10"
     return drawings.band(

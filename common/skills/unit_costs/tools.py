@@ -33,8 +33,8 @@ _BASIS = (
 )
 _GENAI_BASIS = (
     "unit_cost = all GenAI BilledCost / quantity. pay_as_you_go_unit_cost = (billed_cost - commitment_cost) / "
-    "quantity; quantity counts all, those served by provisioned capacity (commitment_cost), too. Self-hosted machines count as "
-    "pay as you go."
+    "quantity; quantity counts all, those served by provisioned capacity (commitment_cost), too. Self-hosted machines "
+    "count as pay as you go."
 )
 
 
