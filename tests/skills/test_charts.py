@@ -209,7 +209,7 @@ async def test_drivers_are_bars_to_both_sides(call: Call, org: str) -> None:
 @pytest.mark.parametrize("days", [2, 30, limits.MAX_HORIZON_DAYS])
 @BOTH
 async def test_a_forecast_is_a_line_in_its_band(call: Call, org: str, days: int) -> None:
-    answer = await call(org, DEMO_TODAY, "cost_forecast", horizon_days=days)
+    answer = await call(org, DEMO_TODAY, "cost_forecast", horizon_days=days, rows="day")
     rows, currency = one_currency(answer["rows"])
     chart = chart_of(answer)
     names = ("date", "projected_cost", "lower", "upper")

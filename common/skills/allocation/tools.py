@@ -8,7 +8,7 @@ from pydantic import Field
 
 from common import limits
 from common.cost_query.amounts import percent_of
-from common.cost_query.arguments import DimensionName, FilterList, FirstDay, LastDay, PeriodName
+from common.cost_query.arguments import FirstDay, LastDay
 from common.cost_query.asking import ask
 from common.cost_query.caveats import describe_question, notes
 from common.cost_query.dimensions import bind_dimension
@@ -16,6 +16,7 @@ from common.cost_query.filters import Filters
 from common.cost_query.reading import read_filters, read_scope
 from common.skills.allocation import charts, sql
 from common.skills.allocation.sharing import divide_exactly
+from common.skills.optimizer.schemas import NamedDays, NarrowingFilters, OneDimension
 from common.tenant import Principal
 from common.tools.context import WarehouseContext
 from common.tools.registry import Tool, tool
@@ -29,17 +30,17 @@ async def allocate_shared_costs(
     principal: Principal,
     context: WarehouseContext,
     *,
-    shared: FilterList = (),  # type: ignore[assignment]
-    over: DimensionName = "team",
+    shared: NarrowingFilters = (),  # type: ignore[assignment]
+    over: OneDimension = "team",
     method: Annotated[
         Method, Field(description="proportional to each one's own cost, equal, or by weights.")
     ] = "proportional",
     weights: Annotated[Weights, Field(max_length=200, description="Name to weight, for method weights.")] | None = None,
-    filters: FilterList = (),  # type: ignore[assignment]
+    filters: NarrowingFilters = (),  # type: ignore[assignment]
     metric: Annotated[
         Literal["BilledCost", "EffectiveCost", "ListCost", "ContractedCost"], Field(description="Which cost.")
     ] = "BilledCost",
-    period: PeriodName | None = None,
+    period: NamedDays | None = None,
     start_date: FirstDay | None = None,
     end_date: LastDay | None = None,
 ) -> ToolResult:
@@ -79,7 +80,7 @@ async def allocate_shared_costs(
         "rule": _rule(method, target.name, weights or {}),
         "totals": totals,
         **describe_question(scope, asked),
-        "notes": [*notes(scope, asked, currencies), *_about(asked.rows)],
+        "notes": [*notes(scope, asked, currencies), *_about(asked.rows), *_about_nobody(totals)],
         "cost_basis": metric,
     }
     shown = tuple(rows[: limits.MAX_RESULT_ROWS])
@@ -157,3 +158,9 @@ def _about(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     if rows and not any(row["shared_items"] for row in rows):
         return ["No charge of the period is shared by this definition, so nothing was allocated."]
     return []
+
+
+def _about_nobody(totals: Sequence[Mapping[str, Any]]) -> list[str]:
+    left = [each for each in totals if each["of_nobody_and_not_shared"]]
+    amounts = ", ".join(f"{each['of_nobody_and_not_shared']:f} {each['currency']}" for each in left)
+    return [f"{amounts} belongs to nobody and is not shared: it is in no row and not in total_cost."] if left else []

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from common.cost_query.amounts import percent_of
-from common.cost_query.arguments import DimensionName, FilterList, FirstDay, LastDay, PeriodName
+from common.cost_query.arguments import FirstDay, LastDay
 from common.cost_query.asking import Asked, ask
 from common.cost_query.caveats import describe_question, notes
 from common.cost_query.dimensions import BoundDimension, bind_dimension
@@ -18,6 +18,7 @@ from common.cost_query.reading import read_filters, read_scope
 from common.skills.anomalies import charts, sql
 from common.skills.anomalies.detection import Oddity, find_oddities
 from common.skills.forecast import sql as forecast_sql
+from common.skills.optimizer.schemas import NamedDays, NarrowingFilters, OneDimension
 from common.tenant import Principal
 from common.tools.context import WarehouseContext
 from common.tools.periods import Period
@@ -35,7 +36,8 @@ ANOMALY_LINES = 5
 METHOD = (
     "Each value's days are held against the days around them at the same level, their weekday and monthly charges; a "
     "day is unusual from 5 robust standard deviations on. On costs without anomalies fewer than 1 day in 1,000 is "
-    "flagged. Causes: what differed most from the 28 days before. Today is not over and is left out."
+    "flagged. Causes: what differed most from the 28 days before. Today is not over and is left out. The excess of a "
+    "new level or a new cost is that of its first day alone. Impact is net: above and below are its two parts."
 )
 _SMALL = Decimal("0.005")  # of what all values cost a day: a smaller excess is not told unless asked for
 
@@ -44,9 +46,9 @@ async def find_anomalies(
     principal: Principal,
     context: WarehouseContext,
     *,
-    dimension: DimensionName = "service",
-    filters: FilterList = (),  # type: ignore[assignment]
-    period: PeriodName | None = None,
+    dimension: OneDimension = "service",
+    filters: NarrowingFilters = (),  # type: ignore[assignment]
+    period: NamedDays | None = None,
     start_date: FirstDay | None = None,
     end_date: LastDay | None = None,
     min_impact: Annotated[float, Field(ge=0, le=1e12, description="Least difference. Default: 0.5 % of a day's total.")]
@@ -59,6 +61,8 @@ async def find_anomalies(
     given = read_filters(context, filters)
     scope = read_scope(context, given, period, start_date, end_date)
     looked_at = _days_to_judge(scope.period, context.today)
+    left_out = scope.period.end >= context.today
+    scope = replace(scope, named=replace(scope.named, period=looked_at))
     divided = bind_dimension(dimension, "g0", context.calendar)
     if divided.is_time:
         raise ToolError("invalid_arguments", f"Days are judged already; {divided.name} is no dimension here.")
@@ -78,20 +82,26 @@ async def find_anomalies(
     currencies = sorted({row["currency"] for row in asked.rows})
     summary: dict[str, Any] = {
         **describe_question(scope, asked),
-        "period": looked_at.as_dict(),
         "dimension": divided.name,
         "anomalies": len(found),
-        "impact": [
-            {"currency": each, "excess": sum((one.oddity.excess for one in found if one.currency == each), Decimal())}
-            for each in currencies
-        ],
+        "impact": [_impact(each, [one.oddity.excess for one in found if one.currency == each]) for each in currencies],
         "values_looked_at": len(asked.rows),
-        "notes": [each for each in notes(scope, asked, currencies) if not each.startswith("Today")],
+        "notes": [
+            *notes(scope, asked, currencies),
+            *([f"Today, {context.today}, is not over and is left out."] if left_out else []),
+        ],
         "method": METHOD,
         "cost_basis": "BilledCost",
     }
     bound_values, background = format_parameters(asked.parameters), _daily(asked, shown, looked_at)
     return ToolResult(asked.found, rows, summary, bound_values, len(found) > len(rows), background)
+
+
+def _impact(currency: str, excesses: Sequence[Decimal]) -> dict[str, Any]:
+    """The difference of all unusual days, and what of it was above and below the expected."""
+    above = sum((each for each in excesses if each > 0), Decimal())
+    below = sum((each for each in excesses if each < 0), Decimal())
+    return {"currency": currency, "excess": above + below, "above": above, "below": below}
 
 
 def _days_to_judge(period: Period, today: date) -> Period:

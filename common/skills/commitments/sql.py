@@ -36,12 +36,25 @@ grouped AS (
   WHERE counted
   GROUP BY {numbers}
 ),
+unbought AS (
+  SELECT ARRAY_AGG(provider_name ORDER BY provider_name) AS providers_without_purchases
+  FROM (
+    SELECT provider_name
+    FROM charges
+    WHERE counted
+    GROUP BY provider_name
+    HAVING LOGICAL_OR(usage AND commitment_status IN ('Used', 'Unused'))
+      AND NOT LOGICAL_OR(charge_category = 'Purchase' AND has_commitment)
+  )
+),
 answer AS (
   SELECT
-    *,
+    grouped.*,
+    unbought.providers_without_purchases,
     ROW_NUMBER() OVER (ORDER BY currency, used_cost + unused_cost DESC, list_cost DESC, {names}) AS position,
     COUNT(*) OVER () AS group_count
   FROM grouped
+  CROSS JOIN unbought
 )
 """
 _COLUMNS = """ServiceProviderName AS provider_name,

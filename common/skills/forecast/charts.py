@@ -16,16 +16,19 @@ def forecast(result: ToolResult) -> Spec | None:
             labelled(rows, by),
             Label(by, named(by).capitalize()),
             Measure("period_total", "Period total", currency),
-            Measure("actual_to_date", "So far", currency),
+            Measure("cost_so_far", "So far", currency),
             Measure("lower", "Lower", currency),
             Measure("upper", "Upper", currency),
         )
-    monthly = len(rows) > 1 and (rows[1]["date"] - rows[0]["date"]).days > 1
-    actual = [] if monthly else [row for row in result.background if row["currency"] == currency]
+    behind = [row for row in result.background if row["currency"] == currency]
+    # Where the rows are months, the days of a near horizon are drawn all the same.
+    to_come = [row for row in behind if "projected_cost" in row]
+    monthly = result.summary.get("rows") == "month" and not to_come
+    actual = [] if monthly else [row for row in behind if "actual_cost" in row]
     about = f"{period}; the band is meant to hold 8 times in 10"
     return drawings.band(
         Heading(f"Projected cost per {'month' if monthly else 'day'}", (about, *notes)),
-        rows,
+        to_come or rows,
         Time("date", "Month" if monthly else "Day", "day"),
         Measure("projected_cost", "Projected cost", currency),
         Measure("lower", "Lower", currency),

@@ -23,6 +23,18 @@ class Landing:
     forecast: Forecast
 
     @property
+    def why_nothing_more(self) -> str | None:
+        """The reason why the rest of today is zero; None where it is not."""
+        if self.rest_of_today:
+            return None
+        if not self.forecast.today:
+            return "Nothing was projected for today."
+        return (
+            f"Today has cost {self.today_so_far:f} so far, and {self.forecast.today:f} was projected for all of it: "
+            "nothing more is counted for the rest of it."
+        )
+
+    @property
     def known(self) -> Decimal:
         """All but the days after today."""
         return self.actual + self.today_so_far + self.rest_of_today + self.gap

@@ -19,7 +19,8 @@ from common.skills.forecast.patterns import Pattern
 METHOD = (
     "Per currency: the level of recent days since the last lasting change of level, a damped trend, the weekday "
     "pattern and charges that recur on a day of the month; one-off outliers are left out. Intervals are meant to hold "
-    "8 times in 10: they come from forecasting earlier parts of the history. Days are UTC."
+    "8 times in 10: they come from forecasting earlier parts of the history; those of days or parts "
+    "do not add up to a total's. Days are UTC."
 )
 
 
@@ -51,10 +52,19 @@ class Forecast:
     @property
     def avg_daily(self) -> Decimal:
         """The average of the projected days."""
-        if not self.points:
+        return self.average_since(date.min)
+
+    def points_since(self, first: date) -> tuple[Point, ...]:
+        """The projected days from a day on."""
+        return tuple(point for point in self.points if point.day >= first)
+
+    def average_since(self, first: date) -> Decimal:
+        """The average of the projected days from a day on; zero where there is none."""
+        points = self.points_since(first)
+        if not points:
             return Decimal()
         with localcontext(prec=60):
-            return (sum((point.projected for point in self.points), Decimal()) / len(self.points)).quantize(self.today)
+            return (sum((point.projected for point in points), Decimal()) / len(points)).quantize(self.today)
 
 
 def project(costs: Mapping[date, Decimal], end: date, today: date, horizon: int, since: date | None = None) -> Forecast:

@@ -1,11 +1,12 @@
 """The forecast tool: what is still to come, beside what is there already. History is summed by BigQuery."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from decimal import Decimal
-from typing import Annotated, Any, Literal
+from decimal import Decimal, localcontext
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field
 
@@ -30,9 +31,12 @@ from common.warehouse.query import Parameter
 
 FORECAST_HISTORY_DAYS = 400
 FORECAST_GROUPS = 20
-# Days that are rows of their own; beyond them, months. And days before today that a chart shows at least.
-FORECAST_DAY_ROWS = 92
+# Days that are rows of their own if nothing else is asked for; beyond them, months. And days that a chart shows.
+FORECAST_DAY_ROWS = 45
+FORECAST_CHART_DAYS = 92
 FORECAST_DRAWN_DAYS = 28
+
+_Rows = Literal["day", "month"]
 
 
 async def cost_forecast(
@@ -61,12 +65,15 @@ async def cost_forecast(
         Literal["BilledCost", "EffectiveCost", "ListCost", "ContractedCost"], Field(description="Which cost.")
     ] = "BilledCost",
     dimension: DimensionName | None = None,
+    rows: Annotated[_Rows, Field(description="Default: day; beyond 45 days, month.")] | None = None,
 ) -> ToolResult:
     """Project costs per currency: where a month or year lands (until), or the coming days.
 
-    With until, period_total is actual_to_date + today_so_far + rest_of_today + projected_total. Rows are days, months
-    beyond 92 days, or values of the dimension. Say the interval, the confidence and any change of level.
+    With until, period_total is actual_to_date + today_so_far + rest_of_today + projected_total. Rows are days, months,
+    or values of the dimension. Say the interval, the confidence and any change of level; level_changes [] is none.
     """
+    if dimension and dimension.strip().lower() in ("day", "month"):
+        rows, dimension = cast(_Rows, dimension.strip().lower()), None
     today = context.today
     span = span_until(until, start_date, today, context.calendar) if until else _horizon(horizon_days, today)
     narrowed = read_filters(context, filters)
@@ -87,21 +94,26 @@ async def cost_forecast(
         raise await _without_history(principal, context, asked, read, said)
     known = _known(series, today)
     made = await asyncio.to_thread(_forecast_all, series, known, span)
-    rows = _grouped_rows(made, divided.name) if divided else _time_rows(made, span)
+    kind = rows or ("month" if _projected_days(span) > FORECAST_DAY_ROWS else "day")
+    listed = _grouped_rows(made, divided.name) if divided else _time_rows(made, span, kind)
+    described = describe_question(scope, asked)
+    if described["data"]:
+        so_far = until is not None and span.has_begun and described["data"]["last_day"] >= today
+        described["data"]["today_included"] = so_far
     summary: dict[str, Any] = {
         **({} if until else {"horizon_days": horizon_days}),
-        **describe_question(scope, asked),
+        **described,
         "period": span.period.as_dict(),
         "forecasts": [each.summary(span, period_asked=until is not None) for each in made],
         "history": {**known.as_dict(), "days": known.days},
-        **({"dimension": divided.name} if divided else {}),
+        **({"dimension": divided.name} if divided else {"rows": kind}),
         "method": projection.METHOD,
         "notes": said,
         "cost_basis": metric,
     }
-    shown, bound_values = tuple(rows[: limits.MAX_RESULT_ROWS]), format_parameters(asked.parameters)
-    background = () if divided else tuple(_actual_rows(made, span))
-    return ToolResult(asked.found, shown, summary, bound_values, len(shown) < len(rows), background)
+    shown, bound_values = tuple(listed[: limits.MAX_RESULT_ROWS]), format_parameters(asked.parameters)
+    background = () if divided else (*_actual_rows(made, span), *_drawn_days(made, span, kind))
+    return ToolResult(asked.found, shown, summary, bound_values, len(shown) < len(listed), background)
 
 
 TOOLS: tuple[Tool, ...] = (tool("costs", cost_forecast, draws=charts.forecast),)
@@ -121,6 +133,7 @@ class _Made:
     name: str
     currency: str
     costs: Costs
+    known: Period
     landing: Landing
     parts: tuple["_Made", ...] = ()
 
@@ -138,18 +151,27 @@ class _Made:
                 "actual_to_date": landing.actual,
                 "today_so_far": landing.today_so_far,
                 "rest_of_today": landing.rest_of_today,
+                **({"rest_of_today_reason": reason} if (reason := landing.why_nothing_more) else {}),
                 **({"days_not_loaded_yet": landing.gap} if landing.gap else {}),
             }
         return told | {
-            "avg_daily": made.avg_daily,
+            "avg_daily": made.average_since(span.period.start),
             "history_avg_daily": made.history_avg_daily,
+            "last_30_days": self.last_days(),
             "projected_total": made.total,
             "lower": made.lower,
             "upper": made.upper,
             "confidence": made.confidence,
             "confidence_reason": made.confidence_reason,
-            **({"level_changes": made.changes} if made.changes else {}),
+            "level_changes": list(made.changes),
         }
+
+    def last_days(self) -> dict[str, Any]:
+        """The average of the newest complete days: thirty, or as many as there are."""
+        last = Period(max(self.known.start, self.known.end - timedelta(days=29)), self.known.end)
+        total = sum((cost for day, cost in self.costs.items() if last.start <= day <= last.end), Decimal())
+        with localcontext(prec=60):
+            return {**last.as_dict(), "avg_daily": (total / last.days).quantize(self.landing.forecast.today)}
 
 
 def _horizon(days: int, today: date) -> ForecastSpan:
@@ -208,7 +230,7 @@ def _forecast_all(series: Sequence[_Series], known: Period, span: ForecastSpan) 
 
 
 def _forecast_one(series: _Series, known: Period, span: ForecastSpan) -> _Made:
-    return _Made(series.name, series.currency, series.costs, land(series.costs, known.end, span))
+    return _Made(series.name, series.currency, series.costs, known, land(series.costs, known.end, span))
 
 
 def _reconcile(whole: _Made, parts: Sequence[_Made]) -> list[_Made]:
@@ -227,31 +249,43 @@ def _reconcile(whole: _Made, parts: Sequence[_Made]) -> list[_Made]:
     return made
 
 
-def _time_rows(made: Sequence[_Made], span: ForecastSpan) -> list[dict[str, Any]]:
+def _projected_days(span: ForecastSpan) -> int:
+    return (span.period.end - max(span.period.start, span.today + timedelta(days=1))).days + 1
+
+
+def _time_rows(made: Sequence[_Made], span: ForecastSpan, kind: _Rows) -> list[dict[str, Any]]:
+    """A row for each projected day, or for each month, with how many of its days are projected."""
     rows = []
     for each in made:
-        points = [point for point in each.landing.forecast.points if point.day >= span.period.start]
-        if len(points) > FORECAST_DAY_ROWS:
-            points = list(projection.monthly(points, each.landing.forecast))
+        points = each.landing.forecast.points_since(span.period.start)
+        days = Counter(point.day.replace(day=1) for point in points)
+        shown = projection.monthly(points, each.landing.forecast) if kind == "month" else points
         rows += [
             {
                 "date": point.day,
+                **({"projected_days": days[point.day]} if kind == "month" else {}),
                 "projected_cost": point.projected,
                 "lower": point.lower,
                 "upper": point.upper,
                 "currency": each.currency,
             }
-            for point in points
+            for point in shown
         ]
     return rows
+
+
+def _drawn_days(made: Sequence[_Made], span: ForecastSpan, kind: _Rows) -> list[dict[str, Any]]:
+    """The projected days that a chart shows where the rows are months."""
+    drawn = kind == "month" and _projected_days(span) <= FORECAST_CHART_DAYS
+    return _time_rows(made, span, "day") if drawn else []
 
 
 def _grouped_rows(made: Sequence[_Made], name: str) -> list[dict[str, Any]]:
     return [
         {
             name: part.name,
-            "actual_to_date": part.landing.actual + part.landing.today_so_far,
-            "projected_cost": part.landing.total - part.landing.actual - part.landing.today_so_far,
+            "cost_so_far": part.landing.actual + part.landing.today_so_far,
+            "still_to_come": part.landing.total - part.landing.actual - part.landing.today_so_far,
             "period_total": part.landing.total,
             "lower": part.landing.lower,
             "upper": part.landing.upper,
@@ -270,6 +304,6 @@ def _actual_rows(made: Sequence[_Made], span: ForecastSpan) -> list[dict[str, An
     return [
         {"date": day, "actual_cost": each.costs[day], "currency": each.currency}
         for each in made
-        for day in days[-FORECAST_DAY_ROWS:]
+        for day in days[-FORECAST_CHART_DAYS:]
         if day in each.costs
     ]

@@ -1,18 +1,21 @@
 """The unit-cost tool: what one unit, token, request, order or customer costs."""
 
 from collections.abc import Mapping, Sequence
-from decimal import ROUND_HALF_UP, Decimal, localcontext
+from datetime import timedelta
+from decimal import Decimal
 from typing import Annotated, Any, cast
 
 from pydantic import Field
 
 from common import limits
-from common.cost_query.arguments import FilterList, FirstDay, Groups, LastDay, PeriodName
+from common.cost_query.arguments import FirstDay, LastDay
 from common.cost_query.asking import Asked, QuestionScope, ask
 from common.cost_query.caveats import describe_question, notes
 from common.cost_query.dimensions import BoundDimension, all_parameters, bind_dimensions
 from common.cost_query.reading import read_filters, read_scope
+from common.skills.optimizer.schemas import GroupingDimensions, NamedDays, NarrowingFilters
 from common.skills.unit_costs import charts, sql
+from common.skills.unit_costs.totals import cost_of_one, driver_totals, unit_totals
 from common.skills.usage import genai_sql
 from common.skills.usage.genai import check_filters, usage_bounds
 from common.skills.usage.genai_sql import USAGE_EXPRESSIONS, UsageGroup
@@ -23,10 +26,15 @@ from common.tools.result import ToolError, ToolResult, format_parameters
 from common.warehouse.query import Parameter, fixed
 
 _COUNTED = {"token": "total_tokens", "request": "requests"}
-_TWELVE = Decimal("0.000000000001")
 _BASIS = (
     "unit_cost = EffectiveCost / quantity of usage; committed: covered by a commitment; pay_as_you_go: the rest. "
-    "Unused commitments and charges without a quantity are told apart and are in no unit's cost."
+    "Unused commitments and charges without a quantity are told apart and are in no unit's cost. totals: per unit and "
+    "currency, over all groups."
+)
+_GENAI_BASIS = (
+    "unit_cost = all GenAI BilledCost / quantity. pay_as_you_go_unit_cost = (billed_cost - commitment_cost) / "
+    "quantity; quantity counts all, those served by provisioned capacity (commitment_cost), too. Self-hosted machines "
+    "count as pay as you go."
 )
 
 
@@ -43,9 +51,9 @@ async def unit_costs(
             "that the organisation brought, such as orders.",
         ),
     ] = "consumed_unit",
-    group_by: Groups = (),  # type: ignore[assignment]
-    filters: FilterList = (),  # type: ignore[assignment]
-    period: PeriodName | None = None,
+    group_by: GroupingDimensions = (),  # type: ignore[assignment]
+    filters: NarrowingFilters = (),  # type: ignore[assignment]
+    period: NamedDays | None = None,
     start_date: FirstDay | None = None,
     end_date: LastDay | None = None,
 ) -> ToolResult:
@@ -89,7 +97,7 @@ async def _per_unit(
         ]
         for name in ("unused_cost", "cost_without_quantity")
     }
-    return _answer(asked, scope, rows, groups, unit, {**apart, "basis": _BASIS})
+    return _answer(asked, scope, rows, groups, unit, {"totals": unit_totals(rows), **apart, "basis": _BASIS})
 
 
 def _unit_row(row: Mapping[str, Any], groups: Sequence[BoundDimension]) -> dict[str, Any]:
@@ -100,12 +108,12 @@ def _unit_row(row: Mapping[str, Any], groups: Sequence[BoundDimension]) -> dict[
         "unit": row["unit"],
         "quantity": quantity,
         "effective_cost": cost,
-        "unit_cost": _each(cost, quantity),
-        "billed_unit_cost": _each(row["billed_cost"], quantity),
+        "unit_cost": cost_of_one(cost, quantity),
+        "billed_unit_cost": cost_of_one(row["billed_cost"], quantity),
         "pay_as_you_go_quantity": quantity - committed,
-        "pay_as_you_go_unit_cost": _each(cost - row["committed_cost"], quantity - committed),
+        "pay_as_you_go_unit_cost": cost_of_one(cost - row["committed_cost"], quantity - committed),
         "committed_quantity": committed,
-        "committed_unit_cost": _each(row["committed_cost"], committed),
+        "committed_unit_cost": cost_of_one(row["committed_cost"], committed),
         "currency": row["currency"],
     }
 
@@ -141,14 +149,16 @@ async def _per_driver(
     days = [row for row in asked.rows if row["quantity"]]
     told = {
         "driver": name,
+        "totals": driver_totals(asked.rows),
         "counted_as": "daily average" if any(row["is_average"] for row in days) else "sum of days",
         "driver_days": {
             "start_date": min((row["first_day"] for row in days), default=None),
             "end_date": max((row["last_day"] for row in days), default=None),
         },
-        "basis": "unit_cost = EffectiveCost / the driver's count of the same period and group.",
+        "basis": "unit_cost = EffectiveCost / the driver's count of the same period and group. totals: over the groups "
+        "that have a count; an average over several groups has no total.",
     }
-    return _answer(asked, scope, rows, groups, name, told)
+    return _answer(asked, scope, rows, groups, name, told, _about_counts(days, scope))
 
 
 def _driver_row(row: Mapping[str, Any], groups: Sequence[BoundDimension]) -> dict[str, Any]:
@@ -156,9 +166,9 @@ def _driver_row(row: Mapping[str, Any], groups: Sequence[BoundDimension]) -> dic
         **{each.name: row[f"g{index}"] for index, each in enumerate(groups)},
         "quantity": row["quantity"],
         "effective_cost": row["effective_cost"],
-        "unit_cost": _each(row["effective_cost"], row["quantity"]),
+        "unit_cost": cost_of_one(row["effective_cost"], row["quantity"]),
         "billed_cost": row["billed_cost"],
-        "billed_unit_cost": _each(row["billed_cost"], row["quantity"]),
+        "billed_unit_cost": cost_of_one(row["billed_cost"], row["quantity"]),
         "currency": row["currency"],
     }
 
@@ -186,22 +196,61 @@ async def _per_genai(
             "currency": row["currency"],
             "quantity": whole[counted],
             "billed_cost": row["billed_cost"],
-            "unit_cost": _each(row["billed_cost"], whole[counted]),
-            "pay_as_you_go_unit_cost": _each(row["billed_cost"] - row["commitment_cost"], whole[counted]),
+            "commitment_cost": row["commitment_cost"] or Decimal(),
+            "unit_cost": cost_of_one(row["billed_cost"], whole[counted]),
+            "pay_as_you_go_unit_cost": cost_of_one(row["billed_cost"] - (row["commitment_cost"] or 0), whole[counted]),
         }
         for row in found.rows
         if row["is_total"] and not row["has_tokens"]
     ]
+    group_count = next((row["group_count"] for row in found.rows if not row["is_total"]), 0)
+    truncated = group_count > sum(1 for row in found.rows if not row["is_total"])
     summary = {
         "per": per,
         "group_by": list(groups),
         "period": scope.period.as_dict(),
         "filters": scope.filters.as_dict(),
         "totals": totals,
-        "basis": "unit_cost = all GenAI BilledCost / quantity; pay_as_you_go leaves provisioned capacity out.",
+        **({} if truncated else {"cost_without_quantity": _cost_beside(totals, rows)}),
+        "notes": _about_genai(per, totals, scope),
+        "basis": _GENAI_BASIS,
         "cost_basis": "BilledCost",
     }
-    return ToolResult(found, rows, summary, format_parameters(parameters))
+    return ToolResult(found, rows, summary, format_parameters(parameters), truncated)
+
+
+def _cost_beside(totals: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The costs of groups that have no quantity: they are in the totals, and in no row."""
+    beside = []
+    for total in totals:
+        shown = sum((row["billed_cost"] or 0 for row in rows if row["currency"] == total["currency"]), Decimal())
+        if left := total["billed_cost"] - shown:
+            beside.append({"currency": total["currency"], "cost": left})
+    return beside
+
+
+def _about_genai(per: str, totals: Sequence[Mapping[str, Any]], scope: QuestionScope) -> list[str]:
+    said = list(scope.notes)
+    if any(total["commitment_cost"] for total in totals):
+        said.append(
+            f"Provisioned capacity was paid for: usage does not tell which {per}s it served, so "
+            f"pay_as_you_go_unit_cost divides by all {per}s and is lower than one paid as you go."
+        )
+    if len(totals) > 1:
+        said.append(f"Costs are in {len(totals)} currencies, never added: each unit cost holds one currency's part.")
+    if scope.period.end >= scope.today:
+        said.append(f"Today, {scope.today}, is not over; what is there of it is included.")
+    return said
+
+
+def _about_counts(days: Sequence[Mapping[str, Any]], scope: QuestionScope) -> list[str]:
+    """A sentence where the counts reach over fewer days than the costs may."""
+    if not days:
+        return []
+    first, last = min(row["first_day"] for row in days), max(row["last_day"] for row in days)
+    if first <= scope.period.start and last >= min(scope.period.end, scope.today - timedelta(days=1)):
+        return []
+    return [f"Counts are there from {first} to {last} only, and costs count for the whole period: compare with care."]
 
 
 def _genai_row(row: Mapping[str, Any], groups: Sequence[UsageGroup], counted: str) -> dict[str, Any]:
@@ -211,8 +260,8 @@ def _genai_row(row: Mapping[str, Any], groups: Sequence[UsageGroup], counted: st
         **named,
         "quantity": row[counted],
         "billed_cost": billed,
-        "unit_cost": _each(billed, row[counted]),
-        "pay_as_you_go_unit_cost": _each(None if billed is None else billed - commitment, row[counted]),
+        "unit_cost": cost_of_one(billed, row[counted]),
+        "pay_as_you_go_unit_cost": cost_of_one(None if billed is None else billed - commitment, row[counted]),
         "commitment_cost": commitment,
         "currency": row["currency"],
     }
@@ -225,6 +274,7 @@ def _answer(
     groups: Sequence[BoundDimension],
     per: str,
     told: Mapping[str, Any],
+    more: Sequence[str] = (),
 ) -> ToolResult:
     shown = rows[: limits.MAX_RESULT_ROWS]
     summary = {
@@ -232,17 +282,9 @@ def _answer(
         "group_by": [each.name for each in groups],
         **told,
         **describe_question(scope, asked),
-        "notes": notes(scope, asked, (row["currency"] for row in asked.rows)),
+        "notes": [*notes(scope, asked, (row["currency"] for row in asked.rows)), *more],
         "cost_basis": "EffectiveCost",
     }
     return ToolResult(
         asked.found, shown, summary, format_parameters(asked.parameters), truncated=len(shown) < len(rows)
     )
-
-
-def _each(cost: Decimal | None, quantity: Decimal | int | None) -> Decimal | None:
-    """The cost of one, to twelve decimals. Returns None where there is no cost or nothing to divide by."""
-    if cost is None or not quantity:
-        return None
-    with localcontext(prec=80):
-        return (cost / quantity).quantize(_TWELVE, ROUND_HALF_UP)

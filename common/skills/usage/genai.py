@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from common import limits
-from common.cost_query.arguments import FilterList
 from common.cost_query.filters import Filters
 from common.cost_query.reading import read_filters
+from common.skills.optimizer.schemas import NarrowingFilters
 from common.skills.usage import availability, genai_sql
 from common.skills.usage.genai_sql import COUNTED, FILTERED, PARTS, UsageGroup
 from common.tenant import Principal
@@ -58,7 +58,7 @@ async def genai_usage(
     end_date: EndDate | None = None,
     provider: GenAiProvider | None = None,
     model: ModelName | None = None,
-    filters: FilterList = (),  # type: ignore[assignment]
+    filters: NarrowingFilters = (),  # type: ignore[assignment]
     group_by: UsageGroups = ["model"],  # noqa: B006  # never changed
 ) -> ToolResult:
     """Sum GenAI tokens and requests with what they cost, by one or two of model, provider, team and time.

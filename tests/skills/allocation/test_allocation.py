@@ -115,3 +115,19 @@ async def test_allocated_costs_are_bars_with_a_tick_for_the_own(ask: Call) -> No
     answer = await ask("acme_inc", "allocate_shared_costs", **MARCH)
     drawn.check(answer["chart"])
     assert drawn.marks(answer["chart"]) == {"bar": len(answer["rows"]), "tick": len(answer["rows"])}
+
+
+async def test_what_is_of_nobody_and_not_shared_is_said(ask: Call) -> None:
+    shared = [{"dimension": "provider", "values": ["AWS"]}]
+    answer = await ask("acme_inc", "allocate_shared_costs", shared=shared, **MARCH)
+    (total,) = answer["summary"]["totals"]
+    left = sum(
+        row["BilledCost"]
+        for row in rows_of("acme_inc")
+        if date(2026, 3, 1) <= row["ChargePeriodStart"].date() <= date(2026, 3, 31)
+        and row["x_hierarchy_entity_name"] is None
+        and row["ServiceProviderName"] != "AWS"
+    )
+    assert left != 0
+    assert money(total["of_nobody_and_not_shared"]) == pytest.approx(left, abs=Decimal("1e-6"))
+    assert any("USD belongs to nobody and is not shared" in note for note in answer["summary"]["notes"])

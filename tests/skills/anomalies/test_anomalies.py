@@ -123,6 +123,18 @@ async def test_the_path_names_the_team_and_the_account(call: Call) -> None:
     assert row["cause"].endswith("gpt-5 > AI Products")
 
 
+async def test_today_is_left_out_and_said_to_be(call: Call) -> None:
+    answer = await call("acme_inc", DEMO_TODAY, "find_anomalies", start_date="2026-03-01", end_date="2026-03-31")
+    summary = answer["summary"]
+    excesses = [row["excess"] for row in answer["rows"]]
+    (impact,) = summary["impact"]
+    assert impact["above"] == pytest.approx(sum(each for each in excesses if each > 0), abs=1e-6)
+    assert impact["below"] == pytest.approx(sum(each for each in excesses if each < 0), abs=1e-6)
+    assert summary["period"] == {"start_date": "2026-03-01", "end_date": "2026-03-30"}
+    assert summary["data"]["today_included"] is False
+    assert [note for note in summary["notes"] if "Today" in note] == ["Today, 2026-03-31, is not over and is left out."]
+
+
 async def test_a_filter_looks_at_what_it_names_alone(call: Call) -> None:
     aws = [{"dimension": "provider", "values": ["AWS"]}]
     answer = await call("acme_inc", DEMO_TODAY, "find_anomalies", filters=aws, **MARCH)

@@ -83,6 +83,8 @@ async def test_totals_equal_sums_over_rows(
         "eligible_list_cost": eligible,
         "negotiated_savings": listed - contracted,
         "commitment_savings": contracted - effective,
+        "list_cost_incl_unused": listed,
+        "usage_effective_cost": effective,
         "purchased_cost": total(
             rows,
             "BilledCost",
@@ -115,6 +117,48 @@ async def test_rows_by_provider_and_type_add_up_to_the_totals(call: Call) -> Non
     )
     compute = total(usage, "ListCost", lambda row: row["ServiceCategory"] == "Compute" and not is_unused(row))
     assert aws["coverage_pct"] == pytest.approx(float(100 * total(usage, "ListCost", is_used) / compute), abs=0.0051)
+
+
+@pytest.mark.parametrize("dates", [FEBRUARY, {"start_date": "2026-02-10", "end_date": "2026-02-12"}])
+async def test_providers_without_a_purchase_are_named(call: Call, dates: dict[str, str]) -> None:
+    answer = await call("acme_inc", DEMO_TODAY, "commitment_summary", **dates)
+    first, last = (date.fromisoformat(dates[name]) for name in ("start_date", "end_date"))
+    rows = [row for row in of_february("acme_inc", lambda _row: True) if first <= row["ChargePeriodStart"].date()]
+    rows = [row for row in rows if row["ChargePeriodStart"].date() <= last]
+    using = {row["ServiceProviderName"] for row in rows if is_used(row) or is_unused(row)}
+    bought = {
+        row["ServiceProviderName"]
+        for row in rows
+        if row["ChargeCategory"] == "Purchase" and row.get("CommitmentDiscountId")
+    }
+    said = [note for note in answer["summary"]["notes"] if "No commitment was bought in" in note]
+    assert using - bought or dates is FEBRUARY
+    if using - bought:
+        assert f"from {', '.join(sorted(using - bought))}, though" in said[0]
+    else:
+        assert said == []
+
+
+async def test_what_was_bought_is_told_by_commitment(call: Call) -> None:
+    answer = await call("acme_inc", DEMO_TODAY, "commitment_summary", group_by=["commitment"], **FEBRUARY)
+    (made,) = answer["summary"]["totals"]
+    rows = answer["rows"]
+    assert sum(row["purchased_cost"] for row in rows) == pytest.approx(made["purchased_cost"], abs=1e-6)
+    assert made["purchased_cost"] > 0
+    for row in rows:
+        assert row["on_demand_eligible_list_cost"] == pytest.approx(made["on_demand_eligible_list_cost"], abs=1e-6)
+        if not row["used_cost"]:
+            assert row["coverage_pct"] is None
+
+
+async def test_coverage_is_not_told_under_a_filter_that_leaves_the_rest_out(call: Call) -> None:
+    plans = [{"dimension": "commitment_type", "values": ["Savings Plan"]}]
+    answer = await call("acme_inc", DEMO_TODAY, "commitment_summary", filters=plans, **FEBRUARY)
+    assert answer["rows"]
+    assert {each["coverage_pct"] for each in (*answer["rows"], *answer["summary"]["totals"])} == {None}
+    assert any(
+        "Coverage cannot be told under a filter on commitment_type" in note for note in answer["summary"]["notes"]
+    )
 
 
 async def test_a_bill_without_commitments_says_so_and_has_no_rates(call: Call) -> None:

@@ -102,7 +102,7 @@ async def test_without_dates_the_last_thirty_days_count_today_included(call: Cal
 
 async def test_a_forecast_starts_tomorrow_from_a_history_that_ends_yesterday(call: Call) -> None:
     today = STEADY_END + timedelta(days=1)
-    answer = await call("steady_inc", today, "cost_forecast", horizon_days=90)
+    answer = await call("steady_inc", today, "cost_forecast", horizon_days=90, rows="day")
     days = [(today + timedelta(days=number)).isoformat() for number in range(1, 91)]
     assert [row["date"] for row in answer["rows"]] == days
     assert {row["projected_cost"] for row in answer["rows"]} == {10}
@@ -184,7 +184,7 @@ async def test_wrong_arguments_are_corrected_and_nothing_is_run(
         ("query_costs", {"group_by": "day", "limit": 500}, 30),
         ("query_costs", {"group_by": "day", "provider": None, "start_date": None}, 30),
         ("cost_forecast", {"horizon_days": 1}, 1),
-        ("cost_forecast", {"horizon_days": 90}, 90),
+        ("cost_forecast", {"horizon_days": 90, "rows": "day"}, 90),
         ("top_cost_drivers", {"days": 1, "limit": 1}, 1),
         ("top_cost_drivers", {"days": 90, "limit": 20}, 20),
     ],

@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 from common.skills.forecast import sql
+from common.skills.forecast.landing import Landing
+from common.skills.forecast.projection import project
 from common.tenant import OrgSlug, Tenant
 from common.warehouse.query import Parameter, fixed
 from tests import googlesql
+from tests.skills import drawn
 from tests.skills.conftest import Call, rows_of
 
 TODAY = date(2026, 3, 17)
@@ -72,12 +75,13 @@ async def test_a_period_is_what_is_there_and_what_is_to_come(
         )
         assert made["period_lower"] <= made["period_total"] <= made["period_upper"]
     days = [row for row in answer["rows"] if row["currency"] == answer["rows"][0]["currency"]]
-    if (last - TODAY).days <= 92:
+    if (last - TODAY).days <= 45:
         assert [row["date"] for row in days] == [
             (TODAY + timedelta(days=ahead)).isoformat() for ahead in range(1, (last - TODAY).days + 1)
         ]
     else:
-        assert len(days) == 10
+        assert [row["date"][:7] for row in days] == [f"2026-{month:02}" for month in range(3, last.month + 1)]
+        assert sum(row["projected_days"] for row in days) == (last - TODAY).days
 
 
 @pytest.mark.parametrize("org", ["acme_inc", "globex_inc"])
@@ -122,12 +126,52 @@ async def test_the_effective_cost_is_forecast_from_the_effective_cost(call: Call
 
 
 async def test_a_coming_quarter_is_totalled_from_its_first_day(call: Call) -> None:
-    answer = await call("acme_inc", TODAY, "cost_forecast", until="2026-06-30", start_date="2026-04-01")
+    answer = await call("acme_inc", TODAY, "cost_forecast", until="2026-06-30", start_date="2026-04-01", rows="day")
     (made,) = answer["summary"]["forecasts"]
     assert "actual_to_date" not in made
     assert len(answer["rows"]) == 91
     assert made["period_total"] == pytest.approx(sum(row["projected_cost"] for row in answer["rows"]))
     assert made["period_total"] == made["projected_total"]
+    assert made["avg_daily"] == pytest.approx(made["projected_total"] / 91, abs=0.006)
+
+
+@pytest.mark.parametrize("asked", [{"rows": "month"}, {"dimension": "month"}, {}])
+async def test_months_add_up_to_the_days(call: Call, asked: dict[str, str]) -> None:
+    of_days = await call("acme_inc", TODAY, "cost_forecast", until="2026-05-20", rows="day")
+    answer = await call("acme_inc", TODAY, "cost_forecast", until="2026-05-20", **asked)
+    assert [row["projected_days"] for row in answer["rows"]] == [14, 30, 20]
+    for row in answer["rows"]:
+        days = [money(each["projected_cost"]) for each in of_days["rows"] if each["date"][:7] == row["date"][:7]]
+        assert money(row["projected_cost"]) == sum(days)
+    assert drawn.marks(answer["chart"])["point"] == 28 + 64
+
+
+async def test_the_last_thirty_days_and_no_change_of_level_are_said(call: Call) -> None:
+    answer = await call("acme_inc", TODAY, "cost_forecast", until="end_of_month")
+    (made,) = answer["summary"]["forecasts"]
+    first, last = date(2026, 2, 15), date(2026, 3, 16)
+    average = spent("acme_inc", first, last)["USD"] / 30
+    assert made["last_30_days"] == {
+        "start_date": first.isoformat(),
+        "end_date": last.isoformat(),
+        "avg_daily": pytest.approx(float(average), abs=0.0051),
+    }
+    assert isinstance(made["level_changes"], list)
+    assert answer["summary"]["data"]["today_included"] is True
+    ahead = await call("acme_inc", TODAY, "cost_forecast")
+    assert ahead["summary"]["data"]["today_included"] is False
+
+
+async def test_a_rest_of_today_of_zero_has_its_reason(call: Call) -> None:
+    answer = await call("acme_inc", TODAY, "cost_forecast", until="end_of_month", dimension="service")
+    (made,) = answer["summary"]["forecasts"]
+    assert ("rest_of_today_reason" in made) is (made["rest_of_today"] == 0)
+    forecast = project(
+        {TODAY - timedelta(days=day): Decimal(10) for day in range(1, 60)}, TODAY - timedelta(1), TODAY, 3
+    )
+    landing = Landing(Decimal(160), Decimal(12), Decimal(), Decimal(), forecast)
+    assert "Today has cost 12 so far, and 10.00 was projected" in str(landing.why_nothing_more)
+    assert Landing(Decimal(), Decimal(4), Decimal(6), Decimal(), forecast).why_nothing_more is None
 
 
 @pytest.mark.parametrize(
@@ -137,7 +181,7 @@ async def test_a_coming_quarter_is_totalled_from_its_first_day(call: Call) -> No
         ({"until": "2027-05-01"}, "to 400 days ahead"),
         ({"until": "soon"}, "end_of_month, end_of_quarter, end_of_year"),
         ({"until": "end_of_month", "start_date": "2026-04-01"}, "Give an earlier start_date"),
-        ({"dimension": "month"}, "Leave dimension out"),
+        ({"dimension": "week"}, "Leave dimension out"),
         ({"dimension": "x'; DROP"}, "There is no dimension"),
         ({"metric": "LineItems"}, "metric: Input should be 'BilledCost'"),
         ({"filters": [{"dimension": "provider", "values": ["AWZ"]}]}, "Nearest: AWS"),

@@ -70,6 +70,17 @@ async def test_a_unit_costs_what_the_rows_say(ask: Call, org: str, per: str, kin
             free = (cost - committed_cost) / (quantity - committed)
             assert row["pay_as_you_go_unit_cost"] == pytest.approx(float(free), abs=1e-12)
 
+    totals: dict[tuple[str, str], list[Decimal]] = defaultdict(lambda: [Decimal()] * 2)
+    for (_, unit, currency), (quantity, cost, *_) in sums.items():
+        before = totals[unit, currency]
+        totals[unit, currency] = [before[0] + quantity, before[1] + cost]
+    assert {(each["unit"], each["currency"]) for each in answer["summary"]["totals"]} == set(totals)
+    for each in answer["summary"]["totals"]:
+        quantity, cost = totals[each["unit"], each["currency"]]
+        assert each["quantity"] == pytest.approx(float(quantity), rel=1e-12)
+        assert each["effective_cost"] == pytest.approx(float(cost), abs=1e-6)
+        assert each["unit_cost"] == pytest.approx(float(cost / quantity), abs=1e-12)
+
 
 @pytest.mark.parametrize(("per", "column"), [("request", "request_count"), ("tokens", "total_tokens")])
 async def test_a_request_and_a_token_cost_what_their_bill_says(ask: Call, per: str, column: str) -> None:
@@ -85,6 +96,18 @@ async def test_a_request_and_a_token_cost_what_their_bill_says(ask: Call, per: s
     assert row["unit_cost"] == pytest.approx(float(cost / count), abs=1e-12)
     assert row["pay_as_you_go_unit_cost"] == pytest.approx(float(payg / count), abs=1e-12)
     assert cost > payg
+    assert any("Provisioned capacity was paid for" in note for note in answer["summary"]["notes"])
+    (total,) = answer["summary"]["totals"]
+    assert total["commitment_cost"] == pytest.approx(float(cost - payg), abs=1e-6)
+
+
+async def test_rows_and_what_has_no_quantity_add_up_to_the_cost(ask: Call) -> None:
+    answer = await ask("acme_inc", "unit_costs", per="token", group_by=["day", "model"], **MARCH)
+    (total,) = answer["summary"]["totals"]
+    left = sum(each["cost"] for each in answer["summary"]["cost_without_quantity"])
+    assert sum(row["billed_cost"] or 0 for row in answer["rows"]) + left == pytest.approx(
+        total["billed_cost"], abs=1e-6
+    )
 
 
 @pytest.mark.parametrize(
@@ -104,6 +127,12 @@ async def test_an_order_costs_the_bill_over_its_count(ask: Call, org: str, per: 
         days = counts[row["month"]]
         count = sum(days, Decimal()) / (len(days) if average else 1)
         assert row["unit_cost"] == pytest.approx(float(costs[row["month"], row["currency"]] / count), rel=1e-9)
+    totals = answer["summary"]["totals"]
+    assert bool(totals) is not average
+    for each in totals:
+        cost = sum((costs[month, each["currency"]] for month in ("2026-02", "2026-03")), Decimal())
+        count = sum((sum(counts[month], Decimal()) for month in ("2026-02", "2026-03")), Decimal())
+        assert each["unit_cost"] == pytest.approx(float(cost / count), rel=1e-9)
     assert answer["summary"]["counted_as"] == ("daily average" if average else "sum of days")
 
 
