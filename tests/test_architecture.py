@@ -1,6 +1,7 @@
 """The arrows between the parts, read from the imports themselves."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -138,3 +139,18 @@ def test_no_two_modules_of_a_folder_below_common_share_a_public_class() -> None:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 homes.setdefault(node.name, set()).add(str(path.relative_to(ROOT)))
     assert {name: files for name, files in homes.items() if len(files) > 1} == {}
+
+
+_RIDDLE = re.compile(r"(What|How|Whether|Where|Who|Whoever|Whatever|Nobody)\b")
+
+
+@pytest.mark.parametrize("folder", ["common", "functions", "local"])
+def test_a_docstring_begins_with_a_subject_or_a_verb(folder: str) -> None:
+    riddles = [
+        f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 1)}"
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and _RIDDLE.match(ast.get_docstring(node) or "")
+    ]
+    assert riddles == []
