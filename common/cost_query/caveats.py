@@ -6,6 +6,7 @@ from typing import Any
 
 from common.cost_query.asking import Asked, QuestionScope
 from common.cost_query.scan import Reach
+from common.cost_query.similar import similar_notes
 from common.tools.periods import Period
 
 UTC_NAMES = frozenset({"UTC", "Etc/UTC", "GMT", "Etc/GMT", "Etc/Universal", "Universal", "Zulu"})
@@ -47,6 +48,7 @@ def describe_question(scope: QuestionScope, asked: Asked) -> dict[str, Any]:
         "period": scope.period.as_dict(),
         "filters": scope.filters.as_dict(),
         "matched": asked.matched_names(),
+        "similar": [each.as_dict() for each in asked.similar if each.also],
         "unmatched": [each.as_dict() for each in asked.unmatched],
         "data": describe_reach(asked.reach, scope),
     }
@@ -79,8 +81,18 @@ def _about_names(asked: Asked) -> Iterable[str]:
         if narrowed.also and len(narrowed.values) < len(values):
             asked_for, shown = ", ".join(narrowed.values), ", ".join(values[:8])
             yield f"{asked_for!r} stands for {len(values)} values of {narrowed.dimension.name}, all counted: {shown}."
+    yield from similar_notes(asked.similar)
     if not asked.rows and asked.filters and not asked.unmatched:
         yield "No charge of the period meets all filters together."
+        yield from _emptied_by(asked)
+
+
+def _emptied_by(asked: Asked) -> Iterable[str]:
+    """The filters without any one of which there would be charges."""
+    alone = [asked.filters.all[number] for number in asked.alone]
+    told = "; or ".join(f"{each.dimension.name} ({each.describe()})" for each in alone)
+    if alone and len(asked.filters.all) > 1:
+        yield f"There are charges without the filter on {told}."
 
 
 def _about_data(period: Period, scope: QuestionScope, reach: Sequence[Reach]) -> Iterable[str]:
