@@ -144,7 +144,7 @@ def _compared(compared: Comparison, asked: Asked, scope: QuestionScope) -> dict[
         covered_days(QuestionScope(NamedPeriod(each), scope.filters, scope.calendar, scope.today), asked.reach)
         for each in (compared.current, compared.previous)
     ]
-    differ = days[0] != days[1] and all(days)
+    differ = compared.current.days != compared.previous.days and all(days)
     said = [f"The periods have {days[0]} and {days[1]} days: compare the costs per day in totals."] if differ else []
     return {
         "current": compared.current.as_dict(),
