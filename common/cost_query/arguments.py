@@ -10,18 +10,11 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from common import limits
-from common.cost_query.dimensions import dimension_names
 from common.cost_query.filters import MAX_FILTERS, OPS
 from common.focus.dimensions import TimeBasis
 from common.focus.metrics import METRICS
 
 _NAME_CHARS = 140
-# Dimensions that few ask for: they are left out of the list that a model reads with every call.
-_RARE = frozenset({
-    "host_provider", "sku_price", "charge_description", "pricing_currency", "pricing_unit", "consumed_unit",
-    "list_unit_price", "contracted_unit_price", "capacity_reservation", "capacity_status", "billing_period", "currency",
-    "resource_id", "commitment_id",
-})  # fmt: skip
 _TEXT: dict[str, Any] = {"type": "string"}
 _TEXTS: dict[str, Any] = {"type": "array", "items": _TEXT}
 
@@ -71,8 +64,7 @@ FullGroups = Annotated[
     WithJsonSchema(
         {
             "anyOf": [_TEXT, _TEXTS],
-            "description": f"At most 3 of {', '.join(each for each in dimension_names() if each not in _RARE)}. "
-            "A filter on entity takes what is below it, too.",
+            "description": "At most 3 of the Dimensions in your instructions. For which X is the highest: X alone.",
         }
     ),
 ]
@@ -91,7 +83,8 @@ FullPeriod = Annotated[
     _Period,
     _text(
         "today, yesterday, this_|last_ week|month|quarter|year|fiscal_quarter|fiscal_year, "
-        "last_7_days, last_7_complete_days, last_3_months, 2026, 2026-10, 2026-Q3, FY2026, FY2026-Q2."
+        "last_<n>_days, last_<n>_complete_days, last_<n>_months, 2026, 2026-10, 2026-10-05, 2026-Q3, Q3, FY2026, "
+        "FY2026-Q2, 2026-10-01..2026-10-15, 2026-07..2026-10."
     ),
 ]
 PeriodName = Annotated[_Period, _text("As in query_costs.")]

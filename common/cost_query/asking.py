@@ -8,7 +8,16 @@ from typing import Any
 
 from common.cost_query.filters import Filter, Filters
 from common.cost_query.periods import NamedPeriod
-from common.cost_query.scan import MATCHED_VALUES, Reach, reach_parameters, read_matched, read_reach
+from common.cost_query.scan import (
+    MATCHED_VALUES,
+    Reach,
+    reach_parameters,
+    read_alone,
+    read_matched,
+    read_reach,
+    read_similar,
+)
+from common.cost_query.similar import Similar, find_similar
 from common.cost_query.values import look_up, look_up_period, meant_by, nearest, read_known
 from common.focus.calendar import FiscalCalendar
 from common.focus.dimensions import TimeBasis
@@ -46,6 +55,8 @@ class Asked:
     matched: Mapping[int, tuple[str, ...]]
     reach: tuple[Reach, ...]
     unmatched: tuple[Unmatched, ...] = ()
+    similar: tuple[Similar, ...] = ()
+    alone: tuple[int, ...] = ()
 
     @property
     def rows(self) -> tuple[dict[str, Any], ...]:
@@ -100,7 +111,10 @@ async def _run(
     text, bound = compose(filters)
     parameters = {**bound, **filters.parameters(), **reach_parameters(period, context.today)}
     found = await context.run(fixed(principal.tenant, text, parameters))
-    return Asked(found, parameters, filters, read_matched(found.rows, filters), read_reach(found.rows))
+    matched = read_matched(found.rows, filters)
+    similar = find_similar(filters, matched, read_similar(found.rows, filters))
+    reach, alone = read_reach(found.rows), read_alone(found.rows)
+    return Asked(found, parameters, filters, matched, reach, similar=similar, alone=alone)
 
 
 def _unmet(each: Filter, matched: Sequence[str]) -> tuple[str, ...]:

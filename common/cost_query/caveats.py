@@ -5,24 +5,43 @@ from datetime import timedelta
 from typing import Any
 
 from common.cost_query.asking import Asked, QuestionScope
+from common.cost_query.counted_days import count_days
 from common.cost_query.scan import Reach
+from common.cost_query.similar import similar_notes
 from common.tools.periods import Period
 
 UTC_NAMES = frozenset({"UTC", "Etc/UTC", "GMT", "Etc/GMT", "Etc/Universal", "Universal", "Zulu"})
 
 
-def describe_reach(reach: Sequence[Reach], scope: QuestionScope) -> dict[str, Any] | None:
-    """The days that data reaches over, and to which day per provider. Returns None where there is none."""
+def describe_reach(asked: Asked, scope: QuestionScope) -> dict[str, Any] | None:
+    """The days that data reaches over, and to which day per provider. Returns None where there is none.
+
+    Data may begin before ``scanned_from``: earlier days than those asked for are not looked at.
+    """
+    reach = asked.reach
     if not reach:
         return None
     last = max(each.last_day for each in reach)
-    return {
-        "first_day": min(each.first_day for each in reach),
+    told: dict[str, Any] = {
+        "scanned_from": min(each.first_day for each in reach),
         "last_day": last,
         "last_complete_day": min(last, scope.today - timedelta(days=1)),
         "today_included": scope.period.end >= scope.today and last >= scope.today,
-        "providers_by_last_day": _by_last_day(reach),
     }
+    counted = _of_providers(asked)
+    if any(each.last_day < min(scope.period.end, scope.today) for each in counted):
+        told["providers_by_last_day"] = _by_last_day(counted)
+    return told
+
+
+def _of_providers(asked: Asked) -> Sequence[Reach]:
+    """How far the data of each provider reaches that the filters on providers take."""
+    reach = asked.reach
+    for number, each in enumerate(asked.filters.all):
+        if each.dimension.name == "provider" and each.takes_values:
+            met = set(asked.matched.get(number, ()))
+            reach = tuple(one for one in reach if (one.provider in met) is (each.op != "not_in"))
+    return reach
 
 
 def _by_last_day(reach: Sequence[Reach]) -> dict[str, str]:
@@ -31,14 +50,14 @@ def _by_last_day(reach: Sequence[Reach]) -> dict[str, str]:
 
 
 def covered_days(scope: QuestionScope, reach: Sequence[Reach]) -> int:
-    """The days of the period that are over or under way, and that data can be there for."""
+    """The days of the period that are over or under way, that data can be there for, and that the filters take."""
     end = min(scope.period.end, scope.today)
     if reach:
         end = min(end, max(each.last_day for each in reach))
         start = max(scope.period.start, min(each.first_day for each in reach))
     else:
         start = scope.period.start
-    return max((end - start).days + 1, 0)
+    return count_days(start, end, scope.filters.all, scope.calendar)
 
 
 def describe_question(scope: QuestionScope, asked: Asked) -> dict[str, Any]:
@@ -47,8 +66,9 @@ def describe_question(scope: QuestionScope, asked: Asked) -> dict[str, Any]:
         "period": scope.period.as_dict(),
         "filters": scope.filters.as_dict(),
         "matched": asked.matched_names(),
+        "similar": [each.as_dict() for each in asked.similar if each.also],
         "unmatched": [each.as_dict() for each in asked.unmatched],
-        "data": describe_reach(asked.reach, scope),
+        "data": describe_reach(asked, scope),
     }
     if scope.basis == "billing":
         told["time_basis"] = "billing"
@@ -79,8 +99,18 @@ def _about_names(asked: Asked) -> Iterable[str]:
         if narrowed.also and len(narrowed.values) < len(values):
             asked_for, shown = ", ".join(narrowed.values), ", ".join(values[:8])
             yield f"{asked_for!r} stands for {len(values)} values of {narrowed.dimension.name}, all counted: {shown}."
+    yield from similar_notes(asked.similar)
     if not asked.rows and asked.filters and not asked.unmatched:
         yield "No charge of the period meets all filters together."
+        yield from _emptied_by(asked)
+
+
+def _emptied_by(asked: Asked) -> Iterable[str]:
+    """The filters without any one of which there would be charges."""
+    alone = [asked.filters.all[number] for number in asked.alone]
+    told = "; or ".join(f"{each.dimension.name} ({each.describe()})" for each in alone)
+    if alone and len(asked.filters.all) > 1:
+        yield f"There are charges without the filter on {told}."
 
 
 def _about_data(period: Period, scope: QuestionScope, reach: Sequence[Reach]) -> Iterable[str]:

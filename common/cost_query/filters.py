@@ -72,6 +72,11 @@ class Filter:
         met = [self._compare(on_basis(text, basis)) for text in texts]
         return f"({' OR '.join(met)})"
 
+    def holds(self, basis: TimeBasis = "charge") -> str:
+        """The condition that one of the values is a part of what is shown."""
+        shown = f"LOWER(COALESCE(CAST({on_basis(self.dimension.expression, basis)} AS STRING), ''))"
+        return _CONTAINS.substitute(values=self.prefix, text=shown)
+
     def parameters(self) -> dict[str, Parameter]:
         """The values that the condition binds."""
         bound = self.dimension.parameters()

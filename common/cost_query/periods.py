@@ -52,7 +52,7 @@ def resolve_period(
 def period_names() -> tuple[str, ...]:
     """The names there are, with the forms of those that take a number or a date."""
     return (*_NAMED, "last_<n>_days", "last_<n>_complete_days", "last_<n>_weeks", "last_<n>_months", "2026", "2026-10",
-            "2026-10-05", "2026-10-01..2026-10-15", "2026-Q3", "FY2026", "FY2026-Q2")  # fmt: skip
+            "2026-10-05", "2026-10-01..2026-10-15", "2026-07..2026-10", "2026-Q3", "FY2026", "FY2026-Q2")  # fmt: skip
 
 
 def _by_name(name: str, today: date, calendar: FiscalCalendar) -> Period:
@@ -197,6 +197,11 @@ def _range(match: re.Match[str], _today: date, _: FiscalCalendar) -> Period:
     return Period(first, last)
 
 
+def _months(match: re.Match[str], today: date, _: FiscalCalendar) -> Period:
+    first, last = (date.fromisoformat(f"{match[name].replace('_', '-')}-01") for name in ("first", "last"))
+    return _clipped(Period(first, periods.month_of(last).end), today)
+
+
 def _fiscal_year(match: re.Match[str], today: date, calendar: FiscalCalendar) -> Period:
     return _clipped(Period(*calendar.year_from(_year(match))), today)
 
@@ -228,6 +233,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], _Dated], ...] = (
     (re.compile(r"(?P<year>\d{4})_(?P<month>\d{2})"), _one_month),
     (re.compile(r"(?P<year>\d{4})_(?P<month>\d{2})_(?P<day>\d{2})"), _one_day),
     (re.compile(r"(?P<first>\d{4}_\d{2}_\d{2})(\.\.|_to_|/|_\.\._)(?P<last>\d{4}_\d{2}_\d{2})"), _range),
+    (re.compile(r"(?P<first>\d{4}_\d{2})(\.\.|_to_|/|_\.\._)(?P<last>\d{4}_\d{2})"), _months),
     (re.compile(r"(fy|fiscal_year_?)_?(?P<year>\d{4})(/\d{2})?"), _fiscal_year),
     (re.compile(r"(fy|fiscal_year_?)_?(?P<year>\d{4})(/\d{2})?_?f?q(?P<q>[1-4])"), _fiscal_quarter),
     (re.compile(r"(fq|fiscal_q)(?P<q>[1-4])"), _latest_fiscal_quarter),

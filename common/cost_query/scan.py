@@ -63,8 +63,14 @@ def alias_of(dimension: BoundDimension, index: int) -> str:
 
 
 def scan_columns(filters: Filters, basis: TimeBasis) -> str:
-    """The columns by which a scan says what counts and what a filter met."""
-    return "".join([f"({filters.where(basis)}) AS counted", *_matched(filters.all, basis)])
+    """The columns by which a scan says what counts, what a filter met, and which names it nearly met."""
+    missed = [f",\n    {_missed(filters, basis)} AS missed"] if filters else []
+    return "".join([f"({filters.where(basis)}) AS counted", *missed, *_matched(filters.all, basis)])
+
+
+def _missed(filters: Filters, basis: TimeBasis) -> str:
+    """The filters that a row does not meet: the n-th adds the n-th power of two."""
+    return " + ".join(f"IF({each.where(basis)}, 0, {1 << number})" for number, each in enumerate(filters.all))
 
 
 def _matched(filters: Iterable[Filter], basis: TimeBasis) -> Iterable[str]:
@@ -72,22 +78,41 @@ def _matched(filters: Iterable[Filter], basis: TimeBasis) -> Iterable[str]:
         if each.takes_values:
             shown = f"CAST({on_basis(each.dimension.expression, basis)} AS STRING)"
             yield f",\n    IF({each.matches(basis)}, {shown}, NULL) AS matched_{number}"
+        if _has_similar(each):
+            held = f"NOT {each.matches(basis)} AND {each.holds(basis)}"
+            shown = f"CAST({on_basis(each.dimension.expression, basis)} AS STRING)"
+            yield f",\n    IF({held}, {shown}, NULL) AS similar_{number}"
+
+
+def _has_similar(each: Filter) -> bool:
+    return each.op in ("in", "not_in") and not each.dimension.is_time
 
 
 def facts(filters: Filters) -> str:
     """The part that counts the period's rows and lists what each filter met."""
-    listed = (
-        f",\n    ARRAY_AGG(DISTINCT matched_{number} IGNORE NULLS ORDER BY matched_{number} LIMIT {MATCHED_VALUES + 1})"
-        f" AS matched_{number}"
-        for number, each in enumerate(filters.all)
-        if each.takes_values
-    )
+    listed = []
+    for number, each in enumerate(filters.all):
+        if each.takes_values:
+            listed.append(_list(f"matched_{number}", f"matched_{number}"))
+        if _has_similar(each):
+            # Only what this filter alone decides on: a name that another one leaves out is no surprise.
+            alone = 1 << number if each.op == "in" else 0
+            listed.append(_list(f"IF(missed = {alone}, similar_{number}, NULL)", f"similar_{number}"))
+    if filters:
+        powers = ", ".join(str(1 << number) for number in range(len(filters.all)))
+        listed.append(_list(f"IF(missed IN ({powers}), missed, NULL)", "alone"))
     return _FACTS.substitute(matched="".join(listed))
+
+
+def _list(value: str, name: str) -> str:
+    return f",\n    ARRAY_AGG(DISTINCT {value} IGNORE NULLS ORDER BY {value} LIMIT {MATCHED_VALUES + 1}) AS {name}"
 
 
 def facts_columns(filters: Filters, first: str) -> str:
     """The columns of facts and reach: filled in the row where ``first`` holds, empty in all others."""
     names = [f"matched_{number}" for number, each in enumerate(filters.all) if each.takes_values]
+    names += [f"similar_{number}" for number, each in enumerate(filters.all) if _has_similar(each)]
+    names += ["alone"] if filters else []
     shown = [f"IF({first}, facts.{name}, NULL) AS {name}" for name in names]
     return ",\n  ".join(["facts.period_line_items", f"IF({first}, reach.data, NULL) AS data", *shown])
 
@@ -112,3 +137,15 @@ def read_matched(rows: Sequence[Mapping[str, Any]], filters: Filters) -> dict[in
     """Read what each filter met, by the filter's place, out of the rows of an answer."""
     names = {number: f"matched_{number}" for number, each in enumerate(filters.all) if each.takes_values}
     return {number: tuple(next((row[name] for row in rows if row.get(name)), ())) for number, name in names.items()}
+
+
+def read_similar(rows: Sequence[Mapping[str, Any]], filters: Filters) -> dict[int, tuple[str, ...]]:
+    """Read which names hold a filter's words without meeting it, by the filter's place."""
+    names = {number: f"similar_{number}" for number, each in enumerate(filters.all) if _has_similar(each)}
+    return {number: tuple(next((row[name] for row in rows if row.get(name)), ())) for number, name in names.items()}
+
+
+def read_alone(rows: Sequence[Mapping[str, Any]]) -> tuple[int, ...]:
+    """Read the places of the filters that alone leave rows out which meet all others."""
+    found = next((row["alone"] for row in rows if row.get("alone")), ())
+    return tuple(each.bit_length() - 1 for each in found)

@@ -201,6 +201,43 @@ async def test_the_daily_average_is_over_the_days_that_data_is_there_for(call: C
         assert abs(total["daily_average"] - total["billed_cost"] / 29) <= (0.5 if total["currency"] == "JPY" else 0.005)
 
 
+@pytest.mark.parametrize(
+    ("narrowed", "days"),
+    [
+        ({"dimension": "weekday", "values": ["weekend"]}, 8),
+        ({"dimension": "weekday", "op": "not_in", "values": ["weekend"]}, 21),
+        ({"dimension": "day", "values": ["2024-02-01", "2024-02-29"]}, 2),
+        ({"dimension": "week", "values": ["2024-02-26"]}, 4),
+    ],
+)
+async def test_the_daily_average_is_over_the_days_that_pass_the_filters(
+    call: Call, narrowed: dict[str, Any], days: int
+) -> None:
+    answer = await call(ORG, TODAY, "query_costs", period="2024-02", filters=[narrowed])
+    assert answer["summary"]["days_counted"] == days
+    assert answer["summary"]["totals"]
+    for total in answer["summary"]["totals"]:
+        slack = 0.5 if total["currency"] == "JPY" else 0.005
+        assert abs(total["daily_average"] - total["billed_cost"] / days) <= slack
+
+
+async def test_periods_of_two_lengths_are_compared_by_the_day(call: Call) -> None:
+    answer = await call(ORG, TODAY, "compare_periods", current="2024-02", previous="2024-01")
+    for total in answer["summary"]["totals"]:
+        slack = 0.5 if total["currency"] == "JPY" else 0.005
+        assert abs(total["current_daily"] - total["current_cost"] / 29) <= slack
+        assert abs(total["previous_daily"] - total["previous_cost"] / 31) <= slack
+    assert any("29 and 31 days" in note for note in answer["summary"]["notes"])
+
+
+async def test_the_parts_of_every_change_add_up(call: Call) -> None:
+    answer = await call(ORG, TODAY, "compare_periods", current="2024-02", previous="2024-01", group_by="service")
+    assert answer["rows"]
+    for row in answer["rows"]:
+        parts = (Decimal(str(row[f"{part}_effect"] or 0)) for part in ("rate", "usage", "other"))
+        assert abs(sum(parts) - Decimal(str(row["absolute_change"]))) <= Decimal("0.0000001")
+
+
 @pytest.mark.parametrize("kind", ["compare_periods", "cost_breakdown"])
 async def test_the_other_tools_add_up_under_filters(call: Call, kind: str) -> None:
     filters = [{"dimension": "entity", "op": "in", "values": ["engineering"]}]
@@ -237,6 +274,8 @@ async def test_rate_and_usage_effects_make_up_the_change_of_what_was_measured(ca
     )  # fmt: skip
     checked = 0
     for row in answer["rows"]:
+        parts = (Decimal(str(row[f"{part}_effect"] or 0)) for part in ("rate", "usage", "other"))
+        assert abs(sum(parts) - Decimal(str(row["absolute_change"]))) <= Decimal("0.0000001")
         own = [r for r in rows_of(ORG) if label_of(r, "sku") == row["sku"] and r["ConsumedUnit"] == "Hours"
                and r["BillingCurrency"] == row["currency"]]  # fmt: skip
         now, then = (_measured(own, month) for month in (2, 1))

@@ -11,7 +11,7 @@ from common import limits
 from common.cost_query.amounts import percent_change
 from common.cost_query.arguments import ComparedPeriod, CostName, FilterList, Groups, PeriodName, ProviderName, Rows
 from common.cost_query.asking import Asked, QuestionScope, ask
-from common.cost_query.caveats import describe_question, notes
+from common.cost_query.caveats import covered_days, describe_question, notes
 from common.cost_query.comparisons import aligned_windows, resolve_comparison
 from common.cost_query.dimensions import BoundDimension, all_parameters, bind_dimensions
 from common.cost_query.filters import Filters
@@ -27,6 +27,8 @@ from common.tools.periods import Comparison, Period, PeriodType
 from common.tools.result import ToolResult, format_parameters
 from common.warehouse.query import Parameter
 
+_STORED = Decimal("0.000000001")
+_NOISE = Decimal("0.000001")
 _FEE_NOTE = "Rows leave out purchases, taxes, recurring and one-time fees, which fall on single days: see fees."
 
 
@@ -138,13 +140,19 @@ def _in_order(asked: Asked) -> list[dict[str, Any]]:
 def _compared(compared: Comparison, asked: Asked, scope: QuestionScope) -> dict[str, Any]:
     question = describe_question(scope, asked)
     del question["period"]
+    days = [
+        covered_days(QuestionScope(NamedPeriod(each), scope.filters, scope.calendar, scope.today), asked.reach)
+        for each in (compared.current, compared.previous)
+    ]
+    differ = compared.current.days != compared.previous.days and all(days)
+    said = [f"The periods have {days[0]} and {days[1]} days: compare the costs per day in totals."] if differ else []
     return {
         "current": compared.current.as_dict(),
         "previous": compared.previous.as_dict(),
         "basis": compared.basis,
-        "totals": _totals(asked.rows),
+        "totals": [total | (_per_day(total, *days) if differ else {}) for total in _totals(asked.rows)],
         **question,
-        "notes": notes(scope, asked, (row["currency"] for row in asked.rows)),
+        "notes": [*notes(scope, asked, (row["currency"] for row in asked.rows)), *said],
     }
 
 
@@ -163,6 +171,16 @@ def _totals(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
+def _per_day(total: Mapping[str, Any], current_days: int, previous_days: int) -> dict[str, Any]:
+    """The costs per day of periods that differ in length, and their change."""
+    current, previous = total["current_cost"] / current_days, total["previous_cost"] / previous_days
+    return {
+        "current_daily": round_amount(current, total["currency"]),
+        "previous_daily": round_amount(previous, total["currency"]),
+        "percent_change_per_day": percent_change(current, previous),
+    }
+
+
 def _changed(row: Mapping[str, Any], groups: Sequence[BoundDimension], more: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **_names(row, groups),
@@ -175,14 +193,20 @@ def _changed(row: Mapping[str, Any], groups: Sequence[BoundDimension], more: Map
 
 
 def _effects(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Split a change into that of prices and that of quantities; None where nothing was measured in both."""
-    shown = {}
+    """Split a change into that of prices, of quantities (None where nothing was measured in both), and the rest.
+
+    The rest is what has no quantity in both periods: fees, purchases, what is new or gone. The parts add up exactly.
+    """
+    shown = dict[str, Decimal | None]()
     for name in ("rate_effect", "usage_effect"):
         value = row[name]
         # A float: below the last digit that amounts are stored with there is only noise.
-        exact = None if value is None else Decimal(repr(value)).quantize(Decimal("0.000000001"))
-        shown[name] = None if exact is None else round_amount(exact, row["currency"])
-    return shown
+        shown[name] = None if value is None else Decimal(repr(value)).quantize(_STORED)
+    other = row["absolute_change"] - sum((value for value in shown.values() if value is not None), Decimal())
+    if shown["usage_effect"] is not None and abs(other) < _NOISE:
+        shown["usage_effect"] += other
+        other = Decimal()
+    return {**shown, "other_effect": other}
 
 
 def _driver(row: Mapping[str, Any], groups: Sequence[BoundDimension]) -> dict[str, Any]:

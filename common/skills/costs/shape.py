@@ -1,11 +1,13 @@
 """The form of an answer of query_costs: its groups, metrics and order as they were asked for, and its rows."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from common.cost_query.amounts import percent_of
 from common.cost_query.dimensions import BoundDimension, bind_dimensions
+from common.cost_query.filters import Filters
 from common.cost_query.reading import read_metrics
 from common.cost_query.scan import alias_of
 from common.focus.calendar import FiscalCalendar
@@ -81,6 +83,39 @@ def name_groups(groups: Sequence[BoundDimension]) -> str | list[str] | None:
     """The group's name; the list of them where there are several, and None where there is none."""
     names = [each.name for each in groups]
     return names if len(names) > 1 else next(iter(names), None)
+
+
+def note_groups(
+    rows: Sequence[Mapping[str, Any]], groups: Sequence[BoundDimension], count: int, filters: Filters
+) -> list[str]:
+    """Say what rows are where a value stands in several, how many are not shown, and which group has no values."""
+    names = " and ".join(each.name for each in groups)
+    told = []
+    repeated = [text for each in groups if (text := _most_repeated(rows, each))]
+    if len(groups) > 1 and repeated and not any(each.is_time for each in groups):
+        told.append(f"Rows are combinations of {names}: {', '.join(repeated)}. Group by one alone for its whole cost.")
+    if count > len(rows):
+        left = f"combinations of {names}" if len(groups) > 1 else "groups"
+        told.append(f"{count - len(rows)} more {left} are not shown; totals cover them.")
+        return told
+    return [*told, *_valueless(rows, groups, filters)]
+
+
+def _valueless(rows: Sequence[Mapping[str, Any]], groups: Sequence[BoundDimension], filters: Filters) -> Iterator[str]:
+    """Say which groups no row has a value for, unless the question asks for just those rows."""
+    filtered = {each.dimension.name for each in filters.all}
+    for each in groups:
+        none = each.dimension.none
+        if rows and none and each.name not in filtered and {row[each.name] for row in rows} == {none}:
+            whose, why = ("that is counted", "") if filtered else ("of the period", "; the data does not provide it")
+            yield f"No row {whose} has a value for {each.name}{why}."
+
+
+def _most_repeated(rows: Sequence[Mapping[str, Any]], group: BoundDimension) -> str | None:
+    """The value of a group that stands in most rows of one currency, where that is more than one."""
+    counts = Counter((row[group.name], row["currency"]) for row in rows)
+    (value, _), most = next(iter(counts.most_common(1)), ((None, None), 0))
+    return f"{group.name} {value} is in {most} rows" if most > 1 else None
 
 
 def note_units(rows: Sequence[Mapping[str, Any]], shape: Shape) -> list[str]:

@@ -33,7 +33,7 @@ from common.focus.dimensions import CostType
 from common.skills.costs import charts, sql
 from common.skills.costs.availability import where_data_is
 from common.skills.costs.changes import compare_periods, top_cost_drivers
-from common.skills.costs.shape import make_row, make_totals, name_groups, note_units, read_shape
+from common.skills.costs.shape import make_row, make_totals, name_groups, note_groups, note_units, read_shape
 from common.tenant import Principal
 from common.tools.context import WarehouseContext
 from common.tools.registry import Tool, tool
@@ -72,13 +72,18 @@ async def query_costs(
     ordered = sorted(asked.rows, key=lambda row: row["position"])
     rows = [make_row(row, shape) for row in ordered[:most]]
     count = ordered[0]["group_count"] if ordered else 0
-    left_out = [f"{count - len(rows)} more groups are not shown; totals cover them."] if count > len(rows) else []
+    days = covered_days(scope, asked.reach)
     summary = {
         "group_by": name_groups(shape.groups),
-        "totals": make_totals(ordered, shape, covered_days(scope, asked.reach)),
+        "totals": make_totals(ordered, shape, days),
+        "days_counted": days,
         **describe_question(scope, asked),
         **(await where_data_is(principal, context, asked)),
-        "notes": [*notes(scope, asked, (row["currency"] for row in ordered)), *note_units(ordered, shape), *left_out],
+        "notes": [
+            *notes(scope, asked, (row["currency"] for row in ordered)),
+            *note_units(ordered, shape),
+            *note_groups(rows, shape.groups, count, given),
+        ],
         "cost_basis": shape.metrics[0].name,
     }
     return ToolResult(
@@ -114,7 +119,10 @@ async def cost_breakdown(
         "totals": totals,
         **describe_question(scope, asked),
         **(await where_data_is(principal, context, asked)),
-        "notes": notes(scope, asked, (row["currency"] for row in asked.rows)),
+        "notes": [
+            *notes(scope, asked, (row["currency"] for row in asked.rows)),
+            *note_groups(rows, (divided,), len(rows), given),
+        ],
         "cost_basis": measured.name,
     }
     return ToolResult(asked.found, tuple(rows), summary, format_parameters(asked.parameters))

@@ -219,3 +219,37 @@ async def test_a_month_of_the_demo_reads_little(call: Call, counting: CountingWa
     ):
         answer = await call("acme_inc", DEMO_TODAY, name, **arguments)
         assert 0 < answer["bytes_processed"] <= 25_000_000, name
+
+
+async def test_rows_of_several_groups_are_said_to_be_combinations(call: Call) -> None:
+    answer = await call("acme_inc", DEMO_TODAY, "query_costs", group_by=["service", "region"], limit=5, **MARCH)
+    notes = answer["summary"]["notes"]
+    assert any("more combinations of service and region are not shown" in note for note in notes)
+    single = await call("acme_inc", DEMO_TODAY, "query_costs", group_by="service", limit=5, **MARCH)
+    assert not any("combinations" in note for note in single["summary"]["notes"])
+    pairs = await call("acme_inc", DEMO_TODAY, "query_costs", group_by=["provider", "service"], **MARCH)
+    providers = [row["provider"] for row in pairs["rows"]]
+    most = max(providers, key=providers.count)
+    assert any(f"provider {most} is in {providers.count(most)} rows" in note for note in pairs["summary"]["notes"])
+
+
+async def test_a_dimension_that_no_row_has_a_value_for_is_said(call: Call) -> None:
+    for tool_name, asked in (
+        ("query_costs", {"group_by": "tag:nobody"}),
+        ("cost_breakdown", {"dimension": "tag:nobody"}),
+    ):
+        answer = await call("acme_inc", DEMO_TODAY, tool_name, **asked, **MARCH)
+        said = "No row of the period has a value for tag:nobody; the data does not provide it."
+        assert said in answer["summary"]["notes"]
+    answer = await call("acme_inc", DEMO_TODAY, "query_costs", group_by="provider", **MARCH)
+    assert not any("has a value for" in note for note in answer["summary"]["notes"])
+
+
+async def test_the_last_days_are_those_of_the_providers_that_are_counted(call: Call) -> None:
+    filters = [{"dimension": "provider", "values": ["AWS"]}]
+    data = (await call("acme_inc", DEMO_TODAY, "query_costs", filters=filters, **MARCH))["summary"]["data"]
+    assert "providers_by_last_day" not in data
+    later = await call(
+        "acme_inc", date(2026, 4, 10), "query_costs", filters=filters, start_date="2026-03-01", end_date="2026-04-10"
+    )
+    assert later["summary"]["data"]["providers_by_last_day"] == {"2026-03-31": "AWS"}
