@@ -59,12 +59,11 @@ def _decide_parts(readings: Sequence[Reading], request: Request, today: date) ->
     plans = [plan(reading, reading.intent or intent, request, today) for reading in readings]
     unable = [_refuse(each, request) for each in plans]
     if pending := [call for each in plans for call in each.calls if each.looks and call not in request.returned]:
-        return Decision(tuple(pending[:MAX_CALLS]))
+        return Decision(tuple(pending[: 2 * MAX_CALLS]))
     asked = "\n\n".join(dict.fromkeys(filter(None, unable)))
     look_up = load_table()[1].more["look_up"]["tool"]
     if any(result.name != look_up or intent.tool == look_up for result in request.returned):
-        sought = asked and any(each.lost for each in plans)
-        answer = "" if sought else write_answer(request, readings, plans)
+        answer = write_answer(request, readings, plans)
         return Decision(text="\n\n".join(filter(None, (answer, asked))))
     calls = [call for each, cannot in zip(plans, unable, strict=True) for call in each.calls if not cannot]
     return Decision(tuple(calls[:MAX_CALLS]), "" if calls else asked)
@@ -96,12 +95,12 @@ def _parts(text: str, calendar: Calendar, known: Reading | None) -> list[Reading
 def _refuse(each: Plan, request: Request) -> str:
     """Ask back, or say what cannot be done together with what can; empty where the plan can be followed."""
     if each.lost and "partial" not in each.intent.more:
-        words, sought = [f'"{word}"' for word in each.lost], each.names and request.returned
-        names = " together with ".join(words) if sought else join_words(words)
+        names = join_words([f'"{word}"' for word in each.lost])
+        if request.returned:
+            return f"I found nothing called {names}, so I give no figure. Ask for the names that there are, or without it."
         takes = join_words(list(request.schemas(each.intent.tool))) or "no arguments"
-        what = "I found nothing called" if sought else "I cannot narrow this to"
-        said = f"{what} {names}, so I do nothing yet: {each.intent.tool} takes {takes}. {each.ask}".strip()
-        return f"{said} Ask without it, or for example {each.intent.more.get('examples', 'for help')}."
+        said = f"I cannot narrow this to {names}, so I do nothing yet: {each.intent.tool} takes {takes}. {each.ask}"
+        return f"{said.strip()} Ask without it, or for example {each.intent.more.get('examples', 'for help')}."
     unfit = f"I cannot answer that with the tools that I have here. {_abilities(request)}"
     return each.ask or (unfit if each.unfit else "")
 

@@ -20,6 +20,7 @@ _ALSO = re.compile(r"\s*(?:,|and|&|/|then)+\s*(?:by |per |the )?")
 _UNKNOWN_GROUP = re.compile(r"\b(?:per|by|by the|by each|each|every|which)\s+$")
 _GLUED = re.compile(r"((?:us)?[$€£₹]|\b(?:usd|eur|gbp|chf|inr|jpy))(?=\d)|(?<=\d)(?=[$€£₹])", re.IGNORECASE)
 _SCALES = {"k": 1_000, "thousand": 1_000, "m": 1_000_000, "mio": 1_000_000, "million": 1_000_000, "": 1}
+_TIMES = ("hour", "day", "weekday", "week", "month", "quarter", "year", "fiscal_quarter", "fiscal_year")
 Place = tuple[int, int, str, bool]
 
 
@@ -117,6 +118,7 @@ class _Reader:
     def __init__(self, text: str, calendar: Calendar, intent: Intent | None) -> None:
         self.words, self.calendar, self.intent = Words(text), calendar, intent
         self.intents, self.table = load_table()
+        self.excluded: list[tuple[int, int]] = []
 
     def read(self) -> Reading:
         words, forecast, text = self.words, find_intent("cost_forecast"), self.words.text
@@ -128,17 +130,20 @@ class _Reader:
             return Reading(text, self.intent or self._choose(False), not_a_date=str(error).strip())
         own = self.intent or self._choose(bool(periods))
         chosen = own or self.intents[-1]
-        # A word such as "without" with what follows it, up to a comma or to what was taken before.
+        # A word such as "without" excludes what follows it, up to a comma or to what was taken before.
         excluding = re.compile(rf"\b{self.table.more['exclude']}(?: (?!in\b|for\b|last\b)[^\s,?!.;]+)+")
-        names = [Value("not_in", self._quote(match), "?") for match in words.take(excluding)]
+        found = list(excluding.finditer(words.free))
+        self.excluded = [match.span() for match in found]
         slots = {slot.name: values for slot in chosen.slots.values() if (values := self._values(slot))}
+        for match in found:
+            words.blank(*match.span(1))
         several = sum(len(slots.get(name, ())) for name in ("provider", "cost_type")) > 1
         if len(periods) == 1 and several and (other := find_intent(chosen.more.get("several"))):
             own = chosen = other
         places = self._dimensions(chosen.slots["by"])
         for pattern in (chosen.pattern("words"), self.table.pattern("compare"), self.table.pattern("common")):
             words.take(pattern)
-        names += self._names(places)
+        names = self._names(places)
         grouping = [place for place in places if place[3]] or [each for each in places if not each[3] and each[2]][-1:]
         names += [
             Value(None, text[start:end], "?")
@@ -170,17 +175,23 @@ class _Reader:
             if self._free(match) and not (found and "amount" in slot.more):
                 said = next(filter(None, match.groups()), "").rstrip(".")
                 found.append(
-                    (match.start(), Value(_amount(said, match[0]) if "amount" in slot.more else said, match[0]))
+                    (match.start(), Value(self._written(slot, said, match[0]), match[0], self._op(match.start())))
                 )
                 self.words.blank(*match.span())
         for value, pattern in slot.values.items():
             for match in self.words.take(pattern):
                 counted = max(1, number(match["a"] or match["b"])) if value == "count" else value
-                found.append((match.start(), Value(counted, self._quote(match))))
+                found.append((match.start(), Value(counted, self._quote(match), self._op(match.start()))))
         if not found and "few" in slot.more and compile_words(slot.more["few"]).search(self.words.free):
             return (Value(10),)
         ordered = [value for _, value in sorted(found, key=lambda item: item[0]) if value.value is not None]
         return tuple({value.value: value for value in ordered}.values())
+
+    def _written(self, slot: Slot, said: str, whole: str) -> Any:
+        return _amount(said, whole) if "amount" in slot.more else str(slot.more.get("as", "{}")).format(said)
+
+    def _op(self, start: int) -> str | None:
+        return "not" if any(first <= start < last for first, last in self.excluded) else None
 
     def _free(self, match: re.Match[str]) -> bool:
         return bool(self.words.free[match.start() : match.end()].strip())
@@ -191,13 +202,15 @@ class _Reader:
         found = [
             (*match.span(), value) for value, each in by.values.items() for match in each.finditer(self.words.free)
         ]
+        tags = [match for each in by.patterns for match in each.finditer(self.words.text)]
+        found += [(*match.span(), f"tag:{next(filter(None, match.groups()))}") for match in tags]
         places: list[Place] = []
         for start, end, value in sorted(found, key=lambda each: (each[0], -each[1])):
             before = places[-1] if places else (0, 0, "", False)
             joined = before[3] and bool(_ALSO.fullmatch(plain[before[1] : start]))
-            itself = value == "time" or plain[start:end] in ("daily", "weekly", "monthly", "who")
+            itself = value == "time" or value.startswith("tag:") or plain[start:end] in ("daily", "weekly", "monthly", "who")
             marked = joined or itself or bool(_MARKED.search(plain[:start]))
-            if start >= before[1] and (marked or value not in ("day", "week", "month")):
+            if start >= before[1] and (marked or value not in _TIMES):
                 places.append((start, end, value, marked))
                 self.words.blank(start, end)
         return places
@@ -213,7 +226,7 @@ class _Reader:
                 if not gap.strip(" \"'") and (end <= place[0] or not lower):
                     hint = place[2]
                     places.remove(place)
-            names.append(Value(None, self.words.text[start:end], hint))
+            names.append(Value("not_in" if self._op(start) else None, self.words.text[start:end], hint))
         return names
 
 

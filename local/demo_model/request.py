@@ -8,6 +8,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from common.tools.result import read_model_message
+
 Message = Mapping[str, Any]
 Schema = Mapping[str, Any]
 TRANSFER = "transfer_to_agent"
@@ -23,7 +25,8 @@ class Call:
 
     @property
     def group(self) -> str:
-        return str(self.arguments.get("group_by") or self.arguments.get("dimension") or "")
+        by = self.arguments.get("group_by") or self.arguments.get("dimension") or ""
+        return str(by[0] if isinstance(by, list) and by else by)
 
     @property
     def rows(self) -> list[Mapping[str, Any]]:
@@ -113,7 +116,8 @@ def _results(turn: Sequence[Message]) -> list[Call]:
         if message.get("role") == "tool":
             function = calls.get(str(message.get("tool_call_id")), message)
             name, arguments = str(function.get("name") or "tool"), _object(function.get("arguments") or "")
-            results.append(Call(name, arguments or {}, _object(_text(message))))
+            payload = _object(_text(message))
+            results.append(Call(name, arguments or {}, None if payload is None else read_model_message(payload)))
     return results
 
 
