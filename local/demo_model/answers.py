@@ -91,7 +91,9 @@ class _Section:
         self.result, self.made, self.reading, self.more = result, made, reading, made.intent.more
         self.payload, self.rows, self.group = result.payload or {}, result.rows, result.group
         self.summary = _mapping(self.payload.get("summary"))
-        self.period = self._period()
+        metrics = result.arguments.get("metrics")
+        sort = str(metrics[0]) if isinstance(metrics, list) and metrics else ""
+        self.metric, self.period = re.sub(r"(?<!^)(?=[A-Z])", "_", sort).lower(), self._period()
 
     def text(self) -> str:
         called = label(self.result.name)
@@ -163,8 +165,7 @@ class _Section:
     def _extreme(self) -> str:
         """Name the highest or lowest row of each currency, where it is asked for and the list is not cut."""
         first = self.rows[0] if self.rows else {}
-        sort = str((self.result.arguments.get("metrics") or [""])[0])
-        names = (re.sub(r"(?<!^)(?=[A-Z])", "_", sort).lower(), self.more.get("sort", ""), "absolute_change", *_MAIN)
+        names = (self.metric, self.more.get("sort", ""), "absolute_change", *_MAIN)
         key = next((key for key in names if key in first), "")
         lowest, most = (bool(self.reading and self.reading.says(name)) for name in ("least", "most"))
         groups = [each for each in first if isinstance(first[each], str) and each not in ("currency", "status")]

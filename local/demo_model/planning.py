@@ -106,7 +106,7 @@ class Plan:
         slot = self.intent.slots["by"]
         arg = self._arg(slot)
         if not arg:
-            self.lost += [each.said for each in by if each.said]
+            self.lost += [each.said for each in by if each.said and each.value not in self.intent.more.get("rows", ())]
             return
         if not by:
             known = ["", *(f"{name}={each.value}" for name, values in self.slots.items() for each in values)]
