@@ -149,14 +149,14 @@ class _Section:
         rows = [row for row in self.rows if str(row.get(self.group)).lower() in wanted]
         said = [f"**{plain(row[self.group])}** is {cell('pct_of_total', row)} ({cell('total', row)})" for row in rows]
         absent = wanted - {str(row[self.group]).lower() for row in rows}
-        return f"{'; '.join([*said, *[f'there is no {plain(each)}' for each in sorted(absent)]])}." * bool(wanted)
+        return f"{'; '.join([*said, *[f'{plain(each)} is not among them' for each in sorted(absent)]])}." * bool(wanted)
 
     def _amounts(self, totals: Any) -> str:
         """The totals, currency by currency: the main amount, and the others in brackets."""
         said = []
         for item in _items(totals):
             keys = [key for key in item if key not in ("currency", "confidence_reason") and item[key] is not None]
-            main = next((key for key in (self.metric, *_MAIN) if key in keys), keys[0] if keys else "")
+            main = next((key for key in (self.metric, self.more.get("main"), *_MAIN) if key in keys), keys[0] if keys else "")
             rest = ", ".join(f"{label(key).lower()} {cell(key, item)}" for key in keys if key != main)
             verb = "is" if "projected" in main else "was"
             said.append(f"the {label(main).lower()} {verb} **{cell(main, item)}**{f' ({rest})' * bool(rest)}")
@@ -184,6 +184,11 @@ class _Section:
         notes = self.summary.get("notes")
         said = [plain(self.summary[key]) for key in ("basis", "note") if self.summary.get(key)]
         said += [plain(each) for each in notes] if isinstance(notes, list) else []
+        unknown = [str(row.get(self.group)) for row in self.rows if self.group in row]
+        if unknown and all(each.lower().startswith(("no ", "not stated", "none")) for each in unknown):
+            said.append(f"The data does not say the {self.group.replace('_', ' ')}: everything is {plain(unknown[0])}.")
+        if self.reading and "currency" in self.reading.slots:
+            said.append("Amounts are shown in the currency that they are billed in; none is converted.")
         if available := _mapping(self.summary.get("available")):
             said.append(
                 f"Data is available from {plain(available.get('start_date'))} to {plain(available.get('end_date'))}."

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -16,6 +15,7 @@ from local.demo_model.request import TRANSFER, Call, Message, Request, is_list, 
 from local.demo_model.table import compile_words, find_intent, load_table
 
 _RUN = re.compile(r"\s*/?run\s+(?P<tool>[a-z]\w*_\w+|[a-z]\w*(?=\s+\w+=))(?P<rest>(?:\s+\w+=.*)?)\s*", re.DOTALL)
+_PAIR = re.compile(r"""(\w+)=([\[{].*?[\]}](?=\s+\w+=|\s*$)|"[^"]*"|'[^']*'|\S*)""", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +118,8 @@ def _run(tool: str, rest: str, request: Request) -> Decision:
         return Decision(text=f'No tool named "{tool}" is offered to me. {_abilities(request)}')
     schema = request.schemas(tool)
     try:
-        pairs = [part.partition("=") for part in shlex.split(rest)]
-        return Decision((Call(tool, {name: _typed(schema[name], value) for name, _, value in pairs}),))
+        pairs = {name: _typed(schema[name], value.strip("\"'")) for name, value in _PAIR.findall(rest)}
+        return Decision((Call(tool, pairs),))
     except (KeyError, ValueError) as error:
         takes = join_words(list(schema)) or "no arguments"
         return Decision(text=f"I cannot read {error} among the arguments of {tool}. It takes {takes}.")
@@ -129,7 +129,7 @@ def _typed(schema: Mapping[str, Any], text: str) -> Any:
     kinds = {part.get("type") for part in variants(schema)}
     if text[:1] in ("[", "{") or (kinds & {"integer", "number", "boolean"} and "string" not in kinds):
         return json.loads(text)
-    return text.split(",") if is_list(schema) else text
+    return text.split(",") if is_list(schema) and ("," in text or "type" in schema) else text
 
 
 def _greets(text: str) -> bool:

@@ -78,7 +78,7 @@ class Plan:
         self._look()
         if self.looks:
             return
-        self._group_by(by)
+        self._group_by(by or list(self.slots.get("by", ())))
         spans = self._spans()
         if self.filters:
             self.arguments[self._narrowing] = self.filters
@@ -109,7 +109,7 @@ class Plan:
             self.lost += [each.said for each in by if each.said and each.value not in self.intent.more.get("rows", ())]
             return
         if not by:
-            known = ["", *(f"{name}={each.value}" for name, values in self.slots.items() for each in values)]
+            known = ["", *(f"{name}={each.value}" for name, values in self.slots.items() for each in values if not each.hint)]
             known += [f"several={name}" for name, values in self.slots.items() if len(values) > 1]
             known += [f"found={each.dimension}" for each in self.found]
             known += [f"several={each.dimension}" for each in self.found if len(each.values) > 1]
@@ -172,7 +172,7 @@ class Plan:
             self.looks = bool(self.calls)
         if self.found and self.intent.more.get("whole") and self.reading.says("whole") and "by" not in self.slots:
             self.picked, self.slots["by"] = self.found[-1].values, (Value(self.found[-1].dimension),)
-        for each in self.found:
+        for each in [found for found in self.found if found.values is not self.picked]:
             self._filter(each.dimension, each.op, each.values)
 
     def _spans(self) -> list[dict[str, Any]]:
@@ -209,6 +209,8 @@ class Plan:
             now = Period(past[0].end + DAY, self.today, past[0].unit, "this") if alone else past[0]
             past = [past[0] if alone else now.previous(), now]
         before, now = past[0], past[1]
+        if before == now:
+            before = now.previous()
         if now.kind == "this" and now.unit == before.unit != "day":
             before = replace(before, end=min(before.end, before.start + DAY * (now.days - 1)))
         return {"current": f"{now.start}..{now.end}", "previous": f"{before.start}..{before.end}"}
