@@ -123,7 +123,7 @@ _N = rf"(?P<n>{NUMBER})"
 _WHOLE = r"(?:full |complete |calendar |whole )"
 _RELATIVE: tuple[tuple[str, Callable[[re.Match[str], Calendar], Period | None]], ...] = (
     (rf"(?:the )?(?:next|coming|following|upcoming)(?: {_N})? {_U}s?",
-     lambda m, c: c.next(_AHEAD[m["u"]] * number(m["n"] or "one"))),
+     lambda m, c: c.next(_AHEAD[m["u"]] * number(m["n"])) if m["n"] else c.ago(m, m["u"], -1, "ahead")),
     (rf"(?:for )?{_N}[ -]{_U}s? (?:ahead|from now|out|forward)", lambda m, c: c.next(_AHEAD[m["u"]] * number(m["n"]))),
     (rf"(?:(?:by|until|till) )?(?:the )?(?:rest of|remainder of|end of|remaining) (?:the |this )?(?:current )?{_U}",
      lambda m, c: c.rest(m, m["u"])),

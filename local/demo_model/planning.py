@@ -223,9 +223,9 @@ class Plan:
             return {"horizon_days": int(self.schema["horizon_days"].get("default", 30))}
         last = max(periods, key=lambda period: period.end)
         days = (last.end - self.today).days
-        if last.kind == "ahead" and (last.end + DAY).day > 1 and days == bound(self.schema["horizon_days"], days):
-            return {"horizon_days": days}
         begun = last.start <= self.today + DAY and last.kind == "ahead"
+        if begun and (last.end + DAY).day > 1 and days == bound(self.schema["horizon_days"], days):
+            return {"horizon_days": days}
         return {"until": str(last.end), **({} if begun else {"start_date": str(last.start)})}
 
     def _count_days(self) -> dict[str, Any]:
