@@ -156,7 +156,9 @@ class _Section:
         said = []
         for item in _items(totals):
             keys = [key for key in item if key not in ("currency", "confidence_reason") and item[key] is not None]
-            main = next((key for key in (self.metric, self.more.get("main"), *_MAIN) if key in keys), keys[0] if keys else "")
+            main = next(
+                (key for key in (self.metric, self.more.get("main"), *_MAIN) if key in keys), keys[0] if keys else ""
+            )
             rest = ", ".join(f"{label(key).lower()} {cell(key, item)}" for key in keys if key != main)
             verb = "is" if "projected" in main else "was"
             said.append(f"the {label(main).lower()} {verb} **{cell(main, item)}**{f' ({rest})' * bool(rest)}")

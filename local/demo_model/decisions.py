@@ -97,7 +97,9 @@ def _refuse(each: Plan, request: Request) -> str:
     if each.lost and "partial" not in each.intent.more:
         names = join_words([f'"{word}"' for word in each.lost])
         if request.returned:
-            return f"I found nothing called {names}, so I give no figure. Ask for the names that there are, or without it."
+            return (
+                f"I found nothing called {names}, so I give no figure. Ask for the names that there are, or without it."
+            )
         takes = join_words(list(request.schemas(each.intent.tool))) or "no arguments"
         said = f"I cannot narrow this to {names}, so I do nothing yet: {each.intent.tool} takes {takes}. {each.ask}"
         return f"{said.strip()} Ask without it, or for example {each.intent.more.get('examples', 'for help')}."

@@ -95,7 +95,9 @@ class Plan:
     def _groups(self) -> list[Value]:
         """The groups that were said; where a share is asked of named values, what they are values of."""
         by, parts = list(self.slots.get("by", ())), self.intent.more.get("whole")
-        for name in ("provider", "cost_type", "service_category", "model") if parts and not by else ():
+        for name in (
+            () if by or not parts or self.reading.names else ("provider", "cost_type", "service_category", "model")
+        ):
             if name in self.slots and (len(self.slots[name]) > 1 or self.reading.says("whole")):
                 self.picked = [str(each.value) for each in self.slots.pop(name)]
                 return [Value(name)]
@@ -109,7 +111,10 @@ class Plan:
             self.lost += [each.said for each in by if each.said and each.value not in self.intent.more.get("rows", ())]
             return
         if not by:
-            known = ["", *(f"{name}={each.value}" for name, values in self.slots.items() for each in values if not each.hint)]
+            known = [
+                "",
+                *(f"{name}={each.value}" for name, values in self.slots.items() for each in values if not each.hint),
+            ]
             known += [f"several={name}" for name, values in self.slots.items() if len(values) > 1]
             known += [f"found={each.dimension}" for each in self.found]
             known += [f"several={each.dimension}" for each in self.found if len(each.values) > 1]
@@ -135,7 +140,10 @@ class Plan:
         negated = any(each.hint == "not" for each in values)
         several = bool(arg) and len(values) > 1 and not is_list(self.schema[arg])
         if dimension and self._narrowing and (not arg or negated or several):
-            for op, taken in (("in", [e for e in values if e.hint != "not"]), ("not_in", [e for e in values if e.hint])):
+            for op, taken in (
+                ("in", [e for e in values if e.hint != "not"]),
+                ("not_in", [e for e in values if e.hint]),
+            ):
                 if taken:
                     self._filter(dimension, op, [str(each.value) for each in taken])
             return
@@ -232,7 +240,9 @@ class Plan:
         wanted = int(self.schema["days"].get("default", 30))
         if self.past:
             wanted = (self.today - min(period.start for period in self.past)).days + 1
-            self.unfit = self.unfit or self.past[0].end < self.today - DAY or wanted > bound(self.schema["days"], wanted)
+            self.unfit = (
+                self.unfit or self.past[0].end < self.today - DAY or wanted > bound(self.schema["days"], wanted)
+            )
         return {"days": bound(self.schema["days"], wanted)}
 
     def _call(self, spans: Sequence[dict[str, Any]]) -> None:
@@ -256,5 +266,3 @@ class Plan:
             self.ask = next((asks[name] for name in absent if name in asks), f"Which {absent[0]} do you mean?")
         else:
             self.calls = [call for at, call in enumerate(calls) if call not in calls[:at]][:MAX_CALLS]
-
-

@@ -208,7 +208,9 @@ class _Reader:
         for start, end, value in sorted(found, key=lambda each: (each[0], -each[1])):
             before = places[-1] if places else (0, 0, "", False)
             joined = before[3] and bool(_ALSO.fullmatch(plain[before[1] : start]))
-            itself = value == "time" or value.startswith("tag:") or plain[start:end] in ("daily", "weekly", "monthly", "who")
+            itself = (
+                value == "time" or value.startswith("tag:") or plain[start:end] in ("daily", "weekly", "monthly", "who")
+            )
             marked = joined or itself or bool(_MARKED.search(plain[:start]))
             if start >= before[1] and (marked or value not in _TIMES):
                 places.append((start, end, value, marked))
