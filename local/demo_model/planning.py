@@ -3,18 +3,27 @@
 import itertools
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 from local.demo_model.dates import DAY, Period
-from local.demo_model.matching import Found, look_up_names
 from local.demo_model.reading import Reading, Value
 from local.demo_model.request import Call, Request, bound, choices, is_list
 from local.demo_model.table import Intent, Slot, find_intent, load_table
 
 MAX_CALLS = 4
-_ALL = 10_000
+_MOST_LOOK_UPS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A name as it was said, with the values of a dimension that it stands for."""
+
+    said: str
+    dimension: str
+    values: list[str]
+    op: str = "in"
 
 
 def plan(reading: Reading, intent: Intent, request: Request, today: date) -> "Plan":
@@ -196,10 +205,7 @@ class Plan:
         if "as_of" in schema:
             return [{"as_of": min(past[-1].end, self.today).isoformat()} if past else {}]
         if "start_date" in schema:
-            by = self.arguments.get("group_by")
             spans = past if self.reading.comparing else join_periods(past)
-            # Months of a rolling period begin with a whole one, not with the rest of one.
-            spans = [each.from_a_month() if by == "month" and each.kind == "rolling" else each for each in spans]
             return [{"start_date": str(each.start), "end_date": str(each.end)} for each in spans] or [{}]
         if "period" in schema and self.intent.tool != "create_alert":
             return [{"period": f"{each.start}..{each.end}"} for each in past] or [{}]
@@ -266,3 +272,37 @@ class Plan:
             self.ask = next((asks[name] for name in absent if name in asks), f"Which {absent[0]} do you mean?")
         else:
             self.calls = [call for at, call in enumerate(calls) if call not in calls[:at]][:MAX_CALLS]
+
+
+def look_up_names(names: Sequence[Value], request: Request) -> tuple[list[Call], list[Found], list[str]]:
+    """The look-ups still to be made, what the names were found to be, and the names that were not found."""
+    table = load_table()[1].more["look_up"]
+    done = {
+        (str(call.arguments.get("search")), str(call.arguments.get("dimension"))): call
+        for call in request.returned
+        if call.name == table["tool"]
+    }
+    calls, found, lost = list[Call](), list[Found](), list[str]()
+    for name in names:
+        for batch in [table["beside"].get(name.hint, [name.hint])] if name.hint else table["dimensions"]:
+            asked = [(name.said, each) for each in batch]
+            if missing := [each for each in asked if each not in done]:
+                calls += [Call(table["tool"], {"dimension": each, "search": said}) for said, each in missing]
+                break
+            hits = [(each, _values(done[said, each], said)) for said, each in asked]
+            # A dimension that has exactly this name comes before one that has longer names.
+            hits.sort(key=lambda hit: [value.lower() for value in hit[1]] != [name.said.lower()])
+            if best := next((hit for hit in hits if hit[1]), None):
+                found.append(Found(name.said, best[0], best[1], name.value or "in"))
+                break
+        else:
+            lost.append(name.said)
+    return (
+        (calls, found, lost) if len(done) + len(calls) <= _MOST_LOOK_UPS else ([], found, [name.said for name in names])
+    )
+
+
+def _values(result: Call, said: str) -> list[str]:
+    """The names that a look-up found; the one that is exactly as was said, where there is one."""
+    values = list(dict.fromkeys(str(row["value"]) for row in result.rows if row.get("value") is not None))
+    return [value for value in values if value.lower() == said.lower()] or values

@@ -97,8 +97,7 @@ def dropped(question: str, earlier: list[str]) -> list[str]:
             found
             or synonym
             or counted
-            or plain in ("without", "excluding")
-            and "not in" in carried
+            or (plain in ("without", "excluding") and "not in" in carried)
             or any(plain in match[0] for pattern in explained for match in pattern.finditer(question.lower()))
             or plain.removesuffix("s") in intent.more.get("rows", ())
         ):
