@@ -170,7 +170,7 @@ _WRITTEN_OUT = (
 )  # fmt: skip
 _LED = re.compile(
     r"\b(?:(?P<since>since|(?:starting|beginning)(?: from| on| in)?)\s+(?:the (?:start|beginning) of )?|"
-    r"(?P<from>from|between)\s+|(?P<week>(?:the )?week (?:of|starting|beginning|from|with) (?:the )?)|"
+    r"(?P<from>from|between)\s+|(?P<week>(?:the )?week(?:end)? (?:of|starting|beginning|from|with) (?:the )?)|"
     r"(?P<by>(?:by )?(?:the )?end of|by|through)\s+|(?P<until>until|till|up to|before|prior to)\s+)$"
 )
 _TO = re.compile(r"\s*(?:-|to|until|till|through|thru|up to)\s*(?:the )?")
@@ -227,6 +227,7 @@ def _points(words: Words, calendar: Calendar, comparing: bool) -> Iterator[tuple
             period = Period(period.start, max(period.start, calendar.today), "day", "rolling")
         elif lead == "week":
             period = unit_of(period.start, "week")
+            period = Period(period.start + DAY * 5, period.end) if led and "weekend" in led[0] else period
         elif lead in ("until", "by") and calendar.ahead:
             period = Period(calendar.today + DAY, period.end, "day", "ahead")
         elif led and lead == "until":

@@ -211,7 +211,8 @@ class _Reader:
             itself = (
                 value == "time" or value.startswith("tag:") or plain[start:end] in ("daily", "weekly", "monthly", "who")
             )
-            marked = joined or itself or bool(_MARKED.search(plain[:start]))
+            heading = re.match(r" (?:costs?|spend|spending)\b", plain[end:])
+            marked = bool(joined or itself or heading or _MARKED.search(plain[:start]))
             if start >= before[1] and (marked or value not in _TIMES):
                 places.append((start, end, value, marked))
                 self.words.blank(start, end)
@@ -221,8 +222,10 @@ class _Reader:
         """Make names of the words that are left, each with the dimension beside it, which is then no grouping."""
         names: list[Value] = []
         for start, end in self.words.left(self.table.more["stop"]):
-            lower = self.words.text[start].islower()
-            hint = "?" if lower and _UNKNOWN_GROUP.search(self.words.plain[:start]) else None
+            # "The account aws-production": what is written like a name stands after its dimension, too.
+            lower = self.words.text[start:end].isalpha() and self.words.text[start].islower()
+            number_only = not re.search(r"[^\W\d]", self.words.text[start:end])
+            hint = "?" if number_only or lower and _UNKNOWN_GROUP.search(self.words.plain[:start]) else None
             for place in [each for each in places if not each[3]]:
                 gap = self.words.plain[end : place[0]] if end <= place[0] else self.words.plain[place[1] : start]
                 if not gap.strip(" \"'") and (end <= place[0] or not lower):
