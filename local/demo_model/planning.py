@@ -125,11 +125,10 @@ class Plan:
                 *(f"{name}={each.value}" for name, values in self.slots.items() for each in values if not each.hint),
             ]
             known += [f"several={name}" for name, values in self.slots.items() if len(values) > 1]
-            known += [f"found={each.dimension}" for each in self.found]
-            known += [f"several={each.dimension}" for each in self.found if len(each.values) > 1]
             rules = (slot.more.get("default") or {}).items()
             supposed = [each for rule, each in rules if each and any(re.search(rule, one) for one in known)][:1]
-            several = [each.dimension for each in self.found if len(each.values) > 1 and "" not in supposed]
+            named = [each.dimension for each in self.found for _ in each.values]
+            several = [each for each in named if named.count(each) > 1]
             by = [Value(each) for each in (several if supposed and several else supposed)[:1]]
         days = sum(period.days for period in self.reading.periods) or 30
         unit = "day" if days <= 31 else "week" if days <= 100 else "month"
@@ -189,8 +188,12 @@ class Plan:
             self.looks = bool(self.calls)
         if self.found and self.intent.more.get("whole") and self.reading.says("whole") and "by" not in self.slots:
             self.picked, self.slots["by"] = self.found[-1].values, (Value(self.found[-1].dimension),)
+        # Several names of one dimension are alternatives: S3 and EC2.
+        merged: dict[tuple[str, str], list[str]] = {}
         for each in [found for found in self.found if found.values is not self.picked]:
-            self._filter(each.dimension, each.op, each.values)
+            merged.setdefault((each.dimension, each.op), []).extend(each.values)
+        for (dimension, op), values in merged.items():
+            self._filter(dimension, op, values)
 
     def _spans(self) -> list[dict[str, Any]]:
         """The arguments of each period; the ones that the tool has no place for are lost."""

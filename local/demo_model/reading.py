@@ -225,7 +225,7 @@ class _Reader:
             # "The account aws-production": what is written like a name stands after its dimension, too.
             lower = self.words.text[start:end].isalpha() and self.words.text[start].islower()
             number_only = not re.search(r"[^\W\d]", self.words.text[start:end])
-            hint = "?" if number_only or lower and _UNKNOWN_GROUP.search(self.words.plain[:start]) else None
+            hint = "?" if number_only or (lower and _UNKNOWN_GROUP.search(self.words.plain[:start])) else None
             for place in [each for each in places if not each[3]]:
                 gap = self.words.plain[end : place[0]] if end <= place[0] else self.words.plain[place[1] : start]
                 if not gap.strip(" \"'") and (end <= place[0] or not lower):
