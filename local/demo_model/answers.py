@@ -27,10 +27,9 @@ def write_answer(request: Request, readings: Sequence[Reading] = (), plans: Sequ
     sections, tools = [], {each.intent.tool for each in plans}
     look_up = load_table()[1].more["look_up"]["tool"]
     for result in [each for each in request.returned if each.name != look_up or each.name in tools or not plans]:
+        planned = [each for each in zip(plans, readings, strict=True) if each[0].intent.tool == result.name]
         unplanned = (Plan(None, request, date.min, Intent(result.name, "", {}, {})), None)
-        made, reading = next(
-            (each for each in zip(plans, readings, strict=True) if each[0].intent.tool == result.name), unplanned
-        )
+        made, reading = planned[0] if planned else unplanned
         sections.append(_Section(result, made, reading).text())
     return "\n\n".join(sections)
 
@@ -114,14 +113,14 @@ class _Section:
         for each in self.made.found:
             meant = f"{each.dimension.replace('_', ' ')} {join_words([plain(value) for value in each.values[:8]])}"
             said += [f'"{plain(each.said)}" is read as {"not " * (each.op == "not_in")}the {meant}']
-        return "; ".join([*said, *self.made.notes])
+        return "; ".join(said)
 
     def _period(self) -> str:
         spans = [_span(self.summary.get(name)) for name in ("period", "current", "previous")]
-        days = self.summary.get("horizon_days")
         if spans[1]:
             return f"for {spans[1]} against {spans[2]}"
-        return f"over the next {days} days" if days else f"for {spans[0]}" if spans[0] else ""
+        days = self.summary.get("horizon_days")
+        return f"over the next {days} days" if days else f"for {spans[0]}" * bool(spans[0])
 
     def _headline(self, called: str) -> str:
         template, filters = self.more.get("headline"), self._filters()
@@ -156,9 +155,7 @@ class _Section:
         said = []
         for item in _items(totals):
             keys = [key for key in item if key not in ("currency", "confidence_reason") and item[key] is not None]
-            main = next(
-                (key for key in (self.metric, self.more.get("main"), *_MAIN) if key in keys), keys[0] if keys else ""
-            )
+            main = next((key for key in (self.metric, self.more.get("main"), *_MAIN, *keys) if key in keys), "")
             rest = ", ".join(f"{label(key).lower()} {cell(key, item)}" for key in keys if key != main)
             verb = "is" if "projected" in main else "was"
             said.append(f"the {label(main).lower()} {verb} **{cell(main, item)}**{f' ({rest})' * bool(rest)}")
@@ -170,14 +167,16 @@ class _Section:
         names = (self.metric, self.more.get("sort", ""), "absolute_change", *_MAIN)
         key = next((key for key in names if key in first), "")
         lowest, most = (bool(self.reading and self.reading.says(name)) for name in ("least", "most"))
-        groups = [each for each in first if isinstance(first[each], str) and each not in ("currency", "status")]
+        texts = [each for each in first if isinstance(first[each], str) and each not in ("currency", "status")]
+        by = self.result.arguments.get("group_by") or [self.group]
+        groups = [each for each in (by if isinstance(by, list) else [by]) if each in first] or texts[:1]
         best: dict[str, tuple[Decimal, str]] = {}
         cut = bool(self.payload.get("truncated")) and lowest and "order_by" not in self.result.arguments
         for row in self.rows if key and groups and (lowest or most) and not cut and not self.made.picked else ():
-            name, amount = plain(row.get(self.group or groups[0], row.get(groups[0]))), _number(row.get(key))
+            amount, currency = _number(row.get(key)), str(row.get("currency"))
+            name = " / ".join(plain(row.get(each)) for each in groups)
             if name.lower() not in _NOT_A_NAME and amount.is_finite():
                 size = -amount if lowest else amount
-                currency = str(row.get("currency"))
                 best[currency] = max(best.get(currency, (size, "")), (size, f"**{name}** with {cell(key, row)}"))
         said = join_words([said for _, said in best.values()])
         return f"The {'lowest' if lowest else 'highest'} is {said}." if said and len(self.rows) > 1 else ""
@@ -192,21 +191,14 @@ class _Section:
         if self.reading and "currency" in self.reading.slots:
             said.append("Amounts are shown in the currency that they are billed in; none is converted.")
         if available := _mapping(self.summary.get("available")):
-            said.append(
-                f"Data is available from {plain(available.get('start_date'))} to {plain(available.get('end_date'))}."
-            )
+            said.append(f"Data is available from {' to '.join(plain(day) for day in available.values())}.")
         elif not self.rows and "available" in self.summary:
             said.append("No data has been loaded at all.")
         known = {key[6:]: names for key, names in self.summary.items() if str(key).startswith("known_") and names}
         said += [f"The {label(key).lower()} are {join_words([plain(each) for each in known[key]])}." for key in known]
         said += ["The list is cut: there is more than is shown."] * bool(self.payload.get("truncated"))
-        for item in _items(self.summary.get("forecasts")):
-            said += (
-                [f"{plain(item.get('currency'))}: {plain(item['confidence_reason'])}"]
-                if item.get("confidence_reason")
-                else []
-            )
-        return [*said, *([str(self.more["note"])] if "note" in self.more else [])]
+        forecasts = [each for each in _items(self.summary.get("forecasts")) if each.get("confidence_reason")]
+        return [*said, *(f"{plain(each.get('currency'))}: {plain(each['confidence_reason'])}" for each in forecasts)]
 
     def _table(self) -> str:
         rows = self.rows

@@ -97,9 +97,7 @@ def _refuse(each: Plan, request: Request) -> str:
     if each.lost and "partial" not in each.intent.more:
         names = join_words([f'"{word}"' for word in each.lost])
         if request.returned:
-            return (
-                f"I found nothing called {names}, so I give no figure. Ask for the names that there are, or without it."
-            )
+            return f"I found nothing called {names}, so I give no figure. Ask for what there is, or without it."
         takes = join_words(list(request.schemas(each.intent.tool))) or "no arguments"
         said = f"I cannot narrow this to {names}, so I do nothing yet: {each.intent.tool} takes {takes}. {each.ask}"
         return f"{said.strip()} Ask without it, or for example {each.intent.more.get('examples', 'for help')}."
@@ -114,8 +112,7 @@ def _run(tool: str, rest: str, request: Request) -> Decision:
     if tool not in request.tools:
         intent = find_intent(tool)
         later = sorted(name for name in request.agents if name > request.agent or request.agent == "Orchestrator")
-        following = [intent.agent] if intent and intent.agent in request.agents else later
-        if following:
+        if following := [intent.agent] if intent and intent.agent in request.agents else later:
             return Decision((Call(TRANSFER, {"agent_name": following[0]}),))
         return Decision(text=f'No tool named "{tool}" is offered to me. {_abilities(request)}')
     schema = request.schemas(tool)

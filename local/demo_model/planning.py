@@ -59,11 +59,10 @@ class Plan:
         self.ask, self.looks, self.unfit = "", False, intent.tool != "" and intent.tool not in request.tools
         self.calls: list[Call] = []
         self.lost: list[str] = []
-        self.notes: list[str] = []
         self.found: list[Found] = []
         self.picked: list[str] = []
         self.options: dict[str, list[Any]] = {}
-        self.arguments: dict[str, Any] = dict(intent.more.get("fixed", {}))
+        self.arguments: dict[str, Any] = {}
         self.filters: list[dict[str, Any]] = []
         self.reading = reading or Reading("")
         if reading is None or self.unfit:
@@ -71,9 +70,7 @@ class Plan:
         self.slots = dict(reading.slots)
         self.past = [period for period in reading.periods if period.kind != "ahead"]
         if reading.not_a_date:
-            self.ask = (
-                f'I cannot read "{reading.not_a_date}" as days of the calendar. Please name the first and last day.'
-            )
+            self.ask = f'"{reading.not_a_date}" is no day of the calendar. Please name the first and last day.'
         elif "says" in intent.more:
             self.ask = intent.more["says"]
         else:
@@ -103,11 +100,9 @@ class Plan:
 
     def _groups(self) -> list[Value]:
         """The groups that were said; where a share is asked of named values, what they are values of."""
-        by, parts = list(self.slots.get("by", ())), self.intent.more.get("whole")
-        for name in (
-            () if by or not parts or self.reading.names else ("provider", "cost_type", "service_category", "model")
-        ):
-            if name in self.slots and (len(self.slots[name]) > 1 or self.reading.says("whole")):
+        by, asked = list(self.slots.get("by", ())), self.slots.keys() & set(self.intent.more.get("parts", ()))
+        for name in () if by or self.reading.names else sorted(asked):
+            if len(self.slots[name]) > 1 or self.reading.says("whole"):
                 self.picked = [str(each.value) for each in self.slots.pop(name)]
                 return [Value(name)]
         return by
@@ -120,11 +115,9 @@ class Plan:
             self.lost += [each.said for each in by if each.said and each.value not in self.intent.more.get("rows", ())]
             return
         if not by:
-            known = [
-                "",
-                *(f"{name}={each.value}" for name, values in self.slots.items() for each in values if not each.hint),
-            ]
-            known += [f"several={name}" for name, values in self.slots.items() if len(values) > 1]
+            values = self.slots.items()
+            known = ["", *(f"{name}={each.value}" for name, said in values for each in said if not each.hint)]
+            known += [f"several={name}" for name, said in values if len(said) > 1]
             rules = (slot.more.get("default") or {}).items()
             supposed = [each for rule, each in rules if each and any(re.search(rule, one) for one in known)][:1]
             named = [each.dimension for each in self.found for _ in each.values]

@@ -145,11 +145,7 @@ class _Reader:
             words.take(pattern)
         names = self._names(places)
         grouping = [place for place in places if place[3]] or [each for each in places if not each[3] and each[2]][-1:]
-        names += [
-            Value(None, text[start:end], "?")
-            for start, end, *_ in places
-            if (start, end) not in [each[:2] for each in grouping]
-        ]
+        names += [Value(None, text[each[0] : each[1]], "?") for each in places if each not in grouping]
         if by := {value: Value(value, text[start:end]) for start, end, value, _ in grouping}:
             slots["by"] = tuple(by.values())
         for slot in chosen.slots.values():
@@ -163,45 +159,39 @@ class _Reader:
         found = (each for each in self.intents if any(each.pattern(cue).search(self.words.plain) for cue in cues))
         return next(found, None)
 
-    def _quote(self, match: re.Match[str]) -> str:
-        return self.words.text[match.start() : match.end()].strip()
-
     def _values(self, slot: Slot) -> tuple[Value, ...]:
         """The values of a slot in the order of the text."""
         found: list[tuple[int, Value]] = []
         if slot.name == "by" or ("single" in slot.more and compile_words(slot.more["single"]).search(self.words.plain)):
             return () if slot.name == "by" else (Value(1),)
         for match in (match for pattern in slot.patterns for match in pattern.finditer(self.words.text)):
-            if self._free(match) and not (found and "amount" in slot.more):
+            if self.words.free[slice(*match.span())].strip() and not (found and "amount" in slot.more):
                 said = next(filter(None, match.groups()), "").rstrip(".")
-                found.append(
-                    (match.start(), Value(self._written(slot, said, match[0]), match[0], self._op(match.start())))
-                )
+                value = _amount(said, match[0]) if "amount" in slot.more else slot.more.get("as", "{}").format(said)
+                found.append((match.start(), Value(value, match[0], self._op(match.start()))))
                 self.words.blank(*match.span())
         for value, pattern in slot.values.items():
             for match in self.words.take(pattern):
                 counted = max(1, number(match["a"] or match["b"])) if value == "count" else value
-                found.append((match.start(), Value(counted, self._quote(match), self._op(match.start()))))
+                found.append(
+                    (
+                        match.start(),
+                        Value(counted, self.words.text[slice(*match.span())].strip(), self._op(match.start())),
+                    )
+                )
         if not found and "few" in slot.more and compile_words(slot.more["few"]).search(self.words.free):
             return (Value(10),)
         ordered = [value for _, value in sorted(found, key=lambda item: item[0]) if value.value is not None]
         return tuple({value.value: value for value in ordered}.values())
 
-    def _written(self, slot: Slot, said: str, whole: str) -> Any:
-        return _amount(said, whole) if "amount" in slot.more else str(slot.more.get("as", "{}")).format(said)
-
     def _op(self, start: int) -> str | None:
         return "not" if any(first <= start < last for first, last in self.excluded) else None
-
-    def _free(self, match: re.Match[str]) -> bool:
-        return bool(self.words.free[match.start() : match.end()].strip())
 
     def _dimensions(self, by: Slot) -> list[Place]:
         """The dimensions with their places, and whether "by", "per", "which" and the like mark them as the grouping."""
         plain = self.words.plain
-        found = [
-            (*match.span(), value) for value, each in by.values.items() for match in each.finditer(self.words.free)
-        ]
+        words = self.words.free
+        found = [(*match.span(), value) for value, each in by.values.items() for match in each.finditer(words)]
         tags = [match for each in by.patterns for match in each.finditer(self.words.text)]
         found += [(*match.span(), f"tag:{next(filter(None, match.groups()))}") for match in tags]
         places: list[Place] = []

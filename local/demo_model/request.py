@@ -57,13 +57,9 @@ def read_request(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]
     """Read OpenAI-shaped messages and tools; the day comes from the system prompt's own line, never from a clock."""
     asked = [index for index, message in enumerate(messages) if message.get("role") == "user"]
     prompt = _text(messages[0]) if messages and messages[0].get("role") in ("system", "developer") else ""
-    patterns = (
-        r"Today is (\d{4}-(?:0\d|1[0-2])-(?:[0-2]\d|3[01])) \(UTC\)\.",
-        r"Fiscal year starts in month: ([1-9]|1[0-2])",
-    )
-    today, fiscal, agent = (
-        re.findall(rf"^{each}$", prompt, re.MULTILINE) for each in (*patterns, r"You are the (\w+).*")
-    )
+    lines = (r"Today is (\d{4}-(?:0\d|1[0-2])-(?:[0-2]\d|3[01])) \(UTC\)\.", r"Fiscal year starts in month: (\d+)")
+    found = (re.findall(rf"^{each}$", prompt, re.MULTILINE) for each in (*lines, r"You are the (\w+).*"))
+    today, fiscal, agent = found
     offered = {each["function"]["name"]: each["function"].get("parameters") or {} for each in tools or ()}
     results = _results(messages[asked[-1] + 1 :] if asked else ())
     tried = [result.arguments.get("agent_name") for result in results if result.name == TRANSFER]
