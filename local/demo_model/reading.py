@@ -161,24 +161,23 @@ class _Reader:
 
     def _values(self, slot: Slot) -> tuple[Value, ...]:
         """The values of a slot in the order of the text."""
+        text = self.words.text
         found: list[tuple[int, Value]] = []
         if slot.name == "by" or ("single" in slot.more and compile_words(slot.more["single"]).search(self.words.plain)):
             return () if slot.name == "by" else (Value(1),)
-        for match in (match for pattern in slot.patterns for match in pattern.finditer(self.words.text)):
+        forms = slot.more.get("as") or ["{}"] * len(slot.patterns)
+        matches = ((form, each) for form, one in zip(forms, slot.patterns, strict=True) for each in one.finditer(text))
+        for form, match in matches:
             if self.words.free[slice(*match.span())].strip() and not (found and "amount" in slot.more):
-                said = next(filter(None, match.groups()), "").rstrip(".")
-                value = _amount(said, match[0]) if "amount" in slot.more else slot.more.get("as", "{}").format(said)
+                said = [each.rstrip(".") for each in match.groups() if each]
+                value = _amount(said[0], match[0]) if "amount" in slot.more else form.format(*said)
                 found.append((match.start(), Value(value, match[0], self._op(match.start()))))
                 self.words.blank(*match.span())
         for value, pattern in slot.values.items():
             for match in self.words.take(pattern):
                 counted = max(1, number(match["a"] or match["b"])) if value == "count" else value
-                found.append(
-                    (
-                        match.start(),
-                        Value(counted, self.words.text[slice(*match.span())].strip(), self._op(match.start())),
-                    )
-                )
+                words = text[slice(*match.span())].strip()
+                found.append((match.start(), Value(counted, words, self._op(match.start()))))
         if not found and "few" in slot.more and compile_words(slot.more["few"]).search(self.words.free):
             return (Value(10),)
         ordered = [value for _, value in sorted(found, key=lambda item: item[0]) if value.value is not None]
@@ -198,9 +197,7 @@ class _Reader:
         for start, end, value in sorted(found, key=lambda each: (each[0], -each[1])):
             before = places[-1] if places else (0, 0, "", False)
             joined = before[3] and bool(_ALSO.fullmatch(plain[before[1] : start]))
-            itself = (
-                value == "time" or value.startswith("tag:") or plain[start:end] in ("daily", "weekly", "monthly", "who")
-            )
+            itself = value.startswith(("time", "tag:")) or plain[start:end] in ("daily", "weekly", "monthly", "who")
             heading = re.match(r" (?:costs?|spend|spending)\b", plain[end:])
             marked = bool(joined or itself or heading or _MARKED.search(plain[:start]))
             if start >= before[1] and (marked or value not in _TIMES):

@@ -139,6 +139,10 @@ def test_a_name_is_looked_up_and_becomes_a_filter_that_is_said(question: str, di
         ("What did us-east-1 cost?", [{"dimension": "region", "op": "in", "values": ["us-east-1"]}]),
         ("spend without weekends", [{"dimension": "weekday", "op": "not_in", "values": ["Saturday", "Sunday"]}]),
         ("spend that has no cost_center tag", [{"dimension": "tag:cost_center", "op": "is_null"}]),
+        ("spend tagged environment=prod", [{"dimension": "tag:environment", "op": "in", "values": ["prod"]}]),
+        ("cost of tag cost_center CC-110", [{"dimension": "tag:cost_center", "op": "in", "values": ["CC-110"]}]),
+        ("on-demand spend", [{"dimension": "pricing_category", "op": "in", "values": ["Standard"]}]),
+        ("How much did we save with credits?", [{"dimension": "charge_category", "op": "in", "values": ["Credit"]}]),
         ("Forecast AWS spend", [{"dimension": "provider", "op": "in", "values": ["AWS"]}]),
     ],
 )
