@@ -14,7 +14,7 @@ from local.demo_model.table import Intent, load_table
 
 Row = Mapping[str, Any]
 _MAX_ROWS = 40
-_NOT_A_NAME = ("(not set)", "no model", "no region", "unallocated", "unassigned", "(other)", "none")
+_NOT_A_NAME = ("(not set)", "no ", "unallocated", "unassigned", "untagged", "(other)", "none", "not stated")
 _MAIN = ("billed_cost", "period_total", "projected_total", "total", "current_cost", "total_tokens", "effective_cost")
 _MONEY = re.compile(
     r"cost|total$|change$|amount|lower|upper|avg_daily|average|per_million|saving|^actual|expected|excess|effect$|today"
@@ -175,7 +175,7 @@ class _Section:
         for row in self.rows if key and groups and (lowest or most) and not cut and not self.made.picked else ():
             amount, currency = _number(row.get(key)), str(row.get("currency"))
             name = " / ".join(plain(row.get(each)) for each in groups)
-            if name.lower() not in _NOT_A_NAME and amount.is_finite():
+            if not name.lower().startswith(_NOT_A_NAME) and amount.is_finite():
                 size = -amount if lowest else amount
                 best[currency] = max(best.get(currency, (size, "")), (size, f"**{name}** with {cell(key, row)}"))
         said = join_words([said for _, said in best.values()])

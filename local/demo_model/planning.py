@@ -111,8 +111,9 @@ class Plan:
         """Group as was said, else as the table supposes; a name of several values by what it names."""
         slot = self.intent.slots["by"]
         arg = self._arg(slot)
+        by = [each for each in by if each.value not in self.intent.more.get("rows", ())]
         if not arg:
-            self.lost += [each.said for each in by if each.said and each.value not in self.intent.more.get("rows", ())]
+            self.lost += [each.said for each in by if each.said]
             return
         if not by:
             values = self.slots.items()
@@ -301,4 +302,8 @@ def look_up_names(names: Sequence[Value], request: Request) -> tuple[list[Call],
 def _values(result: Call, said: str) -> list[str]:
     """The names that a look-up found; the one that is exactly as was said, where there is one."""
     values = list(dict.fromkeys(str(row["value"]) for row in result.rows if row.get("value") is not None))
+    # "US" is not in "Customer": a name has the words whole, or begins with them where they are three letters or more.
+    end = r"(?![^\W_])" if len(said) < 3 else ""
+    words = re.compile(rf"(?<![^\W_]){re.escape(said.lower())}{end}")
+    values = [value for value in values if said.lower() not in value.lower() or words.search(value.lower())]
     return [value for value in values if value.lower() == said.lower()] or values

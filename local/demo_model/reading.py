@@ -103,8 +103,10 @@ def _merge(known: Reading, new: Reading) -> Reading:
             slots = {each: had for each, had in slots.items() if each not in intent.slots[name].more.get("clears", ())}
         slots[name] = values
     kept = {name: values for name, values in slots.items() if values[0].value != "*"}
-    names = new.names or (() if "again" in intent.more else known.names)
-    return replace(new, intent=intent, slots=kept, periods=new.periods or known.periods, names=names)
+    # A name beside another dimension narrows further; one of the same kind takes the place of the one before.
+    hints = {name.hint for name in new.names}
+    before = () if "again" in intent.more else tuple(name for name in known.names if name.hint not in hints)
+    return replace(new, intent=intent, slots=kept, periods=new.periods or known.periods, names=before + new.names)
 
 
 def clauses(text: str) -> list[str]:
@@ -149,7 +151,7 @@ class _Reader:
         if by := {value: Value(value, text[start:end]) for start, end, value, _ in grouping}:
             slots["by"] = tuple(by.values())
         for slot in chosen.slots.values():
-            if named := [name for name in names if name.hint and name.hint == slot.more.get("named")]:
+            if named := [name for name in names if (name.hint or "any") in slot.more.get("named", ())]:
                 slots[slot.name] = tuple(Value(name.said, name.said) for name in named)
                 names = [name for name in names if name not in named]
         return Reading(text, own, slots, periods, tuple(names), comparing, "", own is not None)

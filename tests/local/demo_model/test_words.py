@@ -120,6 +120,7 @@ def test_no_content_word_is_dropped(line: str) -> None:
         ("k8s spend last month", "service", ["Google Kubernetes Engine"]),
         ("What did team Mobile cost in Q3?", "team", ["Mobile"]),
         ("How much did the Data & Analytics team spend?", "team", ["Data & Analytics"]),
+        ("What did the US regions cost?", "region", ["us-east-1", "us-west-2"]),
         ("What did S3 and EC2 cost?", "service", ["Amazon Simple Storage Service", "Amazon Elastic Compute Cloud"]),
         ("How much did Engineering spend?", "department", ["Engineering"]),
     ],
@@ -150,7 +151,16 @@ def test_a_word_that_the_table_knows_becomes_a_filter(question: str, filters: An
     assert answered(question, answer=cost_rows)[0][0].arguments["filters"] == filters
 
 
-@pytest.mark.parametrize("question", ["untagged spend", "What did we spend on Kubecost?", "EC2 costs of Frobnix"])
+def test_a_name_beside_another_dimension_narrows_what_was_asked_before() -> None:
+    earlier = ["What did we spend per service last month?", "and only EC2?"]
+    filters = answered("only the Platform team", *earlier, answer=cost_rows)[0][-1].arguments["filters"]
+    assert [each["dimension"] for each in filters] == ["service", "team"]
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["untagged spend", "What did we spend on Kubecost?", "EC2 costs of Frobnix"],
+)
 def test_no_figure_is_given_for_a_name_that_is_not_found(question: str) -> None:
     _, text = answered(question, answer=cost_rows)
     assert not re.search(r"USD \d", text)
@@ -162,6 +172,8 @@ def test_no_figure_is_given_for_a_name_that_is_not_found(question: str) -> None:
     [
         ("AWS spend by service and region", "query_costs", {"group_by": ["service", "region"], "provider": "AWS"}),
         ("Are we over budget?", "budget_variance", {}),
+        ("How much of the Engineering budget is left?", "budget_variance", {"hierarchy_entity_id": "Engineering"}),
+        ("Which day was unusual?", "find_anomalies", {"dimension": "service"}),
         ("Budget of the Platform team", "budget_variance", {"hierarchy_entity_id": "Platform"}),
         ("How are our budgets shared out?", "budget_allocation_tree", {}),
         ("Budget overview", "budget_summary", {}),
