@@ -187,6 +187,8 @@ def test_no_figure_is_given_for_a_name_that_is_not_found(question: str) -> None:
         ("Which regions are there?", "list_values", {"dimension": "region"}),
         ("How fresh is the data?", "data_status", {}),
         ("When do our subscriptions renew?", "subscriptions", {}),
+        ("Spend by the environment tag in October", "query_costs",
+         {"group_by": "tag:environment", "start_date": "2026-10-01", "end_date": "2026-10-31"}),
         ("the 3 cheapest regions", "query_costs", {"group_by": "region", "limit": 3, "order_by": "BilledCost asc"}),
         ("Service costs by region", "query_costs", {"group_by": ["service", "region"]}),
         ("spend on the weekend of November 7", "query_costs",
