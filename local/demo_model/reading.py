@@ -190,8 +190,7 @@ class _Reader:
 
     def _dimensions(self, by: Slot) -> list[Place]:
         """The dimensions with their places, and whether "by", "per", "which" and the like mark them as the grouping."""
-        plain = self.words.plain
-        words = self.words.free
+        plain, words = self.words.plain, self.words.free
         found = [(*match.span(), value) for value, each in by.values.items() for match in each.finditer(words)]
         tags = [match for each in by.patterns for match in each.finditer(self.words.text)]
         found += [(*match.span(), f"tag:{next(filter(None, match.groups()))}") for match in tags]
