@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from local.demo_model.matching import find_rows
 from local.demo_model.planning import Plan
 from local.demo_model.reading import Reading
 from local.demo_model.request import Call, Request
@@ -15,22 +14,23 @@ from local.demo_model.table import Intent, load_table
 
 Row = Mapping[str, Any]
 _MAX_ROWS = 40
-_NOT_A_NAME = ("(not set)", "no model", "no region", "unallocated", "unassigned", "(other)", "none")
-_MAIN = ("billed_cost", "projected_total", "total", "current_cost", "total_tokens")
-_MONEY = re.compile(r"cost|total$|change$|budget_amount|lower|upper|avg_daily|per_million")
+_NOT_A_NAME = ("(not set)", "no ", "unallocated", "unassigned", "untagged", "(other)", "none", "not stated")
+_MAIN = ("billed_cost", "period_total", "projected_total", "total", "current_cost", "total_tokens", "effective_cost")
+_MONEY = re.compile(
+    r"cost|total$|change$|amount|lower|upper|avg_daily|average|per_million|saving|^actual|expected|excess|effect$|today"
+    r"|projected|remaining|impact|share$"
+)
 
 
 def write_answer(request: Request, readings: Sequence[Reading] = (), plans: Sequence[Plan] = ()) -> str:
-    """Write markdown from all results of the turn, in the order of the calls."""
-    sections = []
-    for result in request.returned:
+    """Write markdown from all results of the turn, in the order of the calls; look-ups are told by what they gave."""
+    sections, tools = [], {each.intent.tool for each in plans}
+    look_up = load_table()[1].more["look_up"]["tool"]
+    for result in [each for each in request.returned if each.name != look_up or each.name in tools or not plans]:
+        planned = [each for each in zip(plans, readings, strict=True) if each[0].intent.tool == result.name]
         unplanned = (Plan(None, request, date.min, Intent(result.name, "", {}, {})), None)
-        made, reading = next(
-            (each for each in zip(plans, readings, strict=True) if each[0].intent.tool == result.name), unplanned
-        )
-        sought = [each for each in request.returned if any(find_rows(each, name) for name in made.names)]
-        if not sought or result in sought or result.name != sought[0].name:
-            sections.append(_Section(result, made, reading).text())
+        made, reading = planned[0] if planned else unplanned
+        sections.append(_Section(result, made, reading).text())
     return "\n\n".join(sections)
 
 
@@ -63,7 +63,8 @@ def cell(key: Any, row: Row) -> str:
     if "percent" in name or "pct" in name:
         return f"{sign}{number.quantize(Decimal('0.1'), ROUND_HALF_UP):,}%"
     if currency and _MONEY.search(name):
-        digits = 2 if not number or abs(number) >= Decimal("0.01") else 1 - number.adjusted()
+        exact = 4 if "unit" in name or "_per_" in name else 1
+        digits = 2 if not number or abs(number) >= (1 if exact > 1 else Decimal("0.01")) else exact - number.adjusted()
         return f"{plain(currency)} {sign}{number.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP):,f}"
     whole = number == number.to_integral_value() and not re.search("year|id$", name, re.IGNORECASE)
     return f"{number:,.0f}" if whole else f"{number.normalize():f}"
@@ -87,12 +88,11 @@ class _Section:
 
     def __init__(self, result: Call, made: Plan, reading: Reading | None) -> None:
         self.result, self.made, self.reading, self.more = result, made, reading, made.intent.more
-        self.payload, self.rows, self.kept = result.payload or {}, result.rows, result.rows
+        self.payload, self.rows, self.group = result.payload or {}, result.rows, result.group
         self.summary = _mapping(self.payload.get("summary"))
-        self.group = result.group or str(self.summary.get("group_by") or "")
-        self.named = [(name, find_rows(result, name)) for name in made.names]
-        self.metric, self.period = "".join(made.kept.get("metric", ())), self._period()
-        self.apart = bool(made.reading.comparing and "sort" in self.more and "current" not in self.summary)
+        metrics = result.arguments.get("metrics")
+        sort = str(metrics[0]) if isinstance(metrics, list) and metrics else ""
+        self.metric, self.period = re.sub(r"(?<!^)(?=[A-Z])", "_", sort).lower(), self._period()
 
     def text(self) -> str:
         called = label(self.result.name)
@@ -102,50 +102,30 @@ class _Section:
             code, message = (str(_mapping(error).get(name, "")) for name in ("code", "message"))
             advice = next((said for key, said in load_table()[1].more["advice"].items() if key in code.lower()), "")
             return f"{called} failed: {plain(message or error).rstrip('.')}. {advice or 'Try again in a moment.'}"
-        first = ": ".join(filter(None, [self._name_lost(), self._keep(), self._headline(called)]))
-        lines = [first[:1].upper() + first[1:], self._extreme(), *self._caveats()]
-        found = [row for row in self.kept if any(row in rows for _, rows in self.named)]
-        return "\n\n".join(filter(None, [" ".join(filter(None, lines)), self._table(found or self.kept), self._end()]))
+        first = ": ".join(filter(None, [self._name_lost(), self._headline(called)]))
+        lines = [first[:1].upper() + first[1:], self._share(), self._extreme(), *self._caveats()]
+        return "\n\n".join(filter(None, [" ".join(filter(None, lines)), self._table(), self._end()]))
 
     def _name_lost(self) -> str:
-        """Name first the words that no argument carried."""
+        """Name first the words that no argument carried, and what names were read as."""
         words = join_words([f'"{plain(word)}"' for word in self.made.lost])
         said = [f"{words} is left out, no argument of {self.result.name} carries it"] if words else []
-        return "; ".join([*said, *self.made.notes, *["side by side, without the difference"] * self.apart])
-
-    def _keep(self) -> str:
-        """Keep to the rows that a question is about, where the tool cannot, and say which."""
-        said = []
-        for column, values in self.made.kept.items():
-            first, _, last = values[0].strip("!").partition("..")
-            for row in self.rows if column != "metric" else ():
-                value, wanted = str(row.get(column)).lower(), [each.strip("!").lower() for each in values]
-                if (first <= value[:10] <= last if last else value in wanted) == values[0].startswith("!"):
-                    self.kept = [each for each in self.kept if each is not row]
-            words = join_words(values).replace("!", "not ").replace("..", " to ")
-            said += [f"{label(column).lower()} {words}"] if column != "metric" else []
-        return f"{len(self.kept)} of the {len(self.rows)} rows have {' and '.join(said)}" if said else ""
+        for each in self.made.found:
+            meant = f"{each.dimension.replace('_', ' ')} {join_words([plain(value) for value in each.values[:8]])}"
+            said += [f'"{plain(each.said)}" is read as {"not " * (each.op == "not_in")}the {meant}']
+        return "; ".join(said)
 
     def _period(self) -> str:
         spans = [_span(self.summary.get(name)) for name in ("period", "current", "previous")]
-        days = self.summary.get("horizon_days")
         if spans[1]:
             return f"for {spans[1]} against {spans[2]}"
-        return f"over the next {days} days" if days else f"for {spans[0]}" if spans[0] else ""
+        days = self.summary.get("horizon_days")
+        return f"over the next {days} days" if days else f"for {spans[0]}" * bool(spans[0])
 
     def _headline(self, called: str) -> str:
         template, filters = self.more.get("headline"), self._filters()
-        if any(rows for _, rows in self.named):
-            return (
-                f"{self.period or 'here'}, {'; '.join(self._describe(name.said, rows) for name, rows in self.named)}."
-            )
         if template and (self.rows or not self.summary.get("available")):
             return re.sub(r"\{([\w.]+)\}", lambda match: self._value(match[1]), template).strip(" :.") + "."
-        if not self.kept and self.rows:
-            currencies = join_words(sorted({str(row["currency"]) for row in self.rows if row.get("currency")}))
-            return (
-                f"there is nothing to show{f'; amounts are in {currencies}, and none is converted' * bool(currencies)}."
-            )
         if amounts := self._amounts(self.summary.get("totals") or self.summary.get("forecasts")):
             return f"{self.period or called}, {amounts}."
         if self.rows:
@@ -162,23 +142,20 @@ class _Section:
             return self._amounts(value) or join_words([plain(each) for each in value])
         return self.period if path == "period" else cell(path, {path: value})
 
-    def _describe(self, said: str, rows: Sequence[Row]) -> str:
-        parts = []
-        for row in rows[:6]:
-            key = next((key for key in (self.metric, self.more.get("sort", ""), *_MAIN) if key in row), "")
-            others = [other for other in ("effective_cost", "pct_of_total") if other in row and other != key]
-            rest = ", ".join(f"{label(other).lower()} {cell(other, row)}" for other in others)
-            parts.append(f"**{plain(row.get(self.group))}** {cell(key, row)}{f' ({rest})' * bool(rest)}")
-        same = len(rows) == 1 and str(rows[0].get(self.group)).lower() == said.lower()
-        lead = f'"{plain(said)}" is the {self.group} ' if len(rows) == 1 else f'"{plain(said)}" matches '
-        return lead * (not same) + join_words(parts) if rows else f'there is no {self.group} "{plain(said)}"'
+    def _share(self) -> str:
+        """Name the share of each value that was asked about."""
+        wanted = {each.lower() for each in self.made.picked}
+        rows = [row for row in self.rows if str(row.get(self.group)).lower() in wanted]
+        said = [f"**{plain(row[self.group])}** is {cell('pct_of_total', row)} ({cell('total', row)})" for row in rows]
+        absent = wanted - {str(row[self.group]).lower() for row in rows}
+        return f"{'; '.join([*said, *[f'{plain(each)} is not among them' for each in sorted(absent)]])}." * bool(wanted)
 
     def _amounts(self, totals: Any) -> str:
         """The totals, currency by currency: the main amount, and the others in brackets."""
         said = []
         for item in _items(totals):
             keys = [key for key in item if key not in ("currency", "confidence_reason") and item[key] is not None]
-            main = next((key for key in (self.metric, *_MAIN) if key in keys), keys[0] if keys else "")
+            main = next((key for key in (self.metric, self.more.get("main"), *_MAIN, *keys) if key in keys), "")
             rest = ", ".join(f"{label(key).lower()} {cell(key, item)}" for key in keys if key != main)
             verb = "is" if "projected" in main else "was"
             said.append(f"the {label(main).lower()} {verb} **{cell(main, item)}**{f' ({rest})' * bool(rest)}")
@@ -186,49 +163,47 @@ class _Section:
 
     def _extreme(self) -> str:
         """Name the highest or lowest row of each currency, where it is asked for and the list is not cut."""
-        first = self.kept[0] if self.kept else {}
-        key = next(
-            (key for key in (self.metric, self.more.get("sort", ""), "total", "absolute_change") if key in first), ""
-        )
+        first = self.rows[0] if self.rows else {}
+        names = (self.metric, self.more.get("sort", ""), "absolute_change", *_MAIN)
+        key = next((key for key in names if key in first), "")
         lowest, most = (bool(self.reading and self.reading.says(name)) for name in ("least", "most"))
-        cut = self.payload.get("truncated") and (lowest or self.metric)
+        texts = [each for each in first if isinstance(first[each], str) and each not in ("currency", "status")]
+        by = self.result.arguments.get("group_by") or [self.group]
+        groups = [each for each in (by if isinstance(by, list) else [by]) if each in first] or texts[:1]
         best: dict[str, tuple[Decimal, str]] = {}
-        for row in self.kept if key and (lowest or most) and not (cut or self.named or self.apart) else ():
-            name, amount = plain(row.get(self.group, row.get("service"))), _number(row.get(key))
-            if name.lower() not in _NOT_A_NAME and amount.is_finite():
-                size, currency = (
-                    -amount if lowest else abs(amount) if "change" in key else amount,
-                    str(row.get("currency")),
-                )
+        cut = bool(self.payload.get("truncated")) and lowest and "order_by" not in self.result.arguments
+        for row in self.rows if key and groups and (lowest or most) and not cut and not self.made.picked else ():
+            amount, currency = _number(row.get(key)), str(row.get("currency"))
+            name = " / ".join(plain(row.get(each)) for each in groups)
+            if not name.lower().startswith(_NOT_A_NAME) and amount.is_finite():
+                size = -amount if lowest else amount
                 best[currency] = max(best.get(currency, (size, "")), (size, f"**{name}** with {cell(key, row)}"))
         said = join_words([said for _, said in best.values()])
-        return f"The {'lowest' if lowest else 'highest'} is {said}." if said and len(self.kept) > 1 else ""
+        return f"The {'lowest' if lowest else 'highest'} is {said}." if said and len(self.rows) > 1 else ""
 
     def _caveats(self) -> list[str]:
+        notes = self.summary.get("notes")
         said = [plain(self.summary[key]) for key in ("basis", "note") if self.summary.get(key)]
+        said += [plain(each) for each in notes] if isinstance(notes, list) else []
+        unknown = [str(row.get(self.group)) for row in self.rows if self.group in row]
+        if unknown and all(each.lower().startswith(("no ", "not stated", "none")) for each in unknown):
+            said.append(f"The data does not say the {self.group.replace('_', ' ')}: everything is {plain(unknown[0])}.")
+        if self.reading and "currency" in self.reading.slots:
+            said.append("Amounts are shown in the currency that they are billed in; none is converted.")
         if available := _mapping(self.summary.get("available")):
-            said.append(
-                f"Data is available from {plain(available.get('start_date'))} to {plain(available.get('end_date'))}."
-            )
+            said.append(f"Data is available from {' to '.join(plain(day) for day in available.values())}.")
         elif not self.rows and "available" in self.summary:
             said.append("No data has been loaded at all.")
         known = {key[6:]: names for key, names in self.summary.items() if str(key).startswith("known_") and names}
         said += [f"The {label(key).lower()} are {join_words([plain(each) for each in known[key]])}." for key in known]
         said += ["The list is cut: there is more than is shown."] * bool(self.payload.get("truncated"))
-        for item in _items(self.summary.get("forecasts")):
-            said += (
-                [f"{plain(item.get('currency'))}: {plain(item['confidence_reason'])}"]
-                if item.get("confidence_reason")
-                else []
-            )
-        return [*said, *([str(self.more["note"])] if "note" in self.more else [])]
+        forecasts = [each for each in _items(self.summary.get("forecasts")) if each.get("confidence_reason")]
+        return [*said, *(f"{plain(each.get('currency'))}: {plain(each['confidence_reason'])}" for each in forecasts)]
 
-    def _table(self, rows: Sequence[Row]) -> str:
+    def _table(self) -> str:
+        rows = self.rows
         if not rows or not rows[0]:
             return ""
-        if self.metric in rows[0] and self.reading and self.group not in ("day", "week", "month"):
-            limit = next((value.value for value in self.reading.slots.get("limit", ())), None)
-            rows = sorted(rows, key=lambda row: _number(row.get(self.metric)), reverse=True)[:limit]
         money = any(_MONEY.search(str(key)) for key in rows[0])
         keys = [key for key in rows[0] if key != "currency" or not money]
         ruler = ["---:" if any(_number(row.get(key)).is_finite() for row in rows) else "---" for key in keys]
@@ -237,9 +212,10 @@ class _Section:
         return "\n".join(f"| {' | '.join(line)} |" for line in lines) + more
 
     def _filters(self) -> str:
-        sent = {key: self.result.arguments.get(key) for key in ("provider", "model")}
-        given = _mapping(self.summary.get("filters")) or sent
-        return ", ".join(f"{label(key).lower()} {plain(value)}" for key, value in given.items() if value)
+        told = self.summary.get("filters") or {key: self.result.arguments.get(key) for key in ("provider", "model")}
+        if isinstance(told, list):
+            return ", ".join(" ".join(plain(part) for part in each.values()) for each in _items(told))
+        return ", ".join(f"{label(key).lower()} {plain(value)}" for key, value in _mapping(told).items() if value)
 
     def _end(self) -> str:
         period, basis = self.period or "all days", self.summary.get("cost_basis")

@@ -61,10 +61,6 @@ class Period:
         start, end, whole = shift(self.start, -12), shift(self.end, -12), (self.end + DAY).day == 1
         return replace(self, start=start, end=shift(end.replace(day=1), 1) - DAY if whole else end, kind="named")
 
-    def from_a_month(self) -> "Period":
-        part = self.unit in MONTHS and self.start.day > 1
-        return replace(self, start=shift(self.start.replace(day=1), 1)) if part else self
-
     def __str__(self) -> str:
         return self.start.isoformat() if self.days == 1 else f"{self.start} to {self.end}"
 
@@ -87,15 +83,6 @@ class Calendar:
     near: Period | None = None
     ahead: bool = False
 
-    def rolling(self, unit: str, count: int) -> Period | None:
-        """The last so many units up to today."""
-        back = (
-            self.today - DAY * (count * _DAYS[unit] - 1)
-            if unit in _DAYS
-            else shift(self.today + DAY, -count * MONTHS[unit])
-        )
-        return Period(back, self.today, unit, "rolling") if count else None
-
     def ago(self, said: re.Match[str], unit: str, count: int, kind: str = "named") -> Period:
         """The whole unit so many units before this one."""
         first = self.fiscal if said.groupdict().get("f") else 1
@@ -103,8 +90,11 @@ class Calendar:
         back = self.today - DAY * count * _DAYS[unit] if unit in _DAYS else shift(month, -count * MONTHS[unit])
         return unit_of(back, unit, kind, first)
 
-    def whole(self, said: re.Match[str], unit: str, count: int) -> Period:
-        return Period(self.ago(said, unit, count).start, self.ago(said, unit, 0).start - DAY, unit)
+    def whole(self, said: re.Match[str], unit: str, count: int) -> Period | None:
+        """The last so many whole units, as the cost tools read them; days end today."""
+        if unit == "day" and not (said["w"] or said["w2"]):
+            return Period(self.today - DAY * (count - 1), self.today, unit, "rolling") if count else None
+        return Period(self.ago(said, unit, count).start, self.ago(said, unit, 0).start - DAY, unit) if count else None
 
     def next(self, days: int) -> Period:
         return Period(self.today + DAY, self.today + DAY * max(days, 1), "day", "ahead")
@@ -123,7 +113,7 @@ _N = rf"(?P<n>{NUMBER})"
 _WHOLE = r"(?:full |complete |calendar |whole )"
 _RELATIVE: tuple[tuple[str, Callable[[re.Match[str], Calendar], Period | None]], ...] = (
     (rf"(?:the )?(?:next|coming|following|upcoming)(?: {_N})? {_U}s?",
-     lambda m, c: c.next(_AHEAD[m["u"]] * number(m["n"] or "one"))),
+     lambda m, c: c.next(_AHEAD[m["u"]] * number(m["n"])) if m["n"] else c.ago(m, m["u"], -1, "ahead")),
     (rf"(?:for )?{_N}[ -]{_U}s? (?:ahead|from now|out|forward)", lambda m, c: c.next(_AHEAD[m["u"]] * number(m["n"]))),
     (rf"(?:(?:by|until|till) )?(?:the )?(?:rest of|remainder of|end of|remaining) (?:the |this )?(?:current )?{_U}",
      lambda m, c: c.rest(m, m["u"])),
@@ -134,12 +124,11 @@ _RELATIVE: tuple[tuple[str, Callable[[re.Match[str], Calendar], Period | None]],
      r"a year (?:ago|earlier|before)|(?:the )?year before(?: that)?",
      lambda _, c: Period(c.today, c.today, "year", "year_before")),
     (rf"{_PAST} (?P<w>{_WHOLE})?{_N} (?P<w2>{_WHOLE})?{_U}s?",
-     lambda m, c: c.whole(m, m["u"], number(m["n"])) if m["w"] or m["w2"] else c.rolling(m["u"], number(m["n"]))),
+     lambda m, c: c.whole(m, m["u"], number(m["n"]))),
     (rf"{_N} {_U}s? (?:ago|earlier|back)", lambda m, c: c.ago(m, m["u"], number(m["n"]))),
     (r"(?:the )?day before yesterday", lambda m, c: c.ago(m, "day", 2)),
     (r"(?:the )?(?:week|month|quarter|period|one|day)s? (?:before|prior|preceding)(?: (?:that|it|last))?|"
      r"(?:the )?(?:previous|prior|preceding) (?:one|period)", lambda _, c: Period(c.today, c.today, "day", "before")),
-    (r"(?:the |this )?past (?P<u>week|month|quarter|year)", lambda m, c: c.rolling(m["u"], 1)),
     (rf"{_PAST} {_WHOLE}?{_U}(?:'s)?", lambda m, c: c.ago(m, m["u"], 1, "last")),
     (rf"(?:so far )?(?:this|(?:the )?current|(?:the )?running) (?:calendar )?{_U}(?:'s)?(?: so far| to date)?",
      lambda m, c: c.ago(m, m["u"], 0, "this")),
@@ -181,7 +170,7 @@ _WRITTEN_OUT = (
 )  # fmt: skip
 _LED = re.compile(
     r"\b(?:(?P<since>since|(?:starting|beginning)(?: from| on| in)?)\s+(?:the (?:start|beginning) of )?|"
-    r"(?P<from>from|between)\s+|(?P<week>(?:the )?week (?:of|starting|beginning|from|with) (?:the )?)|"
+    r"(?P<from>from|between)\s+|(?P<week>(?:the )?week(?:end)? (?:of|starting|beginning|from|with) (?:the )?)|"
     r"(?P<by>(?:by )?(?:the )?end of|by|through)\s+|(?P<until>until|till|up to|before|prior to)\s+)$"
 )
 _TO = re.compile(r"\s*(?:-|to|until|till|through|thru|up to)\s*(?:the )?")
@@ -238,6 +227,7 @@ def _points(words: Words, calendar: Calendar, comparing: bool) -> Iterator[tuple
             period = Period(period.start, max(period.start, calendar.today), "day", "rolling")
         elif lead == "week":
             period = unit_of(period.start, "week")
+            period = Period(period.start + DAY * 5, period.end) if led and "weekend" in led[0] else period
         elif lead in ("until", "by") and calendar.ahead:
             period = Period(calendar.today + DAY, period.end, "day", "ahead")
         elif led and lead == "until":

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -16,6 +15,7 @@ from local.demo_model.request import TRANSFER, Call, Message, Request, is_list, 
 from local.demo_model.table import compile_words, find_intent, load_table
 
 _RUN = re.compile(r"\s*/?run\s+(?P<tool>[a-z]\w*_\w+|[a-z]\w*(?=\s+\w+=))(?P<rest>(?:\s+\w+=.*)?)\s*", re.DOTALL)
+_PAIR = re.compile(r"""(\w+)=([\[{].*?[\]}](?=\s+\w+=|\s*$)|"[^"]*"|'[^']*'|\S*)""", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +59,11 @@ def _decide_parts(readings: Sequence[Reading], request: Request, today: date) ->
     plans = [plan(reading, reading.intent or intent, request, today) for reading in readings]
     unable = [_refuse(each, request) for each in plans]
     if pending := [call for each in plans for call in each.calls if each.looks and call not in request.returned]:
-        return Decision(tuple(pending[:MAX_CALLS]))
+        return Decision(tuple(pending[: 2 * MAX_CALLS]))
     asked = "\n\n".join(dict.fromkeys(filter(None, unable)))
     look_up = load_table()[1].more["look_up"]["tool"]
     if any(result.name != look_up or intent.tool == look_up for result in request.returned):
-        sought = asked and any(each.lost for each in plans)
-        answer = "" if sought else write_answer(request, readings, plans)
+        answer = write_answer(request, readings, plans)
         return Decision(text="\n\n".join(filter(None, (answer, asked))))
     calls = [call for each, cannot in zip(plans, unable, strict=True) for call in each.calls if not cannot]
     return Decision(tuple(calls[:MAX_CALLS]), "" if calls else asked)
@@ -96,12 +95,12 @@ def _parts(text: str, calendar: Calendar, known: Reading | None) -> list[Reading
 def _refuse(each: Plan, request: Request) -> str:
     """Ask back, or say what cannot be done together with what can; empty where the plan can be followed."""
     if each.lost and "partial" not in each.intent.more:
-        words, sought = [f'"{word}"' for word in each.lost], each.names and request.returned
-        names = " together with ".join(words) if sought else join_words(words)
+        names = join_words([f'"{word}"' for word in each.lost])
+        if request.returned:
+            return f"I found nothing called {names}, so I give no figure. Ask for what there is, or without it."
         takes = join_words(list(request.schemas(each.intent.tool))) or "no arguments"
-        what = "I found nothing called" if sought else "I cannot narrow this to"
-        said = f"{what} {names}, so I do nothing yet: {each.intent.tool} takes {takes}. {each.ask}".strip()
-        return f"{said} Ask without it, or for example {each.intent.more.get('examples', 'for help')}."
+        said = f"I cannot narrow this to {names}, so I do nothing yet: {each.intent.tool} takes {takes}. {each.ask}"
+        return f"{said.strip()} Ask without it, or for example {each.intent.more.get('examples', 'for help')}."
     unfit = f"I cannot answer that with the tools that I have here. {_abilities(request)}"
     return each.ask or (unfit if each.unfit else "")
 
@@ -113,14 +112,13 @@ def _run(tool: str, rest: str, request: Request) -> Decision:
     if tool not in request.tools:
         intent = find_intent(tool)
         later = sorted(name for name in request.agents if name > request.agent or request.agent == "Orchestrator")
-        following = [intent.agent] if intent and intent.agent in request.agents else later
-        if following:
+        if following := [intent.agent] if intent and intent.agent in request.agents else later:
             return Decision((Call(TRANSFER, {"agent_name": following[0]}),))
         return Decision(text=f'No tool named "{tool}" is offered to me. {_abilities(request)}')
     schema = request.schemas(tool)
     try:
-        pairs = [part.partition("=") for part in shlex.split(rest)]
-        return Decision((Call(tool, {name: _typed(schema[name], value) for name, _, value in pairs}),))
+        pairs = {name: _typed(schema[name], value.strip("\"'")) for name, value in _PAIR.findall(rest)}
+        return Decision((Call(tool, pairs),))
     except (KeyError, ValueError) as error:
         takes = join_words(list(schema)) or "no arguments"
         return Decision(text=f"I cannot read {error} among the arguments of {tool}. It takes {takes}.")
@@ -130,7 +128,7 @@ def _typed(schema: Mapping[str, Any], text: str) -> Any:
     kinds = {part.get("type") for part in variants(schema)}
     if text[:1] in ("[", "{") or (kinds & {"integer", "number", "boolean"} and "string" not in kinds):
         return json.loads(text)
-    return text.split(",") if is_list(schema) else text
+    return text.split(",") if is_list(schema) and ("," in text or "type" in schema) else text
 
 
 def _greets(text: str) -> bool:

@@ -3,19 +3,27 @@
 import itertools
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from local.demo_model.dates import DAY, Period, unit_of
-from local.demo_model.matching import find_rows, look_up_names
+from local.demo_model.dates import DAY, Period
 from local.demo_model.reading import Reading, Value
 from local.demo_model.request import Call, Request, bound, choices, is_list
 from local.demo_model.table import Intent, Slot, find_intent, load_table
 
 MAX_CALLS = 4
-_DAYS_IN = {"day": 1, "week": 7, "month": 28}
-_ALL = 10_000
+_MOST_LOOK_UPS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A name as it was said, with the values of a dimension that it stands for."""
+
+    said: str
+    dimension: str
+    values: list[str]
+    op: str = "in"
 
 
 def plan(reading: Reading, intent: Intent, request: Request, today: date) -> "Plan":
@@ -29,46 +37,21 @@ def plan(reading: Reading, intent: Intent, request: Request, today: date) -> "Pl
             plans.append(Plan(reading, request, today, following))
             if not (plans[-1].lost or plans[-1].unfit):
                 return plans[-1]
-        reading = _sides(reading, following.more["sides"], today) if "sides" in following.more else reading
         following = find_intent(following.more.get("otherwise"))
     return min(plans, key=lambda each: (each.unfit, len(each.lost)), default=Plan(reading, request, today, intent))
 
 
-def _sides(reading: Reading, sides: str, today: date) -> Reading:
-    """Make two periods of a comparison, for a tool that takes one."""
-    slots = {name: values for name, values in reading.slots.items() if name != "period_type"}
-    kind = reading.slots["period_type"][0].value if "period_type" in reading.slots else ""
-    periods = sorted((each for each in reading.periods if each.kind != "ahead"), key=lambda period: period.start)
-    by = slots.get("by")
-    if not periods and kind in ("QoQ", "YoY", "MoM"):
-        last = unit_of(today, "quarter" if kind == "QoQ" else "month").previous()
-        periods = [last.year_before() if kind == "YoY" else last.previous(), last]
-    elif not periods and (slots.keys() - {"by"} or reading.names or not by):
-        periods = [Period(today - DAY * 29, today, "day", "rolling")]
-    if len(periods) == 1 and not (by and sides == "service"):
-        periods.insert(0, periods[0].previous())
-    joined = join_periods(periods)
-    timed = sides == "time" and joined and joined.unit in _DAYS_IN and (not by or by[0].value in _DAYS_IN)
-    if joined and timed and not reading.names:
-        return replace(reading, periods=(joined,), slots={**slots, "by": (Value(joined.unit),)})
-    if len(periods) == 2 and periods[1].kind == "this" and periods[0].unit == periods[1].unit != "day":
-        periods[0] = replace(periods[0], end=min(periods[0].end, periods[0].start + DAY * (periods[1].days - 1)))
-    if not by and sides == "service":
-        slots["by"] = (Value("service"),)
-    return replace(reading, periods=tuple(periods), slots=slots, comparing=len(periods) > 1)
-
-
-def join_periods(periods: Sequence[Period]) -> Period | None:
-    """One period for several that follow one another without a gap."""
+def join_periods(periods: Sequence[Period]) -> list[Period]:
+    """Make one period of several that follow one another without a gap."""
     ordered = sorted(periods, key=lambda period: period.start)
     apart = any(after.start - before.end != DAY for before, after in itertools.pairwise(ordered))
-    return None if len(ordered) < 2 or apart else Period(ordered[0].start, ordered[-1].end, ordered[0].unit)
+    return list(periods) if len(ordered) < 2 or apart else [Period(ordered[0].start, ordered[-1].end, ordered[0].unit)]
 
 
 class Plan:
     """The calls of one tool for a reading, or what to ask.
 
-    `lost` is what no argument carries, `names` what rows are sought by, `kept` the columns that rows are kept by.
+    `lost` is what no argument carries, `found` what names were read as, `picked` the values that a share is asked of.
     """
 
     def __init__(self, reading: Reading | None, request: Request, today: date, intent: Intent) -> None:
@@ -76,182 +59,194 @@ class Plan:
         self.ask, self.looks, self.unfit = "", False, intent.tool != "" and intent.tool not in request.tools
         self.calls: list[Call] = []
         self.lost: list[str] = []
-        self.names: list[Value] = []
-        self.notes: list[str] = []
-        self.kept: dict[str, list[str]] = {}
+        self.found: list[Found] = []
+        self.picked: list[str] = []
         self.options: dict[str, list[Any]] = {}
-        self.arguments: dict[str, Any] = dict(intent.more.get("fixed", {}))
+        self.arguments: dict[str, Any] = {}
+        self.filters: list[dict[str, Any]] = []
         self.reading = reading or Reading("")
-        self.sought = list(self.reading.names)
         if reading is None or self.unfit:
             return
         self.slots = dict(reading.slots)
         self.past = [period for period in reading.periods if period.kind != "ahead"]
         if reading.not_a_date:
-            self.ask = (
-                f'I cannot read "{reading.not_a_date}" as days of the calendar. Please name the first and last day.'
-            )
+            self.ask = f'"{reading.not_a_date}" is no day of the calendar. Please name the first and last day.'
         elif "says" in intent.more:
             self.ask = intent.more["says"]
         else:
-            self._group()
-            for name, values in self.slots.items():
-                self._carry(self.intent.slots.get(name), name, [each for each in values if each.value != "*"])
-            spans = self._spans()
-            self._look()
-            if not (self.looks and self.calls):
-                self._call(spans)
+            self._plan()
+
+    def _plan(self) -> None:
+        by = self._groups()
+        for name, values in self.slots.items():
+            if name != "by":
+                self._carry(self.intent.slots.get(name), [each for each in values if each.value != "*"])
+        self._look()
+        if self.looks:
+            return
+        self._group_by(by or list(self.slots.get("by", ())))
+        spans = self._spans()
+        if self.filters:
+            self.arguments[self._narrowing] = self.filters
+        self._call(spans)
+
+    @property
+    def _narrowing(self) -> str:
+        name = str(self.intent.more.get("narrows", "filters"))
+        return name if name in self.schema else ""
 
     def _arg(self, slot: Slot | None) -> str:
         return next((arg for arg in slot.args if arg in self.schema), "") if slot else ""
 
-    def _most(self, arg: str = "limit") -> None:
-        if arg in self.schema:
-            self.options[arg] = [bound(self.schema[arg], _ALL)]
+    def _groups(self) -> list[Value]:
+        """The groups that were said; where a share is asked of named values, what they are values of."""
+        by, asked = list(self.slots.get("by", ())), self.slots.keys() & set(self.intent.more.get("parts", ()))
+        for name in () if by or self.reading.names else sorted(asked):
+            if len(self.slots[name]) > 1 or self.reading.says("whole"):
+                self.picked = [str(each.value) for each in self.slots.pop(name)]
+                return [Value(name)]
+        return by
 
-    def _group(self) -> None:
-        """Group by what was said; a share and several names are rows of one table; else as the table supposes."""
+    def _group_by(self, by: list[Value]) -> None:
+        """Group as was said, else as the table supposes; a name of several values by what it names."""
         slot = self.intent.slots["by"]
-        group, by = self._arg(slot), self.slots.get("by")
-        share = not by and "whole" in self.intent.more and self.reading.says("whole")
-        for name in ("provider", "cost_type", "service_category"):
-            several = len(self.slots.get(name, ())) > 1 and not is_list(self.schema.get(name, {}))
-            rows = (several and (not by or by[0].value == name)) or (share and name in self.slots)
-            if rows and group and name in choices(self.schema[group]):
-                by = self.slots["by"] = (Value(name),)
-                self.names += [replace(each, said=str(each.value), hint=name) for each in self.slots.pop(name)]
-        if group and not by:
-            found = ["", *(f"{name}={each.value}" for name, values in self.slots.items() for each in values)]
-            found += [f"several={name}" for name, values in self.slots.items() if len(values) > 1]
+        arg = self._arg(slot)
+        by = [each for each in by if each.value not in self.intent.more.get("rows", ())]
+        if not arg:
+            self.lost += [each.said for each in by if each.said]
+            return
+        if not by:
+            values = self.slots.items()
+            known = ["", *(f"{name}={each.value}" for name, said in values for each in said if not each.hint)]
+            known += [f"several={name}" for name, said in values if len(said) > 1]
             rules = (slot.more.get("default") or {}).items()
-            by = tuple(Value(each) for rule, each in rules if any(re.search(rule, one) for one in found))[:1]
+            supposed = [each for rule, each in rules if each and any(re.search(rule, one) for one in known)][:1]
+            named = [each.dimension for each in self.found for _ in each.values]
+            several = [each for each in named if named.count(each) > 1]
+            by = [Value(each) for each in (several if supposed and several else supposed)[:1]]
         days = sum(period.days for period in self.reading.periods) or 30
         unit = "day" if days <= 31 else "week" if days <= 100 else "month"
-        if by:
-            self.slots["by"] = tuple(replace(each, value=unit) if each.value == "time" else each for each in by)
+        by = [replace(each, value=unit) if each.value == "time" else each for each in by]
+        allowed, most = choices(self.schema[arg]), 3 if is_list(self.schema[arg]) else 1
+        fit = [str(each.value) for each in by if not allowed or each.value in allowed][:most]
+        self.lost += [each.said for each in by if each.said and each.value not in fit]
+        required = arg in self.request.tools[self.intent.tool].get("required", ())
+        self.unfit = self.unfit or (required and not fit and bool(by))
+        if fit:
+            single = len(fit) == 1 and "type" not in self.schema[arg]
+            self.arguments[arg] = fit if most > 1 and not single else fit[0]
 
-    def _carry(self, slot: Slot | None, name: str, values: Sequence[Value]) -> None:
-        """Put the values into an argument, the filters, or what rows are kept by; else they are lost."""
-        arg, rows = self._arg(slot), self.intent.more.get("rows") or {}
-        if arg:
-            allowed = {str(each).lower(): each for each in choices(self.schema[arg])}
-            fitted = [allowed.get(str(each.value).lower()) if allowed else each.value for each in values]
-            fitted = [bound(self.schema[arg], each) if isinstance(each, int) else each for each in fitted]
-            strange = [each.said for each, fit in zip(values, fitted, strict=True) if fit is None]
-            # A grouping that was only supposed counts where the tool must have one.
-            self.unfit = self.unfit or (
-                "" in strange and arg in self.request.tools[self.intent.tool].get("required", ())
-            )
-            self.lost += filter(None, strange)
-            if kept := [each for each in fitted if each is not None]:
-                self.options[arg] = [kept] if is_list(self.schema[arg]) else kept
-                self.notes += (
-                    ["each dimension by itself, not combined"] if name == "by" and len(self.options[arg]) > 1 else []
-                )
-        elif "filters" in self.schema and name in load_table()[1].more["filtered"]:
-            named = {"dimension": name, "op": "in", "values": [each.value for each in values]}
-            self.arguments["filters"] = [*self.arguments.get("filters", ()), named]
-        elif name in rows:
-            self.kept[rows[name]] = [str(each.value) for each in values]
-        elif slot and slot.patterns and name in choices(self.schema.get(self._arg(self.intent.slots["by"]), {})):
-            self.sought += [Value(None, str(each.value), name) for each in values]
-        else:
+    def _carry(self, slot: Slot | None, values: Sequence[Value]) -> None:
+        """Put the values of a slot into an argument or the filters; else they are lost."""
+        arg, dimension = self._arg(slot), str(slot.more.get("filter", "")) if slot else ""
+        negated = any(each.hint == "not" for each in values)
+        several = bool(arg) and len(values) > 1 and not is_list(self.schema[arg])
+        if dimension and self._narrowing and (not arg or negated or several):
+            for op, taken in (
+                ("in", [e for e in values if e.hint != "not"]),
+                ("not_in", [e for e in values if e.hint]),
+            ):
+                if taken:
+                    self._filter(dimension, op, [str(each.value) for each in taken])
+            return
+        if not arg or negated:
             self.lost += [each.said for each in values if each.said]
+            return
+        allowed = {str(each).lower(): each for each in choices(self.schema[arg])}
+        fitted = [allowed.get(str(each.value).lower()) if allowed else each.value for each in values]
+        fitted = [bound(self.schema[arg], each) if isinstance(each, int) else each for each in fitted]
+        self.lost += [each.said for each, fit in zip(values, fitted, strict=True) if fit is None and each.said]
+        if kept := [each for each in fitted if each is not None]:
+            self.options[arg] = [kept] if is_list(self.schema[arg]) else kept
+
+    def _filter(self, dimension: str, op: str, values: list[str]) -> None:
+        """Add a filter; a dimension "*" has whole conditions as its values, such as "weekday in Saturday, Sunday"."""
+        if dimension != "*":
+            self.filters.append({"dimension": dimension, "op": op, "values": values})
+            return
+        opposite = {"in": "not_in", "not_in": "in", "is_null": "not_null", "not_null": "is_null"}
+        for condition in itertools.chain(*(each.split("; ") for each in values)):
+            named, how, *wanted = condition.split(" ", 2)
+            entry = {"dimension": named, "op": opposite.get(how, how) if op == "not_in" else how}
+            self.filters.append(entry | ({"values": wanted[0].split(", ")} if wanted else {}))
+
+    def _look(self) -> None:
+        """Look up the names that no slot knows, for filters."""
+        names, offered = list(self.reading.names), load_table()[1].more["look_up"]["tool"] in self.request.tools
+        self.lost += [name.said for name in names if name.hint == "?"]
+        names = [name for name in names if name.hint != "?"]
+        if names and not (offered and self._narrowing):
+            self.lost += [name.said for name in names]
+        elif names and not self.lost:
+            self.calls, self.found, self.lost = look_up_names(names, self.request)
+            self.looks = bool(self.calls)
+        if self.found and self.intent.more.get("whole") and self.reading.says("whole") and "by" not in self.slots:
+            self.picked, self.slots["by"] = self.found[-1].values, (Value(self.found[-1].dimension),)
+        # Several names of one dimension are alternatives: S3 and EC2.
+        merged: dict[tuple[str, str], list[str]] = {}
+        for each in [found for found in self.found if found.values is not self.picked]:
+            merged.setdefault((each.dimension, each.op), []).extend(each.values)
+        for (dimension, op), values in merged.items():
+            self._filter(dimension, op, values)
 
     def _spans(self) -> list[dict[str, Any]]:
         """The arguments of each period; the ones that the tool has no place for are lost."""
-        for slot in self.intent.slots.values():
-            if arg := self._arg(slot) if slot.more.keys() & {"period", "implied"} else "":
-                return [self._count_days(slot.more["period"], arg) if "period" in slot.more else self._imply(slot, arg)]
+        schema, past = self.schema, self.past
+        if "until" in schema:
+            return [self._look_ahead()]
         self.lost += [str(period) for period in self.reading.periods if period.kind == "ahead"]
-        start, end = (
-            next((each for each in (f"{name}_date", name) if each in self.schema), "") for name in ("start", "end")
-        )
-        named = [f"{period.kind}_{period.unit}" for period in self.past]
-        column = (self.intent.more.get("rows") or {}).get("dates")
-        if start and end:
-            joined = None if self.reading.comparing else join_periods(self.past)
-            spans = [joined] if joined else self.past
-            by = str(self.slots["by"][0].value) if self.slots.get("by") else ""
-            # Months of a rolling period begin with a whole one, not with the rest of one.
-            spans = [each.from_a_month() if by == "month" and each.kind == "rolling" else each for each in spans]
-            groups = spans[0].days // _DAYS_IN[by] + 2 if spans and by in _DAYS_IN else 0
-            if self.kept.get("metric") and "limit" in self.options:
-                # The tool cuts by another metric: the answer cuts by this one.
-                self._most()
-            elif groups > int(self.schema.get("limit", {}).get("default", _ALL)):
-                self.options.setdefault("limit", [bound(self.schema["limit"], groups)])
-            return [{start: each.start.isoformat(), end: each.end.isoformat()} for each in spans] or [{}]
-        if named and set(named) <= set(choices(self.schema.get("period", {}))):
-            return [{"period": each} for each in named]
-        if self.past and column:
-            self.kept[column] = [f"{self.past[0].start}..{self.past[-1].end}"]
-            self._most()
-        else:
-            self.lost += [str(each) for each in self.past if "now" not in self.intent.more or each.end < self.today]
+        if "current" in schema:
+            return [self._compare(sorted(past, key=lambda period: period.start))]
+        if "days" in schema:
+            return [self._count_days()]
+        if "as_of" in schema:
+            return [{"as_of": min(past[-1].end, self.today).isoformat()} if past else {}]
+        if "start_date" in schema:
+            spans = past if self.reading.comparing else join_periods(past)
+            return [{"start_date": str(each.start), "end_date": str(each.end)} for each in spans] or [{}]
+        if "period" in schema and self.intent.tool != "create_alert":
+            return [{"period": f"{each.start}..{each.end}"} for each in past] or [{}]
+        self.lost += [str(each) for each in past if "now" not in self.intent.more or each.end < self.today]
         return [{}]
 
-    def _imply(self, slot: Slot, arg: str) -> dict[str, Any]:
-        """A comparison that the kinds of the periods amount to, such as this month with last month."""
-        kinds = " ".join(f"{period.kind}_{period.unit}" for period in self.past)
-        named = any(period.kind == "named" and period.unit != "day" for period in self.past)
-        alone = "alone " if self.reading.comparing and len(self.past) == 1 else ""
-        found = [value for value, rule in slot.more["implied"].items() if re.search(rule, alone + kinds)]
-        self.unfit = bool(self.past and (named or not found)) or not (found or arg in self.options)
-        return {} if self.unfit or arg in self.options else {arg: found[0]}
+    def _compare(self, past: list[Period]) -> dict[str, Any]:
+        """Two periods: the named ones, or one with that before it; one under way with as many days."""
+        if not past:
+            return {}
+        self.unfit = self.unfit or len(past) > 2
+        self.options.pop("period_type", None)
+        if len(past) == 1:
+            alone = self.reading.comparing and past[0].kind == "last"
+            now = Period(past[0].end + DAY, self.today, past[0].unit, "this") if alone else past[0]
+            past = [past[0] if alone else now.previous(), now]
+        before, now = past[0], past[1]
+        if before == now:
+            before = now.previous()
+        if now.kind == "this" and now.unit == before.unit != "day":
+            before = replace(before, end=min(before.end, before.start + DAY * (now.days - 1)))
+        return {"current": f"{now.start}..{now.end}", "previous": f"{before.start}..{before.end}"}
 
-    def _count_days(self, how: str, arg: str) -> dict[str, Any]:
-        """Count the days back to the first one named or ahead to the last; or give that last day."""
-        ahead = [period for period in self.reading.periods if period.kind == "ahead" or period.end > self.today]
-        if how == "until":
-            return {arg: max(period.end for period in ahead).isoformat()} if ahead else {}
-        wanted = int(self.schema[arg].get("default", 30))
-        if how == "back" and self.past:
+    def _look_ahead(self) -> dict[str, Any]:
+        """Days from tomorrow on, until the end of a month or year, or a period that begins later."""
+        periods = [each for each in self.reading.periods if each.kind == "ahead" or each.end > self.today]
+        if not periods:
+            self.unfit = self.unfit or bool(self.reading.periods)
+            return {"horizon_days": int(self.schema["horizon_days"].get("default", 30))}
+        last = max(periods, key=lambda period: period.end)
+        days = (last.end - self.today).days
+        begun = last.start <= self.today + DAY and last.kind == "ahead"
+        if begun and (last.end + DAY).day > 1 and days == bound(self.schema["horizon_days"], days):
+            return {"horizon_days": days}
+        return {"until": str(last.end), **({} if begun else {"start_date": str(last.start)})}
+
+    def _count_days(self) -> dict[str, Any]:
+        wanted = int(self.schema["days"].get("default", 30))
+        if self.past:
             wanted = (self.today - min(period.start for period in self.past)).days + 1
-            self.unfit = (self.today - self.past[0].end).days > bound(self.schema[arg], _ALL)
-        elif how == "ahead" and self.reading.periods:
-            self.unfit, wanted = not ahead, max([(each.end - self.today).days for each in ahead], default=wanted)
-            if ahead and min(period.start for period in ahead) > self.today + DAY:
-                self.notes.append(f"a forecast begins tomorrow, so it holds more than {ahead[0]} alone")
-        days = bound(self.schema[arg], wanted)
-        self.notes += [f"{wanted} days were asked for, and {days} are the most"] if wanted > days else []
-        if "limit" in self.schema:
-            self.options.setdefault("limit", [int(self.schema["limit"].get("default", 10))])
-        return {arg: days}
-
-    def _look(self) -> None:
-        """Look names up: by the look-up tool for filters, else among the rows of one dimension after the other."""
-        table, names = load_table()[1].more, [name for name in self.sought if name.hint != "?"]
-        group, looks = self._arg(self.intent.slots["by"]), table["look_up"]["tool"] in self.request.tools
-        for name in [each for each in self.sought if each.hint == "?"]:
-            if name.value and looks and "filters" in self.schema:
-                parts = re.split(r",? and |, ", re.sub(table["exclude"], "", name.said, flags=re.IGNORECASE).strip())
-                names += [Value(name.value, part) for part in parts]
-            else:
-                self.lost.append(name.said)
-        if names and "filters" in self.schema and looks:
-            self.calls, found, lost = look_up_names(names, self.request)
-            self.arguments["filters"] = [*self.arguments.get("filters", ()), *found]
-            self.looks, self.lost = bool(self.calls), self.lost + lost
-        elif names and not (group and not self.lost and "partial" not in self.intent.more and self._seek(names, group)):
-            self.lost += [name.said for name in names]
-
-    def _seek(self, names: Sequence[Value], group: str) -> bool:
-        """Tell whether the names are found among rows, or still sought by the calls to come."""
-        allowed, asked = choices(self.schema[group]), self.reading.slots.get("by")
-        hints = {name.hint for name in names if name.hint in allowed}
-        if asked and {value.value for value in asked} != hints:
-            return False
-        self.names += names
-        results = [result for result in self.request.returned if result.name == self.intent.tool]
-        done = {str(result.arguments.get(group)): result for result in results}
-        for batch in [[hint] for hint in hints] or load_table()[1].more["looked_up"]:
-            self.options[group] = [each for each in batch if each in allowed]
-            self._most()
-            self.looks = not all(each in done for each in self.options[group])
-            if self.looks or any(all(find_rows(done[each], name) for name in names) for each in self.options[group]):
-                return True
-        return False
+            self.unfit = (
+                self.unfit or self.past[0].end < self.today - DAY or wanted > bound(self.schema["days"], wanted)
+            )
+        return {"days": bound(self.schema["days"], wanted)}
 
     def _call(self, spans: Sequence[dict[str, Any]]) -> None:
         """A call for each combination of periods and of values of which an argument takes one."""
@@ -263,6 +258,8 @@ class Plan:
             scope = one.get("hierarchy_entity") or one.get("provider") or ""
             said = f"{scope} {one['period']} cost above {one['threshold']:,} {one['currency']}".strip()[:100]
             self.arguments[self.intent.more["compose"]] = said[:1].upper() + said[1:]
+        if "order_by" in self.schema and self.reading.says("least"):
+            self.arguments["order_by"] = f"{options.get('metrics', [['BilledCost']])[0][0]} asc"
         made = itertools.product(spans, *options.values())
         calls = [
             Call(tool, {**self.arguments, **span, **dict(zip(options, each, strict=True))}) for span, *each in made
@@ -272,3 +269,41 @@ class Plan:
             self.ask = next((asks[name] for name in absent if name in asks), f"Which {absent[0]} do you mean?")
         else:
             self.calls = [call for at, call in enumerate(calls) if call not in calls[:at]][:MAX_CALLS]
+
+
+def look_up_names(names: Sequence[Value], request: Request) -> tuple[list[Call], list[Found], list[str]]:
+    """The look-ups still to be made, what the names were found to be, and the names that were not found."""
+    table = load_table()[1].more["look_up"]
+    done = {
+        (str(call.arguments.get("search")), str(call.arguments.get("dimension"))): call
+        for call in request.returned
+        if call.name == table["tool"]
+    }
+    calls, found, lost = list[Call](), list[Found](), list[str]()
+    for name in names:
+        for batch in [table["beside"].get(name.hint, [name.hint])] if name.hint else table["dimensions"]:
+            asked = [(name.said, each) for each in batch]
+            if missing := [each for each in asked if each not in done]:
+                calls += [Call(table["tool"], {"dimension": each, "search": said}) for said, each in missing]
+                break
+            hits = [(each, _values(done[said, each], said)) for said, each in asked]
+            # A dimension that has exactly this name comes before one that has longer names.
+            hits.sort(key=lambda hit: [value.lower() for value in hit[1]] != [name.said.lower()])
+            if best := next((hit for hit in hits if hit[1]), None):
+                found.append(Found(name.said, best[0], best[1], name.value or "in"))
+                break
+        else:
+            lost.append(name.said)
+    return (
+        (calls, found, lost) if len(done) + len(calls) <= _MOST_LOOK_UPS else ([], found, [name.said for name in names])
+    )
+
+
+def _values(result: Call, said: str) -> list[str]:
+    """The names that a look-up found; the one that is exactly as was said, where there is one."""
+    values = list(dict.fromkeys(str(row["value"]) for row in result.rows if row.get("value") is not None))
+    # "US" is not in "Customer": a name has the words whole, or begins with them where they are three letters or more.
+    end = r"(?![^\W_])" if len(said) < 3 else ""
+    words = re.compile(rf"(?<![^\W_]){re.escape(said.lower())}{end}")
+    values = [value for value in values if said.lower() not in value.lower() or words.search(value.lower())]
+    return [value for value in values if value.lower() == said.lower()] or values

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-import time
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
@@ -37,11 +36,6 @@ class DemoModel(CustomLLM):
 
     async def acompletion(self, *_: Any, **request: Any) -> ModelResponse:
         return self.completion(**request)
-
-    def streaming(self, *_: Any, **request: Any) -> Iterator[GenericStreamingChunk]:
-        for chunk in _chunks(*_decide(request)):
-            time.sleep(self._pace)
-            yield chunk
 
     # litellm declares a coroutine that returns an iterator and calls it as the generator that this is.
     async def astreaming(self, *_: Any, **request: Any) -> AsyncIterator[GenericStreamingChunk]:  # type: ignore[override]

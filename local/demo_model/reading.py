@@ -20,6 +20,7 @@ _ALSO = re.compile(r"\s*(?:,|and|&|/|then)+\s*(?:by |per |the )?")
 _UNKNOWN_GROUP = re.compile(r"\b(?:per|by|by the|by each|each|every|which)\s+$")
 _GLUED = re.compile(r"((?:us)?[$€£₹]|\b(?:usd|eur|gbp|chf|inr|jpy))(?=\d)|(?<=\d)(?=[$€£₹])", re.IGNORECASE)
 _SCALES = {"k": 1_000, "thousand": 1_000, "m": 1_000_000, "mio": 1_000_000, "million": 1_000_000, "": 1}
+_TIMES = ("hour", "day", "weekday", "week", "month", "quarter", "year", "fiscal_quarter", "fiscal_year")
 Place = tuple[int, int, str, bool]
 
 
@@ -102,8 +103,10 @@ def _merge(known: Reading, new: Reading) -> Reading:
             slots = {each: had for each, had in slots.items() if each not in intent.slots[name].more.get("clears", ())}
         slots[name] = values
     kept = {name: values for name, values in slots.items() if values[0].value != "*"}
-    names = new.names or (() if "again" in intent.more else known.names)
-    return replace(new, intent=intent, slots=kept, periods=new.periods or known.periods, names=names)
+    # A name beside another dimension narrows further; one of the same kind takes the place of the one before.
+    hints = {name.hint for name in new.names}
+    before = () if "again" in intent.more else tuple(name for name in known.names if name.hint not in hints)
+    return replace(new, intent=intent, slots=kept, periods=new.periods or known.periods, names=before + new.names)
 
 
 def clauses(text: str) -> list[str]:
@@ -117,6 +120,7 @@ class _Reader:
     def __init__(self, text: str, calendar: Calendar, intent: Intent | None) -> None:
         self.words, self.calendar, self.intent = Words(text), calendar, intent
         self.intents, self.table = load_table()
+        self.excluded: list[tuple[int, int]] = []
 
     def read(self) -> Reading:
         words, forecast, text = self.words, find_intent("cost_forecast"), self.words.text
@@ -128,27 +132,26 @@ class _Reader:
             return Reading(text, self.intent or self._choose(False), not_a_date=str(error).strip())
         own = self.intent or self._choose(bool(periods))
         chosen = own or self.intents[-1]
-        # A word such as "without" with what follows it, up to a comma or to what was taken before.
+        # A word such as "without" excludes what follows it, up to a comma or to what was taken before.
         excluding = re.compile(rf"\b{self.table.more['exclude']}(?: (?!in\b|for\b|last\b)[^\s,?!.;]+)+")
-        names = [Value("not_in", self._quote(match), "?") for match in words.take(excluding)]
+        found = list(excluding.finditer(words.free))
+        self.excluded = [match.span() for match in found]
         slots = {slot.name: values for slot in chosen.slots.values() if (values := self._values(slot))}
+        for match in found:
+            words.blank(*match.span(1))
         several = sum(len(slots.get(name, ())) for name in ("provider", "cost_type")) > 1
         if len(periods) == 1 and several and (other := find_intent(chosen.more.get("several"))):
             own = chosen = other
         places = self._dimensions(chosen.slots["by"])
         for pattern in (chosen.pattern("words"), self.table.pattern("compare"), self.table.pattern("common")):
             words.take(pattern)
-        names += self._names(places)
+        names = self._names(places)
         grouping = [place for place in places if place[3]] or [each for each in places if not each[3] and each[2]][-1:]
-        names += [
-            Value(None, text[start:end], "?")
-            for start, end, *_ in places
-            if (start, end) not in [each[:2] for each in grouping]
-        ]
+        names += [Value(None, text[each[0] : each[1]], "?") for each in places if each not in grouping]
         if by := {value: Value(value, text[start:end]) for start, end, value, _ in grouping}:
             slots["by"] = tuple(by.values())
         for slot in chosen.slots.values():
-            if named := [name for name in names if name.hint and name.hint == slot.more.get("named")]:
+            if named := [name for name in names if (name.hint or "any") in slot.more.get("named", ())]:
                 slots[slot.name] = tuple(Value(name.said, name.said) for name in named)
                 names = [name for name in names if name not in named]
         return Reading(text, own, slots, periods, tuple(names), comparing, "", own is not None)
@@ -158,46 +161,47 @@ class _Reader:
         found = (each for each in self.intents if any(each.pattern(cue).search(self.words.plain) for cue in cues))
         return next(found, None)
 
-    def _quote(self, match: re.Match[str]) -> str:
-        return self.words.text[match.start() : match.end()].strip()
-
     def _values(self, slot: Slot) -> tuple[Value, ...]:
         """The values of a slot in the order of the text."""
+        text = self.words.text
         found: list[tuple[int, Value]] = []
         if slot.name == "by" or ("single" in slot.more and compile_words(slot.more["single"]).search(self.words.plain)):
             return () if slot.name == "by" else (Value(1),)
-        for match in (match for pattern in slot.patterns for match in pattern.finditer(self.words.text)):
-            if self._free(match) and not (found and "amount" in slot.more):
-                said = next(filter(None, match.groups()), "").rstrip(".")
-                found.append(
-                    (match.start(), Value(_amount(said, match[0]) if "amount" in slot.more else said, match[0]))
-                )
+        forms = slot.more.get("as") or ["{}"] * len(slot.patterns)
+        matches = ((form, each) for form, one in zip(forms, slot.patterns, strict=True) for each in one.finditer(text))
+        for form, match in matches:
+            if self.words.free[slice(*match.span())].strip() and not (found and "amount" in slot.more):
+                said = [each.rstrip(".") for each in match.groups() if each]
+                value = _amount(said[0], match[0]) if "amount" in slot.more else form.format(*said)
+                found.append((match.start(), Value(value, match[0], self._op(match.start()))))
                 self.words.blank(*match.span())
         for value, pattern in slot.values.items():
             for match in self.words.take(pattern):
                 counted = max(1, number(match["a"] or match["b"])) if value == "count" else value
-                found.append((match.start(), Value(counted, self._quote(match))))
+                words = text[slice(*match.span())].strip()
+                found.append((match.start(), Value(counted, words, self._op(match.start()))))
         if not found and "few" in slot.more and compile_words(slot.more["few"]).search(self.words.free):
             return (Value(10),)
         ordered = [value for _, value in sorted(found, key=lambda item: item[0]) if value.value is not None]
         return tuple({value.value: value for value in ordered}.values())
 
-    def _free(self, match: re.Match[str]) -> bool:
-        return bool(self.words.free[match.start() : match.end()].strip())
+    def _op(self, start: int) -> str | None:
+        return "not" if any(first <= start < last for first, last in self.excluded) else None
 
     def _dimensions(self, by: Slot) -> list[Place]:
         """The dimensions with their places, and whether "by", "per", "which" and the like mark them as the grouping."""
-        plain = self.words.plain
-        found = [
-            (*match.span(), value) for value, each in by.values.items() for match in each.finditer(self.words.free)
-        ]
+        plain, words = self.words.plain, self.words.free
+        found = [(*match.span(), value) for value, each in by.values.items() for match in each.finditer(words)]
+        tags = [match for each in by.patterns for match in each.finditer(self.words.text)]
+        found += [(*match.span(), f"tag:{next(filter(None, match.groups()))}") for match in tags]
         places: list[Place] = []
         for start, end, value in sorted(found, key=lambda each: (each[0], -each[1])):
             before = places[-1] if places else (0, 0, "", False)
             joined = before[3] and bool(_ALSO.fullmatch(plain[before[1] : start]))
-            itself = value == "time" or plain[start:end] in ("daily", "weekly", "monthly", "who")
-            marked = joined or itself or bool(_MARKED.search(plain[:start]))
-            if start >= before[1] and (marked or value not in ("day", "week", "month")):
+            itself = value.startswith(("time", "tag:")) or plain[start:end] in ("daily", "weekly", "monthly", "who")
+            heading = re.match(r" (?:costs?|spend|spending)\b", plain[end:])
+            marked = bool(joined or itself or heading or _MARKED.search(plain[:start]))
+            if start >= before[1] and (marked or value not in _TIMES):
                 places.append((start, end, value, marked))
                 self.words.blank(start, end)
         return places
@@ -206,14 +210,16 @@ class _Reader:
         """Make names of the words that are left, each with the dimension beside it, which is then no grouping."""
         names: list[Value] = []
         for start, end in self.words.left(self.table.more["stop"]):
-            lower = self.words.text[start].islower()
-            hint = "?" if lower and _UNKNOWN_GROUP.search(self.words.plain[:start]) else None
+            # "The account aws-production": what is written like a name stands after its dimension, too.
+            lower = self.words.text[start:end].isalpha() and self.words.text[start].islower()
+            number_only = not re.search(r"[^\W\d]", self.words.text[start:end])
+            hint = "?" if number_only or (lower and _UNKNOWN_GROUP.search(self.words.plain[:start])) else None
             for place in [each for each in places if not each[3]]:
                 gap = self.words.plain[end : place[0]] if end <= place[0] else self.words.plain[place[1] : start]
                 if not gap.strip(" \"'") and (end <= place[0] or not lower):
                     hint = place[2]
                     places.remove(place)
-            names.append(Value(None, self.words.text[start:end], hint))
+            names.append(Value("not_in" if self._op(start) else None, self.words.text[start:end], hint))
         return names
 
 

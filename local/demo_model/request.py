@@ -8,6 +8,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from common.tools.result import read_model_message
+
 Message = Mapping[str, Any]
 Schema = Mapping[str, Any]
 TRANSFER = "transfer_to_agent"
@@ -23,7 +25,8 @@ class Call:
 
     @property
     def group(self) -> str:
-        return str(self.arguments.get("group_by") or self.arguments.get("dimension") or "")
+        by = self.arguments.get("group_by") or self.arguments.get("dimension") or ""
+        return str(by[0] if isinstance(by, list) and by else by)
 
     @property
     def rows(self) -> list[Mapping[str, Any]]:
@@ -54,13 +57,9 @@ def read_request(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]
     """Read OpenAI-shaped messages and tools; the day comes from the system prompt's own line, never from a clock."""
     asked = [index for index, message in enumerate(messages) if message.get("role") == "user"]
     prompt = _text(messages[0]) if messages and messages[0].get("role") in ("system", "developer") else ""
-    patterns = (
-        r"Today is (\d{4}-(?:0\d|1[0-2])-(?:[0-2]\d|3[01])) \(UTC\)\.",
-        r"Fiscal year starts in month: ([1-9]|1[0-2])",
-    )
-    today, fiscal, agent = (
-        re.findall(rf"^{each}$", prompt, re.MULTILINE) for each in (*patterns, r"You are the (\w+).*")
-    )
+    lines = (r"Today is (\d{4}-(?:0\d|1[0-2])-(?:[0-2]\d|3[01])) \(UTC\)\.", r"Fiscal year starts in month: (\d+)")
+    found = (re.findall(rf"^{each}$", prompt, re.MULTILINE) for each in (*lines, r"You are the (\w+).*"))
+    today, fiscal, agent = found
     offered = {each["function"]["name"]: each["function"].get("parameters") or {} for each in tools or ()}
     results = _results(messages[asked[-1] + 1 :] if asked else ())
     tried = [result.arguments.get("agent_name") for result in results if result.name == TRANSFER]
@@ -113,7 +112,8 @@ def _results(turn: Sequence[Message]) -> list[Call]:
         if message.get("role") == "tool":
             function = calls.get(str(message.get("tool_call_id")), message)
             name, arguments = str(function.get("name") or "tool"), _object(function.get("arguments") or "")
-            results.append(Call(name, arguments or {}, _object(_text(message))))
+            payload = _object(_text(message))
+            results.append(Call(name, arguments or {}, None if payload is None else read_model_message(payload)))
     return results
 
 

@@ -100,7 +100,9 @@ class Words:
         places: list[tuple[int, int]] = []
         for match in _WORD.finditer(self.free):
             start, end = match.span()
-            if match[0].removesuffix("'s") not in stop:
+            # "US" is a country, "us" is not.
+            written = self.text[start:end].isupper() and end - start > 1 and not self.text.isupper()
+            if written or match[0].removesuffix("'s") not in stop:
                 joined = places and self.plain[places[-1][1] : start].strip() in ("", "&")
                 places.append((places.pop()[0] if joined else start, end))
         return places

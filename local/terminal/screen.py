@@ -86,7 +86,7 @@ class Screen:
         return bool(pictures)
 
     def basis(self, answer: Answer) -> None:
-        """What the answer rests on, a line for each query: its period, filters, rows and bytes."""
+        """Write the basis of the answer, a line for each query: its period, filters, rows and bytes."""
         lines = [line for call in answer.tools if (line := work.summary_line(call))]
         for index, line in enumerate(dict.fromkeys(lines)):
             if index == 0:

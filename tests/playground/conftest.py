@@ -22,7 +22,7 @@ from common.settings import load_settings
 from common.telemetry.log import Log
 from local import page as playground
 from local.data.organizations import DEMO
-from local.demo_model.registration import register
+from local.demo_model import register
 from local.gateway import Gateway
 from local.own_machine import OwnMachine
 from tests.conftest import PROJECT, Cloud

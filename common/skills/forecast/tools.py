@@ -96,13 +96,9 @@ async def cost_forecast(
     made = await asyncio.to_thread(_forecast_all, series, known, span)
     kind = rows or ("month" if _projected_days(span) > FORECAST_DAY_ROWS else "day")
     listed = _grouped_rows(made, divided.name) if divided else _time_rows(made, span, kind)
-    described = describe_question(scope, asked)
-    if described["data"]:
-        so_far = until is not None and span.has_begun and described["data"]["last_day"] >= today
-        described["data"]["today_included"] = so_far
     summary: dict[str, Any] = {
         **({} if until else {"horizon_days": horizon_days}),
-        **described,
+        **_describe(scope, asked, span, counts_so_far=until is not None),
         "period": span.period.as_dict(),
         "forecasts": [each.summary(span, period_asked=until is not None) for each in made],
         "history": {**known.as_dict(), "days": known.days},
@@ -114,6 +110,15 @@ async def cost_forecast(
     shown, bound_values = tuple(listed[: limits.MAX_RESULT_ROWS]), format_parameters(asked.parameters)
     background = () if divided else (*_actual_rows(made, span), *_drawn_days(made, span, kind))
     return ToolResult(asked.found, shown, summary, bound_values, len(shown) < len(listed), background)
+
+
+def _describe(scope: QuestionScope, asked: Asked, span: ForecastSpan, *, counts_so_far: bool) -> dict[str, Any]:
+    """The question and its data; today is included only in a span that has begun and counts what was spent so far."""
+    described = describe_question(scope, asked)
+    if described["data"]:
+        so_far = counts_so_far and span.has_begun and described["data"]["last_day"] >= scope.today
+        described["data"]["today_included"] = so_far
+    return described
 
 
 TOOLS: tuple[Tool, ...] = (tool("costs", cost_forecast, draws=charts.forecast),)

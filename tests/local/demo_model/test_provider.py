@@ -81,7 +81,7 @@ async def test_tool_calls_stream_in_pieces_that_make_whole_json(litellm: Any) ->
     named = [(call["name"], json.loads(call["arguments"])) for _, call in sorted(streamed.calls.items())]
     assert named == [
         ("query_costs", {"start_date": "2026-10-01", "end_date": "2026-10-31", "group_by": "provider"}),
-        ("cost_forecast", {"horizon_days": 30}),
+        ("cost_forecast", {"until": "2026-12-31", "start_date": "2026-12-01"}),
     ]
     assert len({call["id"] for call in streamed.calls.values()}) == 2
     assert streamed.argument_pieces > len(streamed.calls)
