@@ -35,7 +35,7 @@ def describe_reach(asked: Asked, scope: QuestionScope) -> dict[str, Any] | None:
 
 
 def _of_providers(asked: Asked) -> Sequence[Reach]:
-    """How far the data of each provider reaches that the filters on providers take."""
+    """The reach of the data of each provider that the filters on providers take."""
     reach = asked.reach
     for number, each in enumerate(asked.filters.all):
         if each.dimension.name == "provider" and each.takes_values:

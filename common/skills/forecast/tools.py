@@ -15,6 +15,7 @@ from common.cost_query.arguments import DimensionName, FilterList
 from common.cost_query.asking import Asked, QuestionScope, ask
 from common.cost_query.caveats import describe_question, notes
 from common.cost_query.dimensions import BoundDimension, bind_dimension
+from common.cost_query.filters import Filters
 from common.cost_query.periods import NamedPeriod
 from common.cost_query.reading import read_filters
 from common.skills.costs.availability import find_available
@@ -86,9 +87,7 @@ async def cost_forecast(
     }
     asked = await ask(principal, context, narrowed, read, lambda each: (sql.history(metric, divided, each), bound))
     series = [_Series(row["name"], row["currency"], _costs(row)) for row in asked.rows]
-    # What is to be said of the data is whether yesterday is there; the history may begin when it likes.
-    yesterday = today - timedelta(days=1)
-    scope = QuestionScope(NamedPeriod(Period(yesterday, yesterday)), narrowed, context.calendar, today)
+    scope = _scope_of_yesterday(narrowed, context)
     said = notes(scope, asked, (each.currency for each in series))
     if not any(day < today for each in series for day in each.costs):
         raise await _without_history(principal, context, asked, read, said)
@@ -110,6 +109,12 @@ async def cost_forecast(
     shown, bound_values = tuple(listed[: limits.MAX_RESULT_ROWS]), format_parameters(asked.parameters)
     background = () if divided else (*_actual_rows(made, span), *_drawn_days(made, span, kind))
     return ToolResult(asked.found, shown, summary, bound_values, len(shown) < len(listed), background)
+
+
+def _scope_of_yesterday(filters: Filters, context: WarehouseContext) -> QuestionScope:
+    """The notes on the data say whether yesterday is there; the history may begin at any day."""
+    yesterday = context.today - timedelta(days=1)
+    return QuestionScope(NamedPeriod(Period(yesterday, yesterday)), filters, context.calendar, context.today)
 
 
 def _describe(scope: QuestionScope, asked: Asked, span: ForecastSpan, *, counts_so_far: bool) -> dict[str, Any]:
