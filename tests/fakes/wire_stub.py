@@ -390,12 +390,11 @@ def as_a_model(request: Received, said: str = "You spent 42 dollars.") -> Answer
     tools = tools_of(request)
     if "query_costs" in tools:
         call = Call("query_costs", json.dumps({"group_by": "provider"}), "call_costs")
-        return Answer("Let me look. ", (call,)) if request.provider == "anthropic" else Answer(calls=(call,))
+        return Answer("Let me look. " if request.provider == "anthropic" else "", (call,))
     if "transfer_to_agent" in tools:
         return Answer(calls=(Call("transfer_to_agent", json.dumps({"agent_name": "CostAnalyst"}), "call_transfer"),))
     return Answer(said)
 
 
 def faulty(answer: Answer, fault: str, after: int | None = None) -> Answer:
-    """The answer, going wrong."""
     return replace(answer, fault=fault, after=after)

@@ -2,8 +2,7 @@
 
 import importlib
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
+from datetime import UTC, date, datetime
 from math import inf
 from typing import Any
 
@@ -16,21 +15,17 @@ from common.settings import Settings
 from common.skills.alerts import sql as alert_sql
 from common.skills.explorer import sql as explorer_sql
 from common.skills.usage import sql as usage_sql
-from common.tenant import OrgSlug, Tenant
 from common.warehouse import schema
 from common.warehouse.client import Warehouse
 from common.warehouse.guard import decide
 from common.warehouse.query import GuardedQuery, Parameter, admitted, fixed
 from common.warehouse.result import TableColumn, TableInfo
-from local.data import drivers, warehouse
+from local.data import warehouse
 from local.emulators.bigquery import BigQueryEmulator
 from tests import googlesql
-from tests.skills import cost_texts, costs_made, examples, finops_texts, operations_made
-from tests.skills.evaluator import Answer, Evaluator, Made
-
-PROJECT, MINE, THEIRS = "local-dev-project", "acme_inc", "globex_inc"
-TENANT = Tenant(OrgSlug(MINE), PROJECT, "organizations")
-NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
+from tests.skills import cost_texts, examples, finops_texts, operations_made
+from tests.skills.evaluated_rows import MINE, NOW, PROJECT, TENANT, costs, tables
+from tests.skills.evaluator import Answer, Evaluator
 
 TEXTS = {
     name: (text, types) for every in (usage_sql.every_query, alert_sql.every_query) for name, text, types in every()
@@ -175,170 +170,9 @@ def _of_model(sql: str) -> GuardedQuery:
     return admitted(TENANT, allowed.sql, allowed.tables)
 
 
-def _filled(dataset: schema.Dataset, table: str, **columns: Any) -> dict[str, Any]:
-    """A row of a table: what is required and not given holds a plain value, everything else is NULL or empty."""
-    plain: dict[str, Any] = {"STRING": "made", "INTEGER": 0, "BOOLEAN": True, "TIMESTAMP": NOW, "DATE": NOW.date()}
-    fields = schema.load(dataset, table).fields
-    return {
-        field.name: plain[field.type] for field in fields if field.mode == "REQUIRED" and field.name not in columns
-    } | columns
-
-
-def _costs() -> list[dict[str, Any]]:
-    """Every fifth of the awkward rows, so that each kind and each instant is among them, and March's GenAI."""
-    rows = [*list(costs_made.edges())[::5], *operations_made.mixed_costs()]
-    tags = (None, {"environment": "prod", "team": {"name": "core"}}, {"a b": "it's", "environment": None})
-    places = ((None, None), ("/D/T", "Engineering / Platform"), ("/D", "Engineering"))
-    return [
-        {
-            **row,
-            "x_run_id": f"run-{number:03}",
-            "Tags": tags[number % 3],
-            "x_hierarchy_path": places[number % 3][0],
-            "x_hierarchy_path_names": places[number % 3][1],
-        }
-        for number, row in enumerate(rows)
-    ]
-
-
-def _usage() -> list[dict[str, Any]]:
-    march = list(operations_made.usage_rows(operations_made.MIXED))
-    leap = {"usage_date": date(2024, 2, 29), "model": None}
-    made = [*march, {**march[0], **leap}, {**march[2], **leap, "input_tokens": None}]
-    return [{**row, "x_ingestion_id": f"usage-{number:02}"} for number, row in enumerate(made)]
-
-
-def _rules(org: str) -> Iterator[dict[str, Any]]:
-    made = {"org_slug": org, "conditions": '{"threshold": 5}', "created_at": datetime(2024, 2, 29, tzinfo=UTC)}
-    table = "org_notification_rules"
-    yield _filled("organizations", table, **made, rule_id="rule-1", name=f"{org} köln", priority="critical")
-    yield _filled(
-        "organizations", table, **made, rule_id="rule-2", name=f"{org} low", priority="LOW", provider_filter=["a", "b"]
-    )
-    seen = {"acknowledged_at": NOW, "acknowledged_by": "u1", "quiet_hours_start": "22:00", "cooldown_minutes": 60}
-    made["created_at"] = NOW
-    yield _filled("organizations", table, **made, **seen, rule_id="rule-3", name=f"{org} high", priority="high")
-
-
-def _alerts(org: str) -> Iterator[dict[str, Any]]:
-    instants = (datetime(2024, 2, 29, 23, 59, 59, 999999, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC), NOW)
-    severities = ("critical", "HIGH", "medium", "low")
-    for number in range(12):
-        yield _filled(
-            "organizations",
-            "org_alert_history",
-            org_slug=org,
-            alert_history_id=f"alert-{number:02}",
-            alert_id=f"rule-{number % 3 + 1}" if number != 7 else "a rule that went away",
-            status=("SENT", "ACKNOWLEDGED")[number % 5 == 0 or number == 6],
-            severity=severities[number % 4],
-            recipient_count=number,
-            trigger_data='{"current": "12.50"}' if number % 2 else None,
-            sent_at=NOW if number % 3 else None,
-            created_at=instants[number % 3],
-        )
-
-
-def _hierarchy(org: str) -> Iterator[dict[str, Any]]:
-    names = ("R&D, Köln", "apple", "Äpfel", "Zürich")
-    for number, name in enumerate(names):
-        made = {"org_slug": org, "entity_id": f"team-{number}", "path": f"/{name}", "entity_name": name}
-        for version in (1, 2):
-            label = f"{org}-{number}-{version}"
-            yield _filled("organizations", "org_hierarchy", **made, id=label, version=version, level_code=f"v{version}")
-    gone = {"org_slug": org, "entity_name": names[0], "version": 9, "path": "/gone"}
-    yield _filled("organizations", "org_hierarchy", **gone, id="x", entity_id="ended", end_date=NOW)
-    yield _filled("organizations", "org_hierarchy", **gone, id="y", entity_id="asleep", is_active=False)
-
-
-def _runs(org: str) -> Iterator[dict[str, Any]]:
-    first = datetime(2024, 2, 29, 23, 30, tzinfo=UTC)
-    for number in range(10):
-        yield _filled(
-            "organizations",
-            "org_meta_pipeline_runs",
-            org_slug=org,
-            pipeline_logging_id=f"{org}-{number}",
-            pipeline_id=("aws-cost-daily", "OpenAI-usage", "subscriptions")[number % 3],
-            status=("COMPLETED", "FAILED", "Failed", "RUNNING")[number % 4],
-            start_time=first + timedelta(hours=number // 2) if number < 4 else NOW - timedelta(days=number // 2),
-            end_time=NOW if number % 2 else None,
-            duration_ms=number * 1000 if number % 2 else None,
-            run_date=date(2024, 2, 29) if number < 4 else None,
-            parameters={"provider": "Gemini", "dates": [1, 2]} if number % 4 == 1 else None,
-            error_context={"error_class": "Timeout" if number % 3 else None} if number % 2 else None,
-            error_message="Zeitüberschreitung" if number % 2 else None,
-        )
-
-
-def _quotas(org: str) -> Iterator[dict[str, Any]]:
-    for number, day in enumerate((date(2024, 2, 29), date(2026, 3, 30), date(2026, 3, 31), date(2026, 3, 31))):
-        at = datetime.combine(day, time(number + 1), UTC)
-        made = {"org_slug": org, "usage_date": day, "last_updated": at, "pipelines_run_today": number}
-        yield _filled("organizations", "org_usage_quotas", **made, usage_id=f"{org}-{number}", concurrent_limit=2)
-
-
-def _budgets(org: str) -> Iterator[dict[str, Any]]:
-    places = (("/ENG", "team", "Total"), (None, "organization", "genai"), ("/ENG/API", "team", "cloud"))
-    for number, (path, level, category) in enumerate(places):
-        yield _filled(
-            "organizations",
-            "org_budgets",
-            org_slug=org,
-            budget_id=f"{org}-budget-{number}",
-            hierarchy_path=path,
-            hierarchy_level_code=level,
-            category=category,
-            budget_type="monetary" if number < 2 else "token",
-            budget_amount=100.5,
-            currency="usd",
-            provider="Claude" if number == 1 else None,
-            period_start=date(2024, 1, 1),
-            period_end=date(2026, 3, 31),
-        )
-
-
-def _allocations(org: str) -> Iterator[dict[str, Any]]:
-    made = {"parent_budget_id": f"{org}-budget-0", "child_budget_id": f"{org}-budget-2", "allocated_amount": 10.25}
-    yield _filled("organizations", "org_budget_allocations", org_slug=org, allocation_id=f"{org}-1", **made)
-
-
-def _subscriptions(org: str) -> Iterator[dict[str, Any]]:
-    made = {"org_slug": org, "plan_name": "ENTERPRISE", "seat_limit": 25, "subscription_end_date": date(2026, 12, 31)}
-    yield _filled("organizations", "org_subscriptions", **made)
-
-
-def _drivers() -> Iterator[dict[str, Any]]:
-    for number, day in enumerate((date(2024, 2, 29), date(2026, 3, 1), date(2026, 3, 10))):
-        made = {"driver_date": day, "driver_name": "Orders", "quantity": Decimal(4 + number), "aggregation": "sum"}
-        yield _filled("tenant", drivers.TABLE, **made)
-
-
-def _tables() -> dict[str, Made]:
-    """The tables that the tools read, by ``dataset.table``; the shared ones hold two organisations' rows."""
-    shared = {
-        "org_notification_rules": _rules,
-        "org_alert_history": _alerts,
-        "org_hierarchy": _hierarchy,
-        "org_meta_pipeline_runs": _runs,
-        "org_usage_quotas": _quotas,
-        "org_budgets": _budgets,
-        "org_budget_allocations": _allocations,
-        "org_subscriptions": _subscriptions,
-    }
-    rows = {
-        f"{TENANT.dataset}.{warehouse.COSTS}": _costs(),
-        f"{TENANT.dataset}.{warehouse.USAGE}": _usage(),
-        f"{TENANT.dataset}.{drivers.TABLE}": list(_drivers()),
-        **{f"organizations.{name}": [row for org in (THEIRS, MINE) for row in of(org)] for name, of in shared.items()},
-    }
-    fields = googlesql.product_tables(TENANT.dataset)
-    return {name: Made(fields[name], made) for name, made in rows.items()}
-
-
 @pytest.fixture(scope="module")
 def evaluator() -> Iterator[Evaluator]:
-    opened = Evaluator(_tables())
+    opened = Evaluator(tables())
     yield opened
     opened.close()
 
@@ -357,7 +191,7 @@ def emulated() -> Iterator[Warehouse]:
 
 def _load(client: bigquery.Client) -> None:
     warehouse.create(client, [MINE])
-    for name, made in _tables().items():
+    for name, made in tables().items():
         dataset, table = name.split(".")
         declared = schema.load("organizations" if dataset == "organizations" else "tenant", table)
         warehouse.wait_for(warehouse.replace_rows(client, f"{PROJECT}.{name}", declared, map(dict, made.rows)))
@@ -410,8 +244,8 @@ def test_what_is_left_out_is_what_writes() -> None:
 
 def test_the_evaluator_holds_the_rows(evaluator: Evaluator) -> None:
     found = evaluator.run(_of_model("SELECT COUNT(*) AS n, SUM(BilledCost) AS cost FROM cost_data_standard_1_3"))
-    costs = [row["BilledCost"] for row in _costs()]
-    assert found.rows == ({"n": len(costs), "cost": sum(costs)},)
+    billed = [row["BilledCost"] for row in costs()]
+    assert found.rows == ({"n": len(billed), "cost": sum(billed)},)
 
 
 # Whatever is listed as refused must be, and whatever is not must be executed: the list is exact.
