@@ -24,20 +24,7 @@ _NEAREST = 5
 _ALIKE = 0.6
 
 # What was searched for comes first, so that it is found among any number of values.
-_VALUES = Template("""
-WITH charges AS (
-  SELECT
-    CAST($value AS STRING) AS value,
-    BillingCurrency AS currency,
-    BilledCost,
-    DATE(ChargePeriodStart) AS day,
-    $found AS found
-  FROM {own.cost_data_standard_1_3}
-  WHERE ChargePeriodStart >= @start
-    AND ChargePeriodStart < @end_exclusive
-    AND $where
-),
-grouped AS (
+_GROUPED = """grouped AS (
   SELECT
     value,
     currency,
@@ -53,8 +40,26 @@ SELECT *, COUNT(*) OVER () AS group_count, COUNTIF(found) OVER () AS found_count
 FROM grouped
 ORDER BY IF(found, 0, 1), ABS(billed_cost) DESC, line_items DESC, value, currency
 LIMIT @max_rows
-""")
-_TAG_KEYS = Template("""
+"""
+_VALUES = Template(
+    """
+WITH charges AS (
+  SELECT
+    CAST($value AS STRING) AS value,
+    BillingCurrency AS currency,
+    BilledCost,
+    DATE(ChargePeriodStart) AS day,
+    $found AS found
+  FROM {own.cost_data_standard_1_3}
+  WHERE ChargePeriodStart >= @start
+    AND ChargePeriodStart < @end_exclusive
+    AND $where
+),
+"""
+    + _GROUPED
+)
+_TAG_KEYS = Template(
+    """
 WITH charges AS (
   SELECT
     tag AS value,
@@ -68,23 +73,9 @@ WITH charges AS (
     AND ChargePeriodStart < @end_exclusive
     AND Tags IS NOT NULL
 ),
-grouped AS (
-  SELECT
-    value,
-    currency,
-    LOGICAL_OR(found) AS found,
-    SUM(BilledCost) AS billed_cost,
-    COUNT(*) AS line_items,
-    MIN(day) AS first_day,
-    MAX(day) AS last_day
-  FROM charges
-  GROUP BY value, currency
+"""
+    + _GROUPED
 )
-SELECT *, COUNT(*) OVER () AS group_count, COUNTIF(found) OVER () AS found_count
-FROM grouped
-ORDER BY IF(found, 0, 1), ABS(billed_cost) DESC, line_items DESC, value, currency
-LIMIT @max_rows
-""")
 _FOUND = Template(
     "(EXISTS(SELECT 1 FROM UNNEST(@searches) AS part WHERE STRPOS($text, part) > 0) OR $text IN UNNEST(@names))"
 )
