@@ -71,8 +71,8 @@ async def test_any_days_are_compared_with_as_many_before(serving: Serving, visit
     question = await choose(visit, "Compare with", "the period before")
     assert question == ("Compare what we spent by provider from 2026-03-03 to 2026-03-17 with 2026-02-16 to 2026-03-02")
     asked_for = visit.answer.locator("details.work dl")
-    await expect(asked_for.first).to_contain_text("start date2026-02-16end date2026-03-02")
-    await expect(asked_for.last).to_contain_text("start date2026-03-03end date2026-03-17")
+    for day in ("2026-02-16", "2026-03-02", "2026-03-03", "2026-03-17"):
+        await expect(asked_for).to_contain_text(day)
 
 
 async def test_filters_are_added_and_removed(serving: Serving, visiting: Visiting) -> None:
@@ -92,7 +92,7 @@ async def test_another_division_and_a_comparison_are_asked_for(serving: Serving,
     assert re.match("What did we spend by team in", await choose(visit, "Divide by", "team"))
     question = await choose(visit, "Compare with", "the period before")
     assert re.fullmatch(r"Compare what we spent by team in \w+ \d{4} with \w+ \d{4}", question)
-    await expect(visit.answer.locator("details.work")).to_have_count(2)
+    await expect(visit.answer.locator("details.work summary")).to_contain_text("compare_periods")
 
 
 async def test_questions_that_follow_are_offered_below_the_last_answer(serving: Serving, visiting: Visiting) -> None:
