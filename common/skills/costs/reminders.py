@@ -39,7 +39,7 @@ def _bought_twice(rows: Sequence[Mapping[str, Any]], metric: Metric, prefix: str
     amounts = []
     for currency in sorted({row["currency"] for row in rows}):
         own = [row for row in rows if row["currency"] == currency and (not prefix or row["place"] == 1)]
-        bought = sum((row[f"{prefix}{purchased(metric)}"] or 0 for row in own), Decimal())
+        bought = sum((Decimal(row[f"{prefix}{purchased(metric)}"] or 0) for row in own), Decimal())
         if bought and any(row[f"{prefix}covered_items"] for row in own):
             amounts.append(show_amount(bought, currency))
     return amounts

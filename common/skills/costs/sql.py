@@ -212,15 +212,7 @@ def costs(shape: Shape, filters: Filters) -> str:
         keys=", ".join(keys),
         order=", ".join(order) or "currency",
         position=_position(shape, order),
-        totals=",\n    ".join(
-            [
-                *_totals(shape.summed),
-                *(
-                    f"SUM({name}) OVER (PARTITION BY currency) AS currency_{name}"
-                    for name, _ in _twice_sums(shape.listed)
-                ),
-            ]
-        ),
+        totals=",\n    ".join(_totals(shape)),
         about=scan.facts_columns(filters, "COALESCE(shown.position, 1) = 1"),
     )
 
@@ -240,9 +232,10 @@ def purchased(metric: Metric) -> str:
     return f"purchased_{metric.field}"
 
 
-def _totals(metrics: Sequence[Metric]) -> list[str]:
-    summed = (metric for metric in metrics if metric.kind != "quantity")
-    return [f"SUM({metric.field}) OVER (PARTITION BY currency) AS currency_{metric.field}" for metric in summed]
+def _totals(shape: Shape) -> list[str]:
+    fields = [metric.field for metric in shape.summed if metric.kind != "quantity"]
+    fields += [name for name, _ in _twice_sums(shape.listed)]
+    return [f"SUM({field}) OVER (PARTITION BY currency) AS currency_{field}" for field in fields]
 
 
 def _position(shape: Shape, order: Sequence[str]) -> str:
