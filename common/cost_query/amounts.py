@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from fractions import Fraction
 
+from common.focus.currencies import round_amount
+
 _WHOLE = 10_000  # hundredths of a percent
 
 
@@ -39,3 +41,8 @@ def percent_change(current: Decimal, previous: Decimal) -> Decimal | None:
         return None
     with localcontext(prec=80):
         return ((current - previous) / abs(previous) * 100).quantize(Decimal("0.01"), ROUND_HALF_UP)
+
+
+def show_amount(amount: Decimal, currency: str) -> str:
+    """The amount as a sentence has it, with its currency."""
+    return f"{currency} {round_amount(amount, currency):,f}"

@@ -88,6 +88,7 @@ def _of_other_tools(name: str) -> Iterator[Text]:
     if name in _EACH_KIND:
         texts |= {
             "drivers": changes_sql.drivers(groups, metric, filters),
+            "breakdown of list cost": sql.breakdown(dimension, METRICS["ListCost"], filters),
             "values unsearched": values_text(dimension, filters, search=False),
             "available": sql.available(filters),
         }
@@ -131,6 +132,10 @@ def with_values() -> Iterator[Bound]:
         groups, filters = bind_dimensions([name], "g", CALENDAR), filters_of(("provider", "contains"))
         dimension = groups[0]
         yield _bound(f"breakdown by {name}", sql.breakdown(dimension, metric, filters), groups, filters)
+        listed = sql.breakdown(dimension, METRICS["ListCost"], filters)
+        yield _bound(f"breakdown of list cost by {name}", listed, groups, filters)
+        shape = read_shape((name,), ("ListCost", "ContractedCost"), None, "charge", CALENDAR)
+        yield _bound(f"list costs by {name}", sql.costs(shape, filters), groups, filters)
         yield _bound(f"changes by {name}", changes_sql.changes(groups, metric, filters), groups, filters)
         yield _bound(f"drivers by {name}", changes_sql.drivers(groups, metric, filters), groups, filters)
         yield _bound(f"values of {name}", values_text(dimension, filters, search=False), groups, filters)

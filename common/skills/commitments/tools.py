@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from common import limits
-from common.cost_query.amounts import percent_of
+from common.cost_query.amounts import percent_of, show_amount
 from common.cost_query.arguments import FirstDay, FullFilters, FullPeriod, LastDay
 from common.cost_query.asking import ask
 from common.cost_query.caveats import describe_question, notes
@@ -67,15 +67,20 @@ async def commitment_summary(
         {"currency": each, **_figures(_added(found, each)), **({"coverage_pct": None} if narrow else {})}
         for each in currencies
     ]
+    shown = tuple(rows[: limits.MAX_RESULT_ROWS])
     summary = {
         "group_by": [each.name for each in groups],
         "totals": totals,
         **describe_question(scope, asked),
-        "notes": [*notes(scope, asked, currencies), *_about(totals), *_about_rows(rows, found, narrow)],
+        "notes": [
+            *notes(scope, asked, currencies),
+            *_about(totals),
+            *_about_rows(rows, found, narrow),
+            *_left_out(totals, shown, len(found)),
+        ],
         "basis": BASIS,
         "cost_basis": "EffectiveCost and ListCost of usage",
     }
-    shown = tuple(rows[: limits.MAX_RESULT_ROWS])
     return ToolResult(asked.found, shown, summary, format_parameters(asked.parameters), len(shown) < len(rows))
 
 
@@ -163,6 +168,18 @@ def _about_rows(
             "covered: group by it instead."
         )
     return said
+
+
+def _left_out(totals: Sequence[Mapping[str, Any]], shown: Sequence[Mapping[str, Any]], count: int) -> list[str]:
+    """A sentence about the list cost of groups that are in the totals, and in no row."""
+    name, left = "list_cost_incl_unused", list[str]()
+    for total in totals:
+        currency = total["currency"]
+        amount = total[name] - sum((row[name] for row in shown if row["currency"] == currency), Decimal())
+        left += [show_amount(amount, currency)] if amount else []
+    if not left:
+        return []
+    return [f"{count - len(shown)} groups are in the totals and in no row: {' and '.join(left)} of list cost."]
 
 
 def _is_purchase_alone(row: Mapping[str, Any]) -> bool:

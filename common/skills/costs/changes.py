@@ -55,7 +55,11 @@ async def compare_periods(
         principal, context, compared, groups, given, limit, lambda each: changes_sql.changes(groups, measured, each)
     )
     scope = _scope(context, compared, given)
-    rows = [_changed(row, groups, _effects(row)) for row in _in_order(asked)[:limit]]
+    days = _differing_days(compared, asked, scope)
+    rows = [
+        _changed(row, groups, (_percent_per_day(row, *days) if days else {}) | _effects(row))
+        for row in _in_order(asked)[:limit]
+    ]
     kind = {"period_type": period_type or "MTD"} if current is None and previous is None else {}
     summary = {
         **kind,
@@ -140,20 +144,26 @@ def _in_order(asked: Asked) -> list[dict[str, Any]]:
 def _compared(compared: Comparison, asked: Asked, scope: QuestionScope) -> dict[str, Any]:
     question = describe_question(scope, asked)
     del question["period"]
-    days = [
-        covered_days(QuestionScope(NamedPeriod(each), scope.filters, scope.calendar, scope.today), asked.reach)
-        for each in (compared.current, compared.previous)
-    ]
-    differ = compared.current.days != compared.previous.days and all(days)
-    said = [f"The periods have {days[0]} and {days[1]} days: compare the costs per day in totals."] if differ else []
+    days = _differing_days(compared, asked, scope)
+    said = [f"The periods have {days[0]} and {days[1]} days: compare the costs per day."] if days else []
     return {
         "current": compared.current.as_dict(),
         "previous": compared.previous.as_dict(),
         "basis": compared.basis,
-        "totals": [total | (_per_day(total, *days) if differ else {}) for total in _totals(asked.rows)],
+        "totals": [total | (_per_day(total, *days) if days else {}) for total in _totals(asked.rows)],
         **question,
         "notes": [*notes(scope, asked, (row["currency"] for row in asked.rows)), *said],
     }
+
+
+def _differing_days(compared: Comparison, asked: Asked, scope: QuestionScope) -> tuple[int, int] | None:
+    """The days that count in each of two periods of different length. Returns None where they need no such care."""
+    current, previous = (
+        covered_days(QuestionScope(NamedPeriod(each), scope.filters, scope.calendar, scope.today), asked.reach)
+        for each in (compared.current, compared.previous)
+    )
+    differ = compared.current.days != compared.previous.days and current and previous
+    return (current, previous) if differ else None
 
 
 def _totals(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -177,8 +187,14 @@ def _per_day(total: Mapping[str, Any], current_days: int, previous_days: int) ->
     return {
         "current_daily": round_amount(current, total["currency"]),
         "previous_daily": round_amount(previous, total["currency"]),
-        "percent_change_per_day": percent_change(current, previous),
+        **_percent_per_day(total, current_days, previous_days),
     }
+
+
+def _percent_per_day(figures: Mapping[str, Any], current_days: int, previous_days: int) -> dict[str, Any]:
+    """The change in percent of the cost per day."""
+    current, previous = figures["current_cost"] / current_days, figures["previous_cost"] / previous_days
+    return {"percent_change_per_day": percent_change(current, previous)}
 
 
 def _changed(row: Mapping[str, Any], groups: Sequence[BoundDimension], more: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,10 @@ from common.focus.dimensions import TimeBasis, on_basis
 from common.focus.metrics import METRICS, Metric
 
 OTHER = "(other)"
+# Costs that a purchased commitment has, and the usage that it covers has once more.
+LISTED = ("ListCost", "ContractedCost")
+_IS_PURCHASE = "ChargeCategory = 'Purchase' AND CommitmentDiscountId IS NOT NULL"
+_IS_COVERED = "ChargeCategory = 'Usage' AND COALESCE(CommitmentDiscountStatus, '') = 'Used'"
 
 _COSTS = Template("""
 WITH charges AS (
@@ -68,7 +72,7 @@ WITH charges AS (
     BillingCurrency AS currency,
     $metric AS amount,
     EffectiveCost,
-    $scanned
+    $twice$scanned
   FROM {own.cost_data_standard_1_3}
   WHERE $time >= @start
     AND $time < @end_exclusive
@@ -76,7 +80,7 @@ WITH charges AS (
 $facts,
 $reach,
 grouped AS (
-  SELECT $name, currency, SUM(amount) AS total, SUM(EffectiveCost) AS effective_cost
+  SELECT $name, currency, SUM(amount) AS total, SUM(EffectiveCost) AS effective_cost$twice_summed
   FROM charges
   WHERE counted
   GROUP BY $name, currency
@@ -97,7 +101,7 @@ folded AS (
     IF(position <= @max_rows - currency_count, $text, '(other)') AS label,
     currency,
     total,
-    effective_cost,
+    effective_cost$twice_names,
     place,
     position
   FROM placed
@@ -107,7 +111,7 @@ shown AS (
     label AS $name,
     currency,
     SUM(total) AS total,
-    SUM(effective_cost) AS effective_cost,
+    SUM(effective_cost) AS effective_cost$twice_folded,
     COUNT(*) AS groups_in_row,
     MIN(place) AS place,
     MIN(position) AS position
@@ -159,6 +163,11 @@ class Shape:
         return self.metrics if items in self.metrics else (*self.metrics, items)
 
     @property
+    def listed(self) -> tuple[Metric, ...]:
+        """The costs among the metrics that count a commitment twice: when it is bought, and where it is used."""
+        return tuple(metric for metric in self.metrics if metric.name in LISTED)
+
+    @property
     def units(self) -> tuple[str, ...]:
         """The columns of units without which quantities would be added that count different things."""
         return tuple(dict.fromkeys(metric.unit for metric in self.metrics if metric.unit is not None))
@@ -185,6 +194,7 @@ def costs(shape: Shape, filters: Filters) -> str:
                 "BillingCurrency AS currency",
                 *(f"COALESCE({unit}, 'No unit') AS {unit_field(unit)}" for unit in shape.units),
                 *(metric.name for metric in shape.metrics if metric.kind != "count"),
+                *_twice(shape.listed),
                 scan.scan_columns(filters, shape.basis),
             ]
         ),
@@ -196,19 +206,36 @@ def costs(shape: Shape, filters: Filters) -> str:
                 *keys,
                 *(f"MIN({name}) AS {name}" for name, _ in orders),
                 *(f"{metric.sql} AS {metric.field}" for metric in shape.summed),
+                *(f"{text} AS {name}" for name, text in _twice_sums(shape.listed)),
             ]
         ),
         keys=", ".join(keys),
         order=", ".join(order) or "currency",
         position=_position(shape, order),
-        totals=",\n    ".join(_totals(shape.summed)),
+        totals=",\n    ".join(_totals(shape)),
         about=scan.facts_columns(filters, "COALESCE(shown.position, 1) = 1"),
     )
 
 
-def _totals(metrics: Sequence[Metric]) -> list[str]:
-    summed = (metric for metric in metrics if metric.kind != "quantity")
-    return [f"SUM({metric.field}) OVER (PARTITION BY currency) AS currency_{metric.field}" for metric in summed]
+def _twice(listed: Sequence[Metric]) -> list[str]:
+    return [f"{_IS_PURCHASE} AS is_purchase", f"{_IS_COVERED} AS is_covered"] if listed else []
+
+
+def _twice_sums(listed: Sequence[Metric], column: str = "") -> list[tuple[str, str]]:
+    """The sums that tell what is counted twice: what was bought, at each cost, and the line items that are covered."""
+    sums = [(purchased(each), f"SUM(IF(is_purchase, {column or each.name}, 0))") for each in listed]
+    return [*sums, ("covered_items", "COUNTIF(is_covered)")] if sums else []
+
+
+def purchased(metric: Metric) -> str:
+    """The column that holds the part of a cost that is purchased commitments."""
+    return f"purchased_{metric.field}"
+
+
+def _totals(shape: Shape) -> list[str]:
+    fields = [metric.field for metric in shape.summed if metric.kind != "quantity"]
+    fields += [name for name, _ in _twice_sums(shape.listed)]
+    return [f"SUM({field}) OVER (PARTITION BY currency) AS currency_{field}" for field in fields]
 
 
 def _position(shape: Shape, order: Sequence[str]) -> str:
@@ -236,11 +263,17 @@ def unit_field(unit: str) -> str:
 def breakdown(dimension: BoundDimension, metric: Metric, filters: Filters, basis: TimeBasis = "charge") -> str:
     """Costs per value of a dimension, all of them: what does not fit in @max_rows is folded into "(other)"."""
     name = scan.alias_of(dimension, 0)
+    listed = (metric,) if metric.name in LISTED else ()
+    sums = _twice_sums(listed, "amount")
     return _BREAKDOWN.substitute(
         expression=dimension.on_basis(basis),
         name=name,
         text=f"CAST({name} AS STRING)",
         metric=metric.name,
+        twice="".join(f"{each},\n    " for each in _twice(listed)),
+        twice_summed="".join(f", {text} AS {each}" for each, text in sums),
+        twice_names="".join(f",\n    {each}" for each, _ in sums),
+        twice_folded="".join(f",\n    SUM({each}) AS {each}" for each, _ in sums),
         scanned=scan.scan_columns(filters, basis),
         time=scan.time_column(basis),
         facts=scan.facts(filters),

@@ -33,6 +33,7 @@ from common.focus.dimensions import CostType
 from common.skills.costs import charts, sql
 from common.skills.costs.availability import where_data_is
 from common.skills.costs.changes import compare_periods, top_cost_drivers
+from common.skills.costs.reminders import note_purchases, note_shares
 from common.skills.costs.shape import make_row, make_totals, name_groups, note_groups, note_units, read_shape
 from common.tenant import Principal
 from common.tools.context import WarehouseContext
@@ -82,7 +83,9 @@ async def query_costs(
         "notes": [
             *notes(scope, asked, (row["currency"] for row in ordered)),
             *note_units(ordered, shape),
+            *note_purchases(ordered, shape.listed, "currency_"),
             *note_groups(rows, shape.groups, count, given),
+            *note_shares(rows, "share_pct", given),
         ],
         "cost_basis": shape.metrics[0].name,
     }
@@ -121,7 +124,9 @@ async def cost_breakdown(
         **(await where_data_is(principal, context, asked)),
         "notes": [
             *notes(scope, asked, (row["currency"] for row in asked.rows)),
+            *note_purchases(asked.rows, (measured,) if measured.name in sql.LISTED else ()),
             *note_groups(rows, (divided,), len(rows), given),
+            *note_shares(rows, "pct_of_total", given),
         ],
         "cost_basis": measured.name,
     }

@@ -41,8 +41,12 @@ answer AS (
 """
 _DRIVERS = """
 known AS (
-  SELECT ARRAY_AGG(DISTINCT driver_name ORDER BY driver_name LIMIT 50) AS driver_names
-  FROM {own.business_drivers_daily}
+  SELECT ARRAY_AGG(STRUCT(driver_name, first_day, last_day) ORDER BY driver_name LIMIT 50) AS known_drivers
+  FROM (
+    SELECT driver_name, MIN(driver_date) AS first_day, MAX(driver_date) AS last_day
+    FROM {own.business_drivers_daily}
+    GROUP BY driver_name
+  )
 ),
 counts AS (
   SELECT
@@ -80,7 +84,7 @@ answer AS (
     counts.days,
     counts.first_day,
     counts.last_day,
-    known.driver_names,
+    known.known_drivers,
     ROW_NUMBER() OVER (ORDER BY grouped.currency, {order}grouped.effective_cost DESC) AS position,
     COUNT(*) OVER () AS group_count
   FROM known

@@ -138,8 +138,9 @@ async def _per_driver(
         principal, context, scope.filters, scope.period, lambda narrowed: (sql.drivers(groups, narrowed), bound)
     )
     if asked.rows and not any(row["quantity"] for row in asked.rows):
-        known = next((row["driver_names"] for row in asked.rows if row["driver_names"]), ())
-        there = f"There are: {', '.join(known)}." if known else "The organisation has brought none."
+        known = next((row["known_drivers"] for row in asked.rows if row["known_drivers"]), ())
+        named = ", ".join(f"{each['driver_name']} ({each['first_day']} to {each['last_day']})" for each in known)
+        there = f"There are: {named}." if known else "The organisation has brought none."
         raise ToolError(
             "unknown_driver",
             f"No counts of {name[:60]!r} are known for {scope.period}. {there} Counts per day are loaded into "

@@ -102,6 +102,19 @@ async def test_totals_equal_sums_over_rows(
         assert made[name] == (pytest.approx(float(100 * part / whole), abs=0.0051) if whole else None), name
 
 
+@pytest.mark.parametrize("dimension", ["service", "region", "sub_account", "team", "month", "commitment"])
+async def test_rows_and_what_is_left_out_add_up_to_the_list_cost(call: Call, dimension: str) -> None:
+    answer = await call("acme_inc", DEMO_TODAY, "commitment_summary", group_by=[dimension], **FEBRUARY)
+    (made,) = answer["summary"]["totals"]
+    left = made["list_cost_incl_unused"] - sum(row["list_cost_incl_unused"] for row in answer["rows"])
+    said = [note for note in answer["summary"]["notes"] if "in no row" in note]
+    if abs(left) < 1e-6:
+        assert not said
+    else:
+        assert f" USD {left:,.2f} of list cost." in said[0]
+    assert dimension != "service" or said
+
+
 async def test_rows_by_provider_and_type_add_up_to_the_totals(call: Call) -> None:
     answer = await call("acme_inc", DEMO_TODAY, "commitment_summary", **FEBRUARY)
     (made,) = answer["summary"]["totals"]

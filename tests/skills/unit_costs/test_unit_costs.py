@@ -22,6 +22,7 @@ from tests.skills.operations_made import usage_rows
 Row = dict[str, Any]
 MARCH = {"start_date": "2026-03-01", "end_date": "2026-03-31"}
 FIRST, LAST = date(2026, 3, 1), date(2026, 3, 31)
+ORDER_DAYS = sorted({each["driver_date"] for each in drivers.demo_rows("acme_inc", DEMO_TODAY)})
 QUERIES = {name: (text, types) for name, text, types in sql.every_query()}
 
 
@@ -139,7 +140,11 @@ async def test_an_order_costs_the_bill_over_its_count(ask: Call, org: str, per: 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"per": "customer"}, "There are: orders. Counts per day are loaded into business_drivers_daily"),
+        (
+            {"per": "customer"},
+            f"There are: orders ({ORDER_DAYS[0]} to {ORDER_DAYS[-1]}). Counts per day are loaded into "
+            "business_drivers_daily",
+        ),
         ({"per": "orders", "group_by": ["region"]}, "Drivers have no region"),
         ({"per": "request", "group_by": ["service"]}, "group by one or two of: model"),
         ({"per": "token", "filters": [{"dimension": "region", "values": ["x"]}]}, "Usage has no region"),
