@@ -83,60 +83,46 @@ class Calendar:
     near: Period | None = None
     ahead: bool = False
 
-    def ago(self, said: re.Match[str], unit: str, count: int, kind: str = "named") -> Period:
+    def ago(self, said: re.Match[str], count: int, kind: str = "named") -> Period:
         """The whole unit so many units before this one."""
-        first = self.fiscal if said.groupdict().get("f") else 1
+        words = said.groupdict()
+        unit = words.get("u") or _LETTERS[words["l"]]
         month = self.today.replace(day=1)
         back = self.today - DAY * count * _DAYS[unit] if unit in _DAYS else shift(month, -count * MONTHS[unit])
-        return unit_of(back, unit, kind, first)
+        return unit_of(back, unit, kind, self.fiscal if words.get("f") else 1)
 
-    def whole(self, said: re.Match[str], unit: str, count: int) -> Period | None:
+    def last(self, said: re.Match[str]) -> Period | None:
         """The last so many whole units, as the cost tools read them; days end today."""
-        if unit == "day" and not (said["w"] or said["w2"]):
+        count, unit = number(said["n"]), said["u"]
+        if unit == "day" and not said["w"]:
             return Period(self.today - DAY * (count - 1), self.today, unit, "rolling") if count else None
-        return Period(self.ago(said, unit, count).start, self.ago(said, unit, 0).start - DAY, unit) if count else None
+        return Period(self.ago(said, count).start, self.ago(said, 0).start - DAY, unit) if count else None
 
     def next(self, days: int) -> Period:
         return Period(self.today + DAY, self.today + DAY * max(days, 1), "day", "ahead")
 
-    def rest(self, said: re.Match[str], unit: str) -> Period:
-        return self.next((self.ago(said, unit, 0).end - self.today).days)
 
-    def weekday(self, said: re.Match[str]) -> Period:
-        back = (self.today.weekday() - "montuewedthufrisatsun".index(said["d"][:3]) // 3) % 7
-        return unit_of(self.today - DAY * (back or (7 if said["last"] else 0)), "day")
-
-
-_PAST = r"(?:the )?(?:last|past|previous|prior|trailing|preceding|latest)"
+_PAST = r"(?:the )?(?:last|past|previous|prior)"
 _U = r"(?P<f>fiscal |financial )?(?P<u>day|week|month|quarter|half|year)"
 _N = rf"(?P<n>{NUMBER})"
-_WHOLE = r"(?:full |complete |calendar |whole )"
+_WHOLE = r"(?P<w>(?:full|complete|whole) )?"
 _RELATIVE: tuple[tuple[str, Callable[[re.Match[str], Calendar], Period | None]], ...] = (
-    (rf"(?:the )?(?:next|coming|following|upcoming)(?: {_N})? {_U}s?",
-     lambda m, c: c.next(_AHEAD[m["u"]] * number(m["n"])) if m["n"] else c.ago(m, m["u"], -1, "ahead")),
-    (rf"(?:for )?{_N}[ -]{_U}s? (?:ahead|from now|out|forward)", lambda m, c: c.next(_AHEAD[m["u"]] * number(m["n"]))),
-    (rf"(?:(?:by|until|till) )?(?:the )?(?:rest of|remainder of|end of|remaining) (?:the |this )?(?:current )?{_U}",
-     lambda m, c: c.rest(m, m["u"])),
-    (r"(?:the )?(?P<u>month|quarter|year)[ -]?end", lambda m, c: c.rest(m, m["u"])),
-    (r"eo(?P<l>[mqy])", lambda m, c: c.rest(m, _LETTERS[m["l"]])),
-    (r"tomorrow", lambda _, c: c.next(1)),
-    (r"(?:the )?(?:same|corresponding) (?:day|week|month|quarter|period|time|days)(?: of| in)? (?:last|previous) year|"
-     r"a year (?:ago|earlier|before)|(?:the )?year before(?: that)?",
+    (rf"(?:the )?(?:next|coming)(?: {_N})? {_U}s?",
+     lambda m, c: c.next(_AHEAD[m["u"]] * number(m["n"])) if m["n"] else c.ago(m, -1, "ahead")),
+    (rf"(?:(?:by|until) )?(?:the )?(?:rest|end) of (?:the |this )?{_U}",
+     lambda m, c: c.next((c.ago(m, 0).end - c.today).days)),
+    (r"(?:the )?same (?:day|week|month|quarter|period)(?: of| in)? last year|(?:a|the) year (?:ago|earlier|before)",
      lambda _, c: Period(c.today, c.today, "year", "year_before")),
-    (rf"{_PAST} (?P<w>{_WHOLE})?{_N} (?P<w2>{_WHOLE})?{_U}s?",
-     lambda m, c: c.whole(m, m["u"], number(m["n"]))),
-    (rf"{_N} {_U}s? (?:ago|earlier|back)", lambda m, c: c.ago(m, m["u"], number(m["n"]))),
-    (r"(?:the )?day before yesterday", lambda m, c: c.ago(m, "day", 2)),
-    (r"(?:the )?(?:week|month|quarter|period|one|day)s? (?:before|prior|preceding)(?: (?:that|it|last))?|"
-     r"(?:the )?(?:previous|prior|preceding) (?:one|period)", lambda _, c: Period(c.today, c.today, "day", "before")),
-    (rf"{_PAST} {_WHOLE}?{_U}(?:'s)?", lambda m, c: c.ago(m, m["u"], 1, "last")),
-    (rf"(?:so far )?(?:this|(?:the )?current|(?:the )?running) (?:calendar )?{_U}(?:'s)?(?: so far| to date)?",
-     lambda m, c: c.ago(m, m["u"], 0, "this")),
-    (rf"{_U}[ -]to[ -]date", lambda m, c: c.ago(m, m["u"], 0, "this")),
-    (r"(?P<f>f)?(?P<l>[wmqy])td", lambda m, c: c.ago(m, _LETTERS[m["l"]], 0, "this")),
-    (r"(?:fiscal year|financial year|fy) ?(?P<y>20\d\d)",
+    (rf"{_PAST} {_N} {_WHOLE}{_U}s?", lambda m, c: c.last(m)),
+    (rf"{_N} {_U}s? ago", lambda m, c: c.ago(m, number(m["n"]))),
+    (r"(?:the )?(?:week|month|quarter|day) before(?! (?:last|yesterday))(?: that)?|(?:the )?previous period",
+     lambda _, c: Period(c.today, c.today, "day", "before")),
+    (rf"{_PAST} {_WHOLE}{_U}(?:'s)?", lambda m, c: c.ago(m, 1, "last")),
+    (rf"(?:so far )?(?:this|(?:the )?current) {_U}(?:'s)?(?: so far| to date)?", lambda m, c: c.ago(m, 0, "this")),
+    (rf"{_U}[ -]to[ -]date", lambda m, c: c.ago(m, 0, "this")),
+    (r"(?P<f>f)?(?P<l>[wmqy])td", lambda m, c: c.ago(m, 0, "this")),
+    (r"(?:fiscal year|fy) ?(?P<y>20\d\d)",
      lambda m, c: unit_of(date(int(m["y"]), c.fiscal, 1), "year", first=c.fiscal).until(c.today)),
-    (r"(?:(?:on|this)|(?P<last>last)) (?P<d>(?:mon|tues|wednes|thurs|fri|satur|sun)day)", lambda m, c: c.weekday(m)),
     # Only of days to come: "a forecast for 60 days".
     (rf"{_N}[ -](?P<u>day|week|month|quarter|year)s?", lambda m, c: c.next(_AHEAD[m["u"]] * number(m["n"]))),
 )  # fmt: skip
@@ -152,10 +138,10 @@ _NTH = r"\d{1,2}(?:st|nd|rd|th)?(?![\d:%])"
 _YEAR = r"(?:(?:19|20)\d\d(?![\d%-])|'\d\d(?!\d))"
 _POINT = re.compile(
     r"(?<![\w-])(?:(?<!every )(?<!each )(?<!by )(?<!per )(?:the )?(?:month|quarter|year|day|date) of )?(?:"
-    r"(?P<numeric>\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[/.]\d{1,2}[/.]\d{4})|(?P<day>today|yesterday|now)(?:'s)?|"
-    rf"(?:(?:the )?(?P<d1>{_NTH}) (?:of )?)?(?P<rel>last |this |next |previous )?(?P<month>{_MONTH})"
+    r"(?P<numeric>\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[/.]\d{1,2}[/.]\d{4})|(?P<day>today|yesterday)(?:'s)?|"
+    rf"(?:(?:the )?(?P<d1>{_NTH}) (?:of )?)?(?P<rel>last |this |next )?(?P<month>{_MONTH})"
     rf"(?: (?:the )?(?P<d2>{_NTH}))?|(?P<y1>(?:19|20)\d\d)(?:-(?P<m1>\d\d)(?![-\d])|[ -]?(?P<q1>q[1-4]))|"
-    r"(?P<m2>\d\d?)/(?P<y2>20\d\d)|(?P<part>[qh][1-4])|(?:the year )?(?<![\d$€£.,])(?P<y3>(?:19|20)\d\d)"
+    r"(?P<part>[qh][1-4])|(?:the year )?(?<![\d$€£.,])(?P<y3>(?:19|20)\d\d)"
     r"(?![\d%.,]\d|\d|%| ?(?:usd|eur|dollars|tokens)))"
     rf"(?:(?:,? ?(?:of |in )?|-)(?P<year>{_YEAR}))?(?![\w-]*\w)"
 )
@@ -244,9 +230,9 @@ def _point(match: re.Match[str], calendar: Calendar) -> Period:
         return unit_of(today - DAY * (said["day"] == "yesterday"), "day")
     if numeric := said["numeric"]:
         return unit_of(_parse(numeric), "day")
-    year = said["year"] or said["y1"] or said["y2"] or said["y3"]
+    year = said["year"] or said["y1"] or said["y3"]
     chosen = int(year.replace("'", "20")) if year else None
-    month, unit = int(said["m1"] or said["m2"] or 1), "year" if said["y3"] else "month"
+    month, unit = int(said["m1"] or 1), "year" if said["y3"] else "month"
     if part := said["part"] or said["q1"]:
         unit = "half" if part[0] == "h" else "quarter"
         month = (int(part[1]) - 1) * MONTHS[unit] + 1
@@ -280,13 +266,14 @@ def _parse(numeric: str) -> date:
 
 def _span(first: Period, second: Period) -> Period:
     """Span two periods; one without a year takes it from the other, across a new year too."""
-    given, years = (first.year_given, second.year_given), first.start.year - second.start.year
-    first = _move(first, -years) if given == (False, True) else first
-    second = _move(second, years) if given == (True, False) else second
-    if first.start > second.start and first.start.month != second.start.month and not all(given):
-        first, second = (first, _move(second, 1)) if given[0] else (_move(first, -1), second)
+    years, given = second.start.year - first.start.year, first.year_given or second.year_given
+    apart = first.start.month - second.start.month
+    if not first.year_given:
+        first = _move(first, years - (apart > 0))
+    elif not second.year_given:
+        second = _move(second, (apart > 0) - years)
     unit = "month" if first.unit == second.unit != "day" else "day"
-    return Period(min(first.start, second.start), max(first.end, second.end), unit, "named", any(given))
+    return Period(min(first.start, second.start), max(first.end, second.end), unit, "named", given)
 
 
 def _move(period: Period, years: int) -> Period:
