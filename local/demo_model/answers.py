@@ -3,18 +3,16 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from local.demo_model.planning import Plan
-from local.demo_model.reading import Reading
 from local.demo_model.request import Call, Request
 from local.demo_model.table import Intent, load_table
 
 Row = Mapping[str, Any]
 _MAX_ROWS = 40
-_NOT_A_NAME = ("(not set)", "no ", "unallocated", "unassigned", "untagged", "(other)", "none", "not stated")
 _MAIN = ("billed_cost", "period_total", "projected_total", "total", "current_cost", "total_tokens", "effective_cost")
 _MONEY = re.compile(
     r"cost|total$|change$|amount|lower|upper|avg_daily|average|per_million|saving|^actual|expected|excess|effect$|today"
@@ -22,16 +20,11 @@ _MONEY = re.compile(
 )
 
 
-def write_answer(request: Request, readings: Sequence[Reading] = (), plans: Sequence[Plan] = ()) -> str:
+def write_answer(request: Request, plan: Plan | None = None) -> str:
     """Write markdown from all results of the turn, in the order of the calls; look-ups are told by what they gave."""
-    sections, tools = [], {each.intent.tool for each in plans}
-    look_up = load_table()[1].more["look_up"]["tool"]
-    for result in [each for each in request.returned if each.name != look_up or each.name in tools or not plans]:
-        planned = [each for each in zip(plans, readings, strict=True) if each[0].intent.tool == result.name]
-        unplanned = (Plan(None, request, date.min, Intent(result.name, "", {}, {})), None)
-        made, reading = planned[0] if planned else unplanned
-        sections.append(_Section(result, made, reading).text())
-    return "\n\n".join(sections)
+    tool, look_up = plan.intent.tool if plan else "", load_table()[1].more["look_up"]["tool"]
+    results = [each for each in request.returned if each.name != look_up or tool in ("", look_up)]
+    return "\n\n".join(_Section(each, plan if each.name == tool else None).text() for each in results)
 
 
 def join_words(parts: Sequence[str]) -> str:
@@ -53,12 +46,12 @@ def cell(key: Any, row: Row) -> str:
     """A value as its column and its row's currency write it; small amounts are never shown as zero."""
     value, currency, name, number = row.get(key), row.get("currency"), str(key), _number(row.get(key))
     sign = "+" if "change" in name and number.is_finite() and number > 0 else ""
-    moment = re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*", str(value))
     if value is None:
         return "n/a" if _MONEY.search(name) or "tokens" in name else "(not set)"
     if isinstance(value, Mapping | list):
         return plain(json.dumps(value, default=str, ensure_ascii=False))
     if not number.is_finite():
+        moment = re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*", str(value))
         return f"{datetime.fromisoformat(str(value)).astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else plain(value)
     if "percent" in name or "pct" in name:
         return f"{sign}{number.quantize(Decimal('0.1'), ROUND_HALF_UP):,}%"
@@ -86,8 +79,9 @@ def _items(value: Any) -> list[Row]:
 class _Section:
     """The answer from one result."""
 
-    def __init__(self, result: Call, made: Plan, reading: Reading | None) -> None:
-        self.result, self.made, self.reading, self.more = result, made, reading, made.intent.more
+    def __init__(self, result: Call, made: Plan | None) -> None:
+        self.result, self.made = result, made
+        self.more = (made.intent if made else Intent(result.name, "", {}, {})).more
         self.payload, self.rows, self.group = result.payload or {}, result.rows, result.group
         self.summary = _mapping(self.payload.get("summary"))
         metrics = result.arguments.get("metrics")
@@ -99,15 +93,15 @@ class _Section:
         if self.result.payload is None:
             return f"{called} gave no result that I can read. Try again in a moment."
         if error := self.payload.get("error"):
-            code, message = (str(_mapping(error).get(name, "")) for name in ("code", "message"))
-            advice = next((said for key, said in load_table()[1].more["advice"].items() if key in code.lower()), "")
-            return f"{called} failed: {plain(message or error).rstrip('.')}. {advice or 'Try again in a moment.'}"
+            return f"{called} failed: {plain(_mapping(error).get('message') or error)}"
         first = ": ".join(filter(None, [self._name_lost(), self._headline(called)]))
-        lines = [first[:1].upper() + first[1:], self._share(), self._extreme(), *self._caveats()]
+        lines = [first[:1].upper() + first[1:], self._share(), *self._caveats()]
         return "\n\n".join(filter(None, [" ".join(filter(None, lines)), self._table(), self._end()]))
 
     def _name_lost(self) -> str:
         """Name first the words that no argument carried, and what names were read as."""
+        if not self.made:
+            return ""
         words = join_words([f'"{plain(word)}"' for word in self.made.lost])
         said = [f"{words} is left out, no argument of {self.result.name} carries it"] if words else []
         for each in self.made.found:
@@ -144,7 +138,7 @@ class _Section:
 
     def _share(self) -> str:
         """Name the share of each value that was asked about."""
-        wanted = {each.lower() for each in self.made.picked}
+        wanted = {each.lower() for each in self.made.picked} if self.made else set()
         rows = [row for row in self.rows if str(row.get(self.group)).lower() in wanted]
         said = [f"**{plain(row[self.group])}** is {cell('pct_of_total', row)} ({cell('total', row)})" for row in rows]
         absent = wanted - {str(row[self.group]).lower() for row in rows}
@@ -161,34 +155,11 @@ class _Section:
             said.append(f"the {label(main).lower()} {verb} **{cell(main, item)}**{f' ({rest})' * bool(rest)}")
         return join_words(said)
 
-    def _extreme(self) -> str:
-        """Name the highest or lowest row of each currency, where it is asked for and the list is not cut."""
-        first = self.rows[0] if self.rows else {}
-        names = (self.metric, self.more.get("sort", ""), "absolute_change", *_MAIN)
-        key = next((key for key in names if key in first), "")
-        lowest, most = (bool(self.reading and self.reading.says(name)) for name in ("least", "most"))
-        texts = [each for each in first if isinstance(first[each], str) and each not in ("currency", "status")]
-        by = self.result.arguments.get("group_by") or [self.group]
-        groups = [each for each in (by if isinstance(by, list) else [by]) if each in first] or texts[:1]
-        best: dict[str, tuple[Decimal, str]] = {}
-        cut = bool(self.payload.get("truncated")) and lowest and "order_by" not in self.result.arguments
-        for row in self.rows if key and groups and (lowest or most) and not cut and not self.made.picked else ():
-            amount, currency = _number(row.get(key)), str(row.get("currency"))
-            name = " / ".join(plain(row.get(each)) for each in groups)
-            if not name.lower().startswith(_NOT_A_NAME) and amount.is_finite():
-                size = -amount if lowest else amount
-                best[currency] = max(best.get(currency, (size, "")), (size, f"**{name}** with {cell(key, row)}"))
-        said = join_words([said for _, said in best.values()])
-        return f"The {'lowest' if lowest else 'highest'} is {said}." if said and len(self.rows) > 1 else ""
-
     def _caveats(self) -> list[str]:
         notes = self.summary.get("notes")
         said = [plain(self.summary[key]) for key in ("basis", "note") if self.summary.get(key)]
         said += [plain(each) for each in notes] if isinstance(notes, list) else []
-        unknown = [str(row.get(self.group)) for row in self.rows if self.group in row]
-        if unknown and all(each.lower().startswith(("no ", "not stated", "none")) for each in unknown):
-            said.append(f"The data does not say the {self.group.replace('_', ' ')}: everything is {plain(unknown[0])}.")
-        if self.reading and "currency" in self.reading.slots:
+        if self.made and "currency" in self.made.reading.slots:
             said.append("Amounts are shown in the currency that they are billed in; none is converted.")
         if available := _mapping(self.summary.get("available")):
             said.append(f"Data is available from {' to '.join(plain(day) for day in available.values())}.")
@@ -224,12 +195,5 @@ class _Section:
 
 
 def _span(period: Any) -> str:
-    """The days of a period, with the month's or year's name where it is exactly one."""
     start, end = (str(_mapping(period).get(name) or "") for name in ("start_date", "end_date"))
-    days = plain(start) if start == end else f"{plain(start)} to {plain(end)}"
-    if not all(re.fullmatch(r"\d{4}-\d\d-\d\d", day) for day in (start, end)):
-        return days if start and end else ""
-    first, after = date.fromisoformat(start), date.fromisoformat(end) + timedelta(days=1)
-    months = (after.year - first.year) * 12 + after.month - first.month
-    whole = first.day == after.day == 1 and (months == 1 or (months == 12 and first.month == 1))
-    return f"{first:{'%B %Y' if months == 1 else '%Y'}} ({days})" if whole else days
+    return (plain(start) if start == end else f"{plain(start)} to {plain(end)}") if start and end else ""
