@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -12,7 +12,7 @@ from local.demo_model.reading import Reading, Value
 from local.demo_model.request import Call, Request, bound, choices, is_list
 from local.demo_model.table import Intent, Slot, find_intent, load_table
 
-_MOST_LOOK_UPS = 15
+_MOST_LOOK_UPS, _MOST_PERIODS = 15, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class Plan:
         fit = [str(each.value) for each in by if not allowed or each.value in allowed][:most]
         self.lost += [each.said for each in by if each.said and each.value not in fit]
         required = arg in self.request.tools[self.intent.tool].get("required", ())
-        self.unfit = self.unfit or (required and not fit and bool(by))
+        self.unfit |= required and not fit and bool(by)
         if fit:
             self.arguments[arg] = fit if most > 1 and (len(fit) > 1 or "type" in schema) else fit[0]
 
@@ -152,15 +152,16 @@ class Plan:
             self.filters.append(entry | ({"values": wanted[0].split(", ")} if wanted else {}))
 
     def _look(self) -> None:
-        """Look up the names that no slot knows, for filters."""
-        names, offered = list(self.reading.names), load_table()[1].more["look_up"]["tool"] in self.request.tools
-        self.lost += [name.said for name in names if name.hint == "?"]
-        names = [name for name in names if name.hint != "?"]
-        if names and not (offered and self._narrowing):
+        """Make filters of the names that no slot knows, once they are looked up."""
+        table = load_table()[1].more["look_up"]
+        names = [name for name in self.reading.names if name.hint != "?"]
+        self.lost += [name.said for name in self.reading.names if name.hint == "?"]
+        if names and not self.lost and table["tool"] in self.request.tools and self._narrowing:
+            for name in names:
+                self._look_up(name, table)
+        else:
             self.lost += [name.said for name in names]
-        elif names and not self.lost:
-            self.calls, self.found, self.lost = look_up_names(names, self.request)
-            self.looks = bool(self.calls)
+        self.looks = bool(self.calls)
         if self.found and self.more.get("whole") and self.reading.says("whole") and "by" not in self.slots:
             self.picked, self.slots["by"] = self.found[-1].values, (Value(self.found[-1].dimension),)
         # Several names of one dimension are alternatives: S3 and EC2.
@@ -169,6 +170,23 @@ class Plan:
             merged.setdefault((each.dimension, each.op), []).extend(each.values)
         for (dimension, op), values in merged.items():
             self._filter(dimension, op, values)
+
+    def _look_up(self, name: Value, table: Mapping[str, Any]) -> None:
+        """Find a name in what came back, or add the calls that look for it in the next dimensions."""
+        returned = [each for each in self.request.returned if each.name == table["tool"]]
+        done = {(each.arguments.get("search"), each.arguments.get("dimension")): each for each in returned}
+        for batch in [table["beside"].get(name.hint, [name.hint])] if name.hint else table["dimensions"]:
+            missing = [each for each in batch if (name.said, each) not in done]
+            if missing and len(done) + len(self.calls) + len(missing) <= _MOST_LOOK_UPS:
+                self.calls += [Call(table["tool"], {"dimension": each, "search": name.said}) for each in missing]
+                return
+            hits = [(each, _values(done[name.said, each], name.said)) for each in batch if each not in missing]
+            # A dimension that has exactly this name comes before one that has longer names.
+            hits.sort(key=lambda hit: [value.lower() for value in hit[1]] != [name.said.lower()])
+            if best := next((hit for hit in hits if hit[1]), None):
+                self.found.append(Found(name.said, *best, name.value or "in"))
+                return
+        self.lost.append(name.said)
 
     def _spans(self) -> list[dict[str, Any]]:
         """The arguments of each period; the ones that the tool has no place for are lost."""
@@ -179,7 +197,10 @@ class Plan:
         if "current" in schema:
             return [self._compare(sorted(past, key=lambda period: period.start))]
         if "days" in schema:
-            return [self._count_days()]
+            start = min((period.start for period in past), default=None)
+            wanted = (self.today - start).days + 1 if start else int(schema["days"].get("default", 30))
+            self.unfit |= wanted > bound(schema["days"], wanted) or bool(past and past[0].end < self.today - DAY)
+            return [{"days": wanted}]
         if "as_of" in schema:
             return [{"as_of": min(past[-1].end, self.today).isoformat()} if past else {}]
         if "start_date" in schema:
@@ -194,7 +215,7 @@ class Plan:
         """Two periods: the named ones, or one with that before it; one under way with as many days."""
         if not past:
             return {}
-        self.unfit = self.unfit or len(past) > 2
+        self.unfit |= len(past) > 2
         self.arguments.pop("period_type", None)
         if len(past) == 1:
             alone = self.reading.comparing and past[0].kind == "last"
@@ -211,7 +232,7 @@ class Plan:
         """Days from tomorrow on, until the end of a month or year, or a period that begins later."""
         periods = [each for each in self.reading.periods if each.kind == "ahead" or each.end > self.today]
         if not periods:
-            self.unfit = self.unfit or bool(self.reading.periods)
+            self.unfit |= bool(self.reading.periods)
             return {"horizon_days": int(self.schema["horizon_days"].get("default", 30))}
         last = max(periods, key=lambda period: period.end)
         days = (last.end - self.today).days
@@ -219,15 +240,6 @@ class Plan:
         if begun and (last.end + DAY).day > 1 and days == bound(self.schema["horizon_days"], days):
             return {"horizon_days": days}
         return {"until": str(last.end), **({} if begun else {"start_date": str(last.start)})}
-
-    def _count_days(self) -> dict[str, Any]:
-        wanted = int(self.schema["days"].get("default", 30))
-        if self.past:
-            wanted = (self.today - min(period.start for period in self.past)).days + 1
-            self.unfit = (
-                self.unfit or self.past[0].end < self.today - DAY or wanted > bound(self.schema["days"], wanted)
-            )
-        return {"days": bound(self.schema["days"], wanted)}
 
     def _call(self, spans: Sequence[dict[str, Any]]) -> None:
         """A call for each period, or what to ask for where a required argument is missing."""
@@ -241,43 +253,16 @@ class Plan:
         made = [Call(tool, {**own, **span}) for span in spans]
         if absent := [each for each in self.request.tools[tool].get("required", ()) if each not in made[0].arguments]:
             self.ask = next((asks[name] for name in absent if name in asks), f"Which {absent[0]} do you mean?")
-        elif self.intent.tool:
-            self.calls = made[:4]
-
-
-def look_up_names(names: Sequence[Value], request: Request) -> tuple[list[Call], list[Found], list[str]]:
-    """The look-ups still to be made, what the names were found to be, and the names that were not found."""
-    table = load_table()[1].more["look_up"]
-    done = {
-        (str(call.arguments.get("search")), str(call.arguments.get("dimension"))): call
-        for call in request.returned
-        if call.name == table["tool"]
-    }
-    calls, found, lost = list[Call](), list[Found](), list[str]()
-    for name in names:
-        for batch in [table["beside"].get(name.hint, [name.hint])] if name.hint else table["dimensions"]:
-            asked = [(name.said, each) for each in batch]
-            if missing := [each for each in asked if each not in done]:
-                calls += [Call(table["tool"], {"dimension": each, "search": said}) for said, each in missing]
-                break
-            hits = [(each, _values(done[said, each], said)) for said, each in asked]
-            # A dimension that has exactly this name comes before one that has longer names.
-            hits.sort(key=lambda hit: [value.lower() for value in hit[1]] != [name.said.lower()])
-            if best := next((hit for hit in hits if hit[1]), None):
-                found.append(Found(name.said, best[0], best[1], name.value or "in"))
-                break
-        else:
-            lost.append(name.said)
-    return (
-        (calls, found, lost) if len(done) + len(calls) <= _MOST_LOOK_UPS else ([], found, [name.said for name in names])
-    )
+        elif len(made) > _MOST_PERIODS:
+            self.ask = f"I answer for {_MOST_PERIODS} periods at a time. Please name fewer."
+        elif tool:
+            self.calls = made
 
 
 def _values(result: Call, said: str) -> list[str]:
     """The names that a look-up found; the one that is exactly as was said, where there is one."""
     values = list(dict.fromkeys(str(row["value"]) for row in result.rows if row.get("value") is not None))
-    # "US" is not in "Customer": a name has the words whole, or begins with them where they are three letters or more.
-    end = r"(?![^\W_])" if len(said) < 3 else ""
-    words = re.compile(rf"(?<![^\W_]){re.escape(said.lower())}{end}")
-    values = [value for value in values if said.lower() not in value.lower() or words.search(value.lower())]
+    # "US" is not in "Customer", and "S3" is found as the service that it is short for.
+    word = re.compile(rf"(?<![^\W_]){re.escape(said.lower())}")
+    values = [value for value in values if said.lower() not in value.lower() or word.search(value.lower())]
     return [value for value in values if value.lower() == said.lower()] or values
