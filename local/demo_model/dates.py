@@ -152,7 +152,8 @@ _WRITTEN_OUT = (
     (rf"\b({_MONTH}(?: {_NTH})?|[qh][1-4]),? (?:of |in )?(?:the )?(last|previous|this) year\b", None),
     (rf"\b({_NTH}){_UP_TO}({_NTH} (?:of )?)({_MONTH}(?:,? {_YEAR})?)", r"\1 \3 to \2\3"),
     (rf"\b({_MONTH}) ({_NTH}){_UP_TO}({_NTH})(,? {_YEAR})?(?! ?{_MONTH})", r"\1 \2\4 to \1 \3\4"),
-    (rf"\b({_MONTH})((?:\s*(?:,|and|&|vs\.?|versus|to|with|or|against|-)+\s+){_MONTH})(,? {_YEAR})", r"\1\3\2\3"),
+    (rf"\b({_MONTH}(?: {_NTH})?)(\s*(?:,|and|&|vs\.?|versus|to|with|or|against|-)+\s+{_MONTH}(?: {_NTH})?)(,? {_YEAR})",
+     r"\1\3\2\3"),
 )  # fmt: skip
 _LED = re.compile(
     r"\b(?:(?P<since>since|(?:starting|beginning)(?: from| on| in)?)\s+(?:the (?:start|beginning) of )?|"
@@ -205,9 +206,13 @@ def _points(words: Words, calendar: Calendar, comparing: bool) -> Iterator[tuple
         led, gap = _LED.search(words.free[:start]), words.free[end : points[0][0]] if points else "."
         lead = led.lastgroup if led else ""
         to = _TO.fullmatch(gap) or (lead == "from" and re.fullmatch(r"\s*and\s*(?:the )?", gap))
-        near = bool(points) and points[0][2].start.month == period.start.month and "-" not in words.free[start:end]
-        if to and (near or paired or not comparing):
-            period, end = _span(period, points[0][2]).until(calendar.today), points.pop(0)[1]
+        if to and (paired or not comparing):
+            _, end, last = points.pop(0)
+            # Which year is meant is asked, not guessed.
+            if period.start > last.start or period.year_given > last.year_given:
+                raise NotADate(words.plain[start:end])
+            unit = "month" if period.unit == last.unit != "day" else "day"
+            period = Period(period.start, last.end, unit, "named", period.year_given).until(calendar.today)
         onwards = re.match(r"\s+(?:onwards?|on\b|forward)", words.free[end:])
         if lead == "since" or (lead == "from" and onwards):
             period = Period(period.start, max(period.start, calendar.today), "day", "rolling")
@@ -262,19 +267,3 @@ def _parse(numeric: str) -> date:
     if not parsed:
         raise NotADate(numeric)
     return parsed.date()
-
-
-def _span(first: Period, second: Period) -> Period:
-    """Span two periods; one without a year takes it from the other, across a new year too."""
-    years, given = second.start.year - first.start.year, first.year_given or second.year_given
-    apart = first.start.month - second.start.month
-    if not first.year_given:
-        first = _move(first, years - (apart > 0))
-    elif not second.year_given:
-        second = _move(second, (apart > 0) - years)
-    unit = "month" if first.unit == second.unit != "day" else "day"
-    return Period(min(first.start, second.start), max(first.end, second.end), unit, "named", given)
-
-
-def _move(period: Period, years: int) -> Period:
-    return unit_of(shift(period.start, 12 * years), period.unit)

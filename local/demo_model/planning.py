@@ -62,7 +62,7 @@ class Plan:
         self.arguments: dict[str, Any] = {}
         self.filters: list[dict[str, Any]] = []
         if reading.not_a_date:
-            self.ask = f'"{reading.not_a_date}" is no day of the calendar. Please name the first and last day.'
+            self.ask = f'"{reading.not_a_date}" is no period that I can read. Please name the first and last day.'
         elif "says" in self.more:
             self.ask = self.more["says"]
         elif not self.unfit:
