@@ -95,7 +95,7 @@ class _Section:
         if error := self.payload.get("error"):
             return f"{called} failed: {plain(_mapping(error).get('message') or error)}"
         first = ": ".join(filter(None, [self._name_lost(), self._headline(called)]))
-        lines = [first[:1].upper() + first[1:], self._share(), *self._caveats()]
+        lines = [first[:1].upper() + first[1:], *self._caveats()]
         return "\n\n".join(filter(None, [" ".join(filter(None, lines)), self._table(), self._end()]))
 
     def _name_lost(self) -> str:
@@ -107,7 +107,13 @@ class _Section:
         for each in self.made.found:
             meant = f"{each.dimension.replace('_', ' ')} {join_words([plain(value) for value in each.values[:8]])}"
             said += [f'"{plain(each.said)}" is read as {"not " * (each.op == "not_in")}the {meant}']
-        return "; ".join(said)
+        picked = {each.lower() for each in self.made.picked}
+        rows = {str(row.get(self.group)): row for row in self.rows if str(row.get(self.group)).lower() in picked}
+        said += [
+            f"**{plain(name)}** is {cell('pct_of_total', row)} ({cell('total', row)})" for name, row in rows.items()
+        ]
+        absent = picked - {name.lower() for name in rows}
+        return "; ".join(said + [f"{plain(each)} is not among the rows" for each in sorted(absent)])
 
     def _period(self) -> str:
         spans = [_span(self.summary.get(name)) for name in ("period", "current", "previous")]
@@ -135,14 +141,6 @@ class _Section:
         if isinstance(value, list):
             return self._amounts(value) or join_words([plain(each) for each in value])
         return self.period if path == "period" else cell(path, {path: value})
-
-    def _share(self) -> str:
-        """Name the share of each value that was asked about."""
-        wanted = {each.lower() for each in self.made.picked} if self.made else set()
-        rows = [row for row in self.rows if str(row.get(self.group)).lower() in wanted]
-        said = [f"**{plain(row[self.group])}** is {cell('pct_of_total', row)} ({cell('total', row)})" for row in rows]
-        absent = wanted - {str(row[self.group]).lower() for row in rows}
-        return f"{'; '.join([*said, *[f'{plain(each)} is not among them' for each in sorted(absent)]])}." * bool(wanted)
 
     def _amounts(self, totals: Any) -> str:
         """The totals, currency by currency: the main amount, and the others in brackets."""

@@ -4,10 +4,10 @@ import re
 from calendar import monthrange
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
-import dateparser
+from dateparser.date import DateDataParser
 
 from local.demo_model.table import NUMBER, NUMBERS, Words
 
@@ -128,7 +128,6 @@ _RELATIVE: tuple[tuple[str, Callable[[re.Match[str], Calendar], Period | None]],
 )  # fmt: skip
 _RULES = tuple((re.compile(rf"(?<![\w-])(?:{pattern})(?![\w-])"), read) for pattern, read in _RELATIVE)
 
-_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _NTHS = {"first": "1", "second": "2", "third": "3", "fourth": "4", "1st": "1", "2nd": "2", "3rd": "3", "4th": "4"}
 _MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|"
@@ -136,14 +135,13 @@ _MONTH = (
 )
 _NTH = r"\d{1,2}(?:st|nd|rd|th)?(?![\d:%])"
 _YEAR = r"(?:(?:19|20)\d\d(?![\d%-])|'\d\d(?!\d))"
+_OF_YEAR = rf"(?:(?:,? ?(?:of |in )?|-){_YEAR})?"
 _POINT = re.compile(
     r"(?<![\w-])(?:(?<!every )(?<!each )(?<!by )(?<!per )(?:the )?(?:month|quarter|year|day|date) of )?(?:"
-    r"(?P<numeric>\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[/.]\d{1,2}[/.]\d{4})|(?P<day>today|yesterday)(?:'s)?|"
-    rf"(?:(?:the )?(?P<d1>{_NTH}) (?:of )?)?(?P<rel>last |this |next )?(?P<month>{_MONTH})"
-    rf"(?: (?:the )?(?P<d2>{_NTH}))?|(?P<y1>(?:19|20)\d\d)(?:-(?P<m1>\d\d)(?![-\d])|[ -]?(?P<q1>q[1-4]))|"
-    r"(?P<part>[qh][1-4])|(?:the year )?(?<![\d$€£.,])(?P<y3>(?:19|20)\d\d)"
-    r"(?![\d%.,]\d|\d|%| ?(?:usd|eur|dollars|tokens)))"
-    rf"(?:(?:,? ?(?:of |in )?|-)(?P<year>{_YEAR}))?(?![\w-]*\w)"
+    rf"(?P<part>(?:20\d\d[ -]?)?[qh][1-4]{_OF_YEAR})|(?:the year )?(?P<last>last )?(?P<date>\d{{4}}[-/]\d\d?[-/]\d\d?|"
+    rf"\d\d?[/.]\d\d?[/.]\d{{4}}|20\d\d-\d\d(?![-\d])|today|yesterday|(?:(?:the )?{_NTH} (?:of )?)?{_MONTH}"
+    rf"(?: (?:the )?{_NTH})?{_OF_YEAR}|(?<![\d$€£.,])(?:19|20)\d\d(?![\d%.,]\d|\d|%| ?(?:usd|eur|dollars|tokens))))"
+    r"(?:'s)?(?![\w-]*\w)"
 )
 _UP_TO = r"\s*(?:-|to|and|until|till|through)\s*"
 # Dates that lean on each other are written out first: "3 to 10 May" is "3 May to 10 May".
@@ -230,40 +228,32 @@ def _points(words: Words, calendar: Calendar, comparing: bool) -> Iterator[tuple
 
 def _point(match: re.Match[str], calendar: Calendar) -> Period:
     """The period of a named point; raises NotADate for a day that does not exist."""
-    said, today = match.groupdict(), calendar.today
-    if said["day"]:
-        return unit_of(today - DAY * (said["day"] == "yesterday"), "day")
-    if numeric := said["numeric"]:
-        return unit_of(_parse(numeric), "day")
-    year = said["year"] or said["y1"] or said["y3"]
-    chosen = int(year.replace("'", "20")) if year else None
-    month, unit = int(said["m1"] or 1), "year" if said["y3"] else "month"
-    if part := said["part"] or said["q1"]:
-        unit = "half" if part[0] == "h" else "quarter"
-        month = (int(part[1]) - 1) * MONTHS[unit] + 1
-    elif said["month"]:
-        month, rel = _NAMES.index(said["month"][:3]) + 1, said["rel"] or ""
-        if rel and not chosen and (rel != "last " or month == today.month):
-            chosen = today.year + {"t": 0, "n": int(month <= today.month)}.get(rel[0], -1)
-    day = int(re.findall(r"\d+", said["d1"] or said["d2"] or "0")[0])
-    years = [chosen] if chosen else range(today.year + 1, today.year - 9, -1)
-    starts = [date(each, month, day or 1) for each in years if month <= 12 and (day or 1) <= monthrange(each, month)[1]]
-    if not starts:
-        raise NotADate(match[0])
+    text, today, near, unit = match["date"] or match["part"], calendar.today, calendar.near, "month"
+    if part := re.search("[qh][1-4]", match["part"] or ""):
+        unit = "half" if part[0][0] == "h" else "quarter"
+        month = (int(part[0][1]) - 1) * MONTHS[unit] + 1
+        text = f"{date(2000, min(month, 12), 1):%B} {text.replace(part[0], ' ').strip('- ')}"
+    base = today
     # Without a year: the next one ahead, one near the last that was named, or the latest that began.
-    begun, near = [start for start in starts if start <= today] or starts, calendar.near
-    start = begun[0]
-    if calendar.ahead:
-        start = min((each for each in starts if each >= today.replace(day=1)), default=starts[0])
-    elif near and near.year_given and near.kind == "named":
-        start = min(begun, key=lambda each: abs((each.year - near.start.year) * 12 + each.month - near.start.month))
-    return replace(unit_of(start, "day" if day else unit), year_given=chosen is not None)
+    if text not in ("today", "yesterday") and (calendar.ahead or match["last"]):
+        base = unit_of(today, unit).start - DAY
+    elif text not in ("today", "yesterday") and near and near.year_given and near.kind == "named":
+        base = min(today, shift(near.start, 6))
+    start, precision = _parse(text, base, calendar.ahead)
+    given = bool(re.search(r"\d{4}|'\d\d", text)) or text in ("today", "yesterday")
+    return replace(unit_of(start, unit if part else precision), year_given=given)
 
 
 @lru_cache(maxsize=256)
-def _parse(numeric: str) -> date:
-    order = "YMD" if re.match(r"\d{4}", numeric) else "DMY" if "." in numeric else "MDY"
-    parsed = dateparser.parse(numeric, languages=["en"], settings={"DATE_ORDER": order, "REQUIRE_PARTS": ["day"]})
-    if not parsed:
-        raise NotADate(numeric)
-    return parsed.date()
+def _parse(text: str, base: date, ahead: bool) -> tuple[date, str]:
+    """The first day of what the words name, and whether that is a day, a month or a year."""
+    first = {"PREFER_DAY_OF_MONTH": "first", "PREFER_MONTH_OF_YEAR": "first"}
+    towards = {"RELATIVE_BASE": datetime.combine(base, time()), "PREFER_DATES_FROM": "future" if ahead else "past"}
+    settings = {**first, **towards, "DATE_ORDER": "DMY" if "." in text else "MDY"}
+    month = re.fullmatch(r"\d{4}-\d\d", text)
+    plain = f"{text}-01" if month else re.sub(r"\b(?:the|of|in) ", "", text).replace("'", "20")
+    parsed, iso = DateDataParser(languages=["en"], settings=settings).get_date_data(plain), re.match(r"\d{4}[-/]", text)
+    # The parser swaps the month and the day where that alone makes a date: 2025-13-05.
+    if not parsed.date_obj or (iso and int(re.split("[-/]", text)[1]) != parsed.date_obj.month):
+        raise NotADate(text)
+    return parsed.date_obj.date(), "month" if month else str(parsed.period)
