@@ -13,6 +13,8 @@ from local.demo_model.table import Intent, load_table
 
 Row = Mapping[str, Any]
 _MAX_ROWS = 40
+_SAID = ("totals", "forecasts", "period", "current", "previous", "horizon_days", "group_by", "filters", "cost_basis",
+         "basis", "note", "notes")  # fmt: skip
 _MAIN = ("billed_cost", "period_total", "projected_total", "total", "current_cost", "total_tokens", "effective_cost")
 _MONEY = re.compile(
     r"cost|total$|change$|amount|lower|upper|avg_daily|average|per_million|saving|^actual|expected|excess|effect$|today"
@@ -72,8 +74,8 @@ def _mapping(value: Any) -> Row:
     return value if isinstance(value, Mapping) else {}
 
 
-def _items(value: Any) -> list[Row]:
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 class _Section:
@@ -123,51 +125,42 @@ class _Section:
         return f"over the next {days} days" if days else f"for {spans[0]}" * bool(spans[0])
 
     def _headline(self, called: str) -> str:
-        template, filters = self.more.get("headline"), self._filters()
-        if template and (self.rows or not self.summary.get("available")):
-            return re.sub(r"\{([\w.]+)\}", lambda match: self._value(match[1]), template).strip(" :.") + "."
-        if amounts := self._amounts(self.summary.get("totals") or self.summary.get("forecasts")):
-            return f"{self.period or called}, {amounts}."
+        if amounts := self.summary.get("totals") or self.summary.get("forecasts"):
+            return f"{self.period or called}, {self._told(amounts)}."
         if self.rows:
-            return f"{called}: {len(self.rows):,} {'row' if len(self.rows) == 1 else 'rows'}."
-        return f"there is nothing {self.period}{f' with {filters}' * bool(filters)}."
-
-    def _value(self, path: str) -> str:
-        value: Any = {"row_count": len(self.rows), **self.summary, "period": self.period}
-        for key in path.split("."):
-            value = _mapping(value).get(key)
-        if isinstance(value, Mapping):
-            return join_words([f"{cell('n', {'n': count})} {plain(key)}" for key, count in value.items()])
-        if isinstance(value, list):
-            return self._amounts(value) or join_words([plain(each) for each in value])
-        return self.period if path == "period" else cell(path, {path: value})
-
-    def _amounts(self, totals: Any) -> str:
-        """The totals, currency by currency: the main amount, and the others in brackets."""
-        said = []
-        for item in _items(totals):
-            keys = [key for key in item if key not in ("currency", "confidence_reason") and item[key] is not None]
-            main = next((key for key in (self.metric, self.more.get("main"), *_MAIN, *keys) if key in keys), "")
-            rest = ", ".join(f"{label(key).lower()} {cell(key, item)}" for key in keys if key != main)
-            verb = "is" if "projected" in main else "was"
-            said.append(f"the {label(main).lower()} {verb} **{cell(main, item)}**{f' ({rest})' * bool(rest)}")
-        return join_words(said)
+            return (
+                f"{called}: {len(self.rows):,} {'row' if len(self.rows) == 1 else 'rows'}{f' {self.period}'.rstrip()}."
+            )
+        return f"there is nothing{f' {self.period}'.rstrip()}{f' with {self._filters()}' * bool(self._filters())}."
 
     def _caveats(self) -> list[str]:
-        notes = self.summary.get("notes")
-        said = [plain(self.summary[key]) for key in ("basis", "note") if self.summary.get(key)]
-        said += [plain(each) for each in notes] if isinstance(notes, list) else []
+        """What else the tool says; its own sentences stand as they are."""
+        said = [
+            label(key) + ": " + self._told(value) for key, value in self.summary.items() if key not in _SAID and value
+        ]
+        notes = [self.summary.get("basis"), self.summary.get("note"), *_list(self.summary.get("notes"))]
         if self.made and "currency" in self.made.reading.slots:
-            said.append("Amounts are shown in the currency that they are billed in; none is converted.")
-        if available := _mapping(self.summary.get("available")):
-            said.append(f"Data is available from {' to '.join(plain(day) for day in available.values())}.")
-        elif not self.rows and "available" in self.summary:
-            said.append("No data has been loaded at all.")
-        known = {key[6:]: names for key, names in self.summary.items() if str(key).startswith("known_") and names}
-        said += [f"The {label(key).lower()} are {join_words([plain(each) for each in known[key]])}." for key in known]
-        said += ["The list is cut: there is more than is shown."] * bool(self.payload.get("truncated"))
-        forecasts = [each for each in _items(self.summary.get("forecasts")) if each.get("confidence_reason")]
-        return [*said, *(f"{plain(each.get('currency'))}: {plain(each['confidence_reason'])}" for each in forecasts)]
+            notes.append("Amounts are shown in the currency that they are billed in; none is converted.")
+        if not self.rows and "available" in self.summary and not self.summary["available"]:
+            notes.append("No data has been loaded at all.")
+        notes += ["The list is cut: there is more than is shown."] * bool(self.payload.get("truncated"))
+        return [*(plain(each) for each in notes if each), *(f"{each.rstrip('.')}." for each in said)]
+
+    def _told(self, value: Any) -> str:
+        """A value of the summary in words: a period, counts, names, or amounts currency by currency."""
+        if isinstance(value, list):
+            return join_words([self._told(each) for each in value])
+        if not isinstance(value, Mapping):
+            return cell("", {"": value})
+        if days := _span(value):
+            return days
+        keys = [key for key in value if key != "currency" and value[key] is not None]
+        main = next((key for key in (self.metric, self.more.get("main"), *_MAIN) if key in keys), "")
+        if not main:
+            return join_words([f"{cell('', {'': value[key]})} {plain(key)}" for key in keys])
+        rest = ", ".join(f"{label(key).lower()} {cell(key, value)}" for key in keys if key != main).rstrip(".")
+        verb = "is" if "projected" in main else "was"
+        return f"the {label(main).lower()} {verb} **{cell(main, value)}**{f' ({rest})' * bool(rest)}"
 
     def _table(self) -> str:
         rows = self.rows
@@ -183,7 +176,9 @@ class _Section:
     def _filters(self) -> str:
         told = self.summary.get("filters") or {key: self.result.arguments.get(key) for key in ("provider", "model")}
         if isinstance(told, list):
-            return ", ".join(" ".join(plain(part) for part in each.values()) for each in _items(told))
+            return ", ".join(
+                " ".join(plain(part) for part in each.values()) for each in [_mapping(each) for each in told]
+            )
         return ", ".join(f"{label(key).lower()} {plain(value)}" for key, value in _mapping(told).items() if value)
 
     def _end(self) -> str:

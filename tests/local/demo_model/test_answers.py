@@ -50,8 +50,8 @@ def test_an_empty_answer_says_what_was_looked_at_and_where_data_is() -> None:
     days = {"start_date": "2025-09-20", "end_date": "2026-11-20"}
     said = costs("AWS spend", [], available=days, filters={"provider": "AWS"}, known_providers=["Oracle", "OCI"])
     assert said.startswith("There is nothing for 2024-09-01 to 2024-09-30 with provider AWS.")
-    assert "Data is available from 2025-09-20 to 2026-11-20." in said
-    assert "The providers are Oracle and OCI." in said
+    assert "Available: 2025-09-20 to 2026-11-20." in said
+    assert "Known providers: Oracle and OCI." in said
     assert "No data has been loaded at all." in costs("spend", [], available=None)
 
 
@@ -100,16 +100,16 @@ RULES = {"total": 2, "by_status": {"active": 1, "paused": 1, "disabled": 0}}
          "**USD 90.00** (previous cost USD 100.00, absolute change USD -10.00, percent change -10.0%). Two complete months"),
         ("MoM", "compare_periods", envelope([MOVE], **COMPARED), "| GPT | USD 9.00 | USD +8.50 | +1,700.0% |"),
         ("forecast the next 90 days", "cost_forecast", envelope([], **FORECAST),
-         "Over the next 90 days, the projected total is **USD 945.00** (lower USD 900.50, upper USD 1,000.00, confidence medium)"),
-        ("forecast the next 90 days", "cost_forecast", envelope([], **FORECAST), "USD: 90 days of history."),
+         "Over the next 90 days, the projected total is **USD 945.00** (lower USD 900.50, upper USD 1,000.00, confidence medium, confidence reason 90 days of history)"),
+        ("forecast the next 90 days", "cost_forecast", envelope([], **FORECAST), "Method: trend and weekday."),
         ("tokens in September 2024", "genai_usage", envelope([], **USAGE),
-         "There were **1,000,000 tokens** (input 1, output 2, cached 3) in 7 requests for 2024-09-01 to 2024-09-30"),
-        ("list my alerts", "list_alerts", envelope([], **RULES), "There are **2 alert rules**: 1 active, 1 paused and 0 disabled."),
+         "(cost per million tokens USD 3.50). Usage: the total tokens was **1,000,000** (input tokens 1, output tokens 2, cached tokens 3, requests 7)."),
+        ("list my alerts", "list_alerts", envelope([], **RULES), "Total: 2. By status: 1 active, 1 paused and 0 disabled."),
         ("alerts last week", "alert_history", envelope([ALERT], total=1), "| Big | critical | SENT | 2026-11-12 00:10 UTC |"),
         ("how much of our quota was left last month?", "quota_status", envelope([]), '"2026-10-01 to 2026-10-31" is left out'),
         ("unacknowledged alerts this month", "alert_history", envelope([ALERT], total=1), '"unacknowledged" is left out'),
         ("are we over budget?", "budget_variance", envelope([{"budget": "A", "amount": 5}], as_of="2026-11-20",
-         by_status={"OVER": 1}), "As of 2026-11-20, the budgets stand like this: 1 OVER."),
+         by_status={"OVER": 1}), "Budget variance: 1 row. As of: 2026-11-20. By status: 1 OVER."),
         ("cost per order", "unit_costs", envelope([{"quantity": 3, "unit_cost": 0.0220764, "currency": "USD"}]), "USD 0.022076"),
         ("spend", "query_costs", envelope([], notes=["Data ends on 2026-11-01."]), "Data ends on 2026-11-01."),
         ("SELECT 1", "run_read_query", envelope([{"Year": 2026, "share": 0.1234567, "tags": {"a": [1]}}], tables=["t"]),
