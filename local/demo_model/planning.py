@@ -37,13 +37,6 @@ def plan(reading: Reading, intent: Intent, request: Request, today: date) -> "Pl
     return min(plans, key=lambda each: (each.unfit, len(each.lost)))
 
 
-def join_periods(periods: Sequence[Period]) -> list[Period]:
-    """Make one period of several that follow one another without a gap."""
-    ordered = sorted(periods, key=lambda period: period.start)
-    apart = any(after.start - before.end != DAY for before, after in itertools.pairwise(ordered))
-    return list(periods) if len(ordered) < 2 or apart else [Period(ordered[0].start, ordered[-1].end, ordered[0].unit)]
-
-
 class Plan:
     """The calls of one tool for a reading, or what to ask.
 
@@ -204,8 +197,7 @@ class Plan:
         if "as_of" in schema:
             return [{"as_of": min(past[-1].end, self.today).isoformat()} if past else {}]
         if "start_date" in schema:
-            spans = past if self.reading.comparing else join_periods(past)
-            return [{"start_date": str(each.start), "end_date": str(each.end)} for each in spans] or [{}]
+            return [{"start_date": str(each.start), "end_date": str(each.end)} for each in past] or [{}]
         if "period" in schema and self.intent.tool != "create_alert":
             return [{"period": f"{each.start}..{each.end}"} for each in past] or [{}]
         self.lost += [str(each) for each in past if "now" not in self.more or each.end < self.today]
