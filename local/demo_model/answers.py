@@ -13,7 +13,7 @@ from local.demo_model.table import Intent, load_table
 
 Row = Mapping[str, Any]
 _MAX_ROWS = 40
-_SAID = ("totals", "forecasts", "period", "current", "previous", "horizon_days", "group_by", "filters", "cost_basis",
+_SAID = ("totals", "forecasts", "period", "current", "previous", "horizon_days", "group_by",
          "basis", "note", "notes")  # fmt: skip
 _MAIN = ("billed_cost", "period_total", "projected_total", "total", "current_cost", "total_tokens", "effective_cost")
 _MONEY = re.compile(
@@ -98,7 +98,7 @@ class _Section:
             return f"{called} failed: {plain(_mapping(error).get('message') or error)}"
         first = ": ".join(filter(None, [self._name_lost(), self._headline(called)]))
         lines = [first[:1].upper() + first[1:], *self._caveats()]
-        return "\n\n".join(filter(None, [" ".join(filter(None, lines)), self._table(), self._end()]))
+        return "\n\n".join(filter(None, [" ".join(filter(None, lines)), self._table()]))
 
     def _name_lost(self) -> str:
         """Name first the words that no argument carried, and what names were read as."""
@@ -125,19 +125,18 @@ class _Section:
         return f"over the next {days} days" if days else f"for {spans[0]}" * bool(spans[0])
 
     def _headline(self, called: str) -> str:
+        period, count = f" {self.period}".rstrip(), len(self.rows)
         if amounts := self.summary.get("totals") or self.summary.get("forecasts"):
             return f"{self.period or called}, {self._told(amounts)}."
-        if self.rows:
-            return (
-                f"{called}: {len(self.rows):,} {'row' if len(self.rows) == 1 else 'rows'}{f' {self.period}'.rstrip()}."
-            )
-        return f"there is nothing{f' {self.period}'.rstrip()}{f' with {self._filters()}' * bool(self._filters())}."
+        return f"{called}: {count:,} row{'s' * (count > 1)}{period}." if self.rows else f"there is nothing{period}."
 
     def _caveats(self) -> list[str]:
         """What else the tool says; its own sentences stand as they are."""
-        said = [
-            label(key) + ": " + self._told(value) for key, value in self.summary.items() if key not in _SAID and value
-        ]
+        narrowed = {key: self.result.arguments[key] for key in ("provider", "model") if key in self.result.arguments}
+        more = {
+            key: value for key, value in {"filters": narrowed, **self.summary}.items() if value and key not in _SAID
+        }
+        said = [f"{label(key)}: {self._told(value)}" for key, value in more.items()]
         notes = [self.summary.get("basis"), self.summary.get("note"), *_list(self.summary.get("notes"))]
         if self.made and "currency" in self.made.reading.slots:
             notes.append("Amounts are shown in the currency that they are billed in; none is converted.")
@@ -152,12 +151,16 @@ class _Section:
             return join_words([self._told(each) for each in value])
         if not isinstance(value, Mapping):
             return cell("", {"": value})
+        if "dimension" in value:
+            return " ".join(self._told(each) for each in value.values())
         if days := _span(value):
             return days
         keys = [key for key in value if key != "currency" and value[key] is not None]
         main = next((key for key in (self.metric, self.more.get("main"), *_MAIN) if key in keys), "")
         if not main:
-            return join_words([f"{cell('', {'': value[key]})} {plain(key)}" for key in keys])
+            counts = all(_number(value[key]).is_finite() for key in keys)
+            said = [(cell("", {"": value[key]}), plain(key)) for key in keys]
+            return join_words([" ".join(each if counts else each[::-1]) for each in said])
         rest = ", ".join(f"{label(key).lower()} {cell(key, value)}" for key in keys if key != main).rstrip(".")
         verb = "is" if "projected" in main else "was"
         return f"the {label(main).lower()} {verb} **{cell(main, value)}**{f' ({rest})' * bool(rest)}"
@@ -172,19 +175,6 @@ class _Section:
         lines = [[label(key) for key in keys], ruler, *([cell(key, row) for key in keys] for row in rows[:_MAX_ROWS])]
         more = f"\n\n…and {len(rows) - _MAX_ROWS:,} more rows." * (len(rows) > _MAX_ROWS)
         return "\n".join(f"| {' | '.join(line)} |" for line in lines) + more
-
-    def _filters(self) -> str:
-        told = self.summary.get("filters") or {key: self.result.arguments.get(key) for key in ("provider", "model")}
-        if isinstance(told, list):
-            return ", ".join(
-                " ".join(plain(part) for part in each.values()) for each in [_mapping(each) for each in told]
-            )
-        return ", ".join(f"{label(key).lower()} {plain(value)}" for key, value in _mapping(told).items() if value)
-
-    def _end(self) -> str:
-        period, basis = self.period or "all days", self.summary.get("cost_basis")
-        narrowed = f"filters: {self._filters()}" if self._filters() else "no filters"
-        return f"_{period[:1].upper()}{period[1:]} (UTC); {narrowed}; figures are {plain(basis)}._" if basis else ""
 
 
 def _span(period: Any) -> str:

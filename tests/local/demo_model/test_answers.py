@@ -26,13 +26,12 @@ def costs(question: str, rows: list[dict[str, Any]], *totals: dict[str, Any], by
     return told(question, Call("query_costs", {"group_by": by}), result | {"truncated": more.get("truncated", False)})
 
 
-def test_costs_are_a_sentence_a_table_and_a_closing_line() -> None:
+def test_costs_are_sentences_and_a_table() -> None:
     rows = [cost("provider", "AWS", 1234567.891, 999.5), cost("provider", None, -0.000004)]
     assert costs("spend per provider in September 2024", rows, USD).split("\n\n") == [
-        "For 2024-09-01 to 2024-09-30, the billed cost was **USD 1,234,567.89** (effective cost USD 1,000.00).",
+        "For 2024-09-01 to 2024-09-30, the billed cost was **USD 1,234,567.89** (effective cost USD 1,000.00). Cost basis: BilledCost.",
         "| Provider | Billed cost | Effective cost |\n| --- | ---: | ---: |\n"
         "| AWS | USD 1,234,567.89 | USD 999.50 |\n| (not set) | USD -0.0000040 | USD 1.00 |",
-        "_For 2024-09-01 to 2024-09-30 (UTC); no filters; figures are BilledCost._",
     ]
 
 
@@ -42,14 +41,15 @@ def test_currencies_stand_side_by_side_and_are_never_added() -> None:
     assert "| AWS | EUR 10.00 |" in said
     assert "1,234,577" not in said
     euros = costs("total spend in euros", [], filters=[{"dimension": "currency", "op": "in", "values": ["EUR"]}])
-    assert euros.startswith("There is nothing for 2024-09-01 to 2024-09-30 with currency in")
+    assert euros.startswith("There is nothing for 2024-09-01 to 2024-09-30. ")
+    assert "Filters: currency in EUR." in euros
     assert "none is converted" in euros
 
 
 def test_an_empty_answer_says_what_was_looked_at_and_where_data_is() -> None:
     days = {"start_date": "2025-09-20", "end_date": "2026-11-20"}
     said = costs("AWS spend", [], available=days, filters={"provider": "AWS"}, known_providers=["Oracle", "OCI"])
-    assert said.startswith("There is nothing for 2024-09-01 to 2024-09-30 with provider AWS.")
+    assert said.startswith("There is nothing for 2024-09-01 to 2024-09-30. Filters: provider AWS.")
     assert "Available: 2025-09-20 to 2026-11-20." in said
     assert "Known providers: Oracle and OCI." in said
     assert "No data has been loaded at all." in costs("spend", [], available=None)
