@@ -14,7 +14,7 @@ from local.demo_model.table import Intent, load_table
 Row = Mapping[str, Any]
 _MAX_ROWS = 40
 _SAID = ("totals", "forecasts", "period", "current", "previous", "horizon_days", "group_by",
-         "basis", "note", "notes")  # fmt: skip
+         "basis", "note", "notes", "data", "dimension")  # fmt: skip
 _MAIN = ("billed_cost", "period_total", "projected_total", "total", "current_cost", "total_tokens", "effective_cost")
 _MONEY = re.compile(
     r"cost|total$|change$|amount|lower|upper|avg_daily|average|per_million|saving|^actual|expected|excess|effect$|today"
@@ -155,7 +155,7 @@ class _Section:
             return " ".join(self._told(each) for each in value.values())
         if days := _span(value):
             return days
-        keys = [key for key in value if key != "currency" and value[key] is not None]
+        keys = [key for key in value if key != "currency" and not isinstance(value[key], Mapping | list | None)]
         main = next((key for key in (self.metric, self.more.get("main"), *_MAIN) if key in keys), "")
         if not main:
             counts = all(_number(value[key]).is_finite() for key in keys)
