@@ -102,7 +102,7 @@ class Calendar:
         return Period(self.today + DAY, self.today + DAY * max(days, 1), "day", "ahead")
 
 
-_PAST = r"(?:the )?(?:last|past|previous|prior)"
+_PAST = r"(?:the )?(?:last|past|previous|prior|trailing)"
 _U = r"(?P<f>fiscal |financial )?(?P<u>day|week|month|quarter|half|year)"
 _N = rf"(?P<n>{NUMBER})"
 _WHOLE = r"(?P<w>(?:full|complete|whole) )?"
@@ -140,12 +140,13 @@ _POINT = re.compile(
     r"(?<![\w-])(?:(?<!every )(?<!each )(?<!by )(?<!per )(?:the )?(?:month|quarter|year|day|date) of )?(?:"
     rf"(?P<part>(?:20\d\d[ -]?)?[qh][1-4]{_OF_YEAR})|(?:the year )?(?P<last>last )?(?P<date>\d{{4}}[-/]\d\d?[-/]\d\d?|"
     rf"\d\d?[/.]\d\d?[/.]\d{{4}}|20\d\d-\d\d(?![-\d])|today|yesterday|(?:(?:the )?{_NTH} (?:of )?)?{_MONTH}"
-    rf"(?: (?:the )?{_NTH})?{_OF_YEAR}|(?<![\d$€£.,])(?:19|20)\d\d(?![\d%.,]\d|\d|%| ?(?:usd|eur|dollars|tokens))))"
+    rf"(?: (?:the )?{_NTH})?{_OF_YEAR}|(?<![\d$€£.,/])(?:19|20)\d\d(?![\d%.,]\d|\d|%| ?(?:usd|eur|dollars|tokens))))"
     r"(?:'s)?(?![\w-]*\w)"
 )
 _UP_TO = r"\s*(?:-|to|and|until|till|through)\s*"
 # Dates that lean on each other are written out first: "3 to 10 May" is "3 May to 10 May".
 _WRITTEN_OUT = (
+    (r"\bfrom ((?:(?!(?:to|and|until)\b|-)\S+ ){1,3})(?:onwards?|forward|on(?=\W*$| (?:for|by|per)\b))", r"since \1"),
     (rf"(?:the )?({'|'.join(_NTHS)}) (q|h)(?:uarter|alf)\b", lambda m: m[2] + _NTHS[m[1].lower()]),
     (rf"\b({_MONTH}(?: {_NTH})?|[qh][1-4]),? (?:of |in )?(?:the )?(last|previous|this) year\b", None),
     (rf"\b({_NTH}){_UP_TO}({_NTH} (?:of )?)({_MONTH}(?:,? {_YEAR})?)", r"\1 \3 to \2\3"),
@@ -211,8 +212,7 @@ def _points(words: Words, calendar: Calendar, comparing: bool) -> Iterator[tuple
                 raise NotADate(words.plain[start:end])
             unit = "month" if period.unit == last.unit != "day" else "day"
             period = Period(period.start, last.end, unit, "named", period.year_given).until(calendar.today)
-        onwards = re.match(r"\s+(?:onwards?|on\b|forward)", words.free[end:])
-        if lead == "since" or (lead == "from" and onwards):
+        if lead == "since":
             period = Period(period.start, max(period.start, calendar.today), "day", "rolling")
         elif lead == "week":
             period = unit_of(period.start, "week")
@@ -222,7 +222,7 @@ def _points(words: Words, calendar: Calendar, comparing: bool) -> Iterator[tuple
         elif led and lead == "until":
             raise NotADate(f"{led[0]}{words.plain[start:end]}")
         start = led.start() if led else start
-        words.blank(start, end + (onwards.end() if onwards else 0))
+        words.blank(start, end)
         yield start, period if calendar.ahead or period.kind != "named" else period.until(calendar.today)
 
 
