@@ -131,7 +131,7 @@ class _Section:
         return f"{called}: {count:,} row{'s' * (count > 1)}{period}." if self.rows else f"there is nothing{period}."
 
     def _caveats(self) -> list[str]:
-        """What else the tool says; its own sentences stand as they are."""
+        """Say the rest of the summary; the sentences of the tool stand as they are."""
         narrowed = {key: self.result.arguments[key] for key in ("provider", "model") if key in self.result.arguments}
         more = {
             key: value for key, value in {"filters": narrowed, **self.summary}.items() if value and key not in _SAID
