@@ -3,18 +3,18 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from local.demo_model.planning import Plan
-from local.demo_model.reading import Reading
 from local.demo_model.request import Call, Request
 from local.demo_model.table import Intent, load_table
 
 Row = Mapping[str, Any]
 _MAX_ROWS = 40
-_NOT_A_NAME = ("(not set)", "no ", "unallocated", "unassigned", "untagged", "(other)", "none", "not stated")
+_SAID = ("totals", "forecasts", "period", "current", "previous", "horizon_days", "group_by",
+         "basis", "note", "notes", "data", "dimension")  # fmt: skip
 _MAIN = ("billed_cost", "period_total", "projected_total", "total", "current_cost", "total_tokens", "effective_cost")
 _MONEY = re.compile(
     r"cost|total$|change$|amount|lower|upper|avg_daily|average|per_million|saving|^actual|expected|excess|effect$|today"
@@ -22,16 +22,11 @@ _MONEY = re.compile(
 )
 
 
-def write_answer(request: Request, readings: Sequence[Reading] = (), plans: Sequence[Plan] = ()) -> str:
+def write_answer(request: Request, plan: Plan | None = None) -> str:
     """Write markdown from all results of the turn, in the order of the calls; look-ups are told by what they gave."""
-    sections, tools = [], {each.intent.tool for each in plans}
-    look_up = load_table()[1].more["look_up"]["tool"]
-    for result in [each for each in request.returned if each.name != look_up or each.name in tools or not plans]:
-        planned = [each for each in zip(plans, readings, strict=True) if each[0].intent.tool == result.name]
-        unplanned = (Plan(None, request, date.min, Intent(result.name, "", {}, {})), None)
-        made, reading = planned[0] if planned else unplanned
-        sections.append(_Section(result, made, reading).text())
-    return "\n\n".join(sections)
+    tool, look_up = plan.intent.tool if plan else "", load_table()[1].more["look_up"]["tool"]
+    results = [each for each in request.returned if each.name != look_up or tool in ("", look_up)]
+    return "\n\n".join(_Section(each, plan if each.name == tool else None).text() for each in results)
 
 
 def join_words(parts: Sequence[str]) -> str:
@@ -53,12 +48,12 @@ def cell(key: Any, row: Row) -> str:
     """A value as its column and its row's currency write it; small amounts are never shown as zero."""
     value, currency, name, number = row.get(key), row.get("currency"), str(key), _number(row.get(key))
     sign = "+" if "change" in name and number.is_finite() and number > 0 else ""
-    moment = re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*", str(value))
     if value is None:
         return "n/a" if _MONEY.search(name) or "tokens" in name else "(not set)"
     if isinstance(value, Mapping | list):
         return plain(json.dumps(value, default=str, ensure_ascii=False))
     if not number.is_finite():
+        moment = re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*", str(value))
         return f"{datetime.fromisoformat(str(value)).astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else plain(value)
     if "percent" in name or "pct" in name:
         return f"{sign}{number.quantize(Decimal('0.1'), ROUND_HALF_UP):,}%"
@@ -79,15 +74,16 @@ def _mapping(value: Any) -> Row:
     return value if isinstance(value, Mapping) else {}
 
 
-def _items(value: Any) -> list[Row]:
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 class _Section:
     """The answer from one result."""
 
-    def __init__(self, result: Call, made: Plan, reading: Reading | None) -> None:
-        self.result, self.made, self.reading, self.more = result, made, reading, made.intent.more
+    def __init__(self, result: Call, made: Plan | None) -> None:
+        self.result, self.made = result, made
+        self.more = (made.intent if made else Intent(result.name, "", {}, {})).more
         self.payload, self.rows, self.group = result.payload or {}, result.rows, result.group
         self.summary = _mapping(self.payload.get("summary"))
         metrics = result.arguments.get("metrics")
@@ -99,21 +95,27 @@ class _Section:
         if self.result.payload is None:
             return f"{called} gave no result that I can read. Try again in a moment."
         if error := self.payload.get("error"):
-            code, message = (str(_mapping(error).get(name, "")) for name in ("code", "message"))
-            advice = next((said for key, said in load_table()[1].more["advice"].items() if key in code.lower()), "")
-            return f"{called} failed: {plain(message or error).rstrip('.')}. {advice or 'Try again in a moment.'}"
+            return f"{called} failed: {plain(_mapping(error).get('message') or error)}"
         first = ": ".join(filter(None, [self._name_lost(), self._headline(called)]))
-        lines = [first[:1].upper() + first[1:], self._share(), self._extreme(), *self._caveats()]
-        return "\n\n".join(filter(None, [" ".join(filter(None, lines)), self._table(), self._end()]))
+        lines = [first[:1].upper() + first[1:], *self._caveats()]
+        return "\n\n".join(filter(None, [" ".join(filter(None, lines)), self._table()]))
 
     def _name_lost(self) -> str:
         """Name first the words that no argument carried, and what names were read as."""
+        if not self.made:
+            return ""
         words = join_words([f'"{plain(word)}"' for word in self.made.lost])
         said = [f"{words} is left out, no argument of {self.result.name} carries it"] if words else []
         for each in self.made.found:
             meant = f"{each.dimension.replace('_', ' ')} {join_words([plain(value) for value in each.values[:8]])}"
             said += [f'"{plain(each.said)}" is read as {"not " * (each.op == "not_in")}the {meant}']
-        return "; ".join(said)
+        picked = {each.lower() for each in self.made.picked}
+        rows = {str(row.get(self.group)): row for row in self.rows if str(row.get(self.group)).lower() in picked}
+        said += [
+            f"**{plain(name)}** is {cell('pct_of_total', row)} ({cell('total', row)})" for name, row in rows.items()
+        ]
+        absent = picked - {name.lower() for name in rows}
+        return "; ".join(said + [f"{plain(each)} is not among the rows" for each in sorted(absent)])
 
     def _period(self) -> str:
         spans = [_span(self.summary.get(name)) for name in ("period", "current", "previous")]
@@ -123,82 +125,45 @@ class _Section:
         return f"over the next {days} days" if days else f"for {spans[0]}" * bool(spans[0])
 
     def _headline(self, called: str) -> str:
-        template, filters = self.more.get("headline"), self._filters()
-        if template and (self.rows or not self.summary.get("available")):
-            return re.sub(r"\{([\w.]+)\}", lambda match: self._value(match[1]), template).strip(" :.") + "."
-        if amounts := self._amounts(self.summary.get("totals") or self.summary.get("forecasts")):
-            return f"{self.period or called}, {amounts}."
-        if self.rows:
-            return f"{called}: {len(self.rows):,} {'row' if len(self.rows) == 1 else 'rows'}."
-        return f"there is nothing {self.period}{f' with {filters}' * bool(filters)}."
-
-    def _value(self, path: str) -> str:
-        value: Any = {"row_count": len(self.rows), **self.summary, "period": self.period}
-        for key in path.split("."):
-            value = _mapping(value).get(key)
-        if isinstance(value, Mapping):
-            return join_words([f"{cell('n', {'n': count})} {plain(key)}" for key, count in value.items()])
-        if isinstance(value, list):
-            return self._amounts(value) or join_words([plain(each) for each in value])
-        return self.period if path == "period" else cell(path, {path: value})
-
-    def _share(self) -> str:
-        """Name the share of each value that was asked about."""
-        wanted = {each.lower() for each in self.made.picked}
-        rows = [row for row in self.rows if str(row.get(self.group)).lower() in wanted]
-        said = [f"**{plain(row[self.group])}** is {cell('pct_of_total', row)} ({cell('total', row)})" for row in rows]
-        absent = wanted - {str(row[self.group]).lower() for row in rows}
-        return f"{'; '.join([*said, *[f'{plain(each)} is not among them' for each in sorted(absent)]])}." * bool(wanted)
-
-    def _amounts(self, totals: Any) -> str:
-        """The totals, currency by currency: the main amount, and the others in brackets."""
-        said = []
-        for item in _items(totals):
-            keys = [key for key in item if key not in ("currency", "confidence_reason") and item[key] is not None]
-            main = next((key for key in (self.metric, self.more.get("main"), *_MAIN, *keys) if key in keys), "")
-            rest = ", ".join(f"{label(key).lower()} {cell(key, item)}" for key in keys if key != main)
-            verb = "is" if "projected" in main else "was"
-            said.append(f"the {label(main).lower()} {verb} **{cell(main, item)}**{f' ({rest})' * bool(rest)}")
-        return join_words(said)
-
-    def _extreme(self) -> str:
-        """Name the highest or lowest row of each currency, where it is asked for and the list is not cut."""
-        first = self.rows[0] if self.rows else {}
-        names = (self.metric, self.more.get("sort", ""), "absolute_change", *_MAIN)
-        key = next((key for key in names if key in first), "")
-        lowest, most = (bool(self.reading and self.reading.says(name)) for name in ("least", "most"))
-        texts = [each for each in first if isinstance(first[each], str) and each not in ("currency", "status")]
-        by = self.result.arguments.get("group_by") or [self.group]
-        groups = [each for each in (by if isinstance(by, list) else [by]) if each in first] or texts[:1]
-        best: dict[str, tuple[Decimal, str]] = {}
-        cut = bool(self.payload.get("truncated")) and lowest and "order_by" not in self.result.arguments
-        for row in self.rows if key and groups and (lowest or most) and not cut and not self.made.picked else ():
-            amount, currency = _number(row.get(key)), str(row.get("currency"))
-            name = " / ".join(plain(row.get(each)) for each in groups)
-            if not name.lower().startswith(_NOT_A_NAME) and amount.is_finite():
-                size = -amount if lowest else amount
-                best[currency] = max(best.get(currency, (size, "")), (size, f"**{name}** with {cell(key, row)}"))
-        said = join_words([said for _, said in best.values()])
-        return f"The {'lowest' if lowest else 'highest'} is {said}." if said and len(self.rows) > 1 else ""
+        period, count = f" {self.period}".rstrip(), len(self.rows)
+        if amounts := self.summary.get("totals") or self.summary.get("forecasts"):
+            return f"{self.period or called}, {self._told(amounts)}."
+        return f"{called}: {count:,} row{'s' * (count > 1)}{period}." if self.rows else f"there is nothing{period}."
 
     def _caveats(self) -> list[str]:
-        notes = self.summary.get("notes")
-        said = [plain(self.summary[key]) for key in ("basis", "note") if self.summary.get(key)]
-        said += [plain(each) for each in notes] if isinstance(notes, list) else []
-        unknown = [str(row.get(self.group)) for row in self.rows if self.group in row]
-        if unknown and all(each.lower().startswith(("no ", "not stated", "none")) for each in unknown):
-            said.append(f"The data does not say the {self.group.replace('_', ' ')}: everything is {plain(unknown[0])}.")
-        if self.reading and "currency" in self.reading.slots:
-            said.append("Amounts are shown in the currency that they are billed in; none is converted.")
-        if available := _mapping(self.summary.get("available")):
-            said.append(f"Data is available from {' to '.join(plain(day) for day in available.values())}.")
-        elif not self.rows and "available" in self.summary:
-            said.append("No data has been loaded at all.")
-        known = {key[6:]: names for key, names in self.summary.items() if str(key).startswith("known_") and names}
-        said += [f"The {label(key).lower()} are {join_words([plain(each) for each in known[key]])}." for key in known]
-        said += ["The list is cut: there is more than is shown."] * bool(self.payload.get("truncated"))
-        forecasts = [each for each in _items(self.summary.get("forecasts")) if each.get("confidence_reason")]
-        return [*said, *(f"{plain(each.get('currency'))}: {plain(each['confidence_reason'])}" for each in forecasts)]
+        """Say the rest of the summary; the sentences of the tool stand as they are."""
+        narrowed = {key: self.result.arguments[key] for key in ("provider", "model") if key in self.result.arguments}
+        more = {
+            key: value for key, value in {"filters": narrowed, **self.summary}.items() if value and key not in _SAID
+        }
+        said = [f"{label(key)}: {self._told(value)}" for key, value in more.items()]
+        notes = [self.summary.get("basis"), self.summary.get("note"), *_list(self.summary.get("notes"))]
+        if self.made and "currency" in self.made.reading.slots:
+            notes.append("Amounts are shown in the currency that they are billed in; none is converted.")
+        if not self.rows and "available" in self.summary and not self.summary["available"]:
+            notes.append("No data has been loaded at all.")
+        notes += ["The list is cut: there is more than is shown."] * bool(self.payload.get("truncated"))
+        return [*(plain(each) for each in notes if each), *(f"{each.rstrip('.')}." for each in said)]
+
+    def _told(self, value: Any) -> str:
+        """A value of the summary in words: a period, counts, names, or amounts currency by currency."""
+        if isinstance(value, list):
+            return join_words([self._told(each) for each in value])
+        if not isinstance(value, Mapping):
+            return cell("", {"": value})
+        if "dimension" in value:
+            return " ".join(self._told(each) for each in value.values())
+        if days := _span(value):
+            return days
+        keys = [key for key in value if key != "currency" and not isinstance(value[key], Mapping | list | None)]
+        main = next((key for key in (self.metric, self.more.get("main"), *_MAIN) if key in keys), "")
+        if not main:
+            counts = all(_number(value[key]).is_finite() for key in keys)
+            said = [(cell("", {"": value[key]}), plain(key)) for key in keys]
+            return join_words([" ".join(each if counts else each[::-1]) for each in said])
+        rest = ", ".join(f"{label(key).lower()} {cell(key, value)}" for key in keys if key != main).rstrip(".")
+        verb = "is" if "projected" in main else "was"
+        return f"the {label(main).lower()} {verb} **{cell(main, value)}**{f' ({rest})' * bool(rest)}"
 
     def _table(self) -> str:
         rows = self.rows
@@ -211,25 +176,7 @@ class _Section:
         more = f"\n\n…and {len(rows) - _MAX_ROWS:,} more rows." * (len(rows) > _MAX_ROWS)
         return "\n".join(f"| {' | '.join(line)} |" for line in lines) + more
 
-    def _filters(self) -> str:
-        told = self.summary.get("filters") or {key: self.result.arguments.get(key) for key in ("provider", "model")}
-        if isinstance(told, list):
-            return ", ".join(" ".join(plain(part) for part in each.values()) for each in _items(told))
-        return ", ".join(f"{label(key).lower()} {plain(value)}" for key, value in _mapping(told).items() if value)
-
-    def _end(self) -> str:
-        period, basis = self.period or "all days", self.summary.get("cost_basis")
-        narrowed = f"filters: {self._filters()}" if self._filters() else "no filters"
-        return f"_{period[:1].upper()}{period[1:]} (UTC); {narrowed}; figures are {plain(basis)}._" if basis else ""
-
 
 def _span(period: Any) -> str:
-    """The days of a period, with the month's or year's name where it is exactly one."""
     start, end = (str(_mapping(period).get(name) or "") for name in ("start_date", "end_date"))
-    days = plain(start) if start == end else f"{plain(start)} to {plain(end)}"
-    if not all(re.fullmatch(r"\d{4}-\d\d-\d\d", day) for day in (start, end)):
-        return days if start and end else ""
-    first, after = date.fromisoformat(start), date.fromisoformat(end) + timedelta(days=1)
-    months = (after.year - first.year) * 12 + after.month - first.month
-    whole = first.day == after.day == 1 and (months == 1 or (months == 12 and first.month == 1))
-    return f"{first:{'%B %Y' if months == 1 else '%Y'}} ({days})" if whole else days
+    return (plain(start) if start == end else f"{plain(start)} to {plain(end)}") if start and end else ""

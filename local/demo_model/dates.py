@@ -4,10 +4,10 @@ import re
 from calendar import monthrange
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
-import dateparser
+from dateparser.date import DateDataParser
 
 from local.demo_model.table import NUMBER, NUMBERS, Words
 
@@ -83,66 +83,51 @@ class Calendar:
     near: Period | None = None
     ahead: bool = False
 
-    def ago(self, said: re.Match[str], unit: str, count: int, kind: str = "named") -> Period:
+    def ago(self, said: re.Match[str], count: int, kind: str = "named") -> Period:
         """The whole unit so many units before this one."""
-        first = self.fiscal if said.groupdict().get("f") else 1
+        words = said.groupdict()
+        unit = words.get("u") or _LETTERS[words["l"]]
         month = self.today.replace(day=1)
         back = self.today - DAY * count * _DAYS[unit] if unit in _DAYS else shift(month, -count * MONTHS[unit])
-        return unit_of(back, unit, kind, first)
+        return unit_of(back, unit, kind, self.fiscal if words.get("f") else 1)
 
-    def whole(self, said: re.Match[str], unit: str, count: int) -> Period | None:
+    def last(self, said: re.Match[str]) -> Period | None:
         """The last so many whole units, as the cost tools read them; days end today."""
-        if unit == "day" and not (said["w"] or said["w2"]):
+        count, unit = number(said["n"]), said["u"]
+        if unit == "day" and not said["w"]:
             return Period(self.today - DAY * (count - 1), self.today, unit, "rolling") if count else None
-        return Period(self.ago(said, unit, count).start, self.ago(said, unit, 0).start - DAY, unit) if count else None
+        return Period(self.ago(said, count).start, self.ago(said, 0).start - DAY, unit) if count else None
 
     def next(self, days: int) -> Period:
         return Period(self.today + DAY, self.today + DAY * max(days, 1), "day", "ahead")
 
-    def rest(self, said: re.Match[str], unit: str) -> Period:
-        return self.next((self.ago(said, unit, 0).end - self.today).days)
 
-    def weekday(self, said: re.Match[str]) -> Period:
-        back = (self.today.weekday() - "montuewedthufrisatsun".index(said["d"][:3]) // 3) % 7
-        return unit_of(self.today - DAY * (back or (7 if said["last"] else 0)), "day")
-
-
-_PAST = r"(?:the )?(?:last|past|previous|prior|trailing|preceding|latest)"
+_PAST = r"(?:the )?(?:last|past|previous|prior|trailing)"
 _U = r"(?P<f>fiscal |financial )?(?P<u>day|week|month|quarter|half|year)"
 _N = rf"(?P<n>{NUMBER})"
-_WHOLE = r"(?:full |complete |calendar |whole )"
+_WHOLE = r"(?P<w>(?:full|complete|whole) )?"
 _RELATIVE: tuple[tuple[str, Callable[[re.Match[str], Calendar], Period | None]], ...] = (
-    (rf"(?:the )?(?:next|coming|following|upcoming)(?: {_N})? {_U}s?",
-     lambda m, c: c.next(_AHEAD[m["u"]] * number(m["n"])) if m["n"] else c.ago(m, m["u"], -1, "ahead")),
-    (rf"(?:for )?{_N}[ -]{_U}s? (?:ahead|from now|out|forward)", lambda m, c: c.next(_AHEAD[m["u"]] * number(m["n"]))),
-    (rf"(?:(?:by|until|till) )?(?:the )?(?:rest of|remainder of|end of|remaining) (?:the |this )?(?:current )?{_U}",
-     lambda m, c: c.rest(m, m["u"])),
-    (r"(?:the )?(?P<u>month|quarter|year)[ -]?end", lambda m, c: c.rest(m, m["u"])),
-    (r"eo(?P<l>[mqy])", lambda m, c: c.rest(m, _LETTERS[m["l"]])),
-    (r"tomorrow", lambda _, c: c.next(1)),
-    (r"(?:the )?(?:same|corresponding) (?:day|week|month|quarter|period|time|days)(?: of| in)? (?:last|previous) year|"
-     r"a year (?:ago|earlier|before)|(?:the )?year before(?: that)?",
+    (rf"(?:the )?(?:next|coming)(?: {_N})? {_U}s?",
+     lambda m, c: c.next(_AHEAD[m["u"]] * number(m["n"])) if m["n"] else c.ago(m, -1, "ahead")),
+    (rf"(?:(?:by|until) )?(?:the )?(?:rest|end) of (?:the |this )?{_U}",
+     lambda m, c: c.next((c.ago(m, 0).end - c.today).days)),
+    (r"(?:the )?same (?:day|week|month|quarter|period)(?: of| in)? last year|(?:a|the) year (?:ago|earlier|before)",
      lambda _, c: Period(c.today, c.today, "year", "year_before")),
-    (rf"{_PAST} (?P<w>{_WHOLE})?{_N} (?P<w2>{_WHOLE})?{_U}s?",
-     lambda m, c: c.whole(m, m["u"], number(m["n"]))),
-    (rf"{_N} {_U}s? (?:ago|earlier|back)", lambda m, c: c.ago(m, m["u"], number(m["n"]))),
-    (r"(?:the )?day before yesterday", lambda m, c: c.ago(m, "day", 2)),
-    (r"(?:the )?(?:week|month|quarter|period|one|day)s? (?:before|prior|preceding)(?: (?:that|it|last))?|"
-     r"(?:the )?(?:previous|prior|preceding) (?:one|period)", lambda _, c: Period(c.today, c.today, "day", "before")),
-    (rf"{_PAST} {_WHOLE}?{_U}(?:'s)?", lambda m, c: c.ago(m, m["u"], 1, "last")),
-    (rf"(?:so far )?(?:this|(?:the )?current|(?:the )?running) (?:calendar )?{_U}(?:'s)?(?: so far| to date)?",
-     lambda m, c: c.ago(m, m["u"], 0, "this")),
-    (rf"{_U}[ -]to[ -]date", lambda m, c: c.ago(m, m["u"], 0, "this")),
-    (r"(?P<f>f)?(?P<l>[wmqy])td", lambda m, c: c.ago(m, _LETTERS[m["l"]], 0, "this")),
-    (r"(?:fiscal year|financial year|fy) ?(?P<y>20\d\d)",
+    (rf"{_PAST} {_N} {_WHOLE}{_U}s?", lambda m, c: c.last(m)),
+    (rf"{_N} {_U}s? ago", lambda m, c: c.ago(m, number(m["n"]))),
+    (r"(?:the )?(?:week|month|quarter|day) before(?! (?:last|yesterday))(?: that)?|(?:the )?previous period",
+     lambda _, c: Period(c.today, c.today, "day", "before")),
+    (rf"{_PAST} {_WHOLE}{_U}(?:'s)?", lambda m, c: c.ago(m, 1, "last")),
+    (rf"(?:so far )?(?:this|(?:the )?current) {_U}(?:'s)?(?: so far| to date)?", lambda m, c: c.ago(m, 0, "this")),
+    (rf"{_U}[ -]to[ -]date", lambda m, c: c.ago(m, 0, "this")),
+    (r"(?P<f>f)?(?P<l>[wmqy])td", lambda m, c: c.ago(m, 0, "this")),
+    (r"(?:fiscal year|fy) ?(?P<y>20\d\d)",
      lambda m, c: unit_of(date(int(m["y"]), c.fiscal, 1), "year", first=c.fiscal).until(c.today)),
-    (r"(?:(?:on|this)|(?P<last>last)) (?P<d>(?:mon|tues|wednes|thurs|fri|satur|sun)day)", lambda m, c: c.weekday(m)),
     # Only of days to come: "a forecast for 60 days".
     (rf"{_N}[ -](?P<u>day|week|month|quarter|year)s?", lambda m, c: c.next(_AHEAD[m["u"]] * number(m["n"]))),
 )  # fmt: skip
 _RULES = tuple((re.compile(rf"(?<![\w-])(?:{pattern})(?![\w-])"), read) for pattern, read in _RELATIVE)
 
-_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _NTHS = {"first": "1", "second": "2", "third": "3", "fourth": "4", "1st": "1", "2nd": "2", "3rd": "3", "4th": "4"}
 _MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|"
@@ -150,23 +135,24 @@ _MONTH = (
 )
 _NTH = r"\d{1,2}(?:st|nd|rd|th)?(?![\d:%])"
 _YEAR = r"(?:(?:19|20)\d\d(?![\d%-])|'\d\d(?!\d))"
+_OF_YEAR = rf"(?:(?:,? ?(?:of |in )?|-){_YEAR})?"
 _POINT = re.compile(
     r"(?<![\w-])(?:(?<!every )(?<!each )(?<!by )(?<!per )(?:the )?(?:month|quarter|year|day|date) of )?(?:"
-    r"(?P<numeric>\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}[/.]\d{1,2}[/.]\d{4})|(?P<day>today|yesterday|now)(?:'s)?|"
-    rf"(?:(?:the )?(?P<d1>{_NTH}) (?:of )?)?(?P<rel>last |this |next |previous )?(?P<month>{_MONTH})"
-    rf"(?: (?:the )?(?P<d2>{_NTH}))?|(?P<y1>(?:19|20)\d\d)(?:-(?P<m1>\d\d)(?![-\d])|[ -]?(?P<q1>q[1-4]))|"
-    r"(?P<m2>\d\d?)/(?P<y2>20\d\d)|(?P<part>[qh][1-4])|(?:the year )?(?<![\d$€£.,])(?P<y3>(?:19|20)\d\d)"
-    r"(?![\d%.,]\d|\d|%| ?(?:usd|eur|dollars|tokens)))"
-    rf"(?:(?:,? ?(?:of |in )?|-)(?P<year>{_YEAR}))?(?![\w-]*\w)"
+    rf"(?P<part>(?:20\d\d[ -]?)?[qh][1-4]{_OF_YEAR})|(?:the year )?(?P<last>last )?(?P<date>\d{{4}}[-/]\d\d?[-/]\d\d?|"
+    rf"\d\d?[/.]\d\d?[/.]\d{{4}}|20\d\d-\d\d(?![-\d])|today|yesterday|(?:(?:the )?{_NTH} (?:of )?)?{_MONTH}"
+    rf"(?: (?:the )?{_NTH})?{_OF_YEAR}|(?<![\d$€£.,/])(?:19|20)\d\d(?![\d%.,]\d|\d|%| ?(?:usd|eur|dollars|tokens))))"
+    r"(?:'s)?(?![\w-]*\w)"
 )
 _UP_TO = r"\s*(?:-|to|and|until|till|through)\s*"
 # Dates that lean on each other are written out first: "3 to 10 May" is "3 May to 10 May".
 _WRITTEN_OUT = (
+    (r"\bfrom ((?:(?!(?:to|and|until)\b|-)\S+ ){1,3})(?:onwards?|forward|on(?=\W*$| (?:for|by|per)\b))", r"since \1"),
     (rf"(?:the )?({'|'.join(_NTHS)}) (q|h)(?:uarter|alf)\b", lambda m: m[2] + _NTHS[m[1].lower()]),
     (rf"\b({_MONTH}(?: {_NTH})?|[qh][1-4]),? (?:of |in )?(?:the )?(last|previous|this) year\b", None),
     (rf"\b({_NTH}){_UP_TO}({_NTH} (?:of )?)({_MONTH}(?:,? {_YEAR})?)", r"\1 \3 to \2\3"),
     (rf"\b({_MONTH}) ({_NTH}){_UP_TO}({_NTH})(,? {_YEAR})?(?! ?{_MONTH})", r"\1 \2\4 to \1 \3\4"),
-    (rf"\b({_MONTH})((?:\s*(?:,|and|&|vs\.?|versus|to|with|or|against|-)+\s+){_MONTH})(,? {_YEAR})", r"\1\3\2\3"),
+    (rf"\b({_MONTH}(?: {_NTH})?)(\s*(?:,|and|&|vs\.?|versus|to|with|or|against|-)+\s+{_MONTH}(?: {_NTH})?)(,? {_YEAR})",
+     r"\1\3\2\3"),
 )  # fmt: skip
 _LED = re.compile(
     r"\b(?:(?P<since>since|(?:starting|beginning)(?: from| on| in)?)\s+(?:the (?:start|beginning) of )?|"
@@ -219,11 +205,14 @@ def _points(words: Words, calendar: Calendar, comparing: bool) -> Iterator[tuple
         led, gap = _LED.search(words.free[:start]), words.free[end : points[0][0]] if points else "."
         lead = led.lastgroup if led else ""
         to = _TO.fullmatch(gap) or (lead == "from" and re.fullmatch(r"\s*and\s*(?:the )?", gap))
-        near = bool(points) and points[0][2].start.month == period.start.month and "-" not in words.free[start:end]
-        if to and (near or paired or not comparing):
-            period, end = _span(period, points[0][2]).until(calendar.today), points.pop(0)[1]
-        onwards = re.match(r"\s+(?:onwards?|on\b|forward)", words.free[end:])
-        if lead == "since" or (lead == "from" and onwards):
+        if to and (paired or not comparing):
+            _, end, last = points.pop(0)
+            # Which year is meant is asked, not guessed.
+            if period.start > last.start or period.year_given > last.year_given:
+                raise NotADate(words.plain[start:end])
+            unit = "month" if period.unit == last.unit != "day" else "day"
+            period = Period(period.start, last.end, unit, "named", period.year_given).until(calendar.today)
+        if lead == "since":
             period = Period(period.start, max(period.start, calendar.today), "day", "rolling")
         elif lead == "week":
             period = unit_of(period.start, "week")
@@ -233,61 +222,38 @@ def _points(words: Words, calendar: Calendar, comparing: bool) -> Iterator[tuple
         elif led and lead == "until":
             raise NotADate(f"{led[0]}{words.plain[start:end]}")
         start = led.start() if led else start
-        words.blank(start, end + (onwards.end() if onwards else 0))
+        words.blank(start, end)
         yield start, period if calendar.ahead or period.kind != "named" else period.until(calendar.today)
 
 
 def _point(match: re.Match[str], calendar: Calendar) -> Period:
     """The period of a named point; raises NotADate for a day that does not exist."""
-    said, today = match.groupdict(), calendar.today
-    if said["day"]:
-        return unit_of(today - DAY * (said["day"] == "yesterday"), "day")
-    if numeric := said["numeric"]:
-        return unit_of(_parse(numeric), "day")
-    year = said["year"] or said["y1"] or said["y2"] or said["y3"]
-    chosen = int(year.replace("'", "20")) if year else None
-    month, unit = int(said["m1"] or said["m2"] or 1), "year" if said["y3"] else "month"
-    if part := said["part"] or said["q1"]:
-        unit = "half" if part[0] == "h" else "quarter"
-        month = (int(part[1]) - 1) * MONTHS[unit] + 1
-    elif said["month"]:
-        month, rel = _NAMES.index(said["month"][:3]) + 1, said["rel"] or ""
-        if rel and not chosen and (rel != "last " or month == today.month):
-            chosen = today.year + {"t": 0, "n": int(month <= today.month)}.get(rel[0], -1)
-    day = int(re.findall(r"\d+", said["d1"] or said["d2"] or "0")[0])
-    years = [chosen] if chosen else range(today.year + 1, today.year - 9, -1)
-    starts = [date(each, month, day or 1) for each in years if month <= 12 and (day or 1) <= monthrange(each, month)[1]]
-    if not starts:
-        raise NotADate(match[0])
+    text, today, near, unit = match["date"] or match["part"], calendar.today, calendar.near, "month"
+    if part := re.search("[qh][1-4]", match["part"] or ""):
+        unit = "half" if part[0][0] == "h" else "quarter"
+        month = (int(part[0][1]) - 1) * MONTHS[unit] + 1
+        text = f"{date(2000, min(month, 12), 1):%B} {text.replace(part[0], ' ').strip('- ')}"
+    base = today
     # Without a year: the next one ahead, one near the last that was named, or the latest that began.
-    begun, near = [start for start in starts if start <= today] or starts, calendar.near
-    start = begun[0]
-    if calendar.ahead:
-        start = min((each for each in starts if each >= today.replace(day=1)), default=starts[0])
-    elif near and near.year_given and near.kind == "named":
-        start = min(begun, key=lambda each: abs((each.year - near.start.year) * 12 + each.month - near.start.month))
-    return replace(unit_of(start, "day" if day else unit), year_given=chosen is not None)
+    if text not in ("today", "yesterday") and (calendar.ahead or match["last"]):
+        base = unit_of(today, unit).start - DAY
+    elif text not in ("today", "yesterday") and near and near.year_given and near.kind == "named":
+        base = min(today, shift(near.start, 6))
+    start, precision = _parse(text, base, calendar.ahead)
+    given = bool(re.search(r"\d{4}|'\d\d", text)) or text in ("today", "yesterday")
+    return replace(unit_of(start, unit if part else precision), year_given=given)
 
 
 @lru_cache(maxsize=256)
-def _parse(numeric: str) -> date:
-    order = "YMD" if re.match(r"\d{4}", numeric) else "DMY" if "." in numeric else "MDY"
-    parsed = dateparser.parse(numeric, languages=["en"], settings={"DATE_ORDER": order, "REQUIRE_PARTS": ["day"]})
-    if not parsed:
-        raise NotADate(numeric)
-    return parsed.date()
-
-
-def _span(first: Period, second: Period) -> Period:
-    """Span two periods; one without a year takes it from the other, across a new year too."""
-    given, years = (first.year_given, second.year_given), first.start.year - second.start.year
-    first = _move(first, -years) if given == (False, True) else first
-    second = _move(second, years) if given == (True, False) else second
-    if first.start > second.start and first.start.month != second.start.month and not all(given):
-        first, second = (first, _move(second, 1)) if given[0] else (_move(first, -1), second)
-    unit = "month" if first.unit == second.unit != "day" else "day"
-    return Period(min(first.start, second.start), max(first.end, second.end), unit, "named", any(given))
-
-
-def _move(period: Period, years: int) -> Period:
-    return unit_of(shift(period.start, 12 * years), period.unit)
+def _parse(text: str, base: date, ahead: bool) -> tuple[date, str]:
+    """The first day of what the words name, and whether that is a day, a month or a year."""
+    first = {"PREFER_DAY_OF_MONTH": "first", "PREFER_MONTH_OF_YEAR": "first"}
+    towards = {"RELATIVE_BASE": datetime.combine(base, time()), "PREFER_DATES_FROM": "future" if ahead else "past"}
+    settings = {**first, **towards, "DATE_ORDER": "DMY" if "." in text else "MDY"}
+    month = re.fullmatch(r"\d{4}-\d\d", text)
+    plain = f"{text}-01" if month else re.sub(r"\b(?:the|of|in) ", "", text).replace("'", "20")
+    parsed, iso = DateDataParser(languages=["en"], settings=settings).get_date_data(plain), re.match(r"\d{4}[-/]", text)
+    # The parser swaps the month and the day where that alone makes a date: 2025-13-05.
+    if not parsed.date_obj or (iso and int(re.split("[-/]", text)[1]) != parsed.date_obj.month):
+        raise NotADate(text)
+    return parsed.date_obj.date(), "month" if month else str(parsed.period)

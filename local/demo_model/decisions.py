@@ -3,13 +3,13 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from local.demo_model.answers import join_words, write_answer
 from local.demo_model.dates import Calendar
-from local.demo_model.planning import MAX_CALLS, Plan, plan
+from local.demo_model.planning import Plan, plan
 from local.demo_model.reading import Reading, clauses, read
 from local.demo_model.request import TRANSFER, Call, Message, Request, is_list, read_request, variants
 from local.demo_model.table import compile_words, find_intent, load_table
@@ -36,73 +36,57 @@ def decide(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] | Non
     if request.today is None:
         answer = write_answer(request)
         return Decision(text=answer or "I was not told today's date, so I cannot tell which period you mean.")
-    readings = _understand(request, request.today)
-    agents = [reading.intent.agent for reading in readings if reading.intent]
-    mine = [reading for reading in readings if reading.intent and reading.intent.agent == agents[0]]
-    decision = _decide_parts(mine or readings, request, request.today)
-    left = [f'"{reading.text.strip()}"' for reading in readings if agents and reading not in mine]
-    more = f"\n\nI answer one subject at a time: please ask {join_words(left)} by itself."
-    return replace(decision, text=decision.text + more) if decision.text and left else decision
+    parts = _understand(request, request.today)
+    if len(parts) > 1:
+        asked = join_words([f'"{part.text.strip()}"' for part in parts])
+        return Decision(text=f"I answer one question at a time: please ask {asked} one after the other.")
+    return _decide_one(parts[0], request, request.today)
 
 
-def _decide_parts(readings: Sequence[Reading], request: Request, today: date) -> Decision:
-    intent = readings[0].intent if readings else None
+def _decide_one(reading: Reading, request: Request, today: date) -> Decision:
+    intent = reading.intent
     if intent is None:
         answer = write_answer(request)
-        return Decision(text=answer or f'Sorry, I did not understand "{readings[0].text}". {_abilities(request)}')
+        return Decision(text=answer or f'Sorry, I did not understand "{reading.text}". {_abilities(request)}')
     offered = any(tool in request.tools for tool in (intent.tool, intent.more.get("otherwise")))
     if not request.returned and not offered:
         if intent.agent in request.agents:
             return Decision((Call(TRANSFER, {"agent_name": intent.agent}),))
         if intent.tool:
-            return Decision(text=f'I have no tool here for "{readings[0].text[:400]}". {_abilities(request)}')
-    plans = [plan(reading, reading.intent or intent, request, today) for reading in readings]
-    unable = [_refuse(each, request) for each in plans]
-    if pending := [call for each in plans for call in each.calls if each.looks and call not in request.returned]:
-        return Decision(tuple(pending[: 2 * MAX_CALLS]))
-    asked = "\n\n".join(dict.fromkeys(filter(None, unable)))
-    look_up = load_table()[1].more["look_up"]["tool"]
-    if any(result.name != look_up or intent.tool == look_up for result in request.returned):
-        answer = write_answer(request, readings, plans)
-        return Decision(text="\n\n".join(filter(None, (answer, asked))))
-    calls = [call for each, cannot in zip(plans, unable, strict=True) for call in each.calls if not cannot]
-    return Decision(tuple(calls[:MAX_CALLS]), "" if calls else asked)
+            return Decision(text=f'I have no tool here for "{reading.text[:400]}". {_abilities(request)}')
+    made = plan(reading, intent, request, today)
+    if made.looks:
+        return Decision(tuple(made.calls))
+    if answer := write_answer(request, made):
+        return Decision(text=answer)
+    refused = _refuse(made, request)
+    return Decision((), refused) if refused else Decision(tuple(made.calls))
 
 
 def _understand(request: Request, today: date) -> list[Reading]:
-    """The last message's questions, completed from the earlier ones."""
-    calendar = Calendar(today, request.fiscal)
-    known: Reading | None = None
+    """The last message's questions, each completed from the earlier messages."""
+    calendar, known = Calendar(today, request.fiscal), None
     for text in request.earlier:
         if not (_greets(text) or _RUN.fullmatch(text)):
-            readings = [reading for reading in _parts(text, calendar, known) if reading.intent]
-            spending = [each for each in readings if each.intent and each.intent.tool == "query_costs"]
-            known = next(iter((spending or readings)[-1:]), known)
-    return _parts(request.message, calendar, known)
-
-
-def _parts(text: str, calendar: Calendar, known: Reading | None) -> list[Reading]:
-    whole = read(text, calendar, known)
-    parts: list[Reading] = []
-    for clause in [] if whole.intent and "written" in whole.intent.more else clauses(" ".join(text.split())):
-        part = read(clause, calendar, parts[-1] if parts else known)
-        if parts and not part.periods and part.intent and "now" not in part.intent.more:
-            part = replace(part, periods=tuple(each for each in parts[0].periods if each.kind != "ahead"))
-        parts.append(part)
+            reading = read(text, calendar, known)
+            known = reading if reading.intent else known
+    whole = read(request.message, calendar, known)
+    split = [] if whole.intent and "written" in whole.intent.more else clauses(" ".join(request.message.split()))
+    parts = [read(clause, calendar, known) for clause in split]
     return parts if len(parts) > 1 and all(part.intent and part.explicit for part in parts) else [whole]
 
 
-def _refuse(each: Plan, request: Request) -> str:
+def _refuse(made: Plan, request: Request) -> str:
     """Ask back, or say what cannot be done together with what can; empty where the plan can be followed."""
-    if each.lost and "partial" not in each.intent.more:
-        names = join_words([f'"{word}"' for word in each.lost])
+    if made.lost and "partial" not in made.intent.more:
+        names = join_words([f'"{word}"' for word in made.lost])
         if request.returned:
             return f"I found nothing called {names}, so I give no figure. Ask for what there is, or without it."
-        takes = join_words(list(request.schemas(each.intent.tool))) or "no arguments"
-        said = f"I cannot narrow this to {names}, so I do nothing yet: {each.intent.tool} takes {takes}. {each.ask}"
-        return f"{said.strip()} Ask without it, or for example {each.intent.more.get('examples', 'for help')}."
+        takes = join_words(list(request.schemas(made.intent.tool))) or "no arguments"
+        said = f"I cannot narrow this to {names}, so I do nothing yet: {made.intent.tool} takes {takes}. {made.ask}"
+        return f"{said.strip()} Ask without it, or for example {made.intent.more.get('examples', 'for help')}."
     unfit = f"I cannot answer that with the tools that I have here. {_abilities(request)}"
-    return each.ask or (unfit if each.unfit else "")
+    return made.ask or (unfit if made.unfit else "")
 
 
 def _run(tool: str, rest: str, request: Request) -> Decision:

@@ -54,11 +54,6 @@ class Reading:
         found = self.intent if self.intent and name in self.intent.more else load_table()[1]
         return bool(found.pattern(name).search(self.text.lower()))
 
-    def lacks(self, intent: Intent) -> bool:
-        """Tell whether something is still to be asked, or unclear, of a change that the question asks for."""
-        said = [intent.slots[name].args for name in self.slots if name in intent.slots]
-        return bool(self.names) or () in said or not set(intent.more["asks"]) <= {arg for args in said for arg in args}
-
 
 def read(text: str, calendar: Calendar, known: Reading | None = None) -> Reading:
     """Read a message; one without an intent of its own, or that goes on from before, completes the known one."""
@@ -77,13 +72,14 @@ def read(text: str, calendar: Calendar, known: Reading | None = None) -> Reading
         return replace(new, intent=intents[-1], explicit=False) if named and not new.intent else new
     near = replace(calendar, near=known.periods[0] if known.periods else None)
     part = _Reader(line, near, new.intent or known.intent).read()
-    if again := known.intent.more.get("again"):
-        # What changes data is completed by a reply, and done once more only where that is said.
-        reply, agents = _Reader(line, calendar, known.intent).read(), (known.intent.agent, intents[-1].agent)
-        asked = reply.slots.keys() & set(known.intent.more["completes"]) and not reply.names
-        own = not new.intent or new.intent.agent in agents
-        anew = re.search(again, line.lower()) and not new.intent
-        return _merge(known, reply) if (asked and own if known.lacks(known.intent) else anew) else new
+    if asks := known.intent.more.get("asks"):
+        # What changes data is completed by the reply to a question, and never done once more.
+        reply = _Reader(line, calendar, known.intent).read()
+        said = [known.intent.slots[name].args for name in known.slots if name in known.intent.slots]
+        lacking = bool(known.names) or () in said or not {*asks} <= {arg for args in said for arg in args}
+        asked = lacking and reply.slots.keys() & {*known.intent.more["completes"]} and not reply.names
+        own = not new.intent or new.intent.agent in (known.intent.agent, intents[-1].agent)
+        return _merge(known, reply) if asked and own else new
     if known.intent.pattern("has").search(line.lower()):
         return replace(known, text=line)
     if new.intent is None:
@@ -105,7 +101,7 @@ def _merge(known: Reading, new: Reading) -> Reading:
     kept = {name: values for name, values in slots.items() if values[0].value != "*"}
     # A name beside another dimension narrows further; one of the same kind takes the place of the one before.
     hints = {name.hint for name in new.names}
-    before = () if "again" in intent.more else tuple(name for name in known.names if name.hint not in hints)
+    before = () if "asks" in intent.more else tuple(name for name in known.names if name.hint not in hints)
     return replace(new, intent=intent, slots=kept, periods=new.periods or known.periods, names=before + new.names)
 
 
@@ -180,8 +176,6 @@ class _Reader:
                 counted = max(1, number(match["a"] or match["b"])) if value == "count" else value
                 words = text[slice(*match.span())].strip()
                 found.append((match.start(), Value(counted, words, self._op(match.start()))))
-        if not found and "few" in slot.more and compile_words(slot.more["few"]).search(self.words.free):
-            return (Value(10),)
         ordered = [value for _, value in sorted(found, key=lambda item: item[0]) if value.value is not None]
         return tuple({value.value: value for value in ordered}.values())
 

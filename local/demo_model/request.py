@@ -1,5 +1,6 @@
 """Reads one request: the day, the questions so far, the results of the turn under way, and the offered tools."""
 
+import contextlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -57,22 +58,23 @@ def read_request(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]
     """Read OpenAI-shaped messages and tools; the day comes from the system prompt's own line, never from a clock."""
     asked = [index for index, message in enumerate(messages) if message.get("role") == "user"]
     prompt = _text(messages[0]) if messages and messages[0].get("role") in ("system", "developer") else ""
-    lines = (r"Today is (\d{4}-(?:0\d|1[0-2])-(?:[0-2]\d|3[01])) \(UTC\)\.", r"Fiscal year starts in month: (\d+)")
-    found = (re.findall(rf"^{each}$", prompt, re.MULTILINE) for each in (*lines, r"You are the (\w+).*"))
-    today, fiscal, agent = found
+    today = re.search(r"^Today is (\d{4}-(?:0\d|1[0-2])-(?:[0-2]\d|3[01])) \(UTC\)\.$", prompt, re.MULTILINE)
+    fiscal = re.search(r"^Fiscal year starts in month: (\d+)$", prompt, re.MULTILINE)
+    agent = re.search(r"^You are the (\w+)", prompt, re.MULTILINE)
     offered = {each["function"]["name"]: each["function"].get("parameters") or {} for each in tools or ()}
     results = _results(messages[asked[-1] + 1 :] if asked else ())
     tried = [result.arguments.get("agent_name") for result in results if result.name == TRANSFER]
     agents = choices((offered.get(TRANSFER, {}).get("properties") or {}).get("agent_name", {}))
+    said = [_text(messages[index]) for index in asked] or [""]
     return Request(
-        today=date.fromisoformat(today[0]) if today else None,
-        fiscal=int(fiscal[0]) if fiscal else 1,
-        agent=agent[0] if agent else "",
-        message=_text(messages[asked[-1]]) if asked else "",
-        earlier=tuple(_text(messages[index]) for index in asked[:-1]),
-        returned=tuple(result for result in results if result.name != TRANSFER),
-        agents=tuple(name for name in agents if name not in tried),
-        tools=offered,
+        date.fromisoformat(today[1]) if today else None,
+        int(fiscal[1]) if fiscal else 1,
+        agent[1] if agent else "",
+        said[-1],
+        tuple(said[:-1]),
+        tuple(result for result in results if result.name != TRANSFER),
+        tuple(name for name in agents if name not in tried),
+        offered,
     )
 
 
@@ -119,8 +121,7 @@ def _results(turn: Sequence[Message]) -> list[Call]:
 
 def _object(text: str) -> Mapping[str, Any] | None:
     """A JSON object with its numbers as Decimal, so that no figure changes on its way through."""
-    try:
-        value = json.loads(text, parse_float=Decimal)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
+    with contextlib.suppress(ValueError):
+        if isinstance(value := json.loads(text, parse_float=Decimal), dict):
+            return value
+    return None

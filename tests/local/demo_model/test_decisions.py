@@ -15,7 +15,6 @@ from tests.local.demo_model.offered import (
     conversation,
     decided,
     envelope,
-    offer,
     tool,
     transfer,
 )
@@ -90,12 +89,11 @@ def test_an_agent_that_is_not_offered_or_was_tried_is_not_asked() -> None:
     assert not decide(messages + tried, [transfer("AlertManager")]).calls
 
 
-def test_of_two_subjects_the_first_is_answered_and_the_other_is_said_to_be_left() -> None:
-    question = "how much did we spend last month and list my alerts"
-    agent, decision = decided(question)
-    assert (agent, decision.calls[0].name) == ("CostAnalyst", "query_costs")
-    done = conversation(question) + called(decision.calls, [{"error": {"code": "timeout", "message": "Too slow."}}])
-    assert decide(done, offer(agent)).text.endswith('please ask "list my alerts" by itself.')
+@pytest.mark.parametrize("second", ["list my alerts", "what is the forecast for next month?"])
+def test_of_two_questions_none_is_answered_and_each_is_asked_for_by_itself(second: str) -> None:
+    _, decision = decided(f"how much did we spend last month and {second}")
+    assert not decision.calls
+    assert f'please ask "how much did we spend last month" and "{second}" one after the other' in decision.text
 
 
 @pytest.mark.parametrize(

@@ -76,12 +76,13 @@ async def test_sql_streams_whole_with_its_lines_and_quotes(litellm: Any) -> None
 
 
 async def test_tool_calls_stream_in_pieces_that_make_whole_json(litellm: Any) -> None:
-    question = "How much did we spend last month and what is the forecast for next month?"
-    streamed = await stream(litellm, conversation(question), COST_TOOLS)
+    tools = [tool.schema() for tool in TOOLS["UsageAnalyst"]]
+    question = "compare tokens this month and last month"
+    streamed = await stream(litellm, conversation(question), tools)
     named = [(call["name"], json.loads(call["arguments"])) for _, call in sorted(streamed.calls.items())]
     assert named == [
-        ("query_costs", {"start_date": "2026-10-01", "end_date": "2026-10-31", "group_by": "provider"}),
-        ("cost_forecast", {"until": "2026-12-31", "start_date": "2026-12-01"}),
+        ("genai_usage", {"group_by": "model", "start_date": "2026-11-01", "end_date": "2026-11-20"}),
+        ("genai_usage", {"group_by": "model", "start_date": "2026-10-01", "end_date": "2026-10-31"}),
     ]
     assert len({call["id"] for call in streamed.calls.values()}) == 2
     assert streamed.argument_pieces > len(streamed.calls)
