@@ -95,6 +95,8 @@ class _Section:
         if self.result.payload is None:
             return f"{called} gave no result that I can read. Try again in a moment."
         if error := self.payload.get("error"):
+            if _mapping(error).get("code") == "not_approved":
+                return f"{called} was not approved: nothing was changed."
             return f"{called} failed: {plain(_mapping(error).get('message') or error)}"
         first = ": ".join(filter(None, [self._name_lost(), self._headline(called)]))
         lines = [first[:1].upper() + first[1:], *self._caveats()]
