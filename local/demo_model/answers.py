@@ -18,7 +18,7 @@ _SAID = ("totals", "forecasts", "period", "current", "previous", "horizon_days",
 _MAIN = ("billed_cost", "period_total", "projected_total", "total", "current_cost", "total_tokens", "effective_cost")
 _MONEY = re.compile(
     r"cost|total$|change$|amount|lower|upper|avg_daily|average|per_million|saving|^actual|expected|excess|effect$|today"
-    r"|projected|remaining|impact|share$"
+    r"|projected|remaining|impact|share$|fees$|_daily$"
 )
 
 
@@ -62,7 +62,7 @@ def cell(key: Any, row: Row) -> str:
         digits = 2 if not number or abs(number) >= (1 if exact > 1 else Decimal("0.01")) else exact - number.adjusted()
         return f"{plain(currency)} {sign}{number.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP):,f}"
     whole = number == number.to_integral_value() and not re.search("year|id$", name, re.IGNORECASE)
-    return f"{number:,.0f}" if whole else f"{number.normalize():f}"
+    return f"{number:,.0f}" if whole else f"{(round(number, 4) if abs(number) > 1 else number).normalize():f}"
 
 
 def _number(value: Any) -> Decimal:
@@ -138,7 +138,7 @@ class _Section:
         more = {
             key: value for key, value in {"filters": narrowed, **self.summary}.items() if value and key not in _SAID
         }
-        said = [f"{label(key)}: {self._told(value)}" for key, value in more.items()]
+        said = [f"{label(key)}: {self._told(value)}" for key, value in more.items() if self._told(value)]
         notes = [self.summary.get("basis"), self.summary.get("note"), *_list(self.summary.get("notes"))]
         if self.made and "currency" in self.made.reading.slots:
             notes.append("Amounts are shown in the currency that they are billed in; none is converted.")
