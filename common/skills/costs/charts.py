@@ -21,8 +21,8 @@ def _words(name: str) -> str:
 
 _CHANGE = {"current_cost": "Now", "previous_cost": "Before"}
 _NOT_NAMES = frozenset({
-    "current_cost", "previous_cost", "absolute_change", "percent_change", "status", "rate_effect", "usage_effect",
-    "other_effect", "path", "currency",
+    "current_cost", "previous_cost", "absolute_change", "percent_change", "percent_change_per_day", "status",
+    "rate_effect", "usage_effect", "other_effect", "path", "currency",
 })  # fmt: skip
 
 
