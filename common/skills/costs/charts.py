@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any
 
 from common import limits
@@ -20,10 +21,6 @@ def _words(name: str) -> str:
 
 
 _CHANGE = {"current_cost": "Now", "previous_cost": "Before"}
-_NOT_NAMES = frozenset({
-    "current_cost", "previous_cost", "absolute_change", "percent_change", "percent_change_per_day", "status",
-    "rate_effect", "usage_effect", "other_effect", "path", "currency",
-})  # fmt: skip
 
 
 _GRAINS: Mapping[str, Grain] = {
@@ -139,7 +136,8 @@ def changes(result: ToolResult) -> Spec | None:
     """Draw rises to the right and falls to the left."""
     rows, currency, notes = of_one_currency(result.rows)
     current, previous = (days(result.summary[name]) for name in ("current", "previous"))
-    by = [name for name in (result.rows[0] if result.rows else ()) if name not in _NOT_NAMES]
+    # A row begins with its names; its figures follow.
+    by = list(takewhile(lambda name: name not in _CHANGE, result.rows[0] if result.rows else ()))
     title = _words(str(result.summary.get("cost_basis", "BilledCost")))
     service_first = [name for name in by if name != "provider"] or by
     heading = Heading(
