@@ -13,7 +13,9 @@ help: ## Say what can be run
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
 	@test -x $(BIN)/python || { echo "Making a virtual environment in .venv …"; $(PYTHON) -m venv .venv; }
 	@echo "Installing the pinned dependencies into .venv (once, about a minute) …"
-	$(BIN)/python -m pip install --disable-pip-version-check --requirement requirements-dev.txt
+	@# The lock file is complete; resolving again would let an older pip ask for newer releases than it names.
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --requirement requirements-dev.txt
+	$(BIN)/python -m pip check --disable-pip-version-check
 	@touch $@
 
 run: .venv/.installed ## Serve everything on http://127.0.0.1:PORT with demo data (PORT=8002, FOCUS=bill or folder, TEAM_TAG=key)
