@@ -33,6 +33,7 @@ from common.settings import InvalidSettings, Settings, load_settings
 from common.telemetry.log import Log
 from common.telemetry.readiness import Probe, Readiness
 from common.warehouse.client import Warehouse
+from common.web import framework
 
 if TYPE_CHECKING:
     from common.models.completion import Completion
@@ -260,6 +261,7 @@ def use(override: Services | None) -> None:
 
 def check_settings() -> None:
     """Stop the process, with one sentence per problem, when the environment cannot be served with."""
+    framework.answer_everything()
     try:
         load_settings()
     except InvalidSettings as problems:

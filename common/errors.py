@@ -12,6 +12,7 @@ ServiceError
 ├── MethodNotAllowed 405 method_not_allowed
 ├── ConversationBusy 409 conversation_busy
 ├── TooLarge 413 payload_too_large
+├── EncodingNotSupported 415 encoding_not_supported
 ├── Unprocessable 422 invalid_body
 │   ├── SetupRequired 422 setup_required
 │   └── KeyInvalid 422 key_invalid
@@ -57,7 +58,7 @@ class BadRequest(ServiceError):
 
 class BadSlug(BadRequest):
     code = "bad_org_slug"
-    detail = "The organisation slug must match ^[a-z0-9_]{3,50}$ and be the same in the path and in X-Org-Slug."
+    detail = "Name the organisation in the path or in X-Org-Slug: a slug that matches ^[a-z0-9_]{3,50}$."
 
 
 class Unauthenticated(ServiceError):
@@ -113,6 +114,12 @@ class TooLarge(ServiceError):
     status = 413
     code = "payload_too_large"
     detail = "The request body is too large."
+
+
+class EncodingNotSupported(ServiceError):
+    status = 415
+    code = "encoding_not_supported"
+    detail = "Send the body as it is, without a Content-Encoding."
 
 
 class Unprocessable(ServiceError):

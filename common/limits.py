@@ -15,6 +15,8 @@ RECENT_WINDOW_BYTES = 400_000
 LEASE_SECONDS = 30.0
 LEASE_RENEW_SECONDS = 7.0
 LEASE_CALL_SECONDS = 5.0
+# When to come back to a conversation in which another message is being answered: most answers take so long.
+BUSY_RETRY_SECONDS = 5
 
 MESSAGE_BYTES = 900_000
 PAGE_DEFAULT = 50

@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from common.app import Services
+from common.bodies import problems
 from common.errors import ServiceError
 from common.organizations.organization import Organization
 from common.organizations.settings_change import SettingsChange
@@ -76,9 +77,7 @@ def run(args: argparse.Namespace) -> int:
         _point_at_project(args)
         return asyncio.run(_run(args, change))
     except ValidationError as error:
-        for problem in error.errors(include_url=False, include_input=False, include_context=False):
-            name = ".".join(str(part) for part in problem["loc"])
-            _complain(f"{name}: {problem['msg']}" if name else problem["msg"])
+        _complain(problems(error, "The change"))
         return 2
     except (InvalidSettings, NotRunningError) as error:
         _complain(str(error))

@@ -72,7 +72,8 @@ resource "google_compute_url_map" "chat" {
         service  = google_compute_backend_service.function[route_rules.key].id
 
         dynamic "match_rules" {
-          for_each = route_rules.value.routes
+          # A slash at the end of a path changes nothing.
+          for_each = flatten([for path in route_rules.value.routes : [path, "${path}/"]])
 
           content {
             path_template_match = replace(match_rules.value, "/\\{[a-z_]+\\}/", "*")

@@ -48,6 +48,7 @@ locals {
       writes          = local.alert_tables
       routes = [
         "/api/v1/chat/{org_slug}/copilotkit",
+        "/copilotkit",
       ]
     }
     a2a = {
@@ -91,6 +92,7 @@ locals {
       writes          = local.alert_tables
       routes = [
         "/api/v1/chat/{org_slug}/mcp",
+        "/mcp",
       ]
     }
     settings_status = {

@@ -32,7 +32,7 @@ LAYERS = [
     {"documents", "warehouse"},
     {"telemetry", "fair_queue"},
     {"models", "settings", "stopping", "tenant"},
-    {"focus", "limits", "errors", "secret", "text"},
+    {"focus", "limits", "errors", "secret", "text", "bodies"},
 ]
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from common import limits
+from common.bodies import Body
 from common.conversations import cursor
 from common.conversations.lookup import ConversationLookup
 from common.conversations.store import ConversationStore
@@ -29,10 +30,8 @@ _LISTED = (
 )  # fmt: skip
 
 
-class Rename(BaseModel):
+class Rename(Body):
     """The body of a rename."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     title: str = Field(min_length=1, max_length=limits.NEW_TITLE_CHARS)
 
@@ -108,13 +107,13 @@ class Conversations:
         """Give a conversation another title."""
         found = await self._lookup.find(credentials, conversation_id)
         await self._store.rename(found.principal, found.conversation, body.title, self._clock())
-        return {"status": "renamed", "conversation_id": conversation_id, "title": body.title}
+        return {"status": "renamed", "conversation_id": found.conversation.conversation_id, "title": body.title}
 
     async def delete(self, credentials: Credentials, conversation_id: str) -> dict[str, Any]:
         """Delete a conversation; from now on it is nowhere to be found."""
         found = await self._lookup.find(credentials, conversation_id)
         await self._store.delete(found.principal, found.conversation, self._clock())
-        return {"status": "deleted", "conversation_id": conversation_id}
+        return {"status": "deleted", "conversation_id": found.conversation.conversation_id}
 
     async def _query(self, principal: Principal, place: tuple[cursor.Value, ...] | None, limit: int) -> list[Document]:
         return await self._documents.query(

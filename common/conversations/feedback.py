@@ -4,9 +4,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from common import limits
+from common.bodies import Body
 from common.conversations.lookup import ConversationLookup
 from common.documents import DocumentConflict, Documents, Patch
 from common.errors import NotFound
@@ -21,10 +22,8 @@ from common.transcript.paths import message_path
 _MISSING = "There is no such answer in this conversation."
 
 
-class Opinion(BaseModel):
+class Opinion(Body):
     """The body of a feedback."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     rating: Literal["up", "down"]
     reason: str | None = Field(None, max_length=limits.FEEDBACK_REASON_CHARS)
@@ -50,7 +49,7 @@ class Feedback:
             await self._lookup.find(credentials, conversation_id)
             raise NotFound(_MISSING)
         found = await self._lookup.find(credentials, conversation_id, ("messages", message_id))
-        tenant = found.principal.tenant
+        tenant, conversation_id = found.principal.tenant, found.conversation.conversation_id
         path = message_path(tenant, conversation_id, message_id)
         held = found.documents[path]
         message = message_of(held) if held else await self._record.message(tenant, conversation_id, message_id)

@@ -48,6 +48,7 @@ class Messages:
         It is shorter than ``limit`` where the messages and their tool results are long.
         """
         found = await self._lookup.find(credentials, conversation_id)
+        conversation_id = found.conversation.conversation_id
         scope = ("messages", found.principal.org_slug, conversation_id)
         start = _START
         if after:

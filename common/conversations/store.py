@@ -131,7 +131,7 @@ class ConversationStore:
                 return stored[0]
             found = await self._stored(tenant, conversation.conversation_id, answer.message.message_id)
             if found is None:
-                raise ConversationBusy(_MOVED_ON)
+                raise ConversationBusy(_MOVED_ON, retry_after=1)
             return found
         except (ConversationBusy, ConversationNotFound):
             # The conversation goes on without the answer; its calls were made all the same.
@@ -271,4 +271,5 @@ def _same_place(newest: Conversation, conversation: Conversation) -> bool:
     """Return true if no message and no foreign lease has come in
     between: a title, an expiry. A lease that ran out may be renewed."""
     free = newest.lease is None or (newest.lease == conversation.lease and not newest.lease.holds)
-    return free and newest.message_count == conversation.message_count
+    unchanged = newest.message_count == conversation.message_count and newest.user_id == conversation.user_id
+    return free and unchanged

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from common import limits
 from common.errors import BadRequest, BadSlug, Forbidden, Unauthenticated
-from common.organizations.directory import Directory, Lookup, principal_of
+from common.organizations.directory import Directory, Lookup, hash_api_key, principal_of
 from common.settings import Settings
 from common.telemetry.request import belongs_to
 from common.tenant import WRITE_SETTINGS, OrgSlug, Permission, Principal, Tenant, UserId, parse_org_slug
@@ -24,13 +24,21 @@ class Credentials:
     user_id: str | None
     needs: Permission | None = None
 
+    @property
+    def person(self) -> str:
+        """A name for who calls, before that is proven: a person by the user id, whatever the key, or the key itself."""
+        return f"user/{self.user_id}" if self.user_id else f"key/{hash_api_key(self.api_key or '')}"
+
 
 def read_credentials(headers: Mapping[str, str], path_slug: str | None, needs: Permission | None = None) -> Credentials:
-    """Read the credentials without I/O. Raises BadSlug unless path and header name the same organisation."""
+    """Read the credentials without I/O. Raises BadSlug, or Forbidden where path and header name two organisations."""
     header_slug = headers.get("x-org-slug")
     text = path_slug or header_slug
-    if not text or (path_slug and header_slug and path_slug != header_slug):
+    if not text:
         raise BadSlug
+    org_slug = parse_org_slug(text)
+    if header_slug and parse_org_slug(header_slug) != org_slug:
+        raise Forbidden("The path and X-Org-Slug name two organisations. Name one.")
     user_id = headers.get("x-user-id") or None
     if user_id is not None and (len(user_id) > limits.MAX_USER_ID_CHARS or not _USER_ID.fullmatch(user_id)):
         raise BadRequest(f"X-User-Id must be 1 to {limits.MAX_USER_ID_CHARS} printable ASCII characters.")
@@ -39,7 +47,7 @@ def read_credentials(headers: Mapping[str, str], path_slug: str | None, needs: P
     api_key = headers.get("x-api-key") or None
     if api_key and len(api_key) > limits.MAX_API_KEY_CHARS:
         api_key = None
-    return Credentials(parse_org_slug(text), api_key, user_id, needs)
+    return Credentials(org_slug, api_key, user_id, needs)
 
 
 class Authenticator:

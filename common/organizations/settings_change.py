@@ -3,9 +3,10 @@
 import re
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, AliasChoices, ConfigDict, Field, SecretStr, model_validator
 
 from common import limits
+from common.bodies import Body
 from common.models.catalog import MODEL_ID
 
 _MODEL_ID = f"^{MODEL_ID.pattern}$"
@@ -21,10 +22,10 @@ def _plausible(key: SecretStr) -> SecretStr:
     return key
 
 
-class FallbackChange(BaseModel):
+class FallbackChange(Body):
     """One further model that may answer; without a key, a stored one of its provider pays."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     provider: str = Field(min_length=1, max_length=limits.MODEL_ID_CHARS)
     model: str = Field(
@@ -42,13 +43,13 @@ class FallbackChange(BaseModel):
         return self
 
 
-class SettingsChange(BaseModel):
+class SettingsChange(Body):
     """The body of PUT settings: a field that is left out stays as it is.
 
     ``system_prompt_extra`` null clears it, and so does an empty ``fallback``.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     provider: str | None = Field(None, min_length=1, max_length=limits.MODEL_ID_CHARS)
     model: str | None = Field(

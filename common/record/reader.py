@@ -1,6 +1,6 @@
 """Reading the record: what of conversations and messages Firestore no longer holds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -17,14 +17,14 @@ CONVERSATION_SQL = """
 SELECT conversation_id, user_id, title, provider, model_id, status, message_count, created_at, updated_at,
   last_message_at
 FROM {shared.org_chat_conversations}
-WHERE org_slug = @org_slug AND user_id = @user_id AND conversation_id = @conversation_id
-LIMIT 1
+WHERE org_slug = @org_slug AND user_id = @user_id AND conversation_id IN UNNEST(@conversation_ids)
+LIMIT 10
 """
-HELD_SQL = """
-SELECT conversation_id
+OWNERS_SQL = """
+SELECT conversation_id, user_id
 FROM {shared.org_chat_conversations}
-WHERE org_slug = @org_slug AND conversation_id = @conversation_id
-LIMIT 1
+WHERE org_slug = @org_slug AND conversation_id IN UNNEST(@conversation_ids)
+LIMIT 10
 """
 CONVERSATIONS_SQL = """
 SELECT conversation_id, user_id, title, provider, model_id, status, message_count, created_at, updated_at,
@@ -95,15 +95,16 @@ class Record:
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
 
-    async def conversation(self, principal: Principal, conversation_id: str) -> Conversation | None:
-        """Read the caller's own conversation, without its window, of any status. Returns None if it does not exist."""
-        given = {"user_id": _text(principal.user_id), "conversation_id": _text(conversation_id)}
+    async def conversation(self, principal: Principal, ids: Sequence[str]) -> Conversation | None:
+        """Read the first of these that is the caller's own, without its window, of any status. None if none is."""
+        given = {"user_id": _text(principal.user_id), "conversation_ids": Parameter("STRING", tuple(ids))}
         rows = await self._read(principal.tenant, CONVERSATION_SQL, given)
-        return conversation_in(rows[0]) if rows else None
+        return min(map(conversation_in, rows), key=lambda each: ids.index(each.conversation_id), default=None)
 
-    async def holds(self, tenant: Tenant, conversation_id: str) -> bool:
-        """Return true if the organisation has a conversation with this id, of any user and status."""
-        return bool(await self._read(tenant, HELD_SQL, {"conversation_id": _text(conversation_id)}))
+    async def owners(self, tenant: Tenant, ids: Sequence[str]) -> dict[str, str]:
+        """The users, by conversation, of those of these conversations that the organisation has, of any status."""
+        rows = await self._read(tenant, OWNERS_SQL, {"conversation_ids": Parameter("STRING", tuple(ids))})
+        return {row["conversation_id"]: row["user_id"] for row in rows}
 
     async def conversations(self, principal: Principal, before: ListPosition | None, most: int) -> list[Conversation]:
         """The caller's active conversations from a place on, newest first, without their windows."""

@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from common import limits
+from common.bodies import problems
 from common.errors import ServiceError
 from common.tenant import Principal
 from common.tools.context import Resources, ToolContext, make_context
@@ -191,13 +192,6 @@ def _checked(chosen: Tool, arguments: str) -> dict[str, Any]:
     try:
         parsed = chosen.arguments.model_validate_json(arguments or "{}")
     except ValidationError as error:
-        raise ToolError("invalid_arguments", _correction(error)) from None
+        told = problems(error, "The call's arguments")
+        raise ToolError("invalid_arguments", f"Correct the arguments. {told}") from None
     return {name: getattr(parsed, name) for name in type(parsed).model_fields}
-
-
-def _correction(error: ValidationError) -> str:
-    lines = []
-    for problem in error.errors(include_url=False, include_context=False):
-        name = ".".join(str(part) for part in problem["loc"]) or "arguments"
-        lines.append(f"{name}: {problem['msg']}")
-    return "Correct the arguments. " + "; ".join(lines[:8])

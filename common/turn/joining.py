@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 
+from common import limits
 from common.agents.events import AgentChanged, Event, TextDelta, TurnFinished, TurnStarted
 from common.documents import Document
 from common.errors import ConversationBusy
@@ -44,7 +45,7 @@ async def join(
         if not _under_way(found[place], message_id):
             return False
         if time.monotonic() >= until:
-            raise ConversationBusy(_STILL, retry_after=5)
+            raise ConversationBusy(_STILL, retry_after=limits.BUSY_RETRY_SECONDS)
         await asyncio.sleep(JOIN_POLL_SECONDS)
 
 

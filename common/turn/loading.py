@@ -1,8 +1,11 @@
 """The one read of a request: its caller, its conversation, and what is stored of its own message."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from common.conversations.lookup import held_by
+from common.documents import Document
 from common.errors import ConversationNotFound
 from common.identity.authenticate import Credentials
 from common.metering.rate_limits import Allowance
@@ -10,7 +13,7 @@ from common.organizations.directory import Lookup, hash_api_key
 from common.telemetry.timing import Timing
 from common.tenant import Principal, Tenant
 from common.transcript.conversation import Conversation
-from common.transcript.ids import answer_id_for, conversation_id_for
+from common.transcript.ids import answer_id_for, conversation_id_for, is_random
 from common.transcript.message import Message, message_of
 from common.transcript.paths import conversation_path, message_path, pending_path
 from common.turn.client_features import ClientFeatures
@@ -36,22 +39,27 @@ class Opening:
         return self.services.authenticator.tenant(self.credentials)
 
 
-def _paths(tenant: Tenant, credentials: Credentials, request: SendRequest, features: ClientFeatures) -> dict[str, str]:
+def _ids(opening: Opening) -> tuple[str, ...]:
+    """The conversations that the request may mean, or the one that its message opens; none for a new random one."""
+    request, credentials = opening.request, opening.credentials
+    if request.conversation_id is not None and request.names_a_conversation:
+        return opening.services.lookup.ids(credentials, request.conversation_id)
+    if request.message_id is None:
+        return ()
+    caller = f"{hash_api_key(credentials.api_key or '')}/{credentials.user_id or ''}"
+    return (conversation_id_for(opening.tenant, caller, request.message_id),)
+
+
+def _paths(opening: Opening, conversation_id: str) -> dict[str, str]:
     """The documents that a turn reads beside key and
     organisation: the conversation, and the messages of a client's message id."""
-    conversation_id = request.conversation_id if request.names_a_conversation else None
-    if conversation_id is None and request.message_id is not None:
-        caller = f"{hash_api_key(credentials.api_key or '')}/{credentials.user_id or ''}"
-        conversation_id = conversation_id_for(tenant, caller, request.message_id)
-    if conversation_id is None:
-        return {}
+    tenant, message_id = opening.tenant, opening.request.message_id
     paths = {"conversation": conversation_path(tenant, conversation_id)}
-    if features.may_pause:
+    if opening.features.may_pause:
         paths["pending"] = pending_path(tenant, conversation_id)
-    if request.message_id is not None:
-        answer_id = answer_id_for(conversation_id, request.message_id)
-        paths["question"] = message_path(tenant, conversation_id, request.message_id)
-        paths["answer"] = message_path(tenant, conversation_id, answer_id)
+    if message_id is not None:
+        paths["question"] = message_path(tenant, conversation_id, message_id)
+        paths["answer"] = message_path(tenant, conversation_id, answer_id_for(conversation_id, message_id))
     return paths
 
 
@@ -86,33 +94,32 @@ async def load(opening: Opening) -> Loaded:
     """Read what the turn needs, in one read where Firestore has it, and authenticate. Raises ConversationNotFound."""
     services, request = opening.services, opening.request
     now = services.clock()
-    paths = _paths(opening.tenant, opening.credentials, request, opening.features)
+    places = {each: _paths(opening, each) for each in _ids(opening)}
+    read = [path for paths in places.values() for path in paths.values()]
     allowed = services.rate_limits.for_caller(opening.tenant, opening.credentials, now)
     with opening.timed.stage("read"):
-        principal, entry = await services.authenticator.authenticate(
-            opening.credentials, (*paths.values(), *allowed.paths)
-        )
+        principal, entry = await services.authenticator.authenticate(opening.credentials, (*read, *allowed.paths))
     if request.conversation_id is not None and not request.names_a_conversation:
         raise ConversationNotFound
     with opening.timed.stage("read"):
-        stored = await _read_stored(opening, principal, entry, paths)
-    return Loaded(now, paths, allowed, principal, entry, stored)
+        stored = await _read_stored(opening, principal, entry, places)
+    return Loaded(now, places.get(stored.conversation_id or "", {}), allowed, principal, entry, stored)
 
 
-async def _read_stored(opening: Opening, principal: Principal, entry: Lookup, paths: dict[str, str]) -> StoredState:
+async def _read_stored(
+    opening: Opening, principal: Principal, entry: Lookup, places: Mapping[str, Mapping[str, str]]
+) -> StoredState:
     """Read what is stored, from the record where Firestore has it no longer. Raises ConversationNotFound."""
     services, request = opening.services, opening.request
-    conversation_id = paths["conversation"].rsplit("/", 1)[1] if paths else None
-    document = entry.documents.get(paths.get("conversation", ""))
-    if document is None and request.conversation_id is None:
-        return StoredState(conversation_id, None, None, resumed=False)
-    assert conversation_id is not None
-    own_id = document is None and opening.features.own_ids
-    if own_id and not await services.record.holds(principal.tenant, conversation_id):
-        return StoredState(conversation_id, None, None, resumed=False)
-    question, answer = entry.documents.get(paths.get("question", "")), entry.documents.get(paths.get("answer", ""))
+    ids, documents = tuple(places), entry.documents
+    free = await _free_id(opening, principal, ids, documents)
+    if not ids or free is not None:
+        return StoredState(free, None, None, resumed=False)
+    conversation = await services.lookup.owned_by(principal, ids, documents)
+    conversation_id = conversation.conversation_id
+    paths = places[conversation_id]
+    question, answer = documents.get(paths.get("question", "")), documents.get(paths.get("answer", ""))
     stored = message_of(answer) if answer else None
-    conversation = await services.lookup.owned_by(principal, conversation_id, document)
     resumed = question is not None
     if not conversation.window_held:
         conversation = await services.record.with_window(principal.tenant, conversation)
@@ -122,3 +129,25 @@ async def _read_stored(opening: Opening, principal: Principal, entry: Lookup, pa
             stored = stored or named.get(answer_id)
             resumed = resumed or request.message_id in named
     return StoredState(conversation_id, conversation, stored, resumed)
+
+
+async def _free_id(
+    opening: Opening, principal: Principal, ids: tuple[str, ...], documents: Mapping[str, Document | None]
+) -> str | None:
+    """The id of the conversation that this request begins. Returns None where it goes on with one that there is.
+
+    An id that the client chose is the person's: a name, or one that somebody else has, is not taken literally.
+    """
+    if held_by(principal, ids, documents) is not None:
+        return None
+    if opening.request.conversation_id is None:
+        taken = any(documents.get(conversation_path(principal.tenant, each)) for each in ids)
+        return None if taken or not ids else ids[0]
+    if not opening.features.own_ids:
+        return None
+    chosen, own = ids
+    owners = await opening.services.record.owners(principal.tenant, ids)
+    if principal.user_id in owners.values():
+        return None
+    taken = chosen in owners or documents.get(conversation_path(principal.tenant, chosen)) is not None
+    return own if taken or not is_random(chosen) else chosen

@@ -189,12 +189,14 @@ def _prepare(opening: Opening, loaded: Loaded) -> PreparedTurn:
 
 
 def _check_free(conversation: Conversation | None) -> None:
-    """Raise ConversationBusy where another turn has the conversation, and say when it will not have it any more."""
+    """Raise ConversationBusy where another turn has the conversation, and say when it will be worth another try."""
     lease = conversation.lease if conversation else None
     if lease is None or not lease.holds:
         return
+    if lease.is_renewed:
+        raise ConversationBusy(retry_after=limits.BUSY_RETRY_SECONDS)
     seconds = max(1, math.ceil(lease.seconds_left))
-    raise ConversationBusy(None if lease.is_renewed else _SILENT.format(seconds=seconds), retry_after=seconds)
+    raise ConversationBusy(_SILENT.format(seconds=seconds), retry_after=seconds)
 
 
 def _conversation(loaded: Loaded, model: Model, question: str) -> Conversation:

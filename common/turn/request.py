@@ -1,21 +1,18 @@
 """The request that starts a turn."""
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from common import limits
-from common.transcript.ids import is_id
+from common.bodies import Body
+from common.transcript.ids import ID_RULE, is_id
 
-_ID = r"^[A-Za-z0-9_-]+$"
 
-
-class SendRequest(BaseModel):
+class SendRequest(Body):
     """The body of a send: a message, and the conversation it continues."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     message: str = Field(min_length=1, max_length=limits.MAX_MESSAGE_CHARS)
     conversation_id: str | None = Field(None, min_length=1)
-    message_id: str | None = Field(None, min_length=1, max_length=limits.MAX_ID_CHARS, pattern=_ID)
+    message_id: str | None = Field(None, min_length=1, max_length=limits.MAX_ID_CHARS)
 
     @field_validator("message")
     @classmethod
@@ -23,6 +20,13 @@ class SendRequest(BaseModel):
         if not message.strip():
             raise ValueError("the message is empty")
         return message
+
+    @field_validator("message_id")
+    @classmethod
+    def _can_be_stored(cls, message_id: str | None) -> str | None:
+        if message_id is not None and not is_id(message_id):
+            raise ValueError(ID_RULE)
+        return message_id
 
     @property
     def names_a_conversation(self) -> bool:

@@ -211,7 +211,9 @@ class TurnRunner:
             left = self._answer(self._progress.agent_name, "", Usage(), "failed", self._prepared.unfinished_id)
             hold(self._services.store.audit(self._prepared.principal, self._prepared.conversation, left))
         if not self._joins:
-            self._emit(TurnFailed(self._progress.warned(ConversationBusy(_TAKEN_OVER))))
+            self._emit(
+                TurnFailed(self._progress.warned(ConversationBusy(_TAKEN_OVER, retry_after=limits.BUSY_RETRY_SECONDS)))
+            )
         self._log(ConversationBusy.code)
         return not self._joins
 

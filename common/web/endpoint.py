@@ -10,7 +10,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from common import limits
+from common.bodies import problems
 from common.errors import (
+    BadRequest,
+    EncodingNotSupported,
     KeyInvalid,
     MethodNotAllowed,
     NotFound,
@@ -37,6 +40,8 @@ ALLOWED_HEADERS = (
     "Content-Type, Accept, Authorization, X-Org-Slug, X-API-Key, X-User-Id, X-Request-Id, "
     "MCP-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name, A2A-Version"
 )
+# A request that names its caller twice may be understood in two ways.
+IDENTITY_HEADERS = ("X-Org-Slug", "X-API-Key", "X-User-Id", "Authorization")
 EXPOSED_HEADERS = "X-Request-Id, Retry-After"
 
 
@@ -75,7 +80,7 @@ class Call:
         try:
             return model.model_validate_json(await self.raw())
         except ValidationError as error:
-            raise Unprocessable(_sentences(error)) from None
+            raise Unprocessable(problems(error)) from None
 
     @property
     def wants_events(self) -> bool:
@@ -116,6 +121,7 @@ async def _answer(request: Request, handlers: Mapping[str, Handler[S]], found: S
             return Response(status_code=204)
         match = _route(recorded.request.function, request)
         recorded.route = match.route
+        _check_headers(request)
         return await handlers[match.route.name](found, Call(request, match, request_id))
     except ServiceError as error:
         if error.status >= 500:
@@ -140,6 +146,16 @@ def _route(function: str, request: Request) -> Match:
     raise MethodNotAllowed(tuple(sorted({match.route.method for match in found})))
 
 
+def _check_headers(request: Request) -> None:
+    """Raise BadRequest where it is not plain who calls, EncodingNotSupported for a body that is packed."""
+    twice = [name for name in IDENTITY_HEADERS if len(request.headers.getlist(name)) > 1]
+    if twice:
+        raise BadRequest(f"Send {' and '.join(twice)} once.")
+    encodings = ",".join(request.headers.getlist("content-encoding")).lower().split(",")
+    if any(each.strip() not in ("", "identity") for each in encodings):
+        raise EncodingNotSupported
+
+
 def error_response(error: ServiceError, request_id: str) -> JSONResponse:
     """The JSON of an error: detail, code and request id; for a missing setup also what the settings page shows."""
     body: dict[str, str] = {"detail": error.detail, "code": error.code, "request_id": request_id}
@@ -148,6 +164,8 @@ def error_response(error: ServiceError, request_id: str) -> JSONResponse:
     headers: dict[str, str] = {}
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = ", ".join((*error.allowed, "OPTIONS"))
+    if isinstance(error, EncodingNotSupported):
+        headers["Accept-Encoding"] = "identity"
     retry_after = error.retry_after or (5 if isinstance(error, Unavailable) else None)
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
@@ -168,11 +186,3 @@ def _cors(request: Request, origins: tuple[str, ...]) -> dict[str, str]:
         "Access-Control-Max-Age": "3600",
         "Vary": "Origin",
     }
-
-
-def _sentences(error: ValidationError) -> str:
-    lines = []
-    for problem in error.errors(include_url=False, include_context=False, include_input=False):
-        name = ".".join(str(part) for part in problem["loc"])
-        lines.append(f"{name}: {problem['msg']}." if name else f"{problem['msg']}.")
-    return " ".join(lines[:8])

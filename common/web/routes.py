@@ -37,14 +37,16 @@ class Match:
 ROUTES = (
     Route("send", "send", "POST", f"{BASE}/send", ("/", "/send")),
     Route("send", "stream", "POST", f"{BASE}/stream", ("/stream",)),
-    Route("copilotkit", "run", "POST", f"{BASE}/copilotkit", ("/", "/copilotkit")),
+    Route("copilotkit", "run", "POST", f"{BASE}/copilotkit", ()),
+    Route("copilotkit", "run", "POST", "/copilotkit", ("/",)),
     Route("a2a", "card", "GET", "/.well-known/agent-card.json", ()),
     Route("a2a", "card", "GET", "/.well-known/agent.json", ()),
     Route("a2a", "card", "GET", f"{BASE}/a2a/.well-known/agent-card.json", ()),
     Route("a2a", "card", "GET", f"{BASE}/a2a/.well-known/agent.json", ()),
     Route("a2a", "message", "POST", f"{BASE}/a2a", ()),
     Route("a2a", "message", "POST", "/a2a", ("/",)),
-    Route("mcp", "message", "POST", f"{BASE}/mcp", ("/", "/mcp")),
+    Route("mcp", "message", "POST", f"{BASE}/mcp", ()),
+    Route("mcp", "message", "POST", "/mcp", ("/",)),
     Route("settings_status", "status", "GET", f"{BASE}/settings/status", ("/", "/status")),
     Route("settings_status", "models", "GET", f"{BASE}/settings/models", ("/models",)),
     Route("settings_status", "change", "PUT", f"{BASE}/settings", ("/", "/settings"), WRITE_SETTINGS),
@@ -64,7 +66,8 @@ ROUTES = (
 
 
 def matches(function: str, path: str) -> tuple[Match, ...]:
-    """The routes of a function at ``path``, of any method."""
+    """The routes of a function at ``path``, of any method; a slash at its end changes nothing."""
+    path = _without_last_slash(path)
     found = []
     for route in ROUTES:
         if route.function != function:
@@ -79,7 +82,12 @@ def matches(function: str, path: str) -> tuple[Match, ...]:
 
 def function_at(path: str) -> str | None:
     """The function that answers at an original path. Returns None if there is no such path."""
+    path = _without_last_slash(path)
     return next((route.function for route in ROUTES if _pattern(route.path).fullmatch(path)), None)
+
+
+def _without_last_slash(path: str) -> str:
+    return path.removesuffix("/") or "/"
 
 
 @cache

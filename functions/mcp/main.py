@@ -16,7 +16,9 @@ app.check_settings()
 async def _message(services: Services, call: Call) -> Response:
     protocol.check_origin(call.request.headers.get("origin"), services.settings.cors_origins)
     principal, found = await services.authenticator.authenticate(call.credentials)
-    return await protocol.answer(services.mcp, principal, found.calendar, call.request, call.request_id)
+    return await protocol.answer(
+        services.mcp, principal, found.calendar, call.request, await call.raw(), call.request_id
+    )
 
 
 @functions_framework.aio.http

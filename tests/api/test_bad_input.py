@@ -1,5 +1,6 @@
 """Bad input: the status and stable code of each, a JSON body, and nothing stored."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from common import limits
 from tests.api.conftest import Product
 from tests.conftest import PROJECT
 
+CONVERSATIONS = "/api/v1/chat/acme_inc/conversations"
 SEND = "/api/v1/chat/acme_inc/send"
 NOBODY = "/api/v1/chat/nobody_inc/send"
 ACME = {"X-Org-Slug": "acme_inc", "X-API-Key": "demo-acme-key", "X-User-Id": "u1"}
@@ -56,6 +58,59 @@ CASES: dict[str, tuple[str, str, dict[str, str], Any, int, str]] = {
         "POST", SEND, ACME, {"message": "hi", "conversation_id": "../../x"}, 404, "conversation_not_found",
     ),
     "a message id that is a path": ("POST", SEND, ACME, {"message": "hi", "message_id": "a/b"}, 422, "invalid_body"),
+    "a message id that the store keeps for itself": (
+        "POST", SEND, ACME, {"message": "hi", "message_id": "__x__"}, 422, "invalid_body",
+    ),
+    "a message id that is a dot": ("POST", SEND, ACME, {"message": "hi", "message_id": "."}, 422, "invalid_body"),
+    "a message id with a line end": ("POST", SEND, ACME, {"message": "hi", "message_id": "a\n"}, 422, "invalid_body"),
+    "a conversation id that the store keeps for itself": (
+        "POST", SEND, ACME, {"message": "hi", "conversation_id": "__x__"}, 404, "conversation_not_found",
+    ),
+    "a history of what the store keeps for itself": (
+        "GET", f"{CONVERSATIONS}/__x__/messages", ACME, None, 404, "conversation_not_found",
+    ),
+    "a history of a path": ("GET", f"{CONVERSATIONS}/a%2Fb/messages", ACME, None, 404, "not_found"),
+    "a history of a dot": ("GET", f"{CONVERSATIONS}/%2E/messages", ACME, None, 404, "conversation_not_found"),
+    "a history of a null": ("GET", f"{CONVERSATIONS}/%00/messages", ACME, None, 404, "conversation_not_found"),
+    "a history of a line end": ("GET", f"{CONVERSATIONS}/%0A/messages", ACME, None, 404, "conversation_not_found"),
+    "a history of no text": ("GET", f"{CONVERSATIONS}/%FF/messages", ACME, None, 404, "conversation_not_found"),
+    "a history of 65 characters": (
+        "GET", f"{CONVERSATIONS}/{'x' * 65}/messages", ACME, None, 404, "conversation_not_found",
+    ),
+    "an export of what the store keeps for itself": (
+        "GET", f"{CONVERSATIONS}/__x__/export", ACME, None, 404, "conversation_not_found",
+    ),
+    "a deletion of what the store keeps for itself": (
+        "DELETE", f"{CONVERSATIONS}/__x__", ACME, None, 404, "conversation_not_found",
+    ),
+    "a new name for what the store keeps for itself": (
+        "PATCH", f"{CONVERSATIONS}/__x__/rename", ACME, {"title": "x"}, 404, "conversation_not_found",
+    ),
+    "an opinion of what the store keeps for itself": (
+        "POST", f"{CONVERSATIONS}/a/messages/__x__/feedback", ACME, {"rating": "up"}, 404, "conversation_not_found",
+    ),
+    "another spelling of a conversation": (
+        "POST", SEND, ACME, {"message": "hi", "conversationId": "x"}, 422, "invalid_body",
+    ),
+    "another spelling of a message": ("POST", SEND, ACME, {"Message": "hi", "message": "hi"}, 422, "invalid_body"),
+    "another spelling of a title": (
+        "PATCH", f"{CONVERSATIONS}/a/rename", ACME, {"title": "x", "Title": "y"}, 422, "invalid_body",
+    ),
+    "another spelling of a comment": (
+        "POST", f"{CONVERSATIONS}/a/messages/b/feedback", ACME, {"rating": "up", "Comment": "y"}, 422, "invalid_body",
+    ),
+    "a packed body": (
+        "POST", SEND, ACME | {"Content-Encoding": "gzip"}, {"message": "hi"}, 415, "encoding_not_supported",
+    ),
+    "a body packed twice": (
+        "POST", SEND, ACME | {"Content-Encoding": "identity, br"}, {"message": "hi"}, 415, "encoding_not_supported",
+    ),
+    "a method that is none": ("FOO", SEND, ACME, None, 405, "method_not_allowed"),
+    "a method of WebDAV at no address": ("PROPFIND", "/nothing", ACME, None, 404, "not_found"),
+    "TRACE": ("TRACE", SEND, ACME, None, 405, "method_not_allowed"),
+    "an icon": ("GET", "/favicon.ico", ACME, None, 404, "not_found"),
+    "CopilotKit without an organisation": ("POST", "/copilotkit", without("X-Org-Slug"), {}, 400, "bad_org_slug"),
+    "MCP without an organisation": ("POST", "/mcp", without("X-Org-Slug"), {}, 400, "bad_org_slug"),
     "no key": ("POST", SEND, without("X-API-Key"), {"message": "hi"}, 401, "invalid_api_key"),
     "a wrong key": ("POST", SEND, ACME | {"X-API-Key": "wrong"}, {"message": "hi"}, 401, "invalid_api_key"),
     "an expired key": (
@@ -73,7 +128,7 @@ CASES: dict[str, tuple[str, str, dict[str, str], Any, int, str]] = {
     "an unknown organisation with a wrong key": (
         "POST", NOBODY, {"X-API-Key": "wrong"}, {"message": "hi"}, 401, "invalid_api_key",
     ),
-    "slugs that differ": ("POST", SEND, ACME | {"X-Org-Slug": "globex_inc"}, {"message": "hi"}, 400, "bad_org_slug"),
+    "slugs that differ": ("POST", SEND, ACME | {"X-Org-Slug": "globex_inc"}, {"message": "hi"}, 403, "org_forbidden"),
     "a bad slug": ("POST", "/api/v1/chat/Acme-Inc/send", without("X-Org-Slug"), {"message": "hi"}, 400, "bad_org_slug"),
     "a slug with a quote": (
         "POST", "/api/v1/chat/acme'--/send", without("X-Org-Slug"), {"message": "hi"}, 400, "bad_org_slug",
@@ -165,3 +220,113 @@ def test_an_error_is_readable_across_origins(product: Product) -> None:
     response = product.http.post(SEND, json={}, headers=ACME | {"Origin": "http://localhost:3000"})
     assert response.status_code == 422
     assert response.headers["access-control-allow-origin"] == "http://localhost:3000"
+
+
+@pytest.mark.parametrize("name", ["X-Org-Slug", "X-API-Key", "X-User-Id", "Authorization"])
+@pytest.mark.parametrize("second", ["the same", "another"])
+@pytest.mark.parametrize("path", ["send", "conversations", "copilotkit", "mcp", "a2a", "settings/status"])
+def test_a_caller_who_is_named_twice_is_refused(product: Product, name: str, second: str, path: str) -> None:
+    value = ACME.get(name, "Bearer x")
+    twice = [*without(name).items(), (name, value), (name.lower(), value if second == "the same" else "other")]
+    method = "GET" if path in ("conversations", "settings/status") else "POST"
+    response = product.http.request(method, f"/api/v1/chat/acme_inc/{path}", headers=twice)
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_request")
+    assert name in response.json()["detail"]
+
+
+@pytest.mark.parametrize("encoding", ["identity", "Identity", ""])
+def test_a_body_that_is_said_to_be_plain_is_read(product: Product, encoding: str) -> None:
+    response = product.http.post(
+        SEND, json={"message": "What did we spend?"}, headers=ACME | {"Content-Encoding": encoding}
+    )
+    assert response.status_code == 200
+
+
+def test_fields_that_nobody_knows_are_ignored(product: Product) -> None:
+    assert product.send("What did we spend?", temperature=1, agentName="x", conversations=[])["response"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/api/v1/chat/acme_inc/send/", {"message": "What did we spend?"}),
+        ("GET", "/api/v1/chat/acme_inc/conversations/", None),
+        ("GET", "/api/v1/chat/acme_inc/settings/status/", None),
+        ("GET", "/health/", None),
+        ("GET", "/.well-known/agent-card.json/", None),
+        ("POST", "/copilotkit/", {"method": "info"}),
+        ("POST", "/copilotkit", {"method": "info"}),
+        ("POST", "/mcp", {"jsonrpc": "2.0", "id": 1, "method": "ping"}),
+        ("POST", "/mcp/", {"jsonrpc": "2.0", "id": 1, "method": "ping"}),
+    ],
+)
+def test_a_slash_at_the_end_changes_nothing(product: Product, method: str, path: str, body: Any) -> None:
+    headers = ACME | {"Accept": "application/json, text/event-stream"}
+    assert product.http.request(method, path, json=body, headers=headers if body else ACME).status_code == 200
+
+
+_LIBRARY = (
+    "pydantic",
+    "Value error",
+    "Field required",
+    "Input should",
+    "String should",
+    "validation error",
+    "Traceback",
+)
+_RPC = {"jsonrpc": "2.0", "id": 1}
+WORDED: tuple[tuple[str, Any], ...] = (
+    ("send", "{"),
+    ("send", "[]"),
+    ("send", {"message": [], "message_id": 7, "conversation_id": {}}),
+    ("copilotkit", {"threadId": 7, "messages": [{"role": "user", "id": 1, "content": {"a": 1}}]}),
+    ("copilotkit", {"threadId": "a", "runId": "b", "messages": [{"role": "nobody"}]}),
+    ("a2a", "{"),
+    ("a2a", "7"),
+    ("a2a", {}),
+    ("a2a", _RPC | {"method": "SendMessage", "params": {"message": {"messageId": 7}}}),
+    ("a2a", _RPC | {"method": "message/send", "params": {}}),
+    ("a2a", _RPC | {"method": "message/send", "params": {"message": {"parts": [{"kind": "x"}]}}}),
+    ("mcp", "{"),
+    ("mcp", "[]"),
+    ("mcp", {}),
+    ("mcp", _RPC | {"method": 7}),
+    ("mcp", _RPC | {"method": "tools/call", "params": {"name": 7}}),
+    ("mcp", _RPC | {"method": "tools/call", "params": {"name": "query_costs", "arguments": {"limit": "x", "n": 1}}}),
+)
+
+
+@pytest.mark.parametrize("version", ["1.0", "0.3"])
+@pytest.mark.parametrize(("door", "body"), WORDED)
+def test_no_answer_has_the_words_of_a_library(product: Product, door: str, body: Any, version: str) -> None:
+    headers = ACME | JSON | {"Accept": "application/json, text/event-stream", "A2A-Version": version}
+    content = body if isinstance(body, str) else json.dumps(body)
+    response = product.http.post(f"/api/v1/chat/acme_inc/{door}", content=content, headers=headers)
+    assert response.status_code < 500
+    assert response.headers["content-type"] == "application/json"
+    assert not [words for words in _LIBRARY if words.lower() in response.text.lower()]
+
+
+@pytest.mark.parametrize(
+    ("door", "method", "params", "named"),
+    [
+        ("a2a", "SendMessage", {"message": {"messageId": "m", "contextID": "main"}}, "write contextId, not contextID"),
+        ("a2a", "message/send", {"message": {"messageId": "m", "ContextId": "a"}}, "write contextId, not ContextId"),
+        ("a2a", "SendMessage", {"Message": {"messageId": "m"}}, "write message, not Message"),
+        ("mcp", "tools/call", {"name": "list_org_tables", "Arguments": {}}, "write arguments, not Arguments"),
+    ],
+)
+def test_a_field_of_a_protocol_in_another_spelling_is_named(
+    product: Product, door: str, method: str, params: Any, named: str
+) -> None:
+    headers = ACME | {"Accept": "application/json, text/event-stream"}
+    body = _RPC | {"method": method, "params": params}
+    error = product.http.post(f"/api/v1/chat/acme_inc/{door}", json=body, headers=headers).json()["error"]
+    assert error["code"] == -32602
+    assert named.lower() in error["message"].lower()
+
+
+def test_a_body_of_another_kind_is_a_sentence(product: Product) -> None:
+    response = product.http.post("/mcp", content="hi", headers=ACME | {"Content-Type": "text/plain"})
+    assert response.status_code == 400
+    assert response.headers["content-type"] == "application/json"

@@ -22,6 +22,8 @@ from common.app import Services
 from common.models.completion import ModelCall, Reply
 from common.settings import load_settings
 from common.telemetry.log import Log
+from common.tenant import parse_org_slug
+from common.transcript.ids import own_conversation_id
 from local.data.organizations import API_KEYS
 from local.emulators.rpc import SeamsClient
 from local.gateway import Gateway
@@ -56,6 +58,10 @@ class Product:
 
     def conversation(self, conversation_id: str, org: str = "acme_inc") -> dict[str, Any]:
         return self.documents.document(f"orgs/{org}/conversations/{conversation_id}").get().to_dict() or {}
+
+    def own_thread(self, thread_id: str, user: str, org: str = "acme_inc") -> str:
+        """The id of the conversation that a person's client calls so, where the name is not taken literally."""
+        return own_conversation_id(self.services.directory.tenant(parse_org_slug(org)), f"user/{user}", thread_id)
 
     async def recorded(self) -> None:
         """Bring everything that waits for the record there."""

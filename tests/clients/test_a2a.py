@@ -130,15 +130,28 @@ async def test_the_context_is_the_conversation(serving: Serving, version: str) -
     assert [message["role"] for message in product.model.calls[1].messages] == ["system", "user", "assistant", "user"]
 
 
-async def test_the_context_of_somebody_else_is_not_found(serving: Serving) -> None:
-    product: Product = await serving(ScriptedModel([say("one")]))
+@pytest.mark.parametrize("context_id", ["", f"main-{uuid.uuid4().hex}"], ids=["given", "chosen"])
+async def test_two_people_use_one_context_id_each_for_themselves(serving: Serving, context_id: str) -> None:
+    product: Product = await serving(ScriptedModel([say("one"), say("two"), say("three")]))
     async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
         card = await resolved(http, product.url)
-        first = await ask(http, card, "mine")
-    async with httpx.AsyncClient(headers=product.headers(user="somebody"), timeout=30) as http:
-        with pytest.raises(A2AError, match="There is no such conversation"):
-            await ask(http, card, "theirs", context_id=first.context_id)
-    assert len(product.messages(first.context_id)) == 2
+        mine = await ask(http, card, "mine", context_id=context_id)
+        async with httpx.AsyncClient(headers=product.headers(user="somebody"), timeout=30) as other:
+            theirs = await ask(other, card, "theirs", context_id=mine.context_id)
+        await ask(http, card, "again", context_id=mine.context_id)
+    assert theirs.context_id == mine.context_id
+    heard = [[message["content"] for message in call.messages][1:] for call in product.model.calls]
+    assert heard == [["mine"], ["theirs"], ["mine", "one ", "again"]]
+
+
+@pytest.mark.parametrize("context_id", ["a/b", ".", "__x__", "x" * 65, "a\nb"])
+async def test_a_context_id_that_could_be_no_conversation_is_refused(serving: Serving, context_id: str) -> None:
+    product: Product = await serving()
+    async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
+        card = await resolved(http, product.url)
+        with pytest.raises(A2AError, match="contextId: use 1 to 64"):
+            await ask(http, card, "hi", context_id=context_id)
+    assert product.model.calls == []
 
 
 async def test_the_same_message_again_is_answered_once(serving: Serving) -> None:

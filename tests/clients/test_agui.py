@@ -94,15 +94,39 @@ async def test_a_wrong_key_is_a_status(serving: Serving, node: Node, client: str
     assert product.model.calls == []
 
 
+@pytest.mark.parametrize("thread_id", ["main", "7f1ad0f0-7c3c-4d0e-9a55-3a1a7c9e8d10"])
 @pytest.mark.parametrize("client", CLIENTS)
-async def test_the_thread_of_somebody_else_is_not_found(serving: Serving, node: Node, client: str) -> None:
-    product: Product = await serving(ScriptedModel([say("one")]))
-    mine = await run(node, product, client, {"say": "mine"})
-    theirs = await run(
-        node, product, client, {"say": "theirs"}, threadId=mine["threadId"], headers=product.headers(user="somebody")
-    )
-    assert "HTTP 404" in theirs["steps"][0]["error"]
-    assert len(product.messages(mine["threadId"])) == 2
+async def test_two_people_use_one_thread_id_each_for_themselves(
+    serving: Serving, node: Node, client: str, thread_id: str
+) -> None:
+    product: Product = await serving(ScriptedModel([say("one"), say("two"), say("three"), say("four")]))
+    thread_id = f"{uuid.uuid4().hex[:8]}{thread_id[8:]}" if "-" in thread_id else f"{thread_id}-{uuid.uuid4().hex}"
+    theirs = product.headers(user="somebody")
+    for said, headers in (("mine", {}), ("theirs", theirs), ("mine again", {}), ("theirs again", theirs)):
+        seen = await run(node, product, client, {"say": said}, threadId=thread_id, headers=headers or product.headers())
+        assert seen["steps"][0]["error"] is None
+    heard = [[message["content"] for message in call.messages][1:] for call in product.model.calls]
+    assert heard == [["mine"], ["theirs"], ["mine", "one ", "mine again"], ["theirs", "two ", "theirs again"]]
+    own = product.own_thread(thread_id, "somebody")
+    assert [each["content"] for each in product.messages(own)] == ["theirs", "two ", "theirs again", "four "]
+
+
+async def test_a_thread_is_found_by_its_name_on_every_route_by_its_own_person(serving: Serving) -> None:
+    product: Product = await serving(ScriptedModel([say("one"), say("two")]))
+    thread_id = f"main-{uuid.uuid4().hex}"
+    theirs = {"X-User-Id": "somebody"}
+    for name, headers in (("mine", None), ("theirs", theirs)):
+        await posted(product, headers, threadId=thread_id, messages=[{"id": "1", "role": "user", "content": name}])
+    async with httpx.AsyncClient(headers=product.headers(), base_url=product.address("conversations")) as http:
+        for headers, said in ((None, "mine"), (theirs, "theirs")):
+            history = (await http.get(f"/{thread_id}/messages", headers=headers)).json()
+            assert history["messages"][0]["content"] == said
+        assert (await http.delete(f"/{thread_id}", headers=theirs)).status_code == 200
+        assert (await http.get(f"/{thread_id}/messages", headers=theirs)).status_code == 404
+        assert (await http.get(f"/{thread_id}/messages")).status_code == 200
+    gone = await posted(product, theirs, threadId=thread_id, messages=[{"id": "2", "role": "user", "content": "hi"}])
+    assert gone.status_code == 404
+    assert "threadId" in gone.json()["detail"]
 
 
 @pytest.mark.parametrize(
@@ -122,12 +146,40 @@ async def test_what_is_no_run_is_refused(serving: Serving, fields: dict[str, Any
     assert (response.status_code, response.json()["code"]) == (422, "invalid_body")
 
 
-@pytest.mark.parametrize("thread_id", ["", "a/b", "../x", "x" * 65])
-async def test_a_thread_id_that_could_be_no_conversation_is_refused(serving: Serving, thread_id: str) -> None:
+IMPOSSIBLE = [
+    "", "a/b", "../x", ".", "..", "__x__", "____", "__.*__", "x" * 65, "a\nb", "a\x00b", "a\u202eb", "ä", " ", "a b",
+    "%2F",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ["agent/run", "agent/connect"])
+@pytest.mark.parametrize("thread_id", IMPOSSIBLE)
+async def test_a_thread_id_that_could_be_no_conversation_is_refused(
+    serving: Serving, thread_id: str, method: str
+) -> None:
     product: Product = await serving()
-    response = await posted(product, threadId=thread_id, messages=[{"id": "1", "role": "user", "content": "hi"}])
-    assert response.status_code in (404, 422)
+    body = {"threadId": thread_id, "runId": "r-1", "messages": [{"id": "1", "role": "user", "content": "hi"}]}
+    response = await enveloped(product, method, body=body)
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_body")
+    assert "threadId: use 1 to 64" in response.json()["detail"]
     assert product.model.calls == []
+
+
+@pytest.mark.parametrize("run_id", IMPOSSIBLE)
+async def test_any_run_id_is_answered(serving: Serving, run_id: str) -> None:
+    product: Product = await serving(ScriptedModel([say("one")]))
+    response = await posted(product, runId=run_id, messages=[{"id": "1", "role": "user", "content": "hi"}])
+    assert "RUN_FINISHED" in response.text
+
+
+@pytest.mark.parametrize("spelling", ["threadID", "ThreadId", "THREAD_ID", "forwardedprops", "Resume"])
+async def test_a_field_in_another_spelling_is_named(serving: Serving, spelling: str) -> None:
+    product: Product = await serving()
+    fields: dict[str, Any] = {spelling: "x", "nobodys": 1}
+    response = await posted(product, None, messages=[{"id": "1", "role": "user", "content": "hi"}], **fields)
+    assert response.status_code == 422
+    assert f"not {spelling}" in response.json()["detail"]
+    assert "nobodys" not in response.json()["detail"]
 
 
 async def test_the_same_run_again_is_answered_once(serving: Serving) -> None:
@@ -204,18 +256,18 @@ async def test_another_users_thread_is_not_shown(serving: Serving) -> None:
 async def test_a_thread_that_only_the_record_holds_is_its_owners_alone(
     serving: Serving, node: Node, client: str
 ) -> None:
-    product: Product = await serving(ScriptedModel([say("one"), say("two")]))
+    product: Product = await serving(ScriptedModel([say("one"), say("other"), say("two")]))
     mine = await run(node, product, client, {"say": "mine"})
     thread_id = mine["threadId"]
     await product.forget(thread_id)
     theirs = await run(
         node, product, client, {"say": "theirs"}, threadId=thread_id, headers=product.headers(user="somebody")
     )
-    assert "HTTP 404" in theirs["steps"][0]["error"]
+    assert theirs["steps"][0]["error"] is None
     assert product.messages(thread_id) == []
     again = await run(node, product, client, {"say": "again"}, threadId=thread_id)
     assert again["steps"][0]["error"] is None
-    assert [message["content"] for message in product.model.calls[1].messages][1:] == ["mine", "one ", "again"]
+    assert [message["content"] for message in product.model.calls[2].messages][1:] == ["mine", "one ", "again"]
 
 
 @pytest.mark.parametrize("client", CLIENTS)

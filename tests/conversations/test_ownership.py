@@ -27,7 +27,7 @@ REFUSED: dict[str, tuple[Row, int, str]] = {
     "expired key": ({"X-API-Key": "demo-acme-expired-key"}, 401, "invalid_api_key"),
     "inactive key": ({"X-API-Key": "demo-acme-inactive-key"}, 401, "invalid_api_key"),
     "another organisation's key": ({"X-API-Key": "demo-globex-key"}, 403, "org_forbidden"),
-    "slug mismatch": ({"X-Org-Slug": "globex_inc"}, 400, "bad_org_slug"),
+    "slug mismatch": ({"X-Org-Slug": "globex_inc"}, 403, "org_forbidden"),
 }
 MISSING = ("another user", "the key itself", "deleted", "unknown", "no id")
 

@@ -20,39 +20,41 @@ from a2a.utils.errors import (
     UnsupportedOperationError,
 )
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
-from starlette.types import Message as AsgiMessage
+from starlette.responses import JSONResponse, Response
 
 from common.agents.events import TurnFinished
-from common.errors import ServiceError
+from common.errors import ConversationNotFound, ServiceError
 from common.identity.authenticate import Credentials
-from common.protocols.question import as_id, question
+from common.protocols.json_rpc import envelope, refusal, replayed, reworded
+from common.protocols.question import as_id, gone, question
 from common.turn import TurnServices, open_turn
 from common.turn.admission import Disconnect
 from common.turn.client_features import ClientFeatures
 from common.web.disconnect import wait_for_disconnect
+
+CONTEXT_ID = "contextId"
+
+
+def _fields(message: type[Message] | type[SendMessageRequest]) -> dict[str, None]:
+    fields = message.DESCRIPTOR.fields
+    return {**dict.fromkeys(each.name for each in fields), **dict.fromkeys(each.json_name for each in fields)}
+
+
+_SHAPE = envelope({**_fields(SendMessageRequest), "message": _fields(Message)})
 
 
 async def answer(services: TurnServices, credentials: Credentials, request: Request, body: bytes) -> Response:
     """Answer one JSON-RPC request of an authenticated caller."""
     # The SDK logs what it cannot read with whatever the client sent.
     logging.getLogger("a2a").setLevel(logging.CRITICAL + 1)
+    refused = refusal(body, _SHAPE, 200)
+    if refused is not None:
+        return refused
     dispatcher = JsonRpcDispatcher(
         _Handler(services, credentials, partial(wait_for_disconnect, request)), enable_v0_3_compat=True
     )
-    return await dispatcher.handle_requests(_Replayed(request, body))
-
-
-class _Replayed(Request):
-    """A request whose body was already read, and measured."""
-
-    def __init__(self, request: Request, body: bytes) -> None:
-        self._parts = [{"type": "http.request", "body": body, "more_body": False}]
-        super().__init__(request.scope, self._next)
-        self._rest = request.receive
-
-    async def _next(self) -> AsgiMessage:
-        return self._parts.pop() if self._parts else await self._rest()
+    answered = await dispatcher.handle_requests(Request(request.scope, replayed(body, request.receive)))
+    return reworded(answered) if isinstance(answered, JSONResponse) else answered
 
 
 class _Handler(RequestHandler):
@@ -65,9 +67,11 @@ class _Handler(RequestHandler):
 
     async def on_message_send(self, params: SendMessageRequest, _: ServerCallContext) -> Message:
         try:
-            return _said(await self._answered(params.message))
+            return _said(await self._answered(params.message), params.message.context_id)
         except A2AError:
             raise
+        except ConversationNotFound:
+            raise _translated(gone(CONTEXT_ID)) from None
         except ServiceError as error:
             if error.status >= 500:
                 self._services.log.failure("request.failed", error)
@@ -91,7 +95,7 @@ class _Handler(RequestHandler):
         if not texts:
             raise ContentTypeNotSupportedError("Send the question as a text part.")
         message_id = as_id(message.message_id) if message.message_id else None
-        request = question("\n".join(texts), message.context_id or None, message_id)
+        request = question("\n".join(texts), CONTEXT_ID, message.context_id or None, message_id)
         turn = await open_turn(self._services, self._claim, request, ClientFeatures(own_ids=True), self._disconnect)
         return await turn.finished()
 
@@ -124,8 +128,9 @@ class _Handler(RequestHandler):
         raise UnsupportedOperationError
 
 
-def _said(finished: TurnFinished) -> Message:
-    message = new_text_message(finished.text, context_id=finished.conversation_id)
+def _said(finished: TurnFinished, context_id: str) -> Message:
+    """The answer in the context that the client named, or in the one that it now has."""
+    message = new_text_message(finished.text, context_id=context_id or finished.conversation_id)
     message.message_id = finished.message_id
     message.metadata.update(
         {

@@ -14,6 +14,7 @@ from common.identity.authenticate import Credentials
 from common.protocols.agui import client_features
 from common.protocols.agui import input as agui_input
 from common.protocols.agui.encoder import RunEncoder
+from common.protocols.question import gone
 from common.transcript.conversation import Conversation
 from common.turn import Turn, TurnServices, open_turn
 from common.turn.admission import Disconnect
@@ -51,9 +52,12 @@ async def _run(
     services: TurnServices, credentials: Credentials, run: RunAgentInput, disconnect: Disconnect
 ) -> Response:
     taken = {TRANSFER, *(each.name for each in services.registry.tools)}
-    turn = await open_turn(
-        services, credentials, agui_input.turn_request(run), client_features.offers(run, taken), disconnect
-    )
+    try:
+        turn = await open_turn(
+            services, credentials, agui_input.turn_request(run), client_features.offers(run, taken), disconnect
+        )
+    except ConversationNotFound:
+        raise gone(agui_input.THREAD_ID) from None
     return EventStream(turn, _frames(services, turn, RunEncoder(run.thread_id, run.run_id)))
 
 

@@ -8,13 +8,16 @@ from typing import Any, Literal
 from ag_ui.core import RunAgentInput, TextPart, UserMessage
 from pydantic import ValidationError
 
+from common.bodies import field_names, misspelled, problems
 from common.errors import NotFound, Unprocessable
-from common.protocols.question import as_id, question
+from common.protocols.question import as_id, check_id, question
 from common.turn import SendRequest
 
 Method = Literal["info", "agent/run", "agent/connect", "agent/stop"]
 _METHODS: Mapping[str, Method] = {name: name for name in ("info", "agent/run", "agent/connect", "agent/stop")}
 AGENT_ID = "default"
+THREAD_ID = "threadId"
+_FIELDS = field_names(RunAgentInput)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +53,18 @@ def turn_request(run: RunAgentInput) -> SendRequest:
 
     A run is answered once: the same run again finds the same message. Raises Unprocessable.
     """
-    return question(_last_question(run), run.thread_id, as_id(f"{run.thread_id}/{run.run_id}"))
+    return question(_last_question(run), THREAD_ID, run.thread_id, as_id(f"{run.thread_id}/{run.run_id}"))
 
 
 def _run(body: object) -> RunAgentInput:
+    if isinstance(body, dict) and (wrong := misspelled(body, _FIELDS)):
+        raise Unprocessable(f"{wrong}.")
     try:
-        return RunAgentInput.model_validate(body)
+        run = RunAgentInput.model_validate(body)
     except ValidationError as error:
-        lines = []
-        for problem in error.errors(include_url=False, include_context=False, include_input=False)[:8]:
-            name = ".".join(str(part) for part in problem["loc"])
-            lines.append(f"{name}: {problem['msg']}.")
-        raise Unprocessable(" ".join(lines)) from None
+        raise Unprocessable(problems(error)) from None
+    check_id(THREAD_ID, run.thread_id)
+    return run
 
 
 def _last_question(run: RunAgentInput) -> str:

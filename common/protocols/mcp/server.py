@@ -21,6 +21,7 @@ from common.agents.events import ToolFinished
 from common.documents import Documents
 from common.errors import OriginRefused, ServiceError
 from common.focus.calendar import FiscalCalendar
+from common.protocols.json_rpc import envelope, refusal, replayed, reworded
 from common.protocols.mcp import prompts, resources
 from common.record.tool_calls import record_call
 from common.telemetry.log import Log
@@ -35,6 +36,7 @@ _INSTRUCTIONS = (
     "Answers about the cloud, GenAI and SaaS costs of one organisation, which the request's X-API-Key belongs to. "
     "Dates are inclusive days in UTC. Amounts of different currencies are never added together."
 )
+_SHAPE = envelope(dict.fromkeys(("name", "arguments", "uri", "cursor", "protocolVersion", "clientInfo")))
 _Context = ServerRequestContext[Any, Any]
 _Page = mcp.PaginatedRequestParams | None
 
@@ -58,9 +60,17 @@ def check_origin(origin: str | None, allowed: tuple[str, ...]) -> None:
 
 
 async def answer(
-    services: ToolServices, principal: Principal, calendar: FiscalCalendar, request: Request, request_id: str
+    services: ToolServices,
+    principal: Principal,
+    calendar: FiscalCalendar,
+    request: Request,
+    body: bytes,
+    request_id: str,
 ) -> Response:
     """Answer one MCP request of an authenticated caller."""
+    refused = refusal(body, _SHAPE, 400)
+    if refused is not None:
+        return refused
     # The SDK logs what it cannot handle with whatever the client sent.
     logging.getLogger("mcp").setLevel(logging.CRITICAL)
     manager = StreamableHTTPSessionManager(
@@ -71,8 +81,8 @@ async def answer(
     )
     written = _Written()
     async with manager.run():
-        await manager.handle_request(request.scope, request.receive, written)
-    return written.response()
+        await manager.handle_request(request.scope, replayed(body, request.receive), written)
+    return reworded(written.response())
 
 
 class _Session:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import product
 
 from common.web.routes import ROUTES, Route
 from tests.infra.plan import Plan, Resource
@@ -10,10 +11,10 @@ _INNER = {"sync"}
 
 
 def routes(plan: Plan) -> Iterator[str]:
-    """Every original path reaches the function that answers it; sync's reaches anything but sync."""
+    """Every original path reaches the function that answers it, with a last slash too; sync's reaches no sync."""
     for url_map in plan.of("google_compute_url_map"):
-        for route in ROUTES:
-            path = _sample(route)
+        for route, slash in product(ROUTES, ("", "/")):
+            path = _sample(route) + slash
             found = _function_at(plan, url_map, path)
             if route.function in _INNER and found in _INNER:
                 yield f"{path} reaches {found}"

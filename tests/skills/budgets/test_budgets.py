@@ -226,10 +226,10 @@ async def test_without_budgets_the_answer_says_how_to_set_one(budgeted: None, as
     [
         ("list_budgets", {"category": "x"}, "There are: genai, total."),
         ("budget_variance", {"hierarchy_entity_id": "Nobody"}, "There are budgets of: Acme Inc, Engineering"),
-        ("budget_variance", {"status": "FINE"}, "status: Input should be 'OVER', 'AT_RISK'"),
+        ("budget_variance", {"status": "FINE"}, "status: must be 'OVER', 'AT_RISK'"),
         ("budget_variance", {"as_of": "2027-01-01"}, "Give today or an earlier day"),
         ("budget_summary", {"category": "'; DROP TABLE x"}, "There are: genai, total."),
-        ("budget_allocation_tree", {"limit": 3}, "limit: Extra inputs are not permitted"),
+        ("budget_allocation_tree", {"limit": 3}, "limit: is not known here"),
     ],
 )
 async def test_what_there_is_not_is_said(

@@ -183,7 +183,7 @@ async def test_a_rest_of_today_of_zero_has_its_reason(call: Call) -> None:
         ({"until": "end_of_month", "start_date": "2026-04-01"}, "Give an earlier start_date"),
         ({"dimension": "week"}, "Leave dimension out"),
         ({"dimension": "x'; DROP"}, "There is no dimension"),
-        ({"metric": "LineItems"}, "metric: Input should be 'BilledCost'"),
+        ({"metric": "LineItems"}, "metric: must be 'BilledCost'"),
         ({"filters": [{"dimension": "provider", "values": ["AWZ"]}]}, "Nearest: AWS"),
         ({"filters": [{"dimension": 'tag:a"b', "values": ["x"]}]}, "no quote"),
     ],
