@@ -44,7 +44,7 @@ def refusal(raw: bytes, shape: Shape, status: int) -> Response | None:
 
 
 def replayed(body: bytes, rest: Receive) -> Receive:
-    """What an SDK receives of a request whose body was already read, and measured."""
+    """Return the messages of a request whose body was already read, and measured, as an SDK receives them."""
     parts: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Message:

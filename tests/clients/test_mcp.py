@@ -162,7 +162,7 @@ async def test_thirty_interleaved_calls_of_three_tenants_stay_apart(serving: Ser
         ({"X-API-Key": "wrong"}, 401, "invalid_api_key"),
         ({"X-API-Key": ""}, 401, "invalid_api_key"),
         ({"X-API-Key": "demo-globex-key"}, 403, "org_forbidden"),
-        ({"X-Org-Slug": "globex_inc"}, 400, "bad_org_slug"),
+        ({"X-Org-Slug": "globex_inc"}, 403, "org_forbidden"),
         ({"Origin": "https://evil.example"}, 403, "origin_refused"),
     ],
 )
