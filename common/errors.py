@@ -11,6 +11,10 @@ ServiceError
 │   └── ConversationNotFound 404 conversation_not_found
 ├── MethodNotAllowed 405 method_not_allowed
 ├── ConversationBusy 409 conversation_busy
+├── ApprovalGone 409 approval_gone
+│   ├── ApprovalAnswered 409 approval_answered
+│   ├── ApprovalExpired 409 approval_expired
+│   └── ApprovalChanged 409 approval_changed
 ├── TooLarge 413 payload_too_large
 ├── EncodingNotSupported 415 encoding_not_supported
 ├── Unprocessable 422 invalid_body
@@ -108,6 +112,33 @@ class ConversationBusy(ServiceError):
     status = 409
     code = "conversation_busy"
     detail = "Another message of this conversation is being answered. Wait for it, then send again."
+
+
+class ApprovalGone(ServiceError):
+    status = 409
+    code = "approval_gone"
+    detail = (
+        "Nothing waits for this approval: it was answered, it expired, or another message came first. Nothing was "
+        "changed by it; ask again."
+    )
+
+
+class ApprovalAnswered(ApprovalGone):
+    code = "approval_answered"
+    detail = "This approval was answered before, and that answer counts. The conversation says what was done."
+
+
+class ApprovalExpired(ApprovalGone):
+    code = "approval_expired"
+    detail = "This approval has expired, and nothing was changed. Ask again."
+
+
+class ApprovalChanged(ApprovalGone):
+    code = "approval_changed"
+    detail = (
+        "These are not the arguments that wait for approval. Nothing was changed: approve the call as it is, or "
+        "decline it and ask for another one."
+    )
 
 
 class TooLarge(ServiceError):

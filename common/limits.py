@@ -64,6 +64,9 @@ MAX_CLIENT_TOOLS = 32
 CLIENT_TOOL_CHARS = 20_000
 CLIENT_RESULT_CHARS = 60_000
 PENDING_DAYS = 7
+# How long a change waits for the person's yes, and how many one request may answer
+APPROVAL_HOURS = 24
+MAX_APPROVALS = 16
 
 # The warehouse
 DEFAULT_MAX_BYTES_BILLED = 10 * 1024**3

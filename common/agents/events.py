@@ -7,8 +7,9 @@ from common.errors import ServiceError
 from common.models.completion import Usage
 
 # How an answer ended. length: cut at the output limit; refused: the words are the model's refusal; no_answer: a
-# sentence says that the model stopped without one; waiting: a tool call waits for the client.
-Finish = Literal["stop", "length", "refused", "no_answer", "waiting"]
+# sentence says that the model stopped without one; waiting: a tool call waits for the client; approval: a change waits
+# for the person's yes.
+Finish = Literal["stop", "length", "refused", "no_answer", "waiting", "approval"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,16 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class ToolStarted:
-    """A tool call begins; ``arguments`` is the JSON text as the model wrote it."""
+    """A tool call begins; ``arguments`` is the JSON text as the model wrote it.
+
+    ``resumed`` says that the client knows the call already, under this id: it waited in the turn before.
+    """
 
     call_id: str
     agent_name: str
     tool_name: str
     arguments: str
+    resumed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +74,16 @@ class ClientToolCalled:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalNeeded:
-    """A tool that changes something waits until the client allows it; the turn ends until then."""
+    """A tool that changes something waits until the person allows it; the turn ends until then.
+
+    ``message`` is the question in one line; the answer's text has it too.
+    """
 
     call_id: str
     agent_name: str
     tool_name: str
     arguments: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +91,7 @@ class TurnFinished:
     """The turn is stored; ``text`` is the whole answer. ``finish`` is a Finish, or "cancelled" for one said again.
 
     ``fallback_from`` names the model (provider/model_id) that the settings choose, where another one answered.
+    ``approvals`` are the changes that wait where ``finish`` is "approval".
     """
 
     conversation_id: str
@@ -94,6 +104,7 @@ class TurnFinished:
     latency_ms: int
     finish: str = "stop"
     fallback_from: str | None = None
+    approvals: tuple[ApprovalNeeded, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

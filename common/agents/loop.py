@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from common import limits
+from common.agents import approval
 from common.agents.ending import ASK_FOR_ANSWER, Ending
 from common.agents.events import AgentChanged, Event, Finish, TextDelta, ToolFinished, ToolStarted
 from common.agents.pausing import ClientTool, Continuation, Paused, Waiting, new_waiting
@@ -40,7 +41,6 @@ class Briefing:
     max_tokens: int
     tools_for: Callable[[tuple[str, ...]], BoundTools]
     client_tools: tuple[ClientTool, ...] = ()
-    asks_approval: bool = False
     continuation: Continuation | None = None
     calls_tools: bool = True
 
@@ -56,9 +56,7 @@ class Briefing:
         """The call as it waits for the client; None for one that is made at once."""
         if any(tool.name == call.name for tool in self.client_tools):
             return new_waiting("client", call)
-        if self.asks_approval and any(tool.writes for tool in tools.tools if tool.name == call.name):
-            return new_waiting("approval", call)
-        return None
+        return new_waiting("approval", call) if tools.changes(call.name) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +103,9 @@ class _State:
     def answered(self) -> Answered:
         """The end of the run, as it stands."""
         paused = Paused(tuple(self.exchange), tuple(self.waiting), self.tool_calls) if self.waiting else None
-        finish: Finish = "waiting" if paused else self.ending.finish
+        finish: Finish = self.ending.finish
+        if paused:
+            finish = "approval" if paused.approvals else "waiting"
         return Answered(
             "".join(self.text), self.agent.name, self.usage, self.model_calls, self.tool_calls, paused, finish
         )
@@ -153,8 +153,8 @@ class AgentLoop:
         state = _State(briefing.roster.named(briefing.agent_name), briefing.history)
         deadline = time.monotonic() + limits.TURN_SECONDS
         if briefing.continuation is not None:
-            async for finished in self._continue(briefing, briefing.continuation, state):
-                yield finished
+            async for happened in self._continue(briefing, briefing.continuation, state):
+                yield happened
         while not state.ended:
             step = _Step(briefing.tools_for(state.agent.tools), last=state.next_is_last(deadline))
             async with aclosing(self._ask_model(briefing, state, step)) as pieces:
@@ -231,7 +231,7 @@ class AgentLoop:
 
     async def _continue(
         self, briefing: Briefing, continuation: Continuation, state: _State
-    ) -> AsyncIterator[ToolFinished]:
+    ) -> AsyncIterator[ToolStarted | ToolFinished]:
         """Make the approved calls, and add the client's replies to the exchange, in order."""
         tools = briefing.tools_for(state.agent.tools)
         state.exchange.extend(continuation.paused.exchange)
@@ -242,8 +242,10 @@ class AgentLoop:
                 content = continuation.results.get(waiting.waiting_id) or as_message(_UNANSWERED)
             else:
                 refusal = None if waiting.waiting_id in continuation.approved else _NOT_APPROVED
+                if refusal is None:
+                    yield ToolStarted(waiting.waiting_id, state.agent.name, call.name, call.arguments, resumed=True)
                 with timing.of_this_turn().stage("tools"):
-                    finished = await self._finish(call, state.agent.name, tools, refusal)
+                    finished = await self._finish(call, state.agent.name, tools, refusal, approved=True)
                 yield replace(finished, call_id=waiting.waiting_id)
                 content = as_model_message(finished.result, shows_sql=tools.shows_sql(call.name))
             state.exchange.append({"role": "tool", "tool_call_id": call.call_id, "content": content})
@@ -260,7 +262,7 @@ class AgentLoop:
         for call in reply.tool_calls:
             state.tool_calls += 1
             state.repeats[(call.name, call.arguments)] += 1
-            refusal = _refusal(call, state)
+            refusal = _refusal(call, state) or tools.refusal_of_change(call.name, call.arguments)
             waiting = None if refusal else briefing.waits(call, tools)
             if waiting is not None:
                 state.waiting.append(waiting)
@@ -278,16 +280,24 @@ class AgentLoop:
             event = task.result()
             content = as_model_message(event.result, shows_sql=tools.shows_sql(event.tool_name))
             state.exchange.append({"role": "tool", "tool_call_id": event.call_id, "content": content})
+        if question := approval.ask([each.call for each in state.waiting if each.kind == "approval"]):
+            yield state.say(question)
         for waiting in state.waiting:
             yield waiting.event(state.agent.name)
 
     async def _finish(
-        self, call: ToolCall, agent_name: str, tools: BoundTools, refusal: dict[str, Any] | None
+        self,
+        call: ToolCall,
+        agent_name: str,
+        tools: BoundTools,
+        refusal: dict[str, Any] | None,
+        *,
+        approved: bool = False,
     ) -> ToolFinished:
         started = time.perf_counter()
         domain = tools.domain(call.name)
         with span("tool.call", agent=agent_name, tool=call.name if domain != "unknown" else "unknown") as asked:
-            result = refusal or await tools.call(call.name, call.arguments, agent_name=agent_name)
+            result = refusal or await tools.call(call.name, call.arguments, agent_name=agent_name, approved=approved)
             asked.set(error_class=result["error"]["code"] if "error" in result else None)
         return ToolFinished(
             call_id=call.call_id,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from common.agents import approval
 from common.agents.events import ApprovalNeeded, ClientToolCalled
 from common.models.completion import Message, ToolCall
 
@@ -32,8 +33,11 @@ class Waiting:
     call: ToolCall
 
     def event(self, agent_name: str) -> ClientToolCalled | ApprovalNeeded:
-        kind = ClientToolCalled if self.kind == "client" else ApprovalNeeded
-        return kind(self.waiting_id, agent_name, self.call.name, self.call.arguments)
+        call = self.call
+        if self.kind == "client":
+            return ClientToolCalled(self.waiting_id, agent_name, call.name, call.arguments)
+        message = f"{approval.describe(call)}. Allow it?"
+        return ApprovalNeeded(self.waiting_id, agent_name, call.name, call.arguments, message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,11 @@ class Paused:
     exchange: tuple[Message, ...]
     waiting: tuple[Waiting, ...]
     tool_calls: int
+
+    @property
+    def approvals(self) -> dict[str, ToolCall]:
+        """The calls that wait for the person's yes, by the id that the client knows."""
+        return {each.waiting_id: each.call for each in self.waiting if each.kind == "approval"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ PENDING_THOUGHT_CHARS = 200_000
 PENDING_BYTES = 900_000
 
 _SHORTEST = 4_000
+_PENDING_TIME = timedelta(days=limits.PENDING_DAYS)
+_APPROVAL_TIME = timedelta(hours=limits.APPROVAL_HOURS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,11 @@ class Pending:
     answer_ids: tuple[str, ...]
     message_count: int
     paused: Paused
+    expire_at: datetime | None = None
+
+    def expired(self, now: datetime) -> bool:
+        """Return true if it waited for too long; Firestore deletes it some time later."""
+        return self.expire_at is not None and self.expire_at <= now
 
     @property
     def idempotency_key(self) -> str:
@@ -41,7 +48,7 @@ class Pending:
         return f"{self.answer_ids[-1]}.next"
 
     def write(self, tenant: Tenant, conversation_id: str, now: datetime) -> Write | None:
-        """Keep it for some days; None where what waits is too long for one document, and cannot be shortened."""
+        """Keep it for hours or days; None where what waits is too long for one document, and cannot be shortened."""
         listed = [
             {"waiting_id": each.waiting_id, "kind": each.kind, "call": asdict(each.call)}
             for each in self.paused.waiting
@@ -61,7 +68,7 @@ class Pending:
             "exchange": exchange,
             "waiting": waiting,
             "tool_calls": self.paused.tool_calls,
-            "expire_at": now + timedelta(days=limits.PENDING_DAYS),
+            "expire_at": now + (_APPROVAL_TIME if self.paused.approvals else _PENDING_TIME),
         }
         return Put(pending_path(tenant, conversation_id), document)
 
@@ -78,6 +85,7 @@ def pending_of(document: Document) -> Pending:
         answer_ids=tuple(data["answer_ids"]),
         message_count=data["message_count"],
         paused=Paused(tuple(json.loads(data["exchange"])), waiting, data["tool_calls"]),
+        expire_at=data["expire_at"],
     )
 
 

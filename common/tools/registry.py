@@ -153,11 +153,28 @@ class BoundTools:
         """Return true if a tool's query is the model's own."""
         return name in self._tools and self._tools[name].shows_sql
 
-    async def call(self, name: str, arguments: str, *, agent_name: str) -> dict[str, Any]:
-        """Check the arguments (JSON text), run the tool, and return its envelope or an error the model can act on."""
+    def changes(self, name: str) -> bool:
+        """Return true if a tool changes what is stored, and so is called only with the person's yes."""
+        return name in self._tools and self._tools[name].writes
+
+    def refusal_of_change(self, name: str, arguments: str) -> dict[str, Any] | None:
+        """Return why a call that changes something needs no yes: it would be refused. None where it has to be asked."""
+        if not self.changes(name):
+            return None
+        try:
+            _checked(self._tools[name], arguments)
+        except ToolError as error:
+            return error_envelope(error.code, error.message)
+        return None
+
+    async def call(self, name: str, arguments: str, *, agent_name: str, approved: bool = False) -> dict[str, Any]:
+        """Check the arguments (JSON text), run the tool, and return its envelope or an error the model can act on.
+
+        ``approved`` says that the person allowed this very call; nothing is changed without.
+        """
         try:
             async with asyncio.timeout(limits.TOOL_SECONDS):
-                return await self._call(name, arguments, agent_name)
+                return await self._call(name, arguments, agent_name, approved=approved)
         except ToolError as error:
             return error_envelope(error.code, error.message)
         except QueryRefused as refused:
@@ -167,10 +184,12 @@ class BoundTools:
         except ServiceError as error:
             return error_envelope(error.code, error.detail)
 
-    async def _call(self, name: str, arguments: str, agent_name: str) -> dict[str, Any]:
+    async def _call(self, name: str, arguments: str, agent_name: str, *, approved: bool) -> dict[str, Any]:
         chosen = self._tools.get(name)
         if chosen is None:
             raise ToolError("unknown_tool", f"There is no tool {name[:64]!r}. Use one of: {', '.join(self._tools)}.")
+        if chosen.writes and not approved:
+            raise ToolError("approval_needed", "This changes what is stored, and the user has not allowed it.")
         checked = _checked(chosen, arguments)
         started = time.perf_counter()
         context = self._contexts[name]

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from common import limits
-from common.agents.events import AgentChanged, Event, TextDelta, TurnFinished, TurnStarted
+from common.agents.events import AgentChanged, ApprovalNeeded, Event, TextDelta, TurnFinished, TurnStarted
 from common.documents import Document
 from common.errors import ConversationBusy
 from common.models.completion import Usage
@@ -56,7 +56,8 @@ def _under_way(document: Document | None, message_id: str) -> bool:
 
 def replay(emit: Callable[[Event], None], answer: Message, conversation_id: str, waiting: Iterable[Event] = ()) -> None:
     """Say a stored answer from its beginning, with what still waits for the client; the model is not asked."""
-    finished = finished_of(answer, conversation_id)
+    waiting = tuple(waiting)
+    finished = finished_of(answer, conversation_id, waiting)
     emit(TurnStarted(conversation_id, answer.message_id, finished.provider, finished.model_id))
     emit(AgentChanged(finished.agent_name))
     emit(TextDelta(answer.content))
@@ -65,8 +66,8 @@ def replay(emit: Callable[[Event], None], answer: Message, conversation_id: str,
     emit(finished)
 
 
-def finished_of(answer: Message, conversation_id: str) -> TurnFinished:
-    """The end of a turn whose answer is stored."""
+def finished_of(answer: Message, conversation_id: str, waiting: Iterable[Event] = ()) -> TurnFinished:
+    """The end of a turn whose answer is stored, with the approvals among what waits behind it."""
     return TurnFinished(
         conversation_id=conversation_id,
         message_id=answer.message_id,
@@ -78,4 +79,5 @@ def finished_of(answer: Message, conversation_id: str) -> TurnFinished:
         latency_ms=answer.latency_ms or 0,
         finish=answer.finish or "stop",
         fallback_from=answer.fallback_from,
+        approvals=tuple(each for each in waiting if isinstance(each, ApprovalNeeded)),
     )

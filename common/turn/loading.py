@@ -54,9 +54,10 @@ def _paths(opening: Opening, conversation_id: str) -> dict[str, str]:
     """The documents that a turn reads beside key and
     organisation: the conversation, and the messages of a client's message id."""
     tenant, message_id = opening.tenant, opening.request.message_id
-    paths = {"conversation": conversation_path(tenant, conversation_id)}
-    if opening.features.may_pause:
-        paths["pending"] = pending_path(tenant, conversation_id)
+    paths = {
+        "conversation": conversation_path(tenant, conversation_id),
+        "pending": pending_path(tenant, conversation_id),
+    }
     if message_id is not None:
         paths["question"] = message_path(tenant, conversation_id, message_id)
         paths["answer"] = message_path(tenant, conversation_id, answer_id_for(conversation_id, message_id))

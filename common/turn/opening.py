@@ -10,8 +10,7 @@ from functools import partial
 from common import limits
 from common.agents.events import Event, TurnFailed
 from common.conversations.paused_turn import pending_of
-from common.documents import Document
-from common.errors import ConversationBusy, KeyServiceUnavailable, ServiceError, Unprocessable
+from common.errors import ConversationBusy, KeyServiceUnavailable, ServiceError
 from common.identity.authenticate import Credentials
 from common.models.catalog import Model
 from common.organizations.offering import Offering
@@ -25,6 +24,7 @@ from common.transcript.ids import answer_id_for, new_id
 from common.transcript.message import Message
 from common.turn.admission import Disconnect, Slot
 from common.turn.answering import AnsweringModels
+from common.turn.approvals import decided, go_on, still_waiting
 from common.turn.client_features import NO_FEATURES, ClientFeatures
 from common.turn.joining import join, replay
 from common.turn.loading import Loaded, Opening, load
@@ -83,14 +83,16 @@ async def _open(opening: Opening, held: ExitStack | None = None, slot: Slot | No
     """Return the work, in the place that is ``held`` if a model is asked; None where it finds no place."""
     services, turn = opening.services, opening.turn
     loaded = await load(opening)
-    stored, pending = loaded.stored, loaded.entry.documents.get(loaded.paths.get("pending", ""))
+    document = loaded.entry.documents.get(loaded.paths.get("pending", ""))
+    stored, pending = loaded.stored, pending_of(document) if document else None
     if stored.answer is not None and stored.conversation is not None:
-        waiting = _waiting(stored.answer, stored.conversation, pending)
+        waiting = still_waiting(stored.answer, stored.conversation, pending, loaded.now)
         return Work(_replayed(turn, stored.answer, stored.conversation.conversation_id, waiting))
     joins = opening.request.message_id is not None and stored.conversation_id is not None
     if joins and stored.in_flight(opening.request):
         return Work(_join(opening, stored.conversation_id))
-    prepared = _offered(_prepare(opening, loaded), opening.features, pending)
+    reply = opening.features.reply or decided(opening.request)
+    prepared = go_on(_prepare(opening, loaded), reply, pending, opening.request.message)
     if held is None or slot is None:
         slot = services.admission.enter(opening.tenant.org_slug)
         if slot is None:
@@ -185,6 +187,7 @@ def _prepare(opening: Opening, loaded: Loaded) -> PreparedTurn:
         answer_id=answer_id_for(conversation.conversation_id, question_id),
         resumed=stored.resumed,
         now=loaded.now,
+        features=opening.features,
     )
 
 
@@ -213,24 +216,3 @@ def _conversation(loaded: Loaded, model: Model, question: str) -> Conversation:
         created_at=loaded.now,
         last_message_at=loaded.now,
     )
-
-
-def _offered(prepared: PreparedTurn, features: ClientFeatures, document: Document | None) -> PreparedTurn:
-    """The turn with what its client offers; a reply takes it to where it paused. Raises Unprocessable."""
-    if features.reply is None:
-        return replace(prepared, features=features)
-    pending = pending_of(document) if document else None
-    if pending is None or pending.message_count != prepared.conversation.message_count:
-        raise Unprocessable("Nothing waits for this result any more. Ask again.")
-    question = replace(prepared.question, message_id=pending.question_id, content=pending.question)
-    return replace(prepared, features=features, pending=pending, question=question, resumed=True)
-
-
-def _waiting(answer: Message, conversation: Conversation, document: Document | None) -> list[Event]:
-    """The pending tool calls and approvals of a replayed answer."""
-    pending = pending_of(document) if document else None
-    if pending is None or pending.answer_ids[-1] != answer.message_id:
-        return []
-    if pending.message_count != conversation.message_count:
-        return []
-    return [each.event(answer.agent_name or "") for each in pending.paused.waiting]

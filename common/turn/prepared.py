@@ -27,7 +27,7 @@ from common.transcript.conversation import Conversation
 from common.transcript.ids import answer_id_for, new_id
 from common.transcript.message import Message
 from common.turn.admission import Admission
-from common.turn.client_features import NO_FEATURES, ClientFeatures
+from common.turn.client_features import NO_FEATURES, ClientFeatures, ClientReply
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,7 @@ class PreparedTurn:
     resumed: bool
     now: datetime
     features: ClientFeatures = NO_FEATURES
+    reply: ClientReply | None = None
     pending: Pending | None = None
     attempt_id: str = field(default_factory=new_id)
 
@@ -92,9 +93,10 @@ class PreparedTurn:
     @property
     def goes_on_from(self) -> Continuation | None:
         """The continuation of a paused turn, for the loop."""
-        if self.pending is None or self.features.reply is None:
+        if self.pending is None or self.reply is None:
             return None
-        return Continuation(self.pending.paused, self.features.reply.results, self.features.reply.approved)
+        approved = frozenset(waiting_id for waiting_id, each in self.reply.decisions.items() if each.approved)
+        return Continuation(self.pending.paused, self.reply.results, approved)
 
     @property
     def exchange_ids(self) -> set[str]:

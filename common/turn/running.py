@@ -156,7 +156,9 @@ class TurnRunner:
         except DocumentsUnavailable as error:
             raise DocumentsUnavailable(_NOT_KNOWN) from error
         if stored.content == fitted(answer.message).content:
-            self._emit(finished_of(stored, prepared.conversation.conversation_id))
+            waiting = answered.paused.waiting if answered.paused else ()
+            events = [each.event(answered.agent_name) for each in waiting]
+            self._emit(finished_of(stored, prepared.conversation.conversation_id, events))
         else:
             await store.audit(prepared.principal, lease.conversation, answer)
             replay(self._emit, stored, prepared.conversation.conversation_id)
@@ -319,7 +321,6 @@ class TurnRunner:
             max_tokens=settings.max_tokens,
             tools_for=self._tools_for,
             client_tools=prepared.features.tools,
-            asks_approval=prepared.features.approves,
             continuation=prepared.goes_on_from,
             calls_tools=calls_tools(prepared.model, settings.calls_tools),
         )

@@ -59,6 +59,17 @@ def done(event: TurnFinished) -> dict[str, Any]:
         "latency_ms": event.latency_ms,
         "finish": event.finish,
         "usage": {"input_tokens": event.usage.input_tokens, "output_tokens": event.usage.output_tokens},
+        **({"approvals": [_approval(each) for each in event.approvals]} if event.approvals else {}),
+    }
+
+
+def _approval(needed: ApprovalNeeded) -> dict[str, Any]:
+    """A change that waits, as the next request names it."""
+    return {
+        "id": needed.call_id,
+        "name": needed.tool_name,
+        "arguments": json.loads(needed.arguments or "{}"),
+        "message": needed.message,
     }
 
 

@@ -164,13 +164,23 @@ async def test_a_change_waits_until_it_is_allowed(
     assert types(after)[-1] == "RUN_FINISHED"
 
 
-async def test_a_client_that_cannot_be_asked_gets_the_change_at_once(serving: Serving, node: Node) -> None:
+@pytest.mark.parametrize(("word", "allowed"), [("Yes.", True), ("no", False), ("yes, but for Azure", None)])
+async def test_a_client_without_interrupts_is_asked_in_words(
+    serving: Serving, node: Node, word: str, allowed: bool | None
+) -> None:
     made: list[tuple[str, str]] = []
     product: Product = await serving(ScriptedModel(CHANGE), registry=writing(made))
-    seen = await run(node, product, "0.0", {"say": "Change it"})
-    assert seen["steps"][0]["error"] is None
-    assert "TOOL_CALL_RESULT" in types(seen["steps"][0])
-    assert [name for name, _ in made] == ["limit"]
+    seen = await run(node, product, "0.0", {"say": "Change it"}, {"say": word}, {"say": "bye"})
+    assert [step["error"] for step in seen["steps"]] == [None, None, None]
+    asked, answered, _ = seen["steps"]
+    assert "TOOL_CALL_START" not in types(asked)
+    assert asked["pending"] == []
+    assert asked["state"]["finish"] == "approval"
+    assert '**Cost forecast**: what `"limit"`' in seen["messages"][1]["content"]
+    assert ("TOOL_CALL_RESULT" in types(answered)) == (allowed is True)
+    assert [name for name, _ in made] == (["limit"] if allowed else [])
+    # Any other word is a question of its own, and the model hears it.
+    assert (product.model.calls[2].messages[-1]["content"] == word) == (allowed is None)
 
 
 async def test_a_question_instead_of_a_reply_leaves_the_change_unmade(serving: Serving) -> None:
@@ -182,7 +192,7 @@ async def test_a_question_instead_of_a_reply_leaves_the_change_unmade(serving: S
     instead = await posted(product, threadId=thread_id, messages=other)
     assert '"delta":"Something "' in instead.text
     late = await posted(product, threadId=thread_id, resume=allowing(asked), **ASKED)
-    assert late.status_code == 422
+    assert (late.status_code, late.json()["code"]) == (409, "approval_gone")
     assert made == []
 
 
@@ -196,8 +206,25 @@ async def test_a_reply_is_used_once(serving: Serving) -> None:
     ]
     assert '"delta":"Done. "' in resumed.text
     assert '"delta":"Done. "' in same_run.text
-    assert other_run.status_code == 422
+    assert (other_run.status_code, other_run.json()["code"]) == (409, "approval_answered")
     assert len(made) == 1
+
+
+async def test_an_answer_with_other_arguments_is_refused(serving: Serving) -> None:
+    made: list[tuple[str, str]] = []
+    product: Product = await serving(ScriptedModel(CHANGE), registry=writing(made))
+    fields = {"threadId": str(uuid.uuid4()), **ASKED}
+    resume = allowing(await posted(product, **fields))
+    for payload, status, code in (
+        ({"approved": True, "arguments": {"what": "everything"}}, 409, "approval_changed"),
+        ({"approved": True, "what": "everything"}, 422, "invalid_body"),
+    ):
+        refused = await posted(product, resume=[{**resume[0], "payload": payload}], **fields)
+        assert (refused.status_code, refused.json()["code"]) == (status, code)
+    assert made == []
+    same = [{**resume[0], "payload": {"approved": True, "arguments": {"what": "limit"}}}]
+    assert '"delta":"Done. "' in (await posted(product, resume=same, **fields)).text
+    assert [name for name, _ in made] == ["limit"]
 
 
 async def test_calls_of_one_step_are_made_here_and_by_the_client(serving: Serving, node: Node) -> None:

@@ -191,6 +191,6 @@ def ask(operated: bigquery.Client, counting: CountingWarehouse) -> Call:
     ) -> dict[str, Any]:
         principal = Principal(Tenant(OrgSlug(org), PROJECT, "organizations"), UserId(_user), "key-1")
         tools = registry.bind(principal, ToolContext({"org": org}, _now, _scope), [tool_name], {"warehouse": counting})
-        return await tools.call(tool_name, json.dumps(arguments, default=str), agent_name="Tester")
+        return await tools.call(tool_name, json.dumps(arguments, default=str), agent_name="Tester", approved=True)
 
     return asking

@@ -184,7 +184,7 @@ def undisturbed(operated: bigquery.Client) -> Iterator[bigquery.Client]:
 async def answer_of(warehouse: CountingWarehouse, org: str, tool: Tool, arguments: Mapping[str, Any]) -> dict[str, Any]:
     principal = Principal(Tenant(OrgSlug(org), PROJECT, "organizations"), UserId(PLANTER), "key-1")
     bound = REGISTRY.bind(principal, ToolContext({"org": org}, NOON, "planted"), [tool.name], {"warehouse": warehouse})
-    return await bound.call(tool.name, json.dumps(arguments), agent_name="Tester")
+    return await bound.call(tool.name, json.dumps(arguments), agent_name="Tester", approved=True)
 
 
 def told(answer: dict[str, Any]) -> dict[str, Any]:

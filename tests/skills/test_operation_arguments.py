@@ -95,7 +95,7 @@ async def test_wrong_arguments_are_corrected_and_nothing_is_run(
     principal = Principal(Tenant(OrgSlug("acme_inc"), PROJECT, "organizations"), UserId("u1"), "key-1")
     tools = REGISTRY.bind(principal, ToolContext({}, NOON, "wrong"), [name], {"warehouse": counting})
     counting.ran.clear()
-    answer = await tools.call(name, json.dumps(arguments), agent_name="Tester")
+    answer = await tools.call(name, json.dumps(arguments), agent_name="Tester", approved=True)
     assert answer["error"]["code"] == "invalid_arguments"
     assert said in answer["error"]["message"]
     assert counting.ran == []

@@ -56,13 +56,20 @@ class Until(ScriptedModel):
         await asyncio.Event().wait()
 
 
-async def ended(product: Product, model: ScriptedModel, end: End) -> tuple[str, str, list[Any]]:
+async def waiting(product: Product) -> SendRequest:
+    """Ask for a change, and return the yes to it."""
+    asked = (await product.send("watch my costs")).json()
+    assert asked["finish"] == "approval"
+    return SendRequest(message="yes", conversation_id=asked["conversation_id"], message_id=uuid.uuid4().hex)
+
+
+async def ended(
+    product: Product, model: ScriptedModel, end: End, request: SendRequest | None = None
+) -> tuple[str, str | None, list[Any]]:
     """Run a turn to its end, and return its conversation, its message and what it said."""
-    message_id = uuid.uuid4().hex
     credentials = read_credentials({name.lower(): value for name, value in ACME.items()}, None)
-    turn = await open_turn(
-        product.services.turns, credentials, SendRequest(message="watch my costs", message_id=message_id)
-    )
+    request = request or SendRequest(message="watch my costs", message_id=uuid.uuid4().hex)
+    turn = await open_turn(product.services.turns, credentials, request)
     events: list[Any] = []
 
     async def read() -> None:
@@ -77,7 +84,7 @@ async def ended(product: Product, model: ScriptedModel, end: End) -> tuple[str, 
     await turn.ended()
     await asyncio.wait_for(reading, 20)
     conversation_id = next(event.conversation_id for event in events if isinstance(event, TurnStarted))
-    return conversation_id, message_id, events
+    return conversation_id, request.message_id, events
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -91,17 +98,18 @@ async def test_all_that_is_kept_of_a_turn_agrees(serving: Serving, stage: Stage,
         model = Until(steps, speaks=stage == "spoken", fails=end == "failure", stands=asyncio.Event())
     product: Product = await serving(model, org_tokens_per_day=1_000_000)
     counted = tokens(product)
-    conversation_id, _, events = await ended(product, model, end)
+    called = stage in ("called", "spoken")
+    request = await waiting(product) if called else None
+    conversation_id, _, events = await ended(product, model, end, request)
     messages = product.messages(conversation_id)
     outbox = [entry for name, entry in product.outbox().items() if conversation_id in name]
     rows = {entry["row_id"]: entry["row"] for entry in outbox if entry["table"] == "org_chat_messages"}
     audit = [entry["row"] for entry in outbox if entry["table"] == "org_chat_tool_calls"]
     (state,) = [entry["row"] for entry in outbox if entry["table"] == "org_chat_conversations"]
-    called = stage in ("called", "spoken")
     said = end == "finish" or stage == "spoken"
     kept = end == "finish" or called
     # History, the record's rows and the conversation's own count.
-    assert [message["role"] for message in messages] == ["user", "assistant"][: 1 + kept]
+    assert [message["role"] for message in messages] == ["user", *["assistant"] * (called + kept)]
     assert rows.keys() == {message["message_id"] for message in messages}
     assert state["message_count"] == len(messages) == product.conversation(conversation_id)["message_count"]
     assert product.conversation(conversation_id)["lease"] is None
@@ -110,12 +118,12 @@ async def test_all_that_is_kept_of_a_turn_agrees(serving: Serving, stage: Stage,
     assert [row["tool_name"] for row in audit] == ["create_alert"] * called
     spent = 15 * (len(steps) + (end == "finish"))
     if kept:
-        answer = messages[1]
+        answer = messages[-1]
         status = {"finish": "complete", "left": "cancelled"}.get(end, "failed")
         assert answer["status"] == rows[answer["message_id"]]["status"] == status
         assert len(json.loads(answer["tool_calls_json"] or "[]")) == len(audit)
         assert {row["message_id"] for row in audit} <= {answer["message_id"]}
-        assert answer["input_tokens"] + answer["output_tokens"] == spent
+        assert sum(message["input_tokens"] + message["output_tokens"] for message in messages[1:]) == spent
         assert (STOPPED in answer["content"]) == (end != "finish")
         assert ("create_alert" in answer["content"]) == (called and end != "finish")
         assert ("half an answer" in answer["content"]) == (said and end != "finish")
@@ -134,7 +142,7 @@ async def test_a_call_that_was_under_way_is_kept_as_one_whose_end_is_not_known(s
     model = ScriptedModel(STEPS["called"])
     product: Product = await serving(model)
     credentials = read_credentials({name.lower(): value for name, value in ACME.items()}, None)
-    turn = await open_turn(product.services.turns, credentials, SendRequest(message="watch my costs"))
+    turn = await open_turn(product.services.turns, credentials, await waiting(product))
     conversation_id = ""
     detail = ""
     async for batch in turn.batches():
@@ -149,25 +157,28 @@ async def test_a_call_that_was_under_way_is_kept_as_one_whose_end_is_not_known(s
     assert (call["status"], call["tool_name"]) == ("error", "create_alert")
     assert "interrupted" in call["error_message"]
     assert "may have been changed: create_alert" in detail
-    assert "may have been done: create_alert" in product.messages(conversation_id)[1]["content"]
+    assert "may have been done: create_alert" in product.messages(conversation_id)[-1]["content"]
 
 
 async def test_asking_again_after_a_failure_changes_nothing_twice_and_tells_the_model(serving: Serving) -> None:
-    model = ScriptedModel([*STEPS["called"], ProviderUnavailable(), ALERT, say("It is set up.")])
+    model = ScriptedModel([*STEPS["called"], ProviderUnavailable(), say("It is set up.")])
     product: Product = await serving(model)
-    message_id = uuid.uuid4().hex
-    failed = await product.send("watch my costs", message_id=message_id)
+    request = await waiting(product)
+    yes: dict[str, Any] = {"message_id": request.message_id, "conversation_id": request.conversation_id}
+    failed = await product.send("yes", **yes)
     assert failed.status_code == 503
     assert 'already changed: create_alert {"name": "Too much"' in failed.json()["detail"]
-    again = (await product.send("watch my costs", message_id=message_id)).json()
+    again = (await product.send("yes", **yes)).json()
     assert again["response"] == "It is set up. "
     history = [(message["role"], message["status"]) for message in product.messages(again["conversation_id"])]
-    assert history == [("user", "complete"), ("assistant", "failed"), ("assistant", "complete")]
-    seen = [message["role"] for message in model.calls[3].messages]
-    assert seen[-3:] == ["user", "assistant", "user"]
-    assert "create_alert" in model.calls[3].messages[-2]["content"]
-    results = [json.loads(message["content"]) for message in model.calls[-1].messages if message["role"] == "tool"]
-    assert results[0]["summary"]["created"] is False
+    assert history == [
+        ("user", "complete"), ("assistant", "complete"), ("assistant", "failed"),
+        ("user", "complete"), ("assistant", "complete"),
+    ]  # fmt: skip
+    assert "This was done: create_alert" in model.calls[-1].messages[-2]["content"]
+    audit = [entry["row"] for name, entry in product.outbox().items() if "tool_calls:" in name]
+    of_this = [row for row in audit if row["conversation_id"] == again["conversation_id"]]
+    assert [row["tool_name"] for row in of_this] == ["create_alert"]
 
 
 async def test_what_was_said_before_a_client_left_is_the_answer_to_its_message(serving: Serving) -> None:

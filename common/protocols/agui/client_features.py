@@ -11,7 +11,7 @@ from common import limits
 from common.agents.pausing import ClientTool
 from common.errors import Unprocessable
 from common.protocols.agui.input import text_of
-from common.turn.client_features import ClientFeatures, ClientReply
+from common.turn.client_features import ClientFeatures, ClientReply, Decision
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NO_ARGUMENTS: dict[str, Any] = {"type": "object", "properties": {}}
@@ -19,7 +19,7 @@ _NO_ARGUMENTS: dict[str, Any] = {"type": "object", "properties": {}}
 
 def offers(run: RunAgentInput, taken: Collection[str]) -> ClientFeatures:
     """Read them from the run; ``taken`` are the names of our own tools. Raises Unprocessable."""
-    return ClientFeatures(own_ids=True, tools=_tools(run, taken), approves=_approves(run), reply=_reply(run))
+    return ClientFeatures(own_ids=True, tools=_tools(run, taken), reply=_reply(run))
 
 
 def _tools(run: RunAgentInput, taken: Collection[str]) -> tuple[ClientTool, ...]:
@@ -41,8 +41,8 @@ def _tool(offered: Tool, taken: Collection[str]) -> ClientTool:
     return ClientTool(offered.name, offered.description, {**_NO_ARGUMENTS, **parameters})
 
 
-def _approves(run: RunAgentInput) -> bool:
-    """Return true if the client understands interrupts: it says so, or its version has them."""
+def shows_interrupts(run: RunAgentInput) -> bool:
+    """Return true if the client is asked for approval by an interrupt: it says so, or its version has them."""
     forwarded = run.forwarded_props if isinstance(run.forwarded_props, dict) else {}
     said = forwarded.get("interrupts")
     return said if isinstance(said, bool) else run.protocol_version is not None
@@ -60,11 +60,13 @@ def _reply(run: RunAgentInput) -> ClientReply | None:
     answers_a_call = bool(run.messages) and isinstance(run.messages[-1], ToolMessage)
     if not run.resume and not answers_a_call:
         return None
-    return ClientReply(results, frozenset(each.interrupt_id for each in run.resume or () if _allowed(each)))
+    return ClientReply(results, {each.interrupt_id: _decision(each) for each in run.resume or ()})
 
 
-def _allowed(answer: ResumeEntry) -> bool:
-    """Only a plain yes is one."""
-    payload = answer.payload
-    approved = payload.get("approved") if isinstance(payload, dict) else payload
-    return answer.status == "resolved" and approved is True
+def _decision(answer: ResumeEntry) -> Decision:
+    """Only a plain yes is one. Raises Unprocessable for an answer with anything else in it."""
+    payload = answer.payload if isinstance(answer.payload, dict) else {"approved": answer.payload}
+    arguments = payload.get("arguments")
+    if payload.keys() - {"approved", "arguments"} or not isinstance(arguments, dict | None):
+        raise Unprocessable("Resume with a payload that has approved, true or false, and nothing else.")
+    return Decision(answer.status == "resolved" and payload.get("approved") is True, arguments)

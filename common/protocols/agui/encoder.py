@@ -55,7 +55,8 @@ _ENCODER = EventEncoder()
 class RunEncoder:
     """Translates the events of one turn. It keeps what is open, and decides nothing."""
 
-    def __init__(self, thread_id: str, run_id: str) -> None:
+    def __init__(self, thread_id: str, run_id: str, *, interrupts: bool = False) -> None:
+        """``interrupts``: the client is asked for approval by an interrupt; any other one only by the text."""
         self._thread_id = thread_id
         self._run_id = run_id
         self._answer_id = run_id
@@ -64,6 +65,7 @@ class RunEncoder:
         self._open_step: str | None = None
         self._calls: dict[str, str] = {}
         self._call_count = 0
+        self._shows_interrupts = interrupts
         self._interrupts: list[Interrupt] = []
         self._bytes_processed = 0
 
@@ -107,13 +109,21 @@ class RunEncoder:
                 return _frames(*self._close_step(), *self._start_step(name))
             case TextDelta(text=text):
                 return self._say(text)
+            case ToolStarted(resumed=True) if self._shows_interrupts:
+                # It was started in the run before, under its own id.
+                return b""
             case ToolStarted():
                 return _frames(*self._close_message(), *self._start_call(event))
+            case ToolFinished() if event.call_id not in self._calls and not self._shows_interrupts:
+                # Declined, and never shown to this client as a call.
+                return b""
             case ToolFinished():
                 return _frames(*self._finish_call(event))
             case ClientToolCalled():
                 # Left without a result, which is how the client knows that the call is its own.
                 return _frames(*self._close_message(), *_call(event.call_id, event.tool_name, event.arguments))
+            case ApprovalNeeded() if not self._shows_interrupts:
+                return b""
             case ApprovalNeeded():
                 self._interrupts.append(_interrupt(event))
                 return _frames(*self._close_message(), *_call(event.call_id, event.tool_name, event.arguments))
@@ -211,12 +221,13 @@ def _interrupt(event: ApprovalNeeded) -> Interrupt:
     return Interrupt(
         id=event.call_id,
         reason="tool_call",
-        message=f"{event.tool_name} changes what is stored. Allow it?",
+        message=event.message,
         tool_call_id=event.call_id,
         response_schema={
             "type": "object",
             "properties": {"approved": {"type": "boolean"}},
             "required": ["approved"],
+            "additionalProperties": False,
         },
     )
 

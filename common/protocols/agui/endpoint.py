@@ -58,7 +58,8 @@ async def _run(
         )
     except ConversationNotFound:
         raise gone(agui_input.THREAD_ID) from None
-    return EventStream(turn, _frames(services, turn, RunEncoder(run.thread_id, run.run_id)))
+    encoder = RunEncoder(run.thread_id, run.run_id, interrupts=client_features.shows_interrupts(run))
+    return EventStream(turn, _frames(services, turn, encoder))
 
 
 async def _frames(services: TurnServices, turn: Turn, encoder: RunEncoder) -> AsyncGenerator[bytes, None]:

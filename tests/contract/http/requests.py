@@ -50,6 +50,17 @@ class Ask:
         return self.body if self.body is None or isinstance(self.body, str) else json.dumps(self.body)
 
 
+def _change(name: str, agent: str, tool: str, /, *, approved: bool = True, **arguments: Any) -> tuple[Ask, Ask]:
+    """A turn that wants to change something, and the answer to what it asks."""
+    kept = {"changed": _CONVERSATION["conversation"], "approval": r'"approvals":\[\{"id":"([^"]+)"'}
+    decision = {"conversation_id": "<<changed>>", "approvals": [{"id": "<<approval>>", "approved": approved}]}
+    asked = {"message": f"Please: {name}"}
+    return (
+        Ask(name, "POST", f"{BASE}/send", asked, model=(transfer(agent), call_tool(tool, **arguments)), keep=kept),
+        Ask(f"{name}, answered", "POST", f"{BASE}/send", decision, model=(say("As you said."),)),
+    )
+
+
 def _turn(name: str, agent: str, tool: str, /, **arguments: Any) -> Ask:
     """A question in a conversation of its own that one tool of an agent answers."""
     steps = (transfer(agent), call_tool(tool, **arguments), say("Here it is."))
@@ -150,8 +161,8 @@ TURNS = (
     _turn("arguments that are wrong", "CostAnalyst", "query_costs", group_by="planet"),
     _turn("rules", "AlertManager", "list_alerts"),
     _turn("alerts that fired", "AlertManager", "alert_history", start_date="2025-06-01", end_date="2025-06-17"),
-    _turn("acknowledge", "AlertManager", "acknowledge_alert", alert_history_id=_ALERT),
-    _turn(
+    *_change("acknowledge", "AlertManager", "acknowledge_alert", alert_history_id=_ALERT),
+    *_change(
         "an alert for a team",
         "AlertManager",
         "create_alert",
@@ -159,6 +170,21 @@ TURNS = (
         threshold=100,
         currency="USD",
         hierarchy_entity="Platform",
+    ),
+    Ask(
+        "an approval that is answered another way",
+        "POST",
+        f"{BASE}/send",
+        {"conversation_id": "<<changed>>", "approvals": [{"id": "<<approval>>", "approved": False}]},
+    ),
+    *_change(
+        "an alert that is declined",
+        "AlertManager",
+        "create_alert",
+        approved=False,
+        name="No",
+        threshold=1,
+        currency="USD",
     ),
     _turn("tokens", "UsageAnalyst", "genai_usage", start_date="2025-06-01", end_date="2025-06-17"),
     _turn("quotas", "UsageAnalyst", "quota_status"),

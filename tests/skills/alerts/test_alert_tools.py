@@ -211,7 +211,9 @@ async def test_the_same_alert_asked_for_at_the_same_time_is_one_rule(
 ) -> None:
     principal = Principal(Tenant(OrgSlug("acme_inc"), PROJECT, "organizations"), UserId("u1"), "key-1")
     tools = BoundTools(ALERT_TOOLS, principal, ToolContext({}, NOON, "at once"), {"warehouse": counting})
-    calls = [tools.call("create_alert", json.dumps(MONTHLY), agent_name="AlertManager") for _ in range(5)]
+    calls = [
+        tools.call("create_alert", json.dumps(MONTHLY), agent_name="AlertManager", approved=True) for _ in range(5)
+    ]
     answers = await asyncio.gather(*calls)
     assert sorted(answer["summary"]["created"] for answer in answers) == [False] * 4 + [True]
     (rule_id,) = {answer["rows"][0]["rule_id"] for answer in answers}
