@@ -126,7 +126,7 @@ async def test_a_change_waits_for_approval(serving: Serving, visiting: Visiting,
     visit: Visit = await visiting(await serving())
     await visit.ask("Alert me when AWS costs exceed 700 USD a day")
     approval = visit.answer.get_by_role("group", name="Approval")
-    await expect(approval).to_contain_text("Create alert: name")
+    await expect(approval).to_contain_text("Create alert: ")
     await expect(visit.answer.locator("details.work dl")).to_contain_text("threshold700")
     await approval.get_by_role("button", name=decision).click()
     answer = await visit.answered()

@@ -55,8 +55,11 @@ _ENCODER = EventEncoder()
 class RunEncoder:
     """Translates the events of one turn. It keeps what is open, and decides nothing."""
 
-    def __init__(self, thread_id: str, run_id: str, *, interrupts: bool = False) -> None:
-        """``interrupts``: the client is asked for approval by an interrupt; any other one only by the text."""
+    def __init__(self, thread_id: str, run_id: str, *, interrupts: bool = False, resumes: bool = False) -> None:
+        """``interrupts``: the client is asked for approval by an interrupt; any other one only by the text.
+
+        ``resumes``: the run answers an interrupt, so its calls were started in the run before, under their own ids.
+        """
         self._thread_id = thread_id
         self._run_id = run_id
         self._answer_id = run_id
@@ -66,6 +69,7 @@ class RunEncoder:
         self._calls: dict[str, str] = {}
         self._call_count = 0
         self._shows_interrupts = interrupts
+        self._resumes = resumes
         self._interrupts: list[Interrupt] = []
         self._bytes_processed = 0
 
@@ -109,12 +113,11 @@ class RunEncoder:
                 return _frames(*self._close_step(), *self._start_step(name))
             case TextDelta(text=text):
                 return self._say(text)
-            case ToolStarted(resumed=True) if self._shows_interrupts:
-                # It was started in the run before, under its own id.
+            case ToolStarted(resumed=True) if self._resumes:
                 return b""
             case ToolStarted():
                 return _frames(*self._close_message(), *self._start_call(event))
-            case ToolFinished() if event.call_id not in self._calls and not self._shows_interrupts:
+            case ToolFinished() if event.call_id not in self._calls and not self._resumes:
                 # Declined, and never shown to this client as a call.
                 return b""
             case ToolFinished():
@@ -168,7 +171,6 @@ class RunEncoder:
         return _call(call_id, event.tool_name, event.arguments)
 
     def _finish_call(self, event: ToolFinished) -> list[BaseEvent]:
-        # One that was allowed after a pause was started in the run before, under its own id.
         call_id = self._calls.get(event.call_id, event.call_id)
         content = as_message(event.result, RUN_RESULT_CHARS)
         events: list[BaseEvent] = [

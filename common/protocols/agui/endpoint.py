@@ -58,7 +58,8 @@ async def _run(
         )
     except ConversationNotFound:
         raise gone(agui_input.THREAD_ID) from None
-    encoder = RunEncoder(run.thread_id, run.run_id, interrupts=client_features.shows_interrupts(run))
+    interrupts = client_features.shows_interrupts(run)
+    encoder = RunEncoder(run.thread_id, run.run_id, interrupts=interrupts, resumes=bool(run.resume))
     return EventStream(turn, _frames(services, turn, encoder))
 
 

@@ -71,6 +71,10 @@ export class Answer implements RunListener {
       this.#unanswered();
       return;
     }
+    if (message.finish === "approval") {
+      this.#approve(["Nothing is changed before."], (approved) => this.actions.ask(approved ? "yes" : "no"));
+      return;
+    }
     if (message.status === "cancelled") {
       this.stopped();
       return;
@@ -123,16 +127,26 @@ export class Answer implements RunListener {
   approvalNeeded(interrupts: Interrupt[]): void {
     const calls = interrupts.map((each) => this.#calls.get(each.toolCallId ?? ""));
     const decide = (approved: boolean) => {
-      card.remove();
       calls.forEach((work) => work?.element.removeAttribute("open"));
       this.element.setAttribute("aria-busy", "true");
       this.#doing.textContent = approved ? "Doing it …" : "Leaving it …";
+      this.#prose.add("\n\n");
       this.actions.decide(interrupts, approved);
+    };
+    calls.forEach((work) => work?.element.setAttribute("open", ""));
+    this.#approve(interrupts.map((each) => each.message ?? "This changes what is stored. Allow it?"), decide);
+  }
+
+  /** Ask for a yes below the answer, once. */
+  #approve(questions: string[], decided: (approved: boolean) => void): void {
+    const decide = (approved: boolean) => {
+      card.remove();
+      decided(approved);
     };
     const card = el(
       "div",
       { class: "approval", role: "group", "aria-label": "Approval" },
-      ...interrupts.map((each) => el("p", {}, each.message ?? "This changes what is stored. Allow it?")),
+      ...questions.map((each) => el("p", {}, each)),
       el(
         "div",
         { class: "row" },
@@ -140,11 +154,16 @@ export class Answer implements RunListener {
         button("Deny", () => decide(false)),
       ),
     );
-    calls.forEach((work) => work?.element.setAttribute("open", ""));
     this.#after.replaceChildren(card);
     this.#settle();
     this.#doing.textContent = "Waiting for your approval. Nothing is changed before.";
     card.querySelector("button")?.focus();
+  }
+
+  /** Something was said after it: if it asked for a yes, that says what became of it. */
+  settled(): void {
+    this.#after.querySelector(".approval")?.remove();
+    this.#doing.textContent = "";
   }
 
   /** What waits for a decision waits no longer. */

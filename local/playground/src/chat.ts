@@ -58,8 +58,10 @@ export class Chat {
     for (const message of messages) {
       if (message.role === "user") {
         question = message.content;
+        this.#answers.at(-1)?.settled();
         this.element.append(this.#asked(question, message.message_id));
       } else {
+        this.#answers.at(-1)?.settled();
         this.#append(question, "").restore(message);
       }
     }
