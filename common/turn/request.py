@@ -10,7 +10,6 @@ from common import limits
 from common.bodies import Body
 from common.transcript.ids import ID_RULE, is_id
 
-
 # What a reply to a paused turn has in the place of a message: the turn has its question already.
 _GO_ON = "Go on."
 _NAMESPACE = uuid.UUID("5a0a8b0e-6c4e-4d21-9d5f-0d3f6f5f2b77")

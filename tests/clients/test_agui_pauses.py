@@ -268,7 +268,7 @@ async def test_another_user_cannot_allow_a_change(serving: Serving) -> None:
     fields = {"threadId": str(uuid.uuid4()), **ASKED}
     resume = allowing(await posted(product, **fields))
     refused = await posted(product, {"X-User-Id": "somebody"}, resume=resume, **fields)
-    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_body")
+    assert (refused.status_code, refused.json()["code"]) == (409, "approval_gone")
     assert made == []
 
 
