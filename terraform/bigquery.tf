@@ -89,6 +89,12 @@ resource "google_bigquery_table" "shared" {
       kms_key_name = encryption_configuration.value
     }
   }
+
+  # Columns are only ever added, by `python -m local tables`: an older commit must not drop what a newer one has filled,
+  # nor this one what somebody else's pipeline has added.
+  lifecycle {
+    ignore_changes = [schema]
+  }
 }
 
 resource "google_bigquery_dataset" "tenant" {
@@ -142,6 +148,12 @@ resource "google_bigquery_table" "tenant" {
     content {
       kms_key_name = encryption_configuration.value
     }
+  }
+
+  # Columns are only ever added, by `python -m local tables`: an older commit must not drop what a newer one has filled,
+  # nor this one what somebody else's pipeline has added.
+  lifecycle {
+    ignore_changes = [schema]
   }
 }
 

@@ -13,7 +13,6 @@ locals {
     artifactregistry = { location = var.region, email = "service-${local.number}@gcp-sa-artifactregistry.iam.gserviceaccount.com" }
     bigquery         = { location = local.bigquery_key_location, email = "bq-${local.number}@bigquery-encryption.iam.gserviceaccount.com" }
     cloudfunctions   = { location = var.region, email = "service-${local.number}@gcf-admin-robot.iam.gserviceaccount.com" }
-    eventarc         = { location = var.region, email = "service-${local.number}@gcp-sa-eventarc.iam.gserviceaccount.com" }
     firestore        = { location = local.firestore_key_location, email = "service-${local.number}@gcp-sa-firestore.iam.gserviceaccount.com" }
     run              = { location = var.region, email = "service-${local.number}@serverless-robot-prod.iam.gserviceaccount.com" }
     storage          = { location = var.region, email = "service-${local.number}@gs-project-accounts.iam.gserviceaccount.com" }

@@ -1,8 +1,8 @@
-# Alerts are PromQL: such a condition may be made before its metric has its first value.
+# Alerts are PromQL. Their metrics have no value before the first request, so that conditions are not validated against them.
 
 locals {
   # How PromQL names a log-based metric of ours.
-  metric = { for name in concat(keys(local.counters), keys(local.distributions)) :
+  metric = { for name in concat(keys(local.counters), keys(local.platform_counters), keys(local.distributions)) :
     name => "logging_googleapis_com:user_${replace(var.name_prefix, "-", "_")}_${name}"
   }
   from = "monitored_resource=\"cloud_run_revision\""
@@ -73,6 +73,61 @@ locals {
     }
   }
 
+  # What only the platform sees: none of it leaves a log line of the functions' own.
+  platform = "${local.from},service_name=~\"${join("|", values(local.names))}\""
+
+  platform_alerts = {
+    platform_errors = {
+      title    = "The platform answers 5xx"
+      severity = "CRITICAL"
+      query    = "sum(rate(run_googleapis_com:request_count{${local.platform},response_code_class=\"5xx\"}[5m])) / sum(rate(run_googleapis_com:request_count{${local.platform}}[5m])) > ${var.thresholds.error_ratio}"
+      duration = "300s"
+      advice   = "Cloud Run counts these itself, also where a function could not answer: instances that were killed, failed starts, 504. Compare with `Requests fail`; if only this one is raised, look at the service's own log."
+    }
+    memory = {
+      title    = "An instance ran out of memory"
+      severity = "ERROR"
+      query    = "sum(increase(${local.metric.memory_exceeded}{${local.from}}[10m])) > 0"
+      duration = "0s"
+      advice   = "Cloud Run killed an instance, and every turn on it. Lower TURNS_PER_INSTANCE or raise the function's memory in locals.tf."
+    }
+    memory_near = {
+      title    = "Instances are nearly out of memory"
+      severity = "WARNING"
+      query    = "histogram_quantile(0.95, sum by (le, service_name) (rate(run_googleapis_com:container_memory_utilizations_bucket{${local.platform}}[10m]))) > 0.9"
+      duration = "600s"
+      advice   = "The 95th percentile of memory in use is above 90 %: the next large answer may end an instance."
+    }
+    no_instance = {
+      title    = "No instance was there for a request"
+      severity = "ERROR"
+      query    = "sum(increase(${local.metric.no_instance}{${local.from}}[10m])) > 0"
+      duration = "0s"
+      advice   = "Cloud Run answered 429 by itself, because max_instances is reached or instances did not start in time. Raise max_instances, or the project's quota."
+    }
+    failed_starts = {
+      title    = "An instance does not start"
+      severity = "CRITICAL"
+      query    = "sum(increase(${local.metric.failed_starts}{${local.from}}[10m])) > 0"
+      duration = "0s"
+      advice   = "A setting that cannot be used stops a function at start, with a sentence on its standard error; so does a missing role or a container that does not listen."
+    }
+    scheduler = {
+      title    = "A job of the scheduler fails"
+      severity = "ERROR"
+      query    = "sum(increase(${local.metric.failed_jobs}{monitored_resource=\"cloud_scheduler_job\"}[15m])) >= 3"
+      duration = "0s"
+      advice   = "The scheduler called sync or health and was refused or timed out. Look at the job's own log: `status` says whether it may not call, or the function does not answer."
+    }
+    quota = {
+      title    = "A quota of the project is used up"
+      severity = "ERROR"
+      query    = "sum by (service, quota_metric) (increase(serviceruntime_googleapis_com:quota_exceeded{monitored_resource=\"consumer_quota\",service=~\"(bigquery|firestore|cloudkms|run|cloudfunctions|aiplatform).googleapis.com\"}[10m])) > 0"
+      duration = "0s"
+      advice   = "Google refuses calls until the quota is raised; terraform/README.md lists which to ask for."
+    }
+  }
+
   channels = concat(tolist(var.notification_channels), [for channel in google_monitoring_notification_channel.email : channel.id])
 }
 
@@ -88,7 +143,7 @@ resource "google_monitoring_notification_channel" "email" {
 }
 
 resource "google_monitoring_alert_policy" "alert" {
-  for_each = local.alerts
+  for_each = merge(local.alerts, local.platform_alerts)
 
   project               = var.project_id
   display_name          = "${var.name_prefix} (${var.environment}): ${each.value.title}"
@@ -109,8 +164,10 @@ resource "google_monitoring_alert_policy" "alert" {
       query               = each.value.query
       duration            = each.value.duration
       evaluation_interval = "60s"
-      rule_group          = var.name_prefix
-      alert_rule          = each.key
+      # A metric that nothing was counted in yet is unknown to the validator; the first apply would end here.
+      disable_metric_validation = true
+      rule_group                = var.name_prefix
+      alert_rule                = each.key
     }
   }
 
@@ -118,5 +175,45 @@ resource "google_monitoring_alert_policy" "alert" {
     auto_close = "1800s"
   }
 
-  depends_on = [google_logging_metric.counter, google_logging_metric.distribution]
+  depends_on = [google_logging_metric.counter, google_logging_metric.distribution, google_logging_metric.platform]
+}
+
+# What the product costs, told before the month ends; a budget stands at a billing account, which other people may own.
+resource "google_billing_budget" "product" {
+  count = var.budget == null ? 0 : 1
+
+  billing_account = var.budget.billing_account
+  display_name    = "${var.name_prefix} (${var.environment})"
+
+  budget_filter {
+    projects = ["projects/${data.google_project.project[0].number}"]
+    labels   = { app = var.name_prefix }
+  }
+
+  amount {
+    specified_amount {
+      currency_code = var.budget.currency
+      units         = tostring(var.budget.amount)
+    }
+  }
+
+  dynamic "threshold_rules" {
+    for_each = [0.5, 0.8, 1]
+
+    content {
+      threshold_percent = threshold_rules.value
+    }
+  }
+
+  threshold_rules {
+    threshold_percent = 1
+    spend_basis       = "FORECASTED_SPEND"
+  }
+
+  all_updates_rule {
+    monitoring_notification_channels = slice(local.channels, 0, min(5, length(local.channels)))
+    enable_project_level_recipients  = true
+  }
+
+  depends_on = [google_project_service.service]
 }

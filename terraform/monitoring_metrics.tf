@@ -42,6 +42,26 @@ locals {
     }
   }
 
+  # Of the platform's own records: an instance that is killed or never starts writes none of ours.
+  platform_counters = {
+    memory_exceeded = {
+      description = "Instances that were killed for their memory."
+      filter      = "${local.ours} AND log_id(\"run.googleapis.com/varlog/system\") AND textPayload:\"Memory limit of\" AND textPayload:\"exceeded\""
+    }
+    no_instance = {
+      description = "Requests that Cloud Run refused because no instance was there."
+      filter      = "${local.ours} AND log_id(\"run.googleapis.com/requests\") AND textPayload:\"no available instance\""
+    }
+    failed_starts = {
+      description = "Instances that did not start."
+      filter      = "${local.ours} AND log_id(\"run.googleapis.com/varlog/system\") AND severity>=ERROR AND (textPayload:\"failed to start\" OR textPayload:\"Default STARTUP TCP probe failed\")"
+    }
+    failed_jobs = {
+      description = "Calls of the scheduler that failed."
+      filter      = "resource.type=\"cloud_scheduler_job\" AND resource.labels.job_id=~\"^(${join("|", [for name in keys(local.scheduled) : local.names[name]])})$\" AND severity>=ERROR"
+    }
+  }
+
   distributions = {
     first_token_ms = {
       description = "From a question's arrival to the first token of its answer."
@@ -117,6 +137,23 @@ resource "google_logging_metric" "counter" {
         value_type = "STRING"
       }
     }
+  }
+
+  depends_on = [google_project_service.service]
+}
+
+resource "google_logging_metric" "platform" {
+  for_each = local.platform_counters
+
+  project     = var.project_id
+  name        = "${var.name_prefix}/${each.key}"
+  description = each.value.description
+  filter      = each.value.filter
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+    unit        = "1"
   }
 
   depends_on = [google_project_service.service]

@@ -16,6 +16,7 @@ locals {
       "storage.googleapis.com",
     ],
     var.tracing ? ["cloudtrace.googleapis.com", "telemetry.googleapis.com"] : [],
+    var.budget == null ? [] : ["billingbudgets.googleapis.com"],
     var.load_balancer == "none" ? [] : ["compute.googleapis.com", "certificatemanager.googleapis.com"],
   ))
 }
@@ -32,7 +33,7 @@ resource "google_project_service" "service" {
 
 # Its number names the accounts of Google's services.
 data "google_project" "project" {
-  count = var.cmek ? 1 : 0
+  count = var.cmek || var.budget != null ? 1 : 0
 
   project_id = var.project_id
 }

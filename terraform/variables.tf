@@ -314,6 +314,21 @@ variable "notification_channels" {
   default     = []
 }
 
+variable "budget" {
+  description = "A budget for what carries this deployment's label, told to the alerts' channels; null for none. Whoever applies needs roles/billing.costsManager on the billing account."
+  type = object({
+    billing_account = string
+    amount          = number
+    currency        = optional(string, "USD")
+  })
+  default = null
+
+  validation {
+    condition     = var.budget == null || can(regex("^[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}$", var.budget.billing_account)) && try(var.budget.amount >= 1 && floor(var.budget.amount) == var.budget.amount, false)
+    error_message = "Give the billing account as XXXXXX-XXXXXX-XXXXXX, and a whole amount of its currency."
+  }
+}
+
 variable "thresholds" {
   description = "When an alert is raised: share of failed requests and turns, 95th percentile of the time to the first token, age of the oldest unsaved entry, bytes that BigQuery bills in an hour."
   type = object({

@@ -34,6 +34,9 @@ _MESSAGES = {
     "Diagnostics": "diagnostics 1 Diagnostic*",
     "Plan": "type_name 1 string, prior_state 2 DynamicValue, proposed_new_state 3 DynamicValue",
     "Planned": "planned_state 1 DynamicValue, diagnostics 4 Diagnostic*, legacy_type_system 5 bool",
+    "RawState": "json 1 bytes",
+    "Upgrade": "type_name 1 string, raw_state 3 RawState",
+    "Upgraded": "upgraded_state 1 DynamicValue, diagnostics 2 Diagnostic*",
     "ReadData": "type_name 1 string, config 2 DynamicValue",
     "Data": "state 1 DynamicValue, diagnostics 2 Diagnostic*",
 }

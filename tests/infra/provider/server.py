@@ -40,6 +40,7 @@ class Provider:
             "ValidateDataSourceConfig": ("Validate", lambda call: self._validate(call, self._offered.data)),
             "PlanResourceChange": ("Plan", self._plan),
             "ReadDataSource": ("ReadData", self._read),
+            "UpgradeResourceState": ("Upgrade", self._upgrade),
         }
 
     def _validate(self, call: Any, blocks: Mapping[str, Any]) -> Any:
@@ -54,6 +55,10 @@ class Provider:
             proposed = planning.filled(call.type_name, self._offered.resources[call.type_name], proposed)
         # The CDK knows lists where the provider has sets; the older type system forgives the difference.
         return protocol.message("Planned", planned_state=protocol.encoded(proposed), legacy_type_system=True)
+
+    def _upgrade(self, call: Any) -> Any:
+        # The state is always of this very schema.
+        return protocol.message("Upgraded", upgraded_state=protocol.encoded(json.loads(call.raw_state.json)))
 
     def _read(self, call: Any) -> Any:
         config = protocol.decoded(call.config)
