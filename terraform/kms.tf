@@ -1,9 +1,12 @@
 # The key that wraps the organisations' provider keys.
 
 locals {
+  # Regional, so that no policy on locations stands in the way, and one key ring per deployment: none is ever deleted.
+  provider_location = coalesce(var.provider_key.location, var.provider_key.create ? var.region : "global")
+  provider_keyring  = coalesce(var.provider_key.keyring, var.provider_key.create ? "${var.name_prefix}-provider-keys" : "cloudact-keyring")
   provider_key_name = join("/", [
-    "projects", var.project_id, "locations", var.provider_key.location,
-    "keyRings", var.provider_key.keyring, "cryptoKeys", var.provider_key.key,
+    "projects", var.project_id, "locations", local.provider_location,
+    "keyRings", local.provider_keyring, "cryptoKeys", var.provider_key.key,
   ])
 
   key_grants = merge([
@@ -17,8 +20,8 @@ resource "google_kms_key_ring" "provider" {
   count = var.provider_key.create ? 1 : 0
 
   project  = var.project_id
-  location = var.provider_key.location
-  name     = var.provider_key.keyring
+  location = local.provider_location
+  name     = local.provider_keyring
 
   lifecycle {
     prevent_destroy = true

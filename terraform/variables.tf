@@ -256,11 +256,11 @@ variable "deletion_protection" {
 # Keys
 
 variable "provider_key" {
-  description = "The KMS key that wraps the organisations' provider keys. create = false uses the platform's own, so that what it wrapped still opens."
+  description = "The KMS key that wraps the organisations' provider keys, made in the region and named after name_prefix. create = false uses the platform's own (global, cloudact-keyring unless said otherwise), so that what it wrapped still opens."
   type = object({
     create     = optional(bool, true)
-    location   = optional(string, "global")
-    keyring    = optional(string, "cloudact-keyring")
+    location   = optional(string)
+    keyring    = optional(string)
     key        = optional(string, "api-key-encryption")
     protection = optional(string, "SOFTWARE")
   })

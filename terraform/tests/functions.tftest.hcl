@@ -3,10 +3,38 @@
 mock_provider "google" {}
 mock_provider "archive" {}
 
+# Every variable, so that no file of a deployment beside these tests changes what they see.
 variables {
-  project_id = "my-project"
-  domain     = "chat.example.com"
-  invokers   = ["serviceAccount:frontend@my-project.iam.gserviceaccount.com"]
+  project_id                      = "my-project"
+  region                          = "us-central1"
+  environment                     = "production"
+  name_prefix                     = "chat"
+  labels                          = {}
+  runtime                         = "python311"
+  min_instances                   = 1
+  max_instances                   = 20
+  streaming_timeout_seconds       = 600
+  settings                        = {}
+  cors_origins                    = []
+  invokers                        = ["serviceAccount:frontend@my-project.iam.gserviceaccount.com"]
+  load_balancer                   = "internal"
+  domain                          = "chat.example.com"
+  network                         = null
+  requests_per_minute_per_address = 600
+  firestore                       = {}
+  bigquery_location               = "US"
+  shared_dataset                  = {}
+  tenant_datasets                 = {}
+  boundary                        = {}
+  deletion_protection             = true
+  provider_key                    = {}
+  key_rotation_days               = 90
+  cmek                            = false
+  tracing                         = false
+  alert_emails                    = []
+  notification_channels           = []
+  budget                          = null
+  thresholds                      = {}
 }
 
 run "every_function_is_deployed_as_itself" {

@@ -15,7 +15,7 @@ from tests.infra.workspace import ROOT, Workspace, workspace
 
 CACHE = ROOT / ".cache" / "terraform"
 EXAMPLE = "terraform.tfvars.example"
-EVERYTHING = Path(__file__).with_name("everything.tfvars")
+SHAPES = Path(__file__).with_name("shapes")
 
 
 def unavailable(what: str) -> NoReturn:
@@ -61,14 +61,23 @@ def example(pristine: Workspace) -> Plan:
 
 
 @pytest.fixture(scope="session")
-def everything(cached: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plan]:
+def shapes(cached: Path, example: Plan, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Plan]]:
+    """What each shape of a deployment makes, by its name; the example is one of them."""
+    with workspace(tmp_path_factory.mktemp("shapes"), cached) as made:
+        yield {
+            "example": example,
+            **{file.stem: planned(made, f"-var-file={file}") for file in sorted(SHAPES.glob("*.tfvars"))},
+        }
+
+
+@pytest.fixture
+def everything(shapes: dict[str, Plan]) -> Plan:
     """What is made when everything that can be switched on is."""
-    with workspace(tmp_path_factory.mktemp("everything"), cached) as made:
-        yield planned(made, f"-var-file={EVERYTHING}")
+    return shapes["everything"]
 
 
-@pytest.fixture(params=["example", "everything"])
-def plan(request: pytest.FixtureRequest) -> Plan:
+@pytest.fixture(params=["example", *sorted(file.stem for file in SHAPES.glob("*.tfvars"))])
+def plan(request: pytest.FixtureRequest, shapes: dict[str, Plan]) -> Plan:
     """Each of the plans in turn."""
-    found: Plan = request.getfixturevalue(request.param)
-    return found
+    name: str = request.param
+    return shapes[name]

@@ -35,6 +35,7 @@ class Plan:
 
     resources: tuple[Resource, ...]
     outputs: Mapping[str, Any]
+    variables: Mapping[str, Any]
     folder: Path
 
     def of(self, *types: str) -> list[Resource]:
@@ -63,7 +64,8 @@ def planned(workspace: Workspace, *arguments: str) -> Plan:
     ]
     resources = tuple(each for module in modules for each in _resources(module))
     outputs = {name: each.get("value") for name, each in told["planned_values"].get("outputs", {}).items()}
-    return Plan(resources, outputs, workspace.terraform)
+    variables = {name: each.get("value") for name, each in told["variables"].items()}
+    return Plan(resources, outputs, variables, workspace.terraform)
 
 
 def _resources(module: Mapping[str, Any]) -> Iterator[Resource]:

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.infra.conftest import EVERYTHING
+from tests.infra.conftest import SHAPES
 from tests.infra.workspace import ROOT, Workspace, workspace
 
+EVERYTHING = SHAPES / "everything.tfvars"
 LATER = {"name": "of_a_later_version", "type": "STRING", "mode": "NULLABLE"}
 PLAN = "kept.tfplan"
 

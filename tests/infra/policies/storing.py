@@ -25,7 +25,7 @@ def documents(plan: Plan) -> Iterator[str]:
             or each.values["deletion_policy"] == "DELETE"
         ):
             yield f"{each.address} can be deleted"
-    if not plan.of("google_firestore_database"):
+    if plan.variables["firestore"]["create"] and not plan.of("google_firestore_database"):
         yield "no database is made"
 
 

@@ -54,4 +54,3 @@ boundary = {
 
 alert_emails          = ["on-call@example.com"]
 notification_channels = ["projects/a-project/notificationChannels/1"]
-budget = { billing_account = "012345-6789AB-CDEF01", amount = 500 }
