@@ -11,16 +11,33 @@ locals {
   number = var.cmek ? data.google_project.project[0].number : ""
   agents = {
     artifactregistry = { location = var.region, email = "service-${local.number}@gcp-sa-artifactregistry.iam.gserviceaccount.com" }
-    bigquery         = { location = local.bigquery_key_location, email = "bq-${local.number}@bigquery-encryption.iam.gserviceaccount.com" }
+    bigquery         = { location = local.bigquery_key_location, email = try(data.google_bigquery_default_service_account.agent[0].email, "") }
     cloudfunctions   = { location = var.region, email = "service-${local.number}@gcf-admin-robot.iam.gserviceaccount.com" }
     firestore        = { location = local.firestore_key_location, email = "service-${local.number}@gcp-sa-firestore.iam.gserviceaccount.com" }
     run              = { location = var.region, email = "service-${local.number}@serverless-robot-prod.iam.gserviceaccount.com" }
-    storage          = { location = var.region, email = "service-${local.number}@gs-project-accounts.iam.gserviceaccount.com" }
+    storage          = { location = var.region, email = try(data.google_storage_project_service_account.agent[0].email_address, "") }
   }
 
   cmek_key           = var.cmek ? google_kms_crypto_key.data[var.region].id : null
   cmek_key_firestore = var.cmek ? google_kms_crypto_key.data[local.firestore_key_location].id : null
   cmek_key_bigquery  = var.cmek ? google_kms_crypto_key.data[local.bigquery_key_location].id : null
+}
+
+# Reading them makes them: BigQuery's and Storage's accounts are not made by `gcloud beta services identity create`.
+data "google_bigquery_default_service_account" "agent" {
+  count = var.cmek ? 1 : 0
+
+  project = var.project_id
+
+  depends_on = [google_project_service.service]
+}
+
+data "google_storage_project_service_account" "agent" {
+  count = var.cmek ? 1 : 0
+
+  project = var.project_id
+
+  depends_on = [google_project_service.service]
 }
 
 resource "google_kms_key_ring" "data" {

@@ -23,6 +23,8 @@ resource "google_cloudfunctions2_function" "function" {
 
   service_config {
     service_account_email            = google_service_account.function[each.key].email
+    vpc_connector                    = contains(local.callers, each.key) ? local.connector : null
+    vpc_connector_egress_settings    = contains(local.callers, each.key) ? "ALL_TRAFFIC" : null
     ingress_settings                 = "ALLOW_INTERNAL_AND_GCLB"
     all_traffic_on_latest_revision   = true
     available_memory                 = each.value.memory

@@ -48,3 +48,8 @@ output "region" {
   description = "Where the functions and the scheduler's jobs are."
   value       = var.region
 }
+
+output "egress_address" {
+  description = "The address that model providers see, where one is kept for that."
+  value       = try(google_compute_address.egress[0].address, null)
+}

@@ -16,6 +16,7 @@ locals {
       "storage.googleapis.com",
     ],
     var.tracing ? ["cloudtrace.googleapis.com", "telemetry.googleapis.com"] : [],
+    var.egress == null ? [] : ["compute.googleapis.com", "vpcaccess.googleapis.com"],
     var.budget == null ? [] : ["billingbudgets.googleapis.com"],
     var.load_balancer == "none" ? [] : ["compute.googleapis.com", "certificatemanager.googleapis.com"],
   ))

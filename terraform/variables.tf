@@ -178,6 +178,26 @@ variable "requests_per_minute_per_address" {
   }
 }
 
+variable "egress" {
+  description = "How calls of models leave: null by Google's own way; else through a network, by a connector that exists or one made here in `range`, with one address that stays."
+  type = object({
+    connector = optional(string)
+    network   = optional(string)
+    range     = optional(string, "10.130.0.0/28")
+  })
+  default = null
+
+  validation {
+    condition     = var.egress == null || (try(var.egress.connector, null) == null) != (try(var.egress.network, null) == null)
+    error_message = "Give a connector that exists, or the network that one is made in; not both."
+  }
+
+  validation {
+    condition     = var.egress == null || can(regex("/28$", var.egress.range)) && can(cidrhost(var.egress.range, 0))
+    error_message = "A connector takes a range of /28 that nothing else uses."
+  }
+}
+
 # Data
 
 variable "firestore" {

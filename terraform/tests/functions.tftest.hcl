@@ -20,6 +20,7 @@ variables {
   load_balancer                   = "internal"
   domain                          = "chat.example.com"
   network                         = null
+  egress                          = null
   requests_per_minute_per_address = 600
   firestore                       = {}
   bigquery_location               = "US"

@@ -20,6 +20,7 @@ variables {
   load_balancer                   = "internal"
   domain                          = "chat.example.com"
   network                         = null
+  egress                          = null
   requests_per_minute_per_address = 600
   firestore                       = {}
   bigquery_location               = "US"
@@ -175,5 +176,35 @@ run "a_given_network_is_used" {
   assert {
     condition     = google_compute_global_forwarding_rule.chat["this"].network == "projects/p/global/networks/n"
     error_message = "The load balancer is in it."
+  }
+}
+
+run "models_are_called_from_an_address_that_stays" {
+  command = plan
+
+  variables { egress = { network = "projects/my-project/global/networks/n" } }
+
+  assert {
+    condition = alltrue([
+      for name, function in google_cloudfunctions2_function.function :
+      contains(local.callers, name) == (function.service_config[0].vpc_connector_egress_settings == "ALL_TRAFFIC")
+    ])
+    error_message = "Who calls models leaves through the network, and nobody else."
+  }
+
+  assert {
+    condition     = contains(local.callers, "send") && length(google_compute_address.egress) == 1 && one(google_compute_router_nat.egress).nat_ip_allocate_option == "MANUAL_ONLY"
+    error_message = "There is one address."
+  }
+}
+
+run "a_given_connector_is_used" {
+  command = plan
+
+  variables { egress = { connector = "projects/p/locations/us-central1/connectors/c" } }
+
+  assert {
+    condition     = google_cloudfunctions2_function.function["send"].service_config[0].vpc_connector == "projects/p/locations/us-central1/connectors/c" && length(google_vpc_access_connector.egress) == 0
+    error_message = "Nothing is made beside it."
   }
 }

@@ -20,6 +20,7 @@ variables {
   load_balancer                   = "internal"
   domain                          = "chat.example.com"
   network                         = null
+  egress                          = null
   requests_per_minute_per_address = 600
   firestore                       = {}
   bigquery_location               = "US"
@@ -89,4 +90,22 @@ run "an_emulator_cannot_be_set" {
   command = plan
   variables { settings = { KMS_EMULATOR_HOST = "127.0.0.1:1" } }
   expect_failures = [var.settings]
+}
+
+run "a_way_out_is_one_way" {
+  command = plan
+  variables { egress = { network = "n", connector = "c" } }
+  expect_failures = [var.egress]
+}
+
+run "a_connector_has_its_range" {
+  command = plan
+  variables { egress = { network = "n", range = "10.0.0.0/24" } }
+  expect_failures = [var.egress]
+}
+
+run "a_budget_names_its_account" {
+  command = plan
+  variables { budget = { billing_account = "mine", amount = 10 } }
+  expect_failures = [var.budget]
 }
