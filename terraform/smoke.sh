@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# After an apply: smoke.sh APPLIED ACCOUNT asks the new deployment for its health with an ID token, and fails unless it is well.
+# After an apply: smoke.sh PHASE ACCOUNT ORG SECRET asks the new deployment for its health and, where a secret holds an API
+# key of ORG, a question. It fails unless the deployment is well and the answer rests on a query of the organisation's data.
 set -euo pipefail
 
-applied=$1
+phase=$1
 account=${2:-}
-if [[ $applied != true ]]; then
+org=${3:-}
+secret=${4:-}
+if [[ $phase != apply ]]; then
   echo "Nothing was applied."
   exit 0
 fi
@@ -17,12 +20,36 @@ print(functools.reduce(lambda found, key: (found or {}).get(key) or "", sys.argv
 }
 
 if [[ $(output load_balancer kind) == external && -n $account ]]; then
-  audience=$(output endpoints /health/ready audience)
-  url=$(output endpoints /health/ready url)
-  token=$(gcloud auth print-identity-token --impersonate-service-account="$account" --audiences="$audience" --include-email)
-  # A new certificate and a new address take some minutes.
-  curl --fail --silent --show-error --retry 30 --retry-delay 20 --retry-all-errors -H "Authorization: Bearer $token" "$url"
+  # call PATH [CURL'S ARGUMENTS]: with a token for the function that serves it.
+  call() {
+    local audience url token
+    audience=$(output endpoints "$1" audience)
+    url=$(output endpoints "$1" url)
+    token=$(gcloud auth print-identity-token --impersonate-service-account="$account" --audiences="$audience" --include-email)
+    # A new certificate and a new address take some minutes. The token and the key stay out of the process list.
+    curl --fail --silent --show-error --retry "${SMOKE_RETRIES:-30}" --retry-delay 20 --retry-all-errors \
+      --config <(printf 'header = "Authorization: Bearer %s"\n' "$token") "${@:2}" "${url//\{org_slug\}/$org}"
+  }
+  call /health/ready
+  echo
+  if [[ -z $org || -z $secret ]]; then
+    echo "No question was asked: _SMOKE_ORG and _SMOKE_KEY are not given."
+    exit
+  fi
+  key=$(gcloud secrets versions access latest --secret="$secret")
+  call "/api/v1/chat/{org_slug}/stream" --config <(printf 'header = "X-API-Key: %s"\n' "$key") \
+    -H "X-Org-Slug: $org" -H "X-User-Id: smoke" -H "Content-Type: application/json" \
+    -d '{"message": "What did we spend per provider last month?"}' | python3 -c 'import json, sys
+events = [frame.partition("\ndata: ") for frame in sys.stdin.read().split("\n\n") if frame.startswith("event: ")]
+told = [(name.removeprefix("event: "), json.loads(data)) for name, _, data in events]
+print("".join(data["text"] for name, data in told if name == "token"))
+asked = any(name == "tool" and (data.get("result") or {}).get("sql") for name, data in told)
+done = told and told[-1][0] == "done" and told[-1][1]["finish"] == "stop"
+sys.exit(None if asked and done else f"The answer rests on no query: {told[-1:]}")'
   exit
+fi
+if [[ -n $org ]]; then
+  echo "No question is asked: without an external load balancer nothing here can reach send."
 fi
 
 job=$(output scheduler_jobs health)

@@ -334,6 +334,12 @@ variable "notification_channels" {
   default     = []
 }
 
+variable "audit_data_access" {
+  description = "Whether reads of BigQuery and Firestore, and uses of keys, are in the audit log, with who made them. It is billed by volume: each turn has some twenty."
+  type        = bool
+  default     = false
+}
+
 variable "budget" {
   description = "A budget for what carries this deployment's label, told to the alerts' channels; null for none. Whoever applies needs roles/billing.costsManager on the billing account."
   type = object({

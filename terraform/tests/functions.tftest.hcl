@@ -32,6 +32,7 @@ variables {
   key_rotation_days               = 90
   cmek                            = false
   tracing                         = false
+  audit_data_access               = false
   alert_emails                    = []
   notification_channels           = []
   budget                          = null

@@ -115,7 +115,7 @@ def _untrue(plan: Plan, name: str, found: Settings) -> Iterator[str]:
     if databases and found.firestore_database not in databases:
         yield f"FIRESTORE_DATABASE is {found.firestore_database}, which is not made"
     datasets = {each.values["dataset_id"] for each in plan.of("google_bigquery_dataset")}
-    if plan.variables["shared_dataset"]["create_dataset"] and found.organizations_dataset not in datasets:
+    if plan.variables["shared_dataset"].get("create_dataset", True) and found.organizations_dataset not in datasets:
         yield f"ORGANIZATIONS_DATASET is {found.organizations_dataset}, which is not made"
     hosts = {
         host

@@ -13,6 +13,7 @@ SCHEMAS = ROOT / "common" / "warehouse" / "schemas"
 EXPIRING = frozenset({"api_keys", "conversations", "counters", "listed", "messages", "orgs", "pending"})
 _EXPIRY = "expire_at"
 _MOST_ROTATION = 90 * 86_400
+_LEAST_BACKUP = 7 * 86_400
 
 
 def documents(plan: Plan) -> Iterator[str]:
@@ -25,7 +26,12 @@ def documents(plan: Plan) -> Iterator[str]:
             or each.values["deletion_policy"] == "DELETE"
         ):
             yield f"{each.address} can be deleted"
-    if plan.variables["firestore"]["create"] and not plan.of("google_firestore_database"):
+    for each in plan.of("google_firestore_backup_schedule"):
+        if int(str(each.values["retention"]).removesuffix("s")) < _LEAST_BACKUP:
+            yield f"{each.address} keeps backups for {each.values['retention']}"
+    if plan.variables["firestore"].get("create", True) and not plan.of("google_firestore_backup_schedule"):
+        yield "no backups are made"
+    if plan.variables["firestore"].get("create", True) and not plan.of("google_firestore_database"):
         yield "no database is made"
 
 

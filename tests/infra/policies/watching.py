@@ -16,8 +16,24 @@ _FIELD = re.compile(r"jsonPayload\.(\w+)")
 _EVENT = re.compile(r'jsonPayload\.message="([^"]+)"')
 _CODE = re.compile(r'jsonPayload\.(?:code|finish)="([^"]+)"')
 _METRIC = re.compile(r"logging_googleapis_com:user_(\w+)")
+# Metrics of the platform's own that some alert must ask: only they see what leaves no record of ours.
+_PLATFORM = {
+    "5xx of the platform's own": r'run_googleapis_com:request_count\{[^}]*response_code_class="5xx"',
+    "quotas": r"serviceruntime_googleapis_com:quota_exceeded\{",
+}
 # What an operator must be told of, each by a metric that its alert asks.
-_WATCHED = ("requests", "first_token_ms", "outbox_age_seconds", "rejected_rows", "key_failures", "bytes_billed")
+_WATCHED = (
+    "memory_exceeded",
+    "no_instance",
+    "failed_starts",
+    "failed_jobs",
+    "requests",
+    "first_token_ms",
+    "outbox_age_seconds",
+    "rejected_rows",
+    "key_failures",
+    "bytes_billed",
+)
 
 
 def scheduler(plan: Plan) -> Iterator[str]:
@@ -73,6 +89,18 @@ def alerts(plan: Plan) -> Iterator[str]:
     for address, names in {**asked, **shown}.items():
         found = {re.sub(r"_(bucket|sum|count)$", "", name) for name in names}
         yield from (f"{address} asks {name}, which is not made" for name in sorted(found - made))
+    for each in plan.of("google_monitoring_alert_policy"):
+        for condition in each.values["conditions"]:
+            if not condition["condition_prometheus_query_language"][0]["disable_metric_validation"]:
+                yield f"{each.address} cannot be made before its metric has a value"
+        if not each.block("documentation").get("content"):
+            yield f"{each.address} does not say what to do"
+    queries = " ".join(
+        condition["condition_prometheus_query_language"][0]["query"]
+        for each in plan.of("google_monitoring_alert_policy")
+        for condition in each.values["conditions"]
+    )
+    yield from (f"nobody is told of {what}" for what, query in _PLATFORM.items() if not re.search(query, queries))
     everything = " ".join(name for names in asked.values() for name in names)
     yield from (f"nobody is told of {metric}" for metric in _WATCHED if metric not in everything)
     yield from ("there is no dashboard" for _ in range(not shown))

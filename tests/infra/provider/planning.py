@@ -46,6 +46,22 @@ def filled(kind: str, block: Block, value: dict[str, Any]) -> dict[str, Any]:
     return _filled(block, value, _Origin(kind, "", {**whole, "_named": named}))
 
 
+def whole(block: Block, value: Mapping[str, Any]) -> dict[str, Any]:
+    """The value with null for each attribute that it leaves out."""
+    made = {name: _whole_value(attribute.type, value.get(name)) for name, attribute in block.attributes.items()}
+    for name, nested in block.blocks.items():
+        held = value.get(name)
+        made[name] = [whole(nested.block, each) for each in held] if isinstance(held, list) else held
+    return made
+
+
+def _whole_value(kind: Type, value: Any) -> Any:
+    match kind:
+        case ["list", ["object", fields]] if value:
+            return [{name: each.get(name) for name in fields} for each in value]
+    return value
+
+
 class _Origin:
     """Where in which resource a computed value is."""
 

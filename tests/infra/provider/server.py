@@ -57,8 +57,9 @@ class Provider:
         return protocol.message("Planned", planned_state=protocol.encoded(proposed), legacy_type_system=True)
 
     def _upgrade(self, call: Any) -> Any:
-        # The state is always of this very schema.
-        return protocol.message("Upgraded", upgraded_state=protocol.encoded(json.loads(call.raw_state.json)))
+        # The state is always of this very schema; what it leaves out is null.
+        stored = planning.whole(self._offered.resources[call.type_name], json.loads(call.raw_state.json))
+        return protocol.message("Upgraded", upgraded_state=protocol.encoded(stored))
 
     def _read(self, call: Any) -> Any:
         config = protocol.decoded(call.config)

@@ -55,3 +55,4 @@ boundary = {
 alert_emails          = ["on-call@example.com"]
 notification_channels = ["projects/a-project/notificationChannels/1"]
 egress                = { network = "projects/a-project/global/networks/chat-egress" }
+audit_data_access     = true
