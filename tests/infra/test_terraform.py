@@ -67,6 +67,5 @@ def identity(resource: Resource) -> tuple[str, ...] | None:
     ):
         return None
     names = ("dataset_id", "table_id", "key_ring", "database", "collection", "field", "account_id", "bucket")
-    names += ("repository_id", "name")
-    told = [str(resource.values[name]) for name in names if resource.values.get(name)]
+    told = [str(resource.values[name]) for name in (*names, "repository_id", "name") if resource.values.get(name)]
     return (resource.type, *told) if told else None
