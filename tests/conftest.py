@@ -42,10 +42,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """The running emulators, and the day their demo data was made for."""
+    """The running emulators, the day their demo data was made for, and their process."""
 
     environment: dict[str, str]
     today: date
+    pid: int
 
 
 @pytest.fixture(scope="session")
@@ -54,10 +55,10 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     directory = tmp_path_factory.mktemp("cloud") / "emulators"
     today = datetime.now(UTC).date()
     shutil.copytree(loaded_cloud(today), directory)
-    with _running(directory, today) as environment, pytest.MonkeyPatch.context() as patch:
+    with _running(directory, today) as (environment, pid), pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
-        yield Cloud(environment, today)
+        yield Cloud(environment, today, pid)
 
 
 def loaded_cloud(today: date) -> Path:
@@ -76,11 +77,11 @@ def loaded_cloud(today: date) -> Path:
 
 
 @contextmanager
-def _running(directory: Path, today: date) -> Iterator[dict[str, str]]:
+def _running(directory: Path, today: date) -> Iterator[tuple[dict[str, str], int]]:
     with EmulatorProcess(PROJECT, directory) as emulators, Path(os.devnull).open("w") as nowhere:
         environment = {**emulators.environment, "GCP_PROJECT_ID": PROJECT, "ENVIRONMENT": "test"}
         # A test may ask as often as it likes, unless it says otherwise.
         environment["USER_MESSAGES_PER_MINUTE"] = "0"
         # Loads what is missing: after a change of the generator, everything.
         prepare(emulated_bigquery(environment), emulated_kms(environment), today, None, Console(file=nowhere))
-        yield environment
+        yield environment, emulators.pid
