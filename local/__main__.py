@@ -13,6 +13,7 @@ COMMANDS = {
     "chat": ("local.chat", "talk: a conversation with a history, commands, tables and charts"),
     "settings": ("local.settings", "show and change an organisation's chat settings and provider key"),
     "drivers": ("local.drivers", "load an organisation's own counts (orders, customers) for costs per unit"),
+    "tables": ("local.tables", "hold the tables to this version's columns, and add those that they lack"),
     "guard": ("local.guard", "say whether a query that a model wrote would be admitted, and why not"),
     "boundary": ("local.boundary", "print the views and grants that keep organisations apart below the guard"),
 }

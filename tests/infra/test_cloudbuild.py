@@ -39,7 +39,8 @@ def test_the_build_lints_tests_plans_applies_and_asks() -> None:
     assert {"lint and test", "infra check", "init"} <= waited_for("plan")
     assert "plan" in waited_for("kept")
     assert "kept" in waited_for("saved")
-    assert "saved" in waited_for("apply")
+    assert "saved" in waited_for("tables")
+    assert "tables" in waited_for("apply")
     assert "apply" in waited_for("smoke")
 
 
