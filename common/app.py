@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from common.conversations.conversations import Conversations
 from common.conversations.feedback import Feedback
+from common.conversations.fork import Forks
 from common.conversations.lookup import ConversationLookup
 from common.conversations.messages import Messages
 from common.conversations.search import Search
@@ -158,6 +159,10 @@ class Services:
     @cached_property
     def messages(self) -> Messages:
         return Messages(self.lookup, self.documents, self.record, self.clock)
+
+    @cached_property
+    def forks(self) -> Forks:
+        return Forks(self.lookup, self.messages, self.documents, self.clock)
 
     @cached_property
     def search(self) -> Search:

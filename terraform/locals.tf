@@ -33,7 +33,7 @@ locals {
     }
     copilotkit = {
       entry_point     = "copilotkit"
-      description     = "Answers an AG-UI run and CopilotKit's single endpoint."
+      description     = "Answers an AG-UI run, CopilotKit's single endpoint, and the AI SDK's chat transport."
       memory          = "2Gi" # Bodies of up to 8 MiB each.
       cpu             = "1"
       concurrency     = 128
@@ -49,6 +49,29 @@ locals {
       routes = [
         "/api/v1/chat/{org_slug}/copilotkit",
         "/copilotkit",
+        "/api/v1/chat/{org_slug}/ui-message-stream",
+        "/api/v1/chat/{org_slug}/ui-message-stream/{conversation_id}/stream",
+      ]
+    }
+    completions = {
+      entry_point     = "completions"
+      description     = "Answers clients that speak OpenAI's API."
+      memory          = "2Gi" # Bodies of up to 8 MiB each.
+      cpu             = "1"
+      concurrency     = 128
+      min_instances   = 0
+      max_instances   = var.max_instances
+      timeout_seconds = var.streaming_timeout_seconds
+      env             = local.key_env
+      documents       = "roles/datastore.user"
+      key             = ["roles/cloudkms.cryptoKeyDecrypter"]
+      shared          = true
+      tenants         = true
+      writes          = local.alert_tables
+      routes = [
+        "/v1/chat/completions",
+        "/v1/models",
+        "/v1/models/{model}",
       ]
     }
     a2a = {
@@ -119,7 +142,7 @@ locals {
     }
     conversations = {
       entry_point     = "conversations"
-      description     = "A person's conversations: list, rename, delete, export."
+      description     = "A person's conversations: list, rename, delete, export, branch."
       memory          = "512Mi"
       cpu             = "1"
       concurrency     = 32
@@ -137,6 +160,7 @@ locals {
         "/api/v1/chat/{org_slug}/conversations/{conversation_id}",
         "/api/v1/chat/{org_slug}/conversations/{conversation_id}/rename",
         "/api/v1/chat/{org_slug}/conversations/{conversation_id}/export",
+        "/api/v1/chat/{org_slug}/conversations/{conversation_id}/fork",
       ]
     }
     messages = {

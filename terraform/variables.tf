@@ -85,7 +85,7 @@ variable "max_instances" {
 }
 
 variable "streaming_timeout_seconds" {
-  description = "Longest request of send, copilotkit and a2a: a turn (240 s), and what a retry waits for it (60 s), must fit."
+  description = "Longest request of send, copilotkit, completions and a2a: a turn (240 s), and what a retry waits for it (60 s), must fit."
   type        = number
   default     = 600
 

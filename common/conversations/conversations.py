@@ -43,6 +43,13 @@ class Rename(Body):
         return title
 
 
+class Fork(Body):
+    """The body of a fork: the message before which it ends, and its title."""
+
+    before_message_id: str | None = Field(None, min_length=1)
+    title: str | None = Field(None, min_length=1, max_length=limits.NEW_TITLE_CHARS, pattern=r"\S")
+
+
 @dataclass(frozen=True, slots=True)
 class _Listed:
     """The part of a caller's list that Firestore holds: all of it, or all back to ``held_from``."""

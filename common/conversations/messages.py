@@ -70,10 +70,23 @@ class Messages:
     async def export(self, credentials: Credentials, conversation_id: str) -> AsyncIterator[bytes]:
         """The whole conversation as JSON text, in pieces. What can be refused is refused before the first piece."""
         found = await self._lookup.find(credentials, conversation_id)
-        first = await self._read(found, _START, EXPORT_PAGE)
-        return self._pieces(found, first)
+        pages = self.pages(found)
+        first: list[Message] = await anext(pages, [])
+        return self._pieces(found, first, pages)
 
-    async def _pieces(self, found: Found, page: list[Message]) -> AsyncIterator[bytes]:
+    async def pages(self, found: Found) -> AsyncIterator[list[Message]]:
+        """Yield the messages of a conversation, oldest first."""
+        page = await self._read(found, _START, EXPORT_PAGE)
+        while page:
+            yield page
+            last = page[-1]
+            following = (last.sequence + 1, ListPosition(last.created_at, last.message_id))
+            done = following[0] >= found.conversation.message_count
+            page = [] if done else await self._read(found, following, EXPORT_PAGE)
+
+    async def _pieces(
+        self, found: Found, page: list[Message], others: AsyncIterator[list[Message]]
+    ) -> AsyncIterator[bytes]:
         head = {
             "schema_version": SCHEMA_VERSION,
             "exported_at": self._clock().isoformat(),
@@ -87,10 +100,7 @@ class Messages:
             for message in page:
                 yield f"{separator}\n{json.dumps(exported(message), ensure_ascii=False)}".encode()
                 separator = ","
-            last = page[-1]
-            following = (last.sequence + 1, ListPosition(last.created_at, last.message_id))
-            done = following[0] >= found.conversation.message_count
-            page = [] if done else await self._read(found, following, EXPORT_PAGE)
+            page = await anext(others, [])
         yield b"\n]}\n"
 
     async def _read(self, found: Found, start: Position, limit: int) -> list[Message]:

@@ -60,6 +60,12 @@ class Authenticator:
     def tenant(self, credentials: Credentials) -> Tenant:
         return self._directory.tenant(credentials.org_slug)
 
+    async def organization_of(self, api_key: str) -> OrgSlug:
+        """Return the organisation that a key names; the key still has to be authenticated. Raises Unauthenticated."""
+        if self._bypass or len(api_key) > limits.MAX_API_KEY_CHARS:
+            raise Unauthenticated
+        return await self._directory.organization_of(api_key)
+
     async def principal(self, credentials: Credentials) -> Principal:
         """Return the caller. Raises Unauthenticated, Forbidden or ScopeMissing."""
         return (await self.authenticate(credentials))[0]

@@ -17,7 +17,7 @@ from common.errors import RateLimited, ServiceError, Unauthenticated
 from common.focus.calendar import FiscalCalendar
 from common.organizations.organization import ApiKey, ChatSettings, Credential, FallbackChoice, Organization, Profile
 from common.settings import Settings
-from common.tenant import OrgSlug, Principal, Tenant, UserId
+from common.tenant import OrgSlug, Principal, Tenant, UserId, parse_org_slug
 from common.warehouse.client import Warehouse
 from common.warehouse.query import Parameter, fixed
 
@@ -25,6 +25,7 @@ CACHE_RETENTION_DAYS = 7
 UNKNOWN_KEY_SECONDS = 10.0
 UNKNOWN_KEYS_REMEMBERED = 10_000
 UNKNOWN_KEY_LOOKUPS_PER_MINUTE = 300
+NAMED_KEYS_REMEMBERED = 10_000
 
 KEY_SQL = """
 SELECT org_api_key_id, org_slug, scopes, is_active, expires_at
@@ -80,6 +81,8 @@ class Directory:
         self._settings = settings
         self._documents = documents
         self._warehouse = warehouse
+        self._nobody = self.tenant(OrgSlug("nobody"))
+        self._named: OrderedDict[str, OrgSlug] = OrderedDict()
         self._unknown: OrderedDict[str, float] = OrderedDict()
         self._first_lookups: deque[float] = deque()
 
@@ -119,6 +122,32 @@ class Directory:
             organization=self._organization(org_data) if org_data else None,
             documents={path: found[path] for path in also},
         )
+
+    async def organization_of(self, api_key: str) -> OrgSlug:
+        """Return the organisation whose key this is or was. Raises Unauthenticated, or RateLimited as ``look_up``.
+
+        A key never changes its organisation, so what one was found to be of is kept, and a copy of any age tells it.
+        """
+        key_hash = hash_api_key(api_key)
+        known = self._named.get(key_hash)
+        if known is not None:
+            self._named.move_to_end(key_hash)
+            return known
+        if self._recently_unknown(key_hash):
+            raise Unauthenticated
+        path = f"api_keys/{key_hash}"
+        document = (await self._documents.get_all([path]))[path]
+        found = document.data if document else None
+        if found is None:
+            # No organisation is named yet: the shared table of keys is read by the hash alone.
+            found, _ = await self._read_missing(self._nobody, key_hash, read_organization=False, never_seen=True)
+        if found is None:
+            raise Unauthenticated
+        slug = parse_org_slug(found["org_slug"])
+        self._named[key_hash] = slug
+        while len(self._named) > NAMED_KEYS_REMEMBERED:
+            self._named.popitem(last=False)
+        return slug
 
     async def _read_missing(
         self, tenant: Tenant, key_hash: str | None, *, read_organization: bool, never_seen: bool

@@ -61,12 +61,15 @@ def conversation_entry(tenant: Tenant, conversation: Conversation, now: datetime
 
 def message_entries(tenant: Tenant, conversation: Conversation, message: Message, now: datetime) -> list[Write]:
     """A new message, and the conversation that it changed."""
-    row = message.row(tenant, conversation.conversation_id)
-    path = message_path(tenant, conversation.conversation_id, message.message_id)
-    return [
-        conversation_entry(tenant, conversation, now),
-        _entry("org_chat_messages", message.message_id, row, now, expires=path),
-    ]
+    entry = message_entry(tenant, conversation.conversation_id, message, now)
+    return [conversation_entry(tenant, conversation, now), entry]
+
+
+def message_entry(tenant: Tenant, conversation_id: str, message: Message, now: datetime) -> Write:
+    """A new message alone."""
+    path = message_path(tenant, conversation_id, message.message_id)
+    row = message.row(tenant, conversation_id)
+    return _entry("org_chat_messages", message.message_id, row, now, expires=path)
 
 
 def tool_call_entries(

@@ -1,10 +1,11 @@
 """The features that a client brings to a turn beside its message."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from common.agents.pausing import ClientTool
+from common.documents import Data
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,24 @@ class ClientFeatures:
 
     ``tools`` are run by the client, and with a ``reply`` the turn goes on where it paused instead of beginning with the
     message.
+
+    ``shown`` are the ids of the stored messages that the client still shows: what it took back is no history any more.
+    ``said_before`` is the history of a client that keeps it itself, as it tells it.
     """
 
     own_ids: bool = False
     tools: tuple[ClientTool, ...] = ()
     reply: ClientReply | None = None
+    shown: frozenset[str] | None = None
+    said_before: tuple[Data, ...] = ()
+
+    def history(self, stored: Sequence[Data]) -> Sequence[Data]:
+        """The messages before the question, oldest first, as far as they count for this client."""
+        if self.said_before or self.shown is None:
+            return self.said_before or stored
+        kept = [entry for entry in stored if entry["message_id"] in self.shown]
+        # A client that makes up new ids for what it has loaded has taken nothing back.
+        return kept if kept or not self.shown else stored
 
 
 NO_FEATURES = ClientFeatures()

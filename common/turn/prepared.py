@@ -84,7 +84,7 @@ class PreparedTurn:
     @property
     def history(self) -> list[Data]:
         """The messages before the question; the question too where an attempt at it left something behind."""
-        recent, question_id = self.conversation.recent, self.question.message_id
+        recent, question_id = self.features.history(self.conversation.recent), self.question.message_id
         after = next((i + 1 for i, entry in enumerate(recent) if entry["message_id"] == question_id), len(recent))
         left_behind = self.pending is None and after < len(recent) and recent[after]["role"] == "assistant"
         left_out = self.exchange_ids - ({question_id} if left_behind else set())

@@ -75,10 +75,10 @@ class Call:
         """The value of a path parameter."""
         return self.match.values[name]
 
-    async def body(self, model: type[Body]) -> Body:
+    async def body(self, model: type[Body], most: int = limits.MAX_BODY_BYTES) -> Body:
         """The body as ``model``. Raises TooLarge, or Unprocessable with a sentence per field."""
         try:
-            return model.model_validate_json(await self.raw())
+            return model.model_validate_json(await self.raw(most))
         except ValidationError as error:
             raise Unprocessable(problems(error)) from None
 
@@ -101,20 +101,32 @@ class Serving(Protocol):
 
 S = TypeVar("S", bound=Serving)
 Handler = Callable[[S, Call], Awaitable[Response]]
+Refusal = Callable[[ServiceError, str], Response]
 
 
-async def serve(found: S, function: str, request: Request, handlers: Mapping[str, Handler[S]]) -> Response:
-    """Answer a request with the handler of its route. A failure becomes the status and code of errors.py."""
+async def serve(
+    found: S,
+    function: str,
+    request: Request,
+    handlers: Mapping[str, Handler[S]],
+    refuse: Refusal | None = None,
+) -> Response:
+    """Answer a request with the handler of its route. A failure becomes the status and code of errors.py.
+
+    ``refuse`` writes it in the shape of a protocol that has one of its own.
+    """
     current = CurrentRequest(uuid.uuid4().hex, function, trace_context.read(request.headers))
     recorded = Recorded(current, found.log, found.tracer, request.method)
     with recorded.active():
-        response = await _answer(request, handlers, found, recorded)
+        response = await _answer(request, handlers, found, recorded, refuse or error_response)
     for name, value in {**_cors(request, found.settings.cors_origins), "X-Request-Id": current.request_id}.items():
         response.headers[name] = value
     return recorded.of(response)
 
 
-async def _answer(request: Request, handlers: Mapping[str, Handler[S]], found: S, recorded: Recorded) -> Response:
+async def _answer(
+    request: Request, handlers: Mapping[str, Handler[S]], found: S, recorded: Recorded, refuse: Refusal
+) -> Response:
     request_id = recorded.request.request_id
     try:
         if request.method == "OPTIONS":
@@ -126,13 +138,13 @@ async def _answer(request: Request, handlers: Mapping[str, Handler[S]], found: S
     except ServiceError as error:
         if error.status >= 500:
             found.log.failure("request.failed", error)
-        return error_response(error, request_id)
+        return refuse(error, request_id)
     except ClientDisconnect:
         return Response(status_code=499)
     except Exception as error:
         # The text of an unexpected exception may hold anything; its class and place do not.
         found.log.error("request.crashed", error_class=type(error).__name__, stage=place_of(error))
-        return error_response(ServiceError(), request_id)
+        return refuse(ServiceError(), request_id)
 
 
 def _route(function: str, request: Request) -> Match:

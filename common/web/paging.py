@@ -1,12 +1,20 @@
 """Which part of a list a request asks for."""
 
+from collections.abc import AsyncIterator
+
 from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
 
 from common import limits
 from common.errors import BadRequest
 
 # The client names the file by the conversation it asked for.
-ATTACHMENT = {"Content-Disposition": 'attachment; filename="conversation.json"'}
+_ATTACHMENT = {"Content-Disposition": 'attachment; filename="conversation.json"'}
+
+
+def attachment(pieces: AsyncIterator[bytes]) -> Response:
+    """A conversation as a file."""
+    return StreamingResponse(pieces, headers=_ATTACHMENT, media_type="application/json")
 
 
 def limit_of(request: Request, default: int = limits.PAGE_DEFAULT, most: int = limits.PAGE_MAX) -> int:
@@ -19,6 +27,6 @@ def limit_of(request: Request, default: int = limits.PAGE_DEFAULT, most: int = l
     return int(text)
 
 
-def cursor_of(request: Request) -> str | None:
-    """The ``cursor`` of the query string, None at the beginning of the list."""
-    return request.query_params.get("cursor") or None
+def place_of(request: Request) -> tuple[int, str | None]:
+    """The ``limit`` and the ``cursor`` of the query string, None at the beginning of the list. Raises BadRequest."""
+    return limit_of(request), request.query_params.get("cursor") or None

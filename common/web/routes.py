@@ -8,6 +8,7 @@ from common.tenant import WRITE_SETTINGS, Permission
 
 BASE = "/api/v1/chat/{org_slug}"
 _ID = "{conversation_id}"
+_RESUME = f"/ui-message-stream/{_ID}/stream"
 _FEEDBACK = f"/conversations/{_ID}/messages/{{message_id}}/feedback"
 
 
@@ -39,6 +40,8 @@ ROUTES = (
     Route("send", "stream", "POST", f"{BASE}/stream", ("/stream",)),
     Route("copilotkit", "run", "POST", f"{BASE}/copilotkit", ()),
     Route("copilotkit", "run", "POST", "/copilotkit", ("/",)),
+    Route("copilotkit", "message", "POST", f"{BASE}/ui-message-stream", ("/ui-message-stream",)),
+    Route("copilotkit", "resume", "GET", f"{BASE}{_RESUME}", (_RESUME,)),
     Route("a2a", "card", "GET", "/.well-known/agent-card.json", ()),
     Route("a2a", "card", "GET", "/.well-known/agent.json", ()),
     Route("a2a", "card", "GET", f"{BASE}/a2a/.well-known/agent-card.json", ()),
@@ -47,6 +50,10 @@ ROUTES = (
     Route("a2a", "message", "POST", "/a2a", ("/",)),
     Route("mcp", "message", "POST", f"{BASE}/mcp", ()),
     Route("mcp", "message", "POST", "/mcp", ("/",)),
+    # The organisation is the one that the key names: OpenAI's clients send nothing else.
+    Route("completions", "complete", "POST", "/v1/chat/completions", ()),
+    Route("completions", "models", "GET", "/v1/models", ()),
+    Route("completions", "model", "GET", "/v1/models/{model}", ()),
     Route("settings_status", "status", "GET", f"{BASE}/settings/status", ("/", "/status")),
     Route("settings_status", "models", "GET", f"{BASE}/settings/models", ("/models",)),
     Route("settings_status", "change", "PUT", f"{BASE}/settings", ("/", "/settings"), WRITE_SETTINGS),
@@ -55,6 +62,7 @@ ROUTES = (
     Route("conversations", "delete", "DELETE", f"{BASE}/conversations/{_ID}", (f"/conversations/{_ID}",)),
     Route("conversations", "rename", "PATCH", f"{BASE}/conversations/{_ID}/rename", (f"/conversations/{_ID}/rename",)),
     Route("conversations", "export", "GET", f"{BASE}/conversations/{_ID}/export", (f"/conversations/{_ID}/export",)),
+    Route("conversations", "fork", "POST", f"{BASE}/conversations/{_ID}/fork", (f"/conversations/{_ID}/fork",)),
     Route("messages", "history", "GET", f"{BASE}/conversations/{_ID}/messages", (f"/conversations/{_ID}/messages",)),
     Route("messages", "search", "GET", f"{BASE}/messages/search", ("/search", "/messages/search")),
     Route("messages", "feedback", "POST", f"{BASE}{_FEEDBACK}", (_FEEDBACK,)),

@@ -1,39 +1,40 @@
-"""A user's conversations: GET list and export, PATCH rename, DELETE."""
+"""A user's conversations: GET list and export, PATCH rename, POST fork, DELETE."""
 
 import functions_framework.aio
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 
 from common import app
-from common.app import Services
-from common.conversations.conversations import Rename
+from common.conversations.conversations import Fork, Rename
 from common.web import endpoint, paging
-from common.web.endpoint import Call
 
 app.check_settings()
 
 
-async def _list(services: Services, call: Call) -> Response:
-    limit, cursor = paging.limit_of(call.request), paging.cursor_of(call.request)
-    return JSONResponse(await services.conversations.page(call.credentials, limit, cursor))
+async def _list(services: app.Services, call: endpoint.Call) -> Response:
+    return JSONResponse(await services.conversations.page(call.credentials, *paging.place_of(call.request)))
 
 
-async def _rename(services: Services, call: Call) -> Response:
+async def _rename(services: app.Services, call: endpoint.Call) -> Response:
     body = await call.body(Rename)
     return JSONResponse(await services.conversations.rename(call.credentials, call.value("conversation_id"), body))
 
 
-async def _delete(services: Services, call: Call) -> Response:
+async def _fork(services: app.Services, call: endpoint.Call) -> Response:
+    body = await call.body(Fork)
+    return JSONResponse(await services.forks.add(call.credentials, call.value("conversation_id"), body))
+
+
+async def _delete(services: app.Services, call: endpoint.Call) -> Response:
     return JSONResponse(await services.conversations.delete(call.credentials, call.value("conversation_id")))
 
 
-async def _export(services: Services, call: Call) -> Response:
-    pieces = await services.messages.export(call.credentials, call.value("conversation_id"))
-    return StreamingResponse(pieces, headers=paging.ATTACHMENT, media_type="application/json")
+async def _export(services: app.Services, call: endpoint.Call) -> Response:
+    return paging.attachment(await services.messages.export(call.credentials, call.value("conversation_id")))
 
 
 @functions_framework.aio.http
 async def conversations(request: Request) -> Response:
     """The Cloud Function."""
-    handlers = {"list": _list, "rename": _rename, "delete": _delete, "export": _export}
+    handlers = {"list": _list, "rename": _rename, "fork": _fork, "delete": _delete, "export": _export}
     return await endpoint.serve(app.services(), "conversations", request, handlers)

@@ -1,4 +1,4 @@
-"""POST an AG-UI run, or a call of CopilotKit's single endpoint: the chat for a page that brings its own interface."""
+"""POST a run of a page that brings its own interface: AG-UI's, a call of CopilotKit's endpoint, or the AI SDK's."""
 
 import functions_framework.aio
 from starlette.requests import Request
@@ -6,7 +6,8 @@ from starlette.responses import Response
 
 from common import app, limits
 from common.app import Services
-from common.protocols.agui import endpoint as protocol
+from common.protocols.agui import endpoint as agui
+from common.protocols.ui_message import endpoint as ui_message
 from common.web import endpoint
 from common.web.endpoint import Call
 
@@ -15,11 +16,23 @@ app.check_settings()
 
 async def _run(services: Services, call: Call) -> Response:
     raw = await call.raw(limits.MAX_RUN_BODY_BYTES)
-    return await protocol.answer(services.turns, call.credentials, raw, call.disconnect)
+    return await agui.answer(services.turns, call.credentials, raw, call.disconnect)
+
+
+async def _message(services: Services, call: Call) -> Response:
+    asked = await call.body(ui_message.UIMessageRequest, limits.MAX_RUN_BODY_BYTES)
+    return await ui_message.answer(services.turns, call.credentials, asked, call.disconnect)
+
+
+async def _resume(services: Services, call: Call) -> Response:
+    await services.authenticator.authenticate(call.credentials)
+    # A turn ends with its connection, so none is under way that could be gone on with.
+    return Response(status_code=204)
 
 
 @functions_framework.aio.http
 async def copilotkit(request: Request) -> Response:
     """The Cloud Function."""
     app.warm()
-    return await endpoint.serve(app.services(), "copilotkit", request, {"run": _run})
+    handlers = {"run": _run, "message": _message, "resume": _resume}
+    return await endpoint.serve(app.services(), "copilotkit", request, handlers)

@@ -14,8 +14,8 @@ app.check_settings()
 
 
 async def _history(services: Services, call: Call) -> Response:
-    limit, cursor = paging.limit_of(call.request), paging.cursor_of(call.request)
-    return JSONResponse(await services.messages.page(call.credentials, call.value("conversation_id"), limit, cursor))
+    place = paging.place_of(call.request)
+    return JSONResponse(await services.messages.page(call.credentials, call.value("conversation_id"), *place))
 
 
 async def _search(services: Services, call: Call) -> Response:

@@ -122,7 +122,7 @@ run "only_who_answers_opens_provider_keys" {
   assert {
     condition = toset([
       for grant, each in local.key_grants : each.function if each.role == "roles/cloudkms.cryptoKeyDecrypter"
-    ]) == toset(["send", "copilotkit", "a2a"])
+    ]) == toset(["send", "copilotkit", "completions", "a2a"])
     error_message = "Only who answers opens provider keys."
   }
 

@@ -126,7 +126,7 @@ run "an_organisation_with_an_account_is_read_as_that_account" {
   }
 
   assert {
-    condition     = toset(keys(google_service_account_iam_member.impersonation)) == toset([for name in ["send", "copilotkit", "a2a", "mcp"] : "${name}/acme_inc"])
+    condition     = toset(keys(google_service_account_iam_member.impersonation)) == toset([for name in ["send", "copilotkit", "completions", "a2a", "mcp"] : "${name}/acme_inc"])
     error_message = "Who runs tools may act as it, and nobody else."
   }
 }

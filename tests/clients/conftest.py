@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import uuid
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
@@ -207,3 +208,9 @@ def _installed(name: str, *options: str) -> Node:
         assert installed.returncode == 0, installed.stderr
         stamp.write_text(digest)
     return Node(executable, folder)
+
+
+@pytest.fixture
+def chat_id() -> str:
+    """A chat's id as a client makes it, new for each test."""
+    return f"chat-{uuid.uuid4().hex[:12]}"

@@ -25,7 +25,7 @@ from tests.infra.workspace import ROOT, Workspace, workspace
 from tests.turn.providers import Customer, bring_keys
 
 FUNCTIONS = (
-    "a2a", "conversations", "copilotkit", "health", "mcp", "messages", "send", "settings_status", "sync",
+    "a2a", "completions", "conversations", "copilotkit", "health", "mcp", "messages", "send", "settings_status", "sync",
 )  # fmt: skip
 ENVIRONMENTS = ROOT / ".cache" / "deployed"
 ANSWER = "You spent 42 dollars."
@@ -203,6 +203,13 @@ async def copilotkit(http: httpx.AsyncClient, said: dict[str, Any]) -> None:
     assert events[-1]["type"] == "RUN_FINISHED"
 
 
+async def completions(http: httpx.AsyncClient, said: dict[str, Any]) -> None:
+    body = {"model": "cloud-cost-chat", "messages": [{"role": "user", "content": QUESTION}]}
+    found = await http.post("/v1/chat/completions", json=body)
+    assert found.status_code == 200, found.text
+    assert ANSWER in found.json()["choices"][0]["message"]["content"]
+
+
 async def a2a(http: httpx.AsyncClient, said: dict[str, Any]) -> None:
     card = await http.get("/.well-known/agent-card.json")
     assert card.json()["name"]
@@ -214,7 +221,7 @@ async def a2a(http: httpx.AsyncClient, said: dict[str, Any]) -> None:
 
 
 Ask = Callable[[httpx.AsyncClient, dict[str, Any]], Coroutine[Any, Any, None]]
-ASKED: tuple[Ask, ...] = (a2a, conversations, copilotkit, mcp, messages, settings_status, sync)
+ASKED: tuple[Ask, ...] = (a2a, completions, conversations, copilotkit, mcp, messages, settings_status, sync)
 
 
 @pytest.mark.parametrize("ask", ASKED, ids=lambda ask: str(ask.__name__))

@@ -1,22 +1,20 @@
 """The answers to an AG-UI client: a run as it happens, and the calls that CopilotKit wraps around runs."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Any
 
 from ag_ui.core import RunAgentInput
 from starlette.responses import JSONResponse, Response
 
-from common import limits
 from common.agents.roster import TRANSFER
-from common.errors import ConversationNotFound, ServiceError
+from common.errors import ConversationNotFound
 from common.identity.authenticate import Credentials
 from common.protocols.agui import client_features
 from common.protocols.agui import input as agui_input
 from common.protocols.agui.encoder import RunEncoder
 from common.protocols.question import gone
+from common.protocols.streaming import frames_of
 from common.transcript.conversation import Conversation
-from common.turn import Turn, TurnServices, open_turn
+from common.turn import TurnServices, open_turn
 from common.turn.admission import Disconnect
 from common.web.sse import EventStream
 
@@ -60,20 +58,7 @@ async def _run(
         raise gone(agui_input.THREAD_ID) from None
     interrupts = client_features.shows_interrupts(run)
     encoder = RunEncoder(run.thread_id, run.run_id, interrupts=interrupts, resumes=bool(run.resume))
-    return EventStream(turn, _frames(services, turn, encoder))
-
-
-async def _frames(services: TurnServices, turn: Turn, encoder: RunEncoder) -> AsyncGenerator[bytes, None]:
-    yield encoder.begin()
-    try:
-        async with aclosing(turn.batches(limits.HEARTBEAT_SECONDS)) as batches:
-            async for batch in batches:
-                if frames := b"".join(map(encoder.frames, batch)):
-                    yield frames
-    except Exception as error:
-        # The status is sent already; a stream that only breaks off looks to the client like a run that ended well.
-        services.log.error("run.crashed", error_class=type(error).__name__)
-        yield encoder.failed(ServiceError())
+    return EventStream(turn, frames_of(turn, encoder, services.log))
 
 
 async def _connect(services: TurnServices, credentials: Credentials, run: RunAgentInput) -> Response:

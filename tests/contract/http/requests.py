@@ -242,6 +242,9 @@ SESSIONS = (
         {"message": "And now?", "conversation_id": "<<older>>"},
         model=(say("Still the same."),),
     ),
+    Ask("branch", "POST", f"{BASE}/conversations/<<conversation>>/fork", {"title": "Another way"}),
+    Ask("branch at no message", "POST", f"{BASE}/conversations/<<conversation>>/fork", {"before_message_id": "none"}),
+    Ask("branch of somebody else", "POST", f"{BASE}/conversations/<<conversation>>/fork", {}, MEMBER),
     Ask("delete", "DELETE", f"{BASE}/conversations/<<conversation>>"),
     Ask("export of what is deleted", "GET", f"{BASE}/conversations/<<conversation>>/export"),
     Ask("sync after the deletion", "POST", "/", headers={}, function="sync"),
@@ -250,6 +253,14 @@ SESSIONS = (
 _CHANGE = {"id": "1", "role": "user", "content": "Tell me when AWS passes 5000"}
 _PARTS_1 = {"messageId": "m-1", "contextId": "context-1", "role": "ROLE_USER", "parts": [{"text": "Spend in May?"}]}
 _PARTS_03 = {"messageId": "m-2", "role": "user", "kind": "message", "parts": [{"kind": "text", "text": "And June?"}]}
+
+_BEARER = {"Authorization": f"Bearer {ADMIN['X-API-Key']}"}
+_SAID = {"id": "m-1", "role": "user", "parts": [{"type": "text", "text": "Hello"}]}
+_CHAT = {"id": "chat-1", "messages": [_SAID], "trigger": "submit-message"}
+_APPROVAL = {"type": "dynamic-tool", "state": "approval-responded", "approval": {"id": "none", "approved": True}}
+_APPROVED = {**_CHAT, "messages": [_SAID, {"id": "m-2", "role": "assistant", "parts": [_APPROVAL]}]}
+_COMPLETION = {"model": "cloud-cost-chat", "messages": [{"role": "user", "content": "Hello"}]}
+_CHUNKS = {**_COMPLETION, "stream": True, "stream_options": {"include_usage": True}}
 
 PROTOCOLS = (
     Ask("copilotkit's info", "POST", "/", {"method": "info"}, function="copilotkit"),
@@ -289,6 +300,14 @@ PROTOCOLS = (
             },
         },
     ),
+    Ask("message of a chat", "POST", f"{BASE}/ui-message-stream", _CHAT, model=(say("Hello to you."),)),
+    Ask("answer in a chat that goes on", "POST", f"{BASE}/ui-message-stream", _APPROVED),
+    Ask("stream to resume", "GET", f"{BASE}/ui-message-stream/chat-1/stream"),
+    Ask("the one model", "GET", "/v1/models", headers=_BEARER, function="completions"),
+    Ask("completion", "POST", "/v1/chat/completions", _COMPLETION, _BEARER, (say("Hello to you."),)),
+    Ask("completion in chunks", "POST", "/v1/chat/completions", _CHUNKS, _BEARER, (say("Hello to you."),)),
+    Ask("completion of another model", "POST", "/v1/chat/completions", {**_COMPLETION, "model": "gpt"}, _BEARER),
+    Ask("completion without a key", "POST", "/v1/chat/completions", _COMPLETION, {}),
     Ask("card", "GET", "/.well-known/agent-card.json", headers={}, any_order=True),
     Ask("the organisation's card", "GET", f"{BASE}/a2a/.well-known/agent.json", headers={}, any_order=True),
     _a2a("a2a 1.0", "SendMessage", _PARTS_1, "1.0", say("As you see.")),

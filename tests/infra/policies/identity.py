@@ -15,7 +15,7 @@ _CALL = "roles/run.invoker"
 _ALERTS = ("org_notification_rules", "org_alert_history")
 _SETTINGS = ("org_chat_settings", "org_integration_credentials")
 _RECORD = ("org_chat_conversations", "org_chat_messages", "org_chat_tool_calls", "org_chat_feedback")
-_AGENTS = ("send", "copilotkit", "a2a")
+_AGENTS = ("send", "copilotkit", "completions", "a2a")
 # Whose tools read what organisations own.
 _TENANT_READERS = (*_AGENTS, "mcp")
 _SHARED_READERS = (*_TENANT_READERS, "settings_status", "conversations", "messages")

@@ -12,7 +12,7 @@ from common.settings import InvalidSettings, Settings, load_settings
 from common.warehouse import client
 from tests.infra.plan import Plan
 
-_TURNS = ("send", "copilotkit", "a2a")
+_TURNS = ("send", "copilotkit", "completions", "a2a")
 _TURN = limits.TURN_SECONDS + limits.JOIN_SECONDS
 # The longest that a request may take, by the bounds of the code.
 _LONGEST = {
