@@ -147,6 +147,8 @@ async def test_an_edited_question_goes_on_in_a_branch_and_the_old_one_is_kept(
     assert [message["content"] for message in kept if message["role"] == "user"] == [SPEND, "and only AWS?"]
     branched = visit.product.messages(visit.conversation_id)
     assert [message["content"] for message in branched if message["role"] == "user"] == [SPEND, "and only OpenAI?"]
+    # Copied, not asked again.
+    assert [message["created_at"] for message in branched[:2]] == [message["created_at"] for message in kept[:2]]
     await visit.page.get_by_role("button", name="Back to").click()
     await expect(asked(visit).last).to_have_text("and only AWS?")
 

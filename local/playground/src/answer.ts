@@ -27,8 +27,6 @@ export interface AnswerActions {
   titled(title: string): void;
   /** Nothing more comes for now. */
   ended(): void;
-  /** It is whole. */
-  answered(): void;
 }
 
 export class Answer implements RunListener {
@@ -177,7 +175,6 @@ export class Answer implements RunListener {
   finished(end: Finished): void {
     this.agentChanged(end.agentName);
     this.#end(end.messageId, end);
-    this.actions.answered();
   }
 
   stopped(): void {

@@ -57,6 +57,20 @@ export class Api {
     await this.#call("PATCH", this.#at(conversationId, "/rename"), { title });
   }
 
+  /**
+   * A new conversation with what was said before a question; null where nothing was. The same question may have been
+   * asked several times: ``times`` before this one.
+   */
+  async fork(conversationId: string, question: string, times: number, title: string): Promise<string | null> {
+    const { messages } = await this.history(conversationId);
+    const asked = messages.filter((each) => each.role === "user" && each.content === question)[times];
+    if (!messages.length || asked === messages[0]) {
+      return null;
+    }
+    const body = { title, ...(asked && { before_message_id: asked.message_id }) };
+    return (await this.#json<Conversation>("POST", this.#at(conversationId, "/fork"), body)).conversation_id;
+  }
+
   async delete(conversationId: string): Promise<void> {
     await this.#call("DELETE", this.#at(conversationId));
   }
@@ -73,8 +87,8 @@ export class Api {
     return `/conversations/${encodeURIComponent(conversationId)}${rest}`;
   }
 
-  async #json<T>(method: string, path: string): Promise<T> {
-    return (await this.#call(method, path)).json() as Promise<T>;
+  async #json<T>(method: string, path: string, body?: unknown): Promise<T> {
+    return (await this.#call(method, path, body)).json() as Promise<T>;
   }
 
   async #call(method: string, path: string, body?: unknown): Promise<Response> {

@@ -10,8 +10,8 @@ export interface ChatEvents {
   busy(busy: boolean): void;
   /** The questions so far, for those who want one back. */
   asked(questions: string[]): void;
-  /** A question was written anew: it goes on in a branch, after those that were asked before it. */
-  branch(before: string[], question: string): void;
+  /** A question, asked so many ``times`` before, was written anew: it goes on in a branch. */
+  branch(old: string, times: number, question: string): void;
 }
 
 export class Chat {
@@ -19,7 +19,6 @@ export class Chat {
   readonly #thread: Thread;
   readonly #answers: Answer[] = [];
   readonly #questions: string[] = [];
-  #waiting: string[] = [];
   #running = false;
   #closed = false;
 
@@ -37,12 +36,10 @@ export class Chat {
     this.element.replaceChildren(...[said, welcome(this.api.organization, (question) => this.ask(question))].filter((each) => each !== ""));
   }
 
-  /** Ask several, each once the one before is answered. */
-  askAll(questions: string[], note: Node): void {
-    this.element.replaceChildren(note);
-    const [first = "", ...others] = questions;
-    this.ask(first);
-    this.#waiting = others;
+  /** Say what there is to know before the next question, and ask it. */
+  askAfter(note: Node, question: string): void {
+    this.element.append(note);
+    this.ask(question);
   }
 
   /** Show what was said before. */
@@ -74,7 +71,6 @@ export class Chat {
     if (this.#running) {
       return;
     }
-    this.#waiting = [];
     this.element.querySelectorAll(".welcome, .missing, .unanswered").forEach((each) => each.remove());
     this.#answers.at(-1)?.leave();
     const shown = this.#asked(question, null);
@@ -125,7 +121,6 @@ export class Chat {
       rate: (messageId, opinion) => this.api.giveFeedback(this.conversationId, messageId, opinion),
       titled: (title) => this.#closed || this.events.titled(title),
       ended: () => this.#busy(false),
-      answered: () => this.#goOn(),
     };
     const answer = new Answer(question, this.api.organization.name, actions);
     this.#answers.push(answer);
@@ -140,20 +135,11 @@ export class Chat {
     }
   }
 
-  /** Ask what waits for the answer that just came. */
-  #goOn(): void {
-    const [next, ...others] = this.#waiting;
-    if (next !== undefined && !this.#closed) {
-      this.ask(next);
-      this.#waiting = others;
-    }
-  }
-
   #asked(question: string, messageId: string | null): HTMLElement {
-    const before = [...this.#questions];
+    const times = this.#questions.filter((each) => each === question).length;
     this.#questions.push(question);
     this.events.asked(this.#questions);
-    return askedQuestion(question, messageId, (another) => this.events.branch(before, another));
+    return askedQuestion(question, messageId, (another) => this.events.branch(question, times, another));
   }
 
   /** A question whose answer was never finished: it waited for an approval, or the connection ended. */

@@ -86,20 +86,17 @@ class Page {
     await this.#show(conversationId);
   }
 
-  /** Show a conversation; a new one gets its title from its first question, unless one is given. */
-  async #show(conversationId: string, name = ""): Promise<void> {
+  /** Show a conversation; a new one gets its title from its first question. */
+  async #show(conversationId: string): Promise<void> {
     this.#chat?.close();
     const chat = new Chat(this.#api, conversationId || crypto.randomUUID(), {
       titled: (title) => {
-        this.#named(name || title);
+        this.#named(title);
         if (!conversationId) {
           // From now on there is something to come back to.
           history.replaceState(null, "", `#/${this.#api.organization.slug}/${chat.conversationId}`);
           this.#sidebar.mark(chat.conversationId);
-          void this.#attempt(async () => {
-            await (name && this.#api.rename(chat.conversationId, name));
-            await this.#sidebar.refresh();
-          });
+          void this.#sidebar.refresh();
           conversationId = chat.conversationId;
         }
       },
@@ -109,7 +106,7 @@ class Page {
       asked: (questions) => {
         this.#composer.asked = questions;
       },
-      branch: (before, question) => void this.#branch(before, question),
+      branch: (old, times, question) => void this.#branch(old, times, question),
     });
     this.#chat = chat;
     this.#composer.busy = false;
@@ -137,18 +134,20 @@ class Page {
     this.#chat?.begin(`This conversation is not among yours at ${name}: it was deleted, or its address is not complete.`);
   }
 
-  /** Ask a question in other words in a new conversation, after what was asked before it. */
-  async #branch(before: string[], question: string): Promise<void> {
+  /** Ask a question in other words in a new conversation, after what was said before it. */
+  async #branch(old: string, times: number, question: string): Promise<void> {
     const { slug } = this.#api.organization;
     const origin = this.#chat?.conversationId ?? "";
     const title = this.#title.textContent;
-    history.pushState(null, "", `#/${slug}/`);
-    // Questions that begin alike would have titles alike.
-    await this.#show("", before.length ? question.slice(0, TITLE_CHARS) : "");
-    const back = button(`Back to “${title}”`, () => this.#open(origin), { class: "quiet" });
-    const said = before.length ? "A branch: what was asked before is asked again here." : "A branch.";
-    this.#chat?.askAll([...before, question], el("p", { class: "note branch" }, `${said} `, back));
-    this.#composer.focus();
+    await this.#attempt(async () => {
+      const branch = await this.#api.fork(origin, old, times, question.slice(0, TITLE_CHARS));
+      history.pushState(null, "", `#/${slug}/${branch ?? ""}`);
+      await this.#show(branch ?? "");
+      await this.#sidebar.refresh();
+      const back = button(`Back to “${title}”`, () => this.#open(origin), { class: "quiet" });
+      this.#chat?.askAfter(el("p", { class: "note branch" }, "A branch: the other one stays as it is. ", back), question);
+      this.#composer.focus();
+    });
   }
 
   #open(conversationId: string, messageId?: string): void {
