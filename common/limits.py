@@ -49,13 +49,23 @@ TURN_SECONDS = 240.0
 MAX_STEPS = 8
 MAX_TOOL_CALLS = 16
 MAX_IDENTICAL_CALLS = 2
+MAX_HANDOVERS = 3
 MAX_TURN_TOKENS = 200_000
 TOOL_SECONDS = 60.0
+# What waits for a reader; a turn whose reader takes nothing for so long is stopped
+WAITING_CHARS = 100_000
+READER_SECONDS = 30.0
 
 # A model call; litellm's import, which takes a core for seconds, begins so long after the first request
 MODEL_TOTAL_SECONDS = 210.0
 MODEL_CLOSE_SECONDS = 1.0
 MODEL_ERROR_BYTES = 64 * 1024
+# A reply that is longer, on the wire or in what it says, is cut as it is at the model's own output limit
+MODEL_REPLY_BYTES = 32 * 1024**2
+MODEL_EVENT_BYTES = 1024**2
+MODEL_REPLY_CHARS = 1_000_000
+MODEL_ARGUMENT_CHARS = 32_000
+MODEL_TOOL_CALLS = 64
 MAX_FALLBACKS = 2
 CHARS_PER_TOKEN = 4
 

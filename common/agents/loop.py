@@ -3,7 +3,6 @@
 import asyncio
 import json
 import time
-from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -11,6 +10,7 @@ from typing import Any
 
 from common import limits
 from common.agents import approval
+from common.agents.bounds import Bounds
 from common.agents.ending import ASK_FOR_ANSWER, Ending
 from common.agents.events import AgentChanged, Event, Finish, TextDelta, ToolFinished, ToolStarted
 from common.agents.pausing import ClientTool, Continuation, Paused, Waiting, new_waiting
@@ -81,10 +81,7 @@ class _State:
     history_cut: bool = False
     exchange: list[Message] = field(default_factory=list)
     text: list[str] = field(default_factory=list)
-    usage: Usage = field(default_factory=Usage)
-    model_calls: int = 0
-    tool_calls: int = 0
-    repeats: Counter[tuple[str, str]] = field(default_factory=Counter)
+    bounds: Bounds = field(default_factory=Bounds)
     waiting: list[Waiting] = field(default_factory=list)
     ending: Ending = field(default_factory=Ending)
 
@@ -98,30 +95,28 @@ class _State:
         if begins and self.text:
             text = f"\n\n{text}"
         self.text.append(text)
+        self.bounds.said_chars += len(text)
         return TextDelta(text)
 
     def answered(self) -> Answered:
         """The end of the run, as it stands."""
-        paused = Paused(tuple(self.exchange), tuple(self.waiting), self.tool_calls) if self.waiting else None
+        bounds = self.bounds
+        paused = Paused(tuple(self.exchange), tuple(self.waiting), bounds.tool_calls) if self.waiting else None
         finish: Finish = self.ending.finish
         if paused:
             finish = "approval" if paused.approvals else "waiting"
-        return Answered(
-            "".join(self.text), self.agent.name, self.usage, self.model_calls, self.tool_calls, paused, finish
-        )
+        text = "".join(self.text)
+        return Answered(text, self.agent.name, bounds.usage, bounds.model_calls, bounds.tool_calls, paused, finish)
 
     def next_is_last(self, deadline: float) -> bool:
         """Return true if the next model call is the last one: an answer is asked for, or a bound is reached."""
-        return self.ending.must_answer or self.spent(deadline)
+        return self.ending.must_answer or self.bounds.spent(deadline)
 
-    def spent(self, deadline: float) -> bool:
-        """Return true if a bound is reached."""
-        return (
-            self.model_calls >= limits.MAX_STEPS - 1
-            or self.tool_calls >= limits.MAX_TOOL_CALLS
-            or self.usage.total_tokens >= limits.MAX_TURN_TOKENS
-            or time.monotonic() >= deadline
-        )
+    def refusal(self, call: ToolCall, roster: Roster) -> dict[str, Any] | None:
+        """Why a call that was just counted is not made; None where it is."""
+        target = _named(call, self.agent, roster)
+        refused = self.bounds.refuses_hand_over(target) if target is not None else None
+        return refused or self.bounds.refuses_call(call)
 
 
 @dataclass(slots=True)
@@ -168,6 +163,7 @@ class AgentLoop:
                 break
             target = _transfer_target(step.reply, state, briefing.roster)
             if target is not None:
+                state.bounds.count_hand_over(state.agent, target)
                 state.agent = target
                 yield AgentChanged(target.name)
                 continue
@@ -204,8 +200,8 @@ class AgentLoop:
             state.history, state.history_cut = _newer_half(state.history), True
             return
         step.reply = step.reply or Reply("")
-        state.usage += step.reply.usage
-        state.model_calls += 1
+        state.bounds.usage += step.reply.usage
+        state.bounds.model_calls += 1
 
     def _call(self, briefing: Briefing, state: _State, step: _Step) -> ModelCall:
         offers = briefing.calls_tools and (not state.ending.must_answer or briefing.model.tools_stay)
@@ -235,7 +231,7 @@ class AgentLoop:
         """Make the approved calls, and add the client's replies to the exchange, in order."""
         tools = briefing.tools_for(state.agent.tools)
         state.exchange.extend(continuation.paused.exchange)
-        state.tool_calls = continuation.paused.tool_calls
+        state.bounds.tool_calls = continuation.paused.tool_calls
         for waiting in continuation.paused.waiting:
             call = waiting.call
             if waiting.kind == "client":
@@ -259,14 +255,15 @@ class AgentLoop:
         """
         state.exchange.append(_asking(reply))
         running: list[asyncio.Task[ToolFinished]] = []
+        made = False
         for call in reply.tool_calls:
-            state.tool_calls += 1
-            state.repeats[(call.name, call.arguments)] += 1
-            refusal = _refusal(call, state) or tools.refusal_of_change(call.name, call.arguments)
+            state.bounds.count_call(call)
+            refusal = state.refusal(call, briefing.roster) or tools.refusal_of_change(call.name, call.arguments)
             waiting = None if refusal else briefing.waits(call, tools)
             if waiting is not None:
                 state.waiting.append(waiting)
                 continue
+            made = made or refusal is None
             yield ToolStarted(call.call_id, state.agent.name, call.name, call.arguments)
             running.append(asyncio.create_task(self._finish(call, state.agent.name, tools, refusal)))
         try:
@@ -280,6 +277,8 @@ class AgentLoop:
             event = task.result()
             content = as_model_message(event.result, shows_sql=tools.shows_sql(event.tool_name))
             state.exchange.append({"role": "tool", "tool_call_id": event.call_id, "content": content})
+        if made:
+            state.bounds.asked.clear()
         if question := approval.ask([each.call for each in state.waiting if each.kind == "approval"]):
             yield state.say(question)
         for waiting in state.waiting:
@@ -311,18 +310,23 @@ class AgentLoop:
 
 
 def _transfer_target(reply: Reply, state: _State, roster: Roster) -> Agent | None:
-    """Return the agent that the reply hands over to, or None."""
+    """Return the agent that the reply hands over to, or None where there is none or it may not."""
     for call in reply.tool_calls:
-        if call.name != TRANSFER:
-            continue
-        try:
-            name = json.loads(call.arguments)["agent_name"]
-        except (ValueError, KeyError, TypeError):
-            continue
-        target = next((agent for agent in roster.specialists if agent.name == name), None)
-        if target is not None and target is not state.agent:
+        target = _named(call, state.agent, roster)
+        if target is not None and state.bounds.refuses_hand_over(target) is None:
             return target
     return None
+
+
+def _named(call: ToolCall, current: Agent, roster: Roster) -> Agent | None:
+    """The other agent that a call names, if it is a hand-over."""
+    if call.name != TRANSFER:
+        return None
+    try:
+        name = json.loads(call.arguments)["agent_name"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return next((agent for agent in roster.specialists if agent.name == name and agent is not current), None)
 
 
 @contextmanager
@@ -373,14 +377,3 @@ def _asking(reply: Reply) -> Message:
             for call in reply.tool_calls
         ],
     } | ({} if reply.thoughts is None else {"thoughts": reply.thoughts})
-
-
-def _refusal(call: ToolCall, state: _State) -> dict[str, Any] | None:
-    """Why a call that was just counted is not made; None where it is."""
-    if state.repeats[(call.name, call.arguments)] > limits.MAX_IDENTICAL_CALLS:
-        return error_envelope(
-            "repeated_call", "This exact call was made before. Use its result, or ask for something else."
-        )
-    if state.tool_calls > limits.MAX_TOOL_CALLS:
-        return error_envelope("too_many_calls", "No more tool calls in this answer. Answer with what you have.")
-    return None

@@ -30,6 +30,7 @@ _MONEY = re.compile(r"[$€£¥%]|\b(?:dollars?|euros?|usd|eur|cents?|percent)\b
 # What begins a numbered list is no figure, and at the end of what has come it is not known yet.
 _LISTED = re.compile(r"(?m)^[ \t]*(?:[*#]+[ \t]*)?\d{1,2}[.)](?=\s)")
 _OPEN = re.compile(r"(?:^|(?<=\n))[ \t]*(?:[*#]+[ \t]*)?\d{1,2}[.)]?\Z")
+_LINE_CHARS = 200
 
 
 def asks_for_data(question: str) -> bool:
@@ -39,22 +40,31 @@ def asks_for_data(question: str) -> bool:
 
 async def without_figures(stream: AsyncGenerator[str | Reply, None]) -> AsyncGenerator[str | Reply, None]:
     """The stream of a model that has read no data. Raises ModelCannotUseTools for a figure, which would be made up."""
-    text, shown = "", 0
+    seen = held = ""
     async with aclosing(stream) as pieces:
         async for piece in pieces:
             if isinstance(piece, Reply):
-                _refuse_figures(text)
-                if shown < len(text):
-                    yield text[shown:]
+                _refuse_figures(seen + held)
+                if held:
+                    yield held
                 yield piece
                 continue
-            text += piece
-            undecided = _OPEN.search(text)
-            end = undecided.start() if undecided else len(text)
-            _refuse_figures(text[:end])
-            if shown < end:
-                yield text[shown:end]
-                shown = end
+            text = held + piece
+            undecided = _OPEN.search(seen + text)
+            held = text[max(0, undecided.start() - len(seen)) :] if undecided else ""
+            decided = text[: len(text) - len(held)]
+            seen += decided
+            _refuse_figures(seen)
+            if decided:
+                yield decided
+            seen = _context(seen)
+
+
+def _context(seen: str) -> str:
+    """What decides about the words that come next: the line so far, or the end of a long one."""
+    line = seen[seen.rfind("\n") + 1 :]
+    # No list begins there, and it must not seem to.
+    return line if len(line) <= _LINE_CHARS else f"…{line[-_LINE_CHARS // 2 :]}"
 
 
 def _refuse_figures(text: str) -> None:

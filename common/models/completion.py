@@ -181,7 +181,9 @@ def _reply(call: ModelCall, gathered: Gathered) -> Reply:
         raise ContentRefused
     if reply.finish_reason == "broken":
         raise ProviderUnavailable
-    return reply if reply.usage.total_tokens else replace(reply, usage=_estimated(call, reply))
+    # The provider counts at the end, which a reply that was cut has not seen.
+    told = reply.usage.total_tokens and not gathered.full
+    return reply if told else replace(reply, usage=_estimated(call, reply))
 
 
 def _is_spoilt(call: ModelCall, reply: Reply) -> bool:

@@ -23,6 +23,7 @@ class Deadline:
         self._clock = asyncio.get_running_loop().time
         self._patience = MODEL_REASONING_SECONDS if model.reasoning else MODEL_FIRST_TOKEN_SECONDS
         self._waiting: asyncio.Timeout | None = None
+        self._over = False
         self.at = min(total, self._clock() + self._patience)
 
     def wait(self) -> asyncio.Timeout:
@@ -32,12 +33,16 @@ class Deadline:
 
     def heard(self, begun: bool) -> None:
         """Something came; ``begun`` is whether the model has begun to answer."""
+        if self._over:
+            return
         seconds = MODEL_BETWEEN_TOKENS_SECONDS if begun else self._patience
         self._move(min(self._total, self._clock() + seconds))
 
     def over(self) -> None:
         """The answer is over; only the end of the connection's part in it is missing."""
-        self._move(min(self.at, self._clock() + limits.MODEL_CLOSE_SECONDS))
+        if not self._over:
+            self._over = True
+            self._move(min(self.at, self._clock() + limits.MODEL_CLOSE_SECONDS))
 
     def _move(self, at: float) -> None:
         self.at = at

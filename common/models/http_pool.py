@@ -68,7 +68,7 @@ def let_go(response: aiohttp.ClientResponse) -> None:
 
 async def read_refusal(response: aiohttp.ClientResponse) -> bytes:
     """Why there is no answer, as far as reading it is bounded."""
-    body = b""
+    body = bytearray()
     while len(body) < limits.MODEL_ERROR_BYTES and not response.content.at_eof():
-        body += await response.content.read(limits.MODEL_ERROR_BYTES)
-    return body
+        body += await response.content.read(limits.MODEL_ERROR_BYTES - len(body))
+    return bytes(body)

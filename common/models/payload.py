@@ -62,7 +62,7 @@ def _sendable(message: Message, model: Model) -> Message:
 
 def _sendable_call(call: Mapping[str, Any]) -> Mapping[str, Any]:
     function = call["function"]
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         if isinstance(json.loads(function["arguments"]), dict):
             return call
     return {**call, "function": {**function, "arguments": "{}"}}

@@ -1,9 +1,11 @@
 """Adds the deltas of one stream up to a Reply."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from common import limits
+from common.errors import ModelError, ServiceError
 from common.models.answer_text import AnswerText, whole
 from common.models.call import FinishReason, Reply, Usage
 from common.models.call_builder import CallBuilder
@@ -12,35 +14,69 @@ from common.models.stream_delta import Delta
 
 
 class Gathered:
-    """The sum of the deltas of one stream. ``begun`` is set by the first thing that the model itself said."""
+    """The sum of the deltas of one stream. ``begun`` is set by the first thing that the model itself said.
+
+    ``full`` is set once it is more than a reply may be: then nothing more is taken in, and the reply is cut there.
+    """
 
     def __init__(self) -> None:
         self.begun = False
+        self.full = False
         self.finish_reason: FinishReason | None = None
+        self._room = limits.MODEL_REPLY_CHARS
         self._text = AnswerText()
         self._shown: list[str] = []
         self._thought: list[str] = []
-        self._blocks: list[dict[str, Any]] = []
+        self._blocks: list[_Block] = []
         self._calls = CallBuilder()
         self._refuses = False
         self._usage = Usage()
 
     def add(self, delta: Delta) -> str:
         """Take one delta in and return the text that may be shown now."""
+        if self.full:
+            return ""
         if delta.usage is not None:
             self._usage = _newer(self._usage, delta.usage)
         self.end(delta.finish_reason)
         for piece in delta.calls:
-            self._calls.add(piece)
+            self._take(len(piece.call_id) + len(piece.name) + len(piece.arguments))
+            if not self.full:
+                self._calls.add(piece)
         for block in delta.blocks:
             self._add_block(block)
         # What a model thought is not part of what it says; it does show that it has begun.
         if delta.text or delta.calls or delta.thought or delta.blocks:
             self.begun = True
         if delta.thought:
-            self._thought.append(delta.thought)
+            self._thought.append(delta.thought[: self._take(len(delta.thought))])
         self._refuses = self._refuses or delta.refuses
-        return self._say(self._text.feed(delta.text)) if delta.text else ""
+        text = delta.text[: self._take(len(delta.text))]
+        if self._calls.full:
+            self.cut()
+        return self._say(self._text.feed(text)) if text else ""
+
+    def cut(self) -> None:
+        """End the reply here, as the model's own output limit would."""
+        self.full = True
+        self.finish_reason = "length"
+
+    def cut_short(self) -> ServiceError | None:
+        """End the reply at the bytes that it may take; the error of one that says nothing in them."""
+        if not self.begun:
+            return ModelError()
+        if self.finish_reason is None:
+            self.cut()
+        self.full = True
+        return None
+
+    def _take(self, length: int) -> int:
+        """Count what came, and return how much of it there is room for."""
+        room = self._room
+        self._room -= length
+        if self._room < 0:
+            self.cut()
+        return max(0, min(length, room))
 
     def end(self, reason: FinishReason | None) -> None:
         """Note how the stream says that it ends."""
@@ -64,13 +100,16 @@ class Gathered:
 
     def _add_block(self, block: Mapping[str, Any]) -> None:
         """Take a piece of a thinking block in: its words come first, its signature last."""
-        if block.get("type") != "thinking":
-            self._blocks.append(dict(block))
+        thinks = block.get("type") == "thinking"
+        words, signature = (block.get(name) or "" for name in ("thinking", "signature"))
+        self._take(len(words) + len(signature) if thinks else len(str(block)))
+        if self.full:
             return
-        if not self._blocks or self._blocks[-1].get("type") != "thinking" or self._blocks[-1]["signature"]:
-            self._blocks.append({"type": "thinking", "thinking": "", "signature": ""})
-        self._blocks[-1]["thinking"] += block.get("thinking") or ""
-        self._blocks[-1]["signature"] += block.get("signature") or ""
+        if not thinks or not self._blocks or not self._blocks[-1].goes_on:
+            self._blocks.append(_Block({"type": "thinking"} if thinks else dict(block)))
+        if thinks:
+            self._blocks[-1].thinking.append(words)
+            self._blocks[-1].signature += signature
 
     def reply(self, model: Model) -> Reply:
         """The reply, with what the model wants back of its thoughts."""
@@ -88,10 +127,29 @@ class Gathered:
         """The thoughts in the shape that the model's API takes, with the model's name: no other one may get them."""
         if model.thoughts == "reasoning_content":
             return {"model": model.litellm_name, "reasoning_content": whole("".join(self._thought))}
-        signed = [block for block in self._blocks if block.get("signature") or block.get("type") != "thinking"]
+        signed = [block.whole() for block in self._blocks if not block.goes_on]
         if model.thoughts == "thinking_blocks" and signed:
             return {"model": model.litellm_name, "thinking_blocks": signed}
         return None
+
+
+@dataclass(slots=True)
+class _Block:
+    """A block of what the model thought; one that thinks goes on until it is signed."""
+
+    start: dict[str, Any]
+    thinking: list[str] = field(default_factory=list)
+    signature: str = ""
+
+    @property
+    def goes_on(self) -> bool:
+        return self.start.get("type") == "thinking" and not self.signature
+
+    def whole(self) -> dict[str, Any]:
+        """The block as its API takes it back."""
+        if self.start.get("type") != "thinking":
+            return self.start
+        return {**self.start, "thinking": "".join(self.thinking), "signature": self.signature}
 
 
 def _newer(known: Usage, told: Usage) -> Usage:

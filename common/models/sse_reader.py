@@ -1,60 +1,100 @@
-"""Watches the events of a provider's stream go by: whether they can be read, say an error, or end the answer."""
+"""Reads the events of a provider's stream: whether they can be read, say an error, or end the answer; all bounded."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from common.errors import ProviderUnavailable, ServiceError
-from common.models.call import FinishReason
+from common import limits
+from common.errors import ModelError, ProviderUnavailable, ServiceError
+from common.models.call import FinishReason, ModelCall
 from common.models.finish_reasons import meaning_of
 from common.models.provider_errors import worded
 
 _DONE = b"[DONE]"
+# A reply takes so many bytes at most for each token that it was asked for, and so many beside them.
+_TOKEN_BYTES = 1024
+_SPARE_BYTES = 1024**2
+
+
+def reply_bytes(call: ModelCall) -> int:
+    """The bytes that the reply to a call may take on the wire. Thoughts may come on top of what was asked for."""
+    if call.model.reasoning:
+        return limits.MODEL_REPLY_BYTES
+    tokens = min(call.max_tokens, call.model.max_output)
+    return min(limits.MODEL_REPLY_BYTES, _SPARE_BYTES + tokens * _TOKEN_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One whole event: its data as it came, and what it says; None for the one that only ends the stream."""
+
+    data: bytes
+    event: dict[str, Any] | None
 
 
 class Frames:
     """Takes a stream's bytes as they come. litellm skips what it cannot read and makes up an end; this tells.
 
-    ``ended`` is set by the event that ends an answer, ``done`` by the one after which OpenAI's format says nothing
-    more, ``failure`` by one that is an error or no JSON; ``sound`` is how many of the last bytes came before that one.
+    ``ended`` is set by the event that ends an answer, ``done`` by the one after which its format says nothing more,
+    ``failure`` by one that is an error, no JSON or too long, and ``full`` by more bytes than a reply may take.
     ``reason`` is how the answer ended in the provider's own words, some of which litellm does not pass on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most_bytes: int) -> None:
         self.ended = False
         self.done = False
+        self.full = False
         self.failure: ServiceError | None = None
-        self.sound = 0
         self.reason: FinishReason | None = None
-        self._rest = b""
+        self._room = most_bytes
+        # A line and an event may come in very many pieces; they are joined once.
+        self._line: list[bytes] = []
         self._data: list[bytes] = []
+        self._held = 0
 
-    def feed(self, part: bytes) -> list[dict[str, Any]]:
+    def feed(self, part: bytes) -> list[Frame]:
         """Look at the next bytes, and return the events that they complete; none after a failure."""
-        events: list[dict[str, Any]] = []
-        self.sound = len(part)
-        begun, at = 0, -len(self._rest)
-        *lines, self._rest = (self._rest + part).split(b"\n")
-        for line in lines:
-            at += len(line) + 1
-            line = line.rstrip(b"\r")
-            if line.startswith(b"data:"):
-                self._data.append(line[5:].strip())
-            elif not line:
-                if self._data and self.failure is None:
-                    event = self._event(b"\n".join(self._data))
-                    if self.failure is not None:
-                        self.sound = begun
-                    elif event is not None:
-                        events.append(event)
-                self._data.clear()
-                begun = at
-        return events
+        frames: list[Frame] = []
+        self._room -= len(part)
+        self.full = self._room < 0
+        *ends, rest = part.split(b"\n")
+        for end in ends:
+            self._hold(end)
+            self._take_line(frames)
+        self._hold(rest)
+        return frames
 
-    def finish(self) -> list[dict[str, Any]]:
+    def finish(self) -> list[Frame]:
         """The stream is over: what is left of it is an event too, if it has come whole."""
-        return self.feed(b"\n\n") if self._rest or self._data else []
+        return self.feed(b"\n\n") if self._held else []
+
+    def _hold(self, piece: bytes) -> None:
+        if piece and self.failure is None:
+            self._line.append(piece)
+            self._held += len(piece)
+            if self._held > limits.MODEL_EVENT_BYTES:
+                self.failure = ModelError()
+
+    def _take_line(self, frames: list[Frame]) -> None:
+        raw = b"".join(self._line)
+        self._line.clear()
+        line = raw.rstrip(b"\r")
+        if line.startswith(b"data:"):
+            self._data.append(line[5:].strip())
+        else:
+            # What is no data, a comment or the event's name, is not kept.
+            self._held -= len(raw)
+        if line:
+            return
+        if self._data and self.failure is None:
+            data = b" ".join(self._data)
+            event = self._event(data)
+            if self.failure is None:
+                frames.append(Frame(data, event))
+        self._data.clear()
+        self._held = 0
 
     def _event(self, data: bytes) -> dict[str, Any] | None:
         if data == _DONE:
@@ -62,7 +102,7 @@ class Frames:
             return None
         try:
             event = _read(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             self.failure = ProviderUnavailable()
             return None
         if not isinstance(event, dict):
@@ -73,6 +113,7 @@ class Frames:
         else:
             self.reason = _reason(event) or self.reason
             self.ended = self.ended or _ends(event)
+            self.done = self.done or event.get("type") == "message_stop"
         return event
 
 

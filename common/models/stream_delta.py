@@ -8,6 +8,9 @@ from typing import Any
 from common.models.call import FinishReason, Usage
 from common.models.finish_reasons import meaning_of
 
+# A provider's count is added to what its organisation has used.
+_COUNT_DIGITS = 9
+
 
 @dataclass(slots=True)
 class CallPiece:
@@ -126,10 +129,10 @@ def _usage_of_event(usage: Mapping[str, Any]) -> Usage:
 
 
 def _count(tokens: object) -> int:
-    """A number of tokens, none where it is no number."""
-    if isinstance(tokens, str) and tokens.isdecimal():
-        return int(tokens)
-    return tokens if isinstance(tokens, int) else 0
+    """A number of tokens; none where it is no number, or none that a model call can take."""
+    if isinstance(tokens, str) and tokens.isdecimal() and len(tokens) <= _COUNT_DIGITS:
+        tokens = int(tokens)
+    return tokens if isinstance(tokens, int) and 0 <= tokens < 10**_COUNT_DIGITS else 0
 
 
 def _usage(usage: Any) -> Usage:

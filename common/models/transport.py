@@ -6,8 +6,8 @@ import aiohttp
 import httpx
 
 from common.errors import ModelError, ProviderUnavailable, ServiceError
-from common.models.call import FinishReason
 from common.models.http_pool import Sockets, headers_of, let_go, read_refusal
+from common.models.pace import PART_BYTES, Pace
 from common.models.provider_errors import refusal
 from common.models.sse_reader import Frames
 
@@ -15,14 +15,16 @@ from common.models.sse_reader import Frames
 class Connection(httpx.AsyncBaseTransport):
     """Sends one request and never a second one: whoever is given this cannot retry behind our back.
 
-    ``reason`` is how the answer ended; ``heard`` is called for whatever comes, also what litellm keeps to itself.
+    ``frames`` is what came. ``heard`` is called for it, also for what litellm keeps to itself, and ``over`` once
+    nothing more is due. ``pace`` counts the work that it makes.
     """
 
-    def __init__(self, sockets: Sockets, heard: Callable[[], None]) -> None:
+    def __init__(self, sockets: Sockets, frames: Frames, heard: Callable[[], None], over: Callable[[], None]) -> None:
         self.failure: ServiceError | None = None
-        self.reason: FinishReason | None = None
-        self.ended = False
+        self.frames = frames
         self.heard = heard
+        self.over = over
+        self.pace = Pace()
         self._sockets = sockets
         self._used = False
         self._stream: _Watched | None = None
@@ -50,7 +52,7 @@ class Connection(httpx.AsyncBaseTransport):
             await self.release()
             # The status is handed on with nothing of what was said.
             return httpx.Response(response.status, json={"error": {"message": "refused", "code": response.status}})
-        if response.status >= httpx.codes.MULTIPLE_CHOICES:
+        if response.status != httpx.codes.OK:
             self.failure = ModelError()
         return httpx.Response(response.status, headers=headers, stream=self._stream)
 
@@ -64,32 +66,36 @@ class Connection(httpx.AsyncBaseTransport):
 
 
 class _Watched(httpx.AsyncByteStream):
-    """A response's bytes. Stops at what is wrong with them, tells its connection how they end, and closes once."""
+    """A response's events, one at a time and nothing else of it. Stops at what is wrong with them, and closes once."""
 
     def __init__(self, connection: Connection, response: aiohttp.ClientResponse) -> None:
         self._connection = connection
         self._response = response
-        self._frames = Frames()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            while part := await self._response.content.readany():
-                self._frames.feed(part)
-                self._tell()
-                self._connection.heard()
-                yield part[: self._frames.sound]
-                self._stop_at_failure()
-        except (aiohttp.ClientError, OSError):
-            self._connection.failure = self._connection.failure or ProviderUnavailable()
-            raise httpx.ReadError("the stream broke off") from None
-        self._frames.finish()
-        self._tell()
+        connection, frames = self._connection, self._connection.frames
+        part = b"-"
+        while part and not frames.full:
+            self._stop_at_failure()
+            try:
+                part = await self._response.content.read(PART_BYTES)
+            except (aiohttp.ClientError, OSError):
+                connection.failure = connection.failure or ProviderUnavailable()
+                raise httpx.ReadError("the stream broke off") from None
+            connection.pace.begin()
+            read = frames.feed(part) if part else frames.finish()
+            await connection.pace.rest()
+            for frame in read:
+                # What the libraries make of an event is work too, and they are not all quick at it.
+                connection.pace.begin()
+                yield b"data: " + frame.data + b"\n\n"
+                await connection.pace.rest()
+            connection.failure = connection.failure or frames.failure
+            if frames.done:
+                connection.over()
+            else:
+                connection.heard()
         self._stop_at_failure()
-
-    def _tell(self) -> None:
-        self._connection.ended = self._frames.ended
-        self._connection.reason = self._frames.reason
-        self._connection.failure = self._connection.failure or self._frames.failure
 
     def _stop_at_failure(self) -> None:
         if self._connection.failure is not None:

@@ -139,6 +139,8 @@ class TurnRunner:
             if isinstance(event, TextDelta):
                 self._timed.said()
             self._emit(event)
+            # Nothing more is asked of the provider until its reader has taken what there is.
+            await self._turn.keep_pace()
         raise ServiceError
 
     async def _finish(self, lease: HeldLease, answered: Answered) -> None:

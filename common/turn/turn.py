@@ -5,12 +5,16 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import ExitStack, aclosing
 from typing import Literal
 
-from common.agents.events import Event, Heartbeat, TurnFailed, TurnFinished
+from common import limits
+from common.agents.events import Event, Heartbeat, TextDelta, TurnFailed, TurnFinished
 from common.errors import Restarting, ServiceError
 from common.stopping import told_to_stop
 
 # Why a turn is stopped: its client left, its process ends, or another instance has taken it over.
 Reason = Literal["left", "restart", "lost"]
+
+# An event counts for so much beside its text.
+_EVENT_CHARS = 100
 
 # A running task must be held by somebody, or it may vanish half-way.
 _running: set["asyncio.Task[None]"] = set()
@@ -37,6 +41,8 @@ class Turn:
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
         self._over = False
+        self._waiting_chars = 0
+        self._taken = asyncio.Event()
         self.stopped: Reason | None = None
 
     async def batches(self, heartbeat_seconds: float | None = None) -> AsyncGenerator[list[Event], None]:
@@ -54,6 +60,8 @@ class Turn:
                     continue
                 while not self._queue.empty():
                     batch.append(self._queue.get_nowait())
+                self._waiting_chars = 0
+                self._taken.set()
                 yield batch
                 if isinstance(batch[-1], TurnFinished | TurnFailed):
                     return
@@ -101,7 +109,20 @@ class Turn:
     def emit(self, event: Event) -> None:
         """Put an event before the reader."""
         self._over = self._over or isinstance(event, TurnFinished | TurnFailed)
+        self._waiting_chars += _EVENT_CHARS + (len(event.text) if isinstance(event, TextDelta) else 0)
         self._queue.put_nowait(event)
+
+    async def keep_pace(self) -> None:
+        """Wait while too much waits for the reader; a reader that takes nothing for long has left."""
+        while self._waiting_chars > limits.WAITING_CHARS:
+            self._taken.clear()
+            try:
+                async with asyncio.timeout(limits.READER_SECONDS):
+                    await self._taken.wait()
+            except TimeoutError:
+                self.leave()
+                # The stop arrives here.
+                await asyncio.sleep(0)
 
     def start(self, work: Coroutine[None, None, None], then: Callable[[], None] = lambda: None) -> None:
         """Begin the work that emits, in a task of its own: a reader that leaves cannot cut its ending short.

@@ -31,6 +31,8 @@ PROJECT = "local-dev-project"
 SHARED = f"{PROJECT}.organizations"
 ORGANIZATIONS = 40
 MODEL_ID = "gpt-4o-mini"
+# The organisations whose providers mean harm: one of each way to a provider.
+HOSTILE = {"deepseek": "deepseek-chat", "anthropic": "claude-sonnet-4-5"}
 # The provider of the benchmarks, and what data takes in the cloud; Firestore is as quick as the emulator is.
 AT_ONCE = {"first": 0.0, "each": 0.0, "tokens": 60}
 PACED = {"first": 0.3, "each": 0.02, "tokens": 60}
@@ -48,6 +50,7 @@ class Stage:
     stub_services_pid: int
     folder: Path
     callers: list[Caller]
+    hostile: dict[str, Caller]
     quick: bool = False
 
     def pace(self, model: Mapping[str, float], data: Mapping[str, float] = NO_DATA_LATENCY) -> None:
@@ -96,12 +99,16 @@ def staged(console: Console, *, quick: bool = False) -> Iterator[Stage]:
         client, encrypt = emulated_bigquery(environment), emulated_kms(environment)
         prepare(client, encrypt, datetime.now(UTC).date(), None, console)
         organizations = [_organization(number) for number in range(ORGANIZATIONS)]
-        _bring_keys(client, encrypt, organizations)
+        _bring_keys(client, encrypt, organizations, "openai", MODEL_ID)
         callers = [Caller(each.slug, each.api_key, "bench") for each in organizations]
+        hostile = {}
+        for number, (provider, model_id) in enumerate(HOSTILE.items(), ORGANIZATIONS):
+            _bring_keys(client, encrypt, [each := _organization(number)], provider, model_id)
+            hostile[provider] = Caller(each.slug, each.api_key, "bench")
         with _stub_services(environment["BIGQUERY_EMULATOR_HOST"]) as (port, pid):
             url = f"http://127.0.0.1:{port}"
             environment["MODEL_API_BASES"] = json.dumps({"openai": f"{url}/v1"})
-            yield Stage(environment, emulators, url, pid, Path(name), callers, quick)
+            yield Stage(environment, emulators, url, pid, Path(name), callers, hostile, quick)
 
 
 def replayed(stage: Stage) -> dict[str, str]:
@@ -130,8 +137,10 @@ def _organization(number: int) -> Organization:
     return replace(ACME, slug=slug, company_name=f"Bench {number}", api_key=f"demo-{slug}-key")
 
 
-def _bring_keys(client: bigquery.Client, encrypt: Encrypt, organizations: list[Organization]) -> None:
-    """Write the organisations' profiles, API keys, settings and encrypted keys of OpenAI."""
+def _bring_keys(
+    client: bigquery.Client, encrypt: Encrypt, organizations: list[Organization], provider: str, model_id: str
+) -> None:
+    """Write the organisations' profiles, API keys, settings and encrypted keys of a provider."""
     today = datetime.now(UTC).date()
     tables: dict[str, list[Any]] = {}
     for organization in organizations:
@@ -140,8 +149,8 @@ def _bring_keys(client: bigquery.Client, encrypt: Encrypt, organizations: list[O
         rows = {
             "org_profiles": operations.profile(organization),
             "org_api_keys": access.api_keys(organization, today),
-            "org_integration_credentials": [credential | {"provider": "openai"}],
-            "org_chat_settings": [settings | {"provider": "openai", "model_id": MODEL_ID}],
+            "org_integration_credentials": [credential | {"provider": provider}],
+            "org_chat_settings": [settings | {"provider": provider, "model_id": model_id}],
         }
         for table, made in rows.items():
             tables.setdefault(table, []).extend(json.loads(to_json(row)) for row in made)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +25,7 @@ from common.models.http_pool import Sockets
 from common.models.payload import marked, request_body
 from common.models.provider_errors import worded
 from common.models.reply_builder import Gathered
+from common.models.sse_reader import Frames, reply_bytes
 from common.models.stream_delta import of_chunk
 from common.models.transport import Connection
 
@@ -65,7 +66,8 @@ class LiteLlmWire:
         deadline = Deadline(call.model, total)
         connection = None
         if api_base is not None:
-            connection = Connection(self._sockets, lambda: deadline.heard(gathered.begun))
+            frames = Frames(reply_bytes(call))
+            connection = Connection(self._sockets, frames, lambda: deadline.heard(gathered.begun), deadline.over)
         wrapped: Any = None
         failure: ServiceError | None = None
         try:
@@ -73,14 +75,15 @@ class LiteLlmWire:
             async with deadline.wait():
                 wrapped = await litellm.acompletion(**_request(call, api_base, client))
                 chunks = await _beneath(wrapped)
-            while True:
+            while not gathered.full:
                 async with deadline.wait():
                     chunk = await anext(chunks, _END)
                 if chunk is _END:
                     break
                 # An event that says nothing is None in some streams.
                 if chunk is not None and (text := gathered.add(of_chunk(chunk))):
-                    yield text
+                    with connection.pace.away() if connection is not None else nullcontext():
+                        yield text
                 deadline.heard(gathered.begun)
         except TimeoutError:
             failure = ProviderTimeout()
@@ -89,9 +92,8 @@ class LiteLlmWire:
         finally:
             await _release(wrapped, connection)
         # Raised out here, so that it has no context: a provider's exception holds its answer and, in a frame, the key.
-        if failure is None and connection is not None:
-            gathered.end(connection.reason)
-            failure = connection.failure or (None if connection.ended else ProviderUnavailable())
+        if connection is not None:
+            failure = _failure_at_end(connection, gathered, failure)
         if failure is not None:
             raise failure
 
@@ -154,6 +156,21 @@ def _failure(litellm: Any, error: Exception, connection: "Connection | None") ->
         (litellm.Timeout, ProviderTimeout),
     )
     return next((ours() for theirs, ours in kinds if isinstance(error, theirs)), None) or worded(str(error))
+
+
+def _failure_at_end(connection: Connection, gathered: Gathered, failure: ServiceError | None) -> ServiceError | None:
+    """Why the answer is none; None where it is one. How a connection ended after the end says nothing."""
+    frames = connection.frames
+    if gathered.full:
+        return None
+    if frames.done and isinstance(failure, ProviderUnavailable | ProviderTimeout):
+        failure = None
+    if failure is not None:
+        return failure
+    gathered.end(frames.reason)
+    if frames.full:
+        return gathered.cut_short()
+    return connection.failure or (None if frames.ended else ProviderUnavailable())
 
 
 async def _release(chunks: Any, connection: "Connection | None") -> None:

@@ -7,21 +7,21 @@ back encrypted. A model that must reason beside its tools gets a wire of its own
 """
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 
 import aiohttp
 
+from common import limits
 from common.errors import ModelError, ProviderTimeout, ProviderUnavailable, ServiceError
 from common.models.call import ModelCall
 from common.models.deadline import Deadline
 from common.models.http_pool import Sockets, headers_of, let_go, read_refusal
+from common.models.pace import PART_BYTES, Pace
 from common.models.payload import request_body
 from common.models.provider_errors import refusal
 from common.models.reply_builder import Gathered
-from common.models.sse_reader import Frames
+from common.models.sse_reader import Frame, Frames, reply_bytes
 from common.models.stream_delta import of_event
-
-_MOST_BYTES = 8 * 1024**2
 
 
 class OpenAiWire:
@@ -35,7 +35,7 @@ class OpenAiWire:
     ) -> AsyncGenerator[str, None]:
         """One request and its text; what arrives together is one piece. Raises the ModelError family or KeyInvalid."""
         deadline = Deadline(call.model, total)
-        frames = Frames()
+        frames, pace = Frames(reply_bytes(call)), Pace()
         response: aiohttp.ClientResponse | None = None
         failure: ServiceError | None = None
         try:
@@ -45,12 +45,14 @@ class OpenAiWire:
             while failure is None:
                 async with deadline.wait():
                     part = await _next_part(response)
-                events = frames.feed(part) if part else frames.finish()
-                if text := "".join([gathered.add(of_event(event)) for event in events]):
-                    yield text
-                if not part:
+                pace.begin()
+                if text := _text_of(frames.feed(part) if part else frames.finish(), gathered):
+                    with pace.away():
+                        yield text
+                failure = frames.failure or (gathered.cut_short() if frames.full else None)
+                if not part or gathered.full:
                     break
-                failure = frames.failure
+                await pace.rest()
                 if frames.done:
                     deadline.over()
                 else:
@@ -61,7 +63,7 @@ class OpenAiWire:
             if response is not None:
                 let_go(response)
         # Raised out here, so that it has no context: an exception of the wire holds the request, and in it the key.
-        failure = _failure_at_end(frames, failure)
+        failure = _failure_at_end(frames, gathered, failure)
         if failure is not None:
             raise failure
 
@@ -88,11 +90,17 @@ async def _refusal_of(response: aiohttp.ClientResponse) -> ServiceError | None:
 async def _next_part(response: aiohttp.ClientResponse) -> bytes:
     """The next bytes of the stream, none at its end. A whole answer instead of a stream is read as its one event."""
     if response.content_type != "application/json" or response.content.at_eof():
-        return await response.content.readany()
-    body = b""
-    while len(body) <= _MOST_BYTES and (part := await response.content.readany()):
+        return await response.content.read(PART_BYTES)
+    body = bytearray()
+    while len(body) < limits.MODEL_EVENT_BYTES and (part := await response.content.readany()):
         body += part
-    return b"data: " + json.dumps(json.loads(body)).encode() + b"\n\n"
+    json.loads(body)
+    return b"data: " + body.replace(b"\n", b" ").replace(b"\r", b" ") + b"\n\n"
+
+
+def _text_of(frames: Iterable[Frame], gathered: Gathered) -> str:
+    """The text of the events that may be shown now, as one piece."""
+    return "".join([gathered.add(of_event(frame.event)) for frame in frames if frame.event is not None])
 
 
 def _failure(error: Exception) -> ServiceError:
@@ -102,8 +110,10 @@ def _failure(error: Exception) -> ServiceError:
     return ProviderTimeout() if isinstance(error, TimeoutError) else ModelError()
 
 
-def _failure_at_end(frames: Frames, failure: ServiceError | None) -> ServiceError | None:
+def _failure_at_end(frames: Frames, gathered: Gathered, failure: ServiceError | None) -> ServiceError | None:
     """Why the answer is none; None where it is one. How a connection ended after the end says nothing."""
+    if gathered.full:
+        return None
     if frames.done and isinstance(failure, ProviderUnavailable | ProviderTimeout | None):
         return frames.failure
     if failure is None and not frames.ended:

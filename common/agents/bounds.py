@@ -1,0 +1,74 @@
+"""The bounds of one run of the loop: what it has used of them, and what they refuse."""
+
+import json
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from common import limits
+from common.agents.roster import Agent
+from common.models.call import ToolCall, Usage
+from common.tools.result import error_envelope
+
+
+@dataclass(slots=True)
+class Bounds:
+    """The part of its bounds that a run has used so far."""
+
+    usage: Usage = field(default_factory=Usage)
+    model_calls: int = 0
+    tool_calls: int = 0
+    handovers: int = 0
+    said_chars: int = 0
+    repeats: Counter[str] = field(default_factory=Counter)
+    # The agents that had the question since the last result of a tool.
+    asked: set[str] = field(default_factory=set)
+
+    def spent(self, deadline: float) -> bool:
+        """Return true if a bound is reached; ``deadline`` is a monotonic time."""
+        return (
+            self.model_calls >= limits.MAX_STEPS - 1
+            or self.tool_calls >= limits.MAX_TOOL_CALLS
+            or self.usage.total_tokens >= limits.MAX_TURN_TOKENS
+            or self.said_chars >= limits.MODEL_REPLY_CHARS
+            or time.monotonic() >= deadline
+        )
+
+    def count_hand_over(self, source: Agent, target: Agent) -> None:
+        """Count that one agent gave the question to another."""
+        self.asked |= {source.name, target.name}
+        self.handovers += 1
+
+    def refuses_hand_over(self, target: Agent) -> dict[str, Any] | None:
+        """Why the question does not go to the agent; None where it does."""
+        if self.handovers >= limits.MAX_HANDOVERS:
+            return error_envelope("too_many_handovers", "No more hand-overs in this answer. Use your own tools.")
+        if target.name in self.asked:
+            said = f"{target.name} had this question and gave it on. Use your own tools, or say what is missing."
+            return error_envelope("handed_back", said)
+        return None
+
+    def count_call(self, call: ToolCall) -> None:
+        """Count a call that the model asks for."""
+        self.tool_calls += 1
+        self.repeats[_meaning(call)] += 1
+
+    def refuses_call(self, call: ToolCall) -> dict[str, Any] | None:
+        """Why a call that was just counted is not made; None where it is."""
+        if self.repeats[_meaning(call)] > limits.MAX_IDENTICAL_CALLS:
+            return error_envelope(
+                "repeated_call", "This exact call was made before. Use its result, or ask for something else."
+            )
+        if self.tool_calls > limits.MAX_TOOL_CALLS:
+            return error_envelope("too_many_calls", "No more tool calls in this answer. Answer with what you have.")
+        return None
+
+
+def _meaning(call: ToolCall) -> str:
+    """What is the same for two calls that ask for the same, however their arguments are written."""
+    try:
+        arguments = json.dumps(json.loads(call.arguments or "{}"), sort_keys=True)
+    except (ValueError, RecursionError):
+        arguments = call.arguments
+    return f"{call.name} {arguments}"
