@@ -12,7 +12,7 @@ _AT_ONCE_SECONDS = 0.03
 _GO_SECONDS = 0.002
 _LONGEST_SECONDS = 1.0
 # So much of a stream is looked at in one go.
-PART_BYTES = 8 * 1024
+PART_BYTES = 4 * 1024
 
 
 class Pace:

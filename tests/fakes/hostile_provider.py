@@ -6,6 +6,7 @@
 import asyncio
 import itertools
 import json
+import os
 import subprocess
 import sys
 import zlib
@@ -231,6 +232,8 @@ async def _serve() -> None:
         sys.stdout.write(f"{url}\n")
         sys.stdout.flush()
         await asyncio.to_thread(sys.stdin.read)
+        # What still runs has no end.
+        os._exit(0)
 
 
 if __name__ == "__main__":
