@@ -66,7 +66,7 @@ class Bounds:
 
 
 def _meaning(call: ToolCall) -> str:
-    """What is the same for two calls that ask for the same, however their arguments are written."""
+    """The call as text that is the same however its arguments are written."""
     try:
         arguments = json.dumps(json.loads(call.arguments or "{}"), sort_keys=True)
     except (ValueError, RecursionError):

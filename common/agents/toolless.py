@@ -61,7 +61,7 @@ async def without_figures(stream: AsyncGenerator[str | Reply, None]) -> AsyncGen
 
 
 def _context(seen: str) -> str:
-    """What decides about the words that come next: the line so far, or the end of a long one."""
+    """The words that decide about the next ones: the line so far, or the end of a long one."""
     line = seen[seen.rfind("\n") + 1 :]
     # No list begins there, and it must not seem to.
     return line if len(line) <= _LINE_CHARS else f"…{line[-_LINE_CHARS // 2 :]}"
