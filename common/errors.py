@@ -206,6 +206,12 @@ class WarehouseUnavailable(Unavailable):
     detail = "The data warehouse does not answer. Try again shortly."
 
 
+class WarehouseBusy(WarehouseUnavailable):
+    """BigQuery did not take a statement because others run; nothing of it was done, and it may be sent again."""
+
+    detail = "The data warehouse is busy with other changes. Try again shortly."
+
+
 class KeyServiceUnavailable(Unavailable):
     code = "key_service_unavailable"
     detail = "The key service does not answer. Try again shortly."

@@ -81,6 +81,9 @@ MAX_APPROVALS = 16
 
 # The warehouse
 DEFAULT_MAX_BYTES_BILLED = 10 * 1024**3
+# Of the product's own statements: the tables that organisations share grow, and BigQuery's estimate for a clustered
+# table is an upper bound
+OWN_STATEMENT_BYTES = 1024**4
 QUERY_SECONDS = 60.0
 WAREHOUSE_CALL_SECONDS = 20.0
 MAX_RESULT_ROWS = 500

@@ -184,7 +184,7 @@ class SettingsStore:
         if not query.writes:
             return await self.warehouse.look_up(query, labels=labels)
         try:
-            return await self.warehouse.run(query, labels=labels)
+            return await self.warehouse.run(query, labels=labels, own=True)
         except QueryRefused as refused:
             raise WarehouseUnavailable from refused
 

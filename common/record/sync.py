@@ -10,7 +10,7 @@ from typing import Any
 
 from common import limits
 from common.documents import Delete, Document, DocumentConflict, Documents, Patch, Put, Sort, Where, Write
-from common.errors import DocumentsUnavailable, Unavailable, WarehouseUnavailable
+from common.errors import DocumentsUnavailable, Unavailable, WarehouseBusy, WarehouseUnavailable
 from common.organizations.directory import Directory
 from common.record.adoption import Adoption, is_readable
 from common.record.outbox import OutboxEntry, entry_of
@@ -51,6 +51,7 @@ class _Round:
     rejected: int = 0
     purged: int = 0
     refusals: int = 0
+    postponed: int = 0
     stopped: str | None = None
     unanswered: bool = False
     orgs: set[str] = field(default_factory=set)
@@ -160,6 +161,9 @@ class Sync:
                 try:
                     await lease.renew()
                     written = await self._writer.merge(tenant, part[0].table, [entry.row for entry in part])
+                except WarehouseBusy:
+                    # Its rows are at no fault: they stay due, and the next round sends them again.
+                    done.postponed += len(part)
                 except Unavailable as error:
                     self._stop(done, error)
                 except QueryRefused as refused:
@@ -246,7 +250,8 @@ class Sync:
         if done.stopped in (None, "restarting"):
             self._log.error("sync.stopped", error_class=type(error.__cause__ or error).__name__, code=error.code)
         done.stopped = error.code
-        done.unanswered = done.unanswered or isinstance(error, WarehouseUnavailable) or error.code == "timeout"
+        unanswered = isinstance(error, WarehouseUnavailable) and not isinstance(error, WarehouseBusy)
+        done.unanswered = done.unanswered or unanswered or error.code == "timeout"
 
 
 def _batches(entries: Iterable[OutboxEntry]) -> Iterator[list[OutboxEntry]]:

@@ -36,8 +36,8 @@ WHERE org_slug = @org_slug AND conversation_id IN UNNEST(@conversation_ids)
 class RecordWriter:
     """Merges and purges rows of one organisation.
 
-    Raises QueryRefused where BigQuery will not take a batch, WarehouseUnavailable where it does not answer; a batch
-    that was not answered may have been written all the same.
+    Raises QueryRefused where BigQuery will not take a batch, WarehouseBusy where others change the table, and
+    WarehouseUnavailable where it does not answer; a batch that was not answered may have been written all the same.
     """
 
     def __init__(self, warehouse: Warehouse) -> None:
@@ -62,7 +62,7 @@ class RecordWriter:
     async def _write(self, tenant: Tenant, sql: str, given: Mapping[str, Parameter]) -> int:
         labels = {"org": tenant.org_slug, "purpose": "record"}
         query = fixed(tenant, sql, given)
-        result = await self._warehouse.run(query, labels=labels, seconds=limits.SYNC_STATEMENT_SECONDS)
+        result = await self._warehouse.run(query, labels=labels, seconds=limits.SYNC_STATEMENT_SECONDS, own=True)
         return result.affected_rows or 0
 
 

@@ -4,7 +4,7 @@ import re
 
 from google.api_core import exceptions as google
 
-from common.errors import WarehouseUnavailable
+from common.errors import WarehouseBusy, WarehouseUnavailable
 from common.text import shorten
 from common.warehouse.dry_run import over_limit
 from common.warehouse.query import GuardedQuery
@@ -23,9 +23,13 @@ _PASSING = {
     "internalError",
     "quotaExceeded",
     "rateLimitExceeded",
+    "jobRateLimitExceeded",
     "jobBackendError",
     "jobInternalError",
 }
+
+# What BigQuery says of statements that change one table at the same time, under reasons that a wrong text has, too.
+_AT_THE_SAME_TIME = re.compile(r"could not serialize access|too many dml statements outstanding", re.IGNORECASE)
 
 _FAILED = "The warehouse could not run this query. Simplify it, or query a shorter range."
 
@@ -42,6 +46,8 @@ def of_run(error: google.GoogleAPICallError, query: GuardedQuery, max_bytes: int
         return QueryRefused("not_supported", "This warehouse cannot run such a query. Write it in another way.")
     if _TOO_MUCH_WORK in reasons:
         return too_much_work()
+    if _AT_THE_SAME_TIME.search(str(error.message)):
+        return WarehouseBusy()
     if reasons & _PASSING:
         return WarehouseUnavailable()
     if isinstance(error, google.NotFound):

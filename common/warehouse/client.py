@@ -73,22 +73,30 @@ class Warehouse:
         self._dry_runs: OrderedDict[tuple[Tenant, str], None] = OrderedDict()
 
     async def run(
-        self, query: GuardedQuery, *, labels: Mapping[str, str], seconds: float = limits.QUERY_SECONDS
+        self,
+        query: GuardedQuery,
+        *,
+        labels: Mapping[str, str],
+        seconds: float = limits.QUERY_SECONDS,
+        own: bool = False,
     ) -> QueryResult:
         """Run one query and return at most ``limits.MAX_RESULT_ROWS`` rows of ``limits.MAX_RESULT_BYTES``.
+
+        A query of a tool is held to BQ_MAX_BYTES_GATE, an ``own`` statement of the product to OWN_STATEMENT_BYTES.
 
         The same query of the same tenant is answered from memory for some minutes, and runs once for all who ask at
         the same time; a write runs every time, and what it may have changed is read anew. Raises QueryRefused where
         the query cannot run, WarehouseUnavailable where BigQuery does not answer. Cancelling it cancels the job.
         """
+        gate = limits.OWN_STATEMENT_BYTES if own else self._max_bytes
         if query.writes:
             try:
-                return await self._execute(query, labels, seconds)
+                return await self._execute(query, labels, seconds, gate)
             finally:
                 self._cache.clear(query.tenant)
                 self._flights.part(query.tenant)
         known = self._cache.get(query)
-        return known or await self._flights.join(query, lambda: self._fill(query, labels, seconds))
+        return known or await self._flights.join(query, lambda: self._fill(query, labels, seconds, gate))
 
     async def look_up(
         self, query: GuardedQuery, *, labels: Mapping[str, str], seconds: float = LOOKUP_SECONDS
@@ -125,16 +133,16 @@ class Warehouse:
             threads.shutdown(wait=False, cancel_futures=True)
         self._clients.close()
 
-    async def _fill(self, query: GuardedQuery, labels: Mapping[str, str], seconds: float) -> QueryResult:
+    async def _fill(self, query: GuardedQuery, labels: Mapping[str, str], seconds: float, gate: int) -> QueryResult:
         version = self._cache.version(query.tenant)
-        result = await self._execute(query, labels, seconds)
+        result = await self._execute(query, labels, seconds, gate)
         self._cache.put(query, result, version)
         return result
 
-    async def _execute(self, query: GuardedQuery, labels: Mapping[str, str], seconds: float) -> QueryResult:
+    async def _execute(self, query: GuardedQuery, labels: Mapping[str, str], seconds: float, gate: int) -> QueryResult:
         deadline = Cancellation(seconds)
         with span("bigquery.query") as asked:
-            result = await self._in_thread(self._threads, deadline, lambda: self._run(query, labels, deadline))
+            result = await self._in_thread(self._threads, deadline, lambda: self._run(query, labels, deadline, gate))
             asked.set(bytes_processed=result.bytes_processed, bytes_billed=result.bytes_billed, rows=len(result.rows))
         timing.of_this_turn().read(result.bytes_processed, result.bytes_billed)
         return result
@@ -152,9 +160,9 @@ class Warehouse:
             if (stop := deadline.drop()) is not None:
                 self._stops.submit(stop)
 
-    def _run(self, query: GuardedQuery, labels: Mapping[str, str], deadline: Cancellation) -> QueryResult:
+    def _run(self, query: GuardedQuery, labels: Mapping[str, str], deadline: Cancellation, gate: int) -> QueryResult:
         started = time.perf_counter()
-        most = min(query.max_bytes or self._max_bytes, self._max_bytes)
+        most = min(query.max_bytes or gate, gate)
         with _failures(lambda error: bigquery_errors.of_run(error, query, most)):
             client, sent = self._clients.of(query)
             self._check(client, sent, most, deadline)
@@ -262,12 +270,12 @@ class Warehouse:
             deadline.ended()
 
     def _look_up(self, query: GuardedQuery, labels: Mapping[str, str], deadline: Cancellation) -> QueryResult:
-        started = time.perf_counter()
-        with _failures(lambda error: bigquery_errors.of_run(error, query, self._max_bytes)):
+        started, most = time.perf_counter(), limits.OWN_STATEMENT_BYTES
+        with _failures(lambda error: bigquery_errors.of_run(error, query, most)):
             call = _call(deadline)
             rows = self._clients.own.query_and_wait(
                 query.sql,
-                job_config=self._config(query, labels, self._max_bytes, deadline),
+                job_config=self._config(query, labels, most, deadline),
                 location=self._location,
                 api_timeout=call["timeout"],
                 wait_timeout=call["timeout"],

@@ -66,6 +66,7 @@ async def test_a_refusal_is_said_in_the_products_own_words(opened: Opened, answe
     "answer",
     [
         refusal(403, "rateLimitExceeded"),
+        refusal(403, "jobRateLimitExceeded"),
         refusal(403, "quotaExceeded"),
         refusal(500, "internalError"),
         refusal(503, "x"),
