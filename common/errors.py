@@ -27,6 +27,7 @@ ServiceError
 │   ├── Restarting 503 restarting
 │   ├── DocumentsUnavailable 503 session_store_unavailable
 │   ├── WarehouseUnavailable 503 warehouse_unavailable
+│   │   └── WarehouseBusy 503 warehouse_unavailable
 │   └── KeyServiceUnavailable 503 key_service_unavailable
 └── ModelError 502 model_error (the organisation's model provider)
     ├── ModelNotFound 422 model_not_found

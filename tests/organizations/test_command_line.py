@@ -94,7 +94,7 @@ def test_settings_are_shown_made_rotated_and_deleted(terminal: Terminal, made: M
     ("arguments", "said"),
     [
         (("--temperature", "3"), "temperature"),
-        ((), "name at least one setting"),
+        ((), "Name at least one setting"),
         (("--max-tokens", "0"), "max_tokens"),
         (("--key-stdin",), "key"),
     ],

@@ -104,7 +104,7 @@ async def test_a_key_that_a_fallback_names_is_not_retired_and_one_that_it_no_lon
         ([CLAUDE | {"key": "short"}], "key"),
         ([MINI | {"credential_name": "x"}], "credential_name"),
         ([CLAUDE | {"base_url": "https://evil.example"}], "base_url"),
-        (None, "fallback"),
+        (None, "Fallback cannot be null"),
         ("openai", "fallback"),
     ],
 )
