@@ -48,7 +48,7 @@ class Briefing:
         """The tools of an agent as a model API takes them: its own, the client's, and the hand-over."""
         offered: list[Message] = [tool.schema() for tool in tools.tools]
         offered += [tool.schema() for tool in self.client_tools]
-        if self.roster.may_transfer(agent):
+        if self.roster.others(agent):
             offered.append(self.roster.transfer_schema(agent))
         return offered
 
@@ -145,7 +145,7 @@ class AgentLoop:
         """
         if not briefing.calls_tools and asks_for_data(briefing.question):
             raise ModelCannotUseTools
-        state = _State(briefing.roster.named(briefing.agent_name), briefing.history)
+        state = _State(briefing.roster.choose_first(briefing.agent_name), briefing.history)
         deadline = time.monotonic() + limits.TURN_SECONDS
         if briefing.continuation is not None:
             async for happened in self._continue(briefing, briefing.continuation, state):
@@ -161,15 +161,15 @@ class AgentLoop:
                 if not step.last and state.ending.asks_again(step.reply, has_results=bool(state.exchange)):
                     continue
                 break
-            target = _transfer_target(step.reply, state, briefing.roster)
-            if target is not None:
+            target, calling = _hand_over(step.reply, state, briefing.roster)
+            if calling.tool_calls:
+                async with aclosing(self._call_tools(calling, state, step.tools, briefing)) as events:
+                    async for event in events:
+                        yield event
+            if target is not None and not state.waiting:
                 state.bounds.count_hand_over(state.agent, target)
                 state.agent = target
                 yield AgentChanged(target.name)
-                continue
-            async with aclosing(self._call_tools(step.reply, state, step.tools, briefing)) as events:
-                async for event in events:
-                    yield event
         if not state.waiting and step.reply is not None and (sentence := state.ending.close(step.reply)):
             yield state.say(sentence)
         yield state.answered()
@@ -309,6 +309,14 @@ class AgentLoop:
         )
 
 
+def _hand_over(reply: Reply, state: _State, roster: Roster) -> tuple[Agent | None, Reply]:
+    """Return the agent that the reply hands over to, or None, and the reply with the calls to make before."""
+    target = _transfer_target(reply, state, roster)
+    if target is None:
+        return None, reply
+    return target, replace(reply, tool_calls=tuple(call for call in reply.tool_calls if call.name != TRANSFER))
+
+
 def _transfer_target(reply: Reply, state: _State, roster: Roster) -> Agent | None:
     """Return the agent that the reply hands over to, or None where there is none or it may not."""
     for call in reply.tool_calls:
@@ -326,7 +334,7 @@ def _named(call: ToolCall, current: Agent, roster: Roster) -> Agent | None:
         name = json.loads(call.arguments)["agent_name"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    return next((agent for agent in roster.specialists if agent.name == name and agent is not current), None)
+    return next((agent for agent in roster.others(current) if agent.name == name), None)
 
 
 @contextmanager

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 TRANSFER = "transfer_to_agent"
+_HAND_OVER = (
+    "Hand the question to the agent that can answer it, without a word of your own. If a part of it is yours, call "
+    "your tools for that first: the next agent sees their results and answers everything."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,46 +19,48 @@ class Agent:
     description: str
     prompt: str
     tools: tuple[str, ...]
-    router: bool = False
+    starts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """The agents of one turn, by name. Exactly one of them routes."""
+    """The agents of one turn, by name. A conversation begins with exactly one of them."""
 
     agents: Mapping[str, Agent]
 
     @classmethod
     def of(cls, agents: Sequence[Agent]) -> "Roster":
-        """Make a roster. Raises ValueError unless names are unique and exactly one agent routes."""
+        """Make a roster. Raises ValueError unless names are unique and exactly one agent starts."""
         named = {agent.name: agent for agent in agents}
         if len(named) < len(agents):
             raise ValueError("two agents have the same name")
-        if sum(agent.router for agent in agents) != 1:
-            raise ValueError("exactly one agent must have router: true")
+        if sum(agent.starts for agent in agents) != 1:
+            raise ValueError("exactly one agent must have starts: true")
         return cls(named)
 
     @property
-    def router(self) -> Agent:
-        return next(agent for agent in self.agents.values() if agent.router)
-
-    @property
     def specialists(self) -> tuple[Agent, ...]:
-        return tuple(agent for agent in self.agents.values() if not agent.router)
+        """The agents that have tools; one without tools only hands over."""
+        return tuple(agent for agent in self.agents.values() if agent.tools)
 
-    def named(self, name: str | None) -> Agent:
-        """Return the agent of that name, or the router if it does not exist."""
-        return self.agents.get(name or "") or self.router
+    def choose_first(self, last_agent: str | None) -> Agent:
+        """Return the agent that a turn begins with: the specialist that answered last, or the one that starts."""
+        last = self.agents.get(last_agent or "")
+        return last if last is not None and last.tools else next(each for each in self.agents.values() if each.starts)
+
+    def others(self, current: Agent) -> tuple[Agent, ...]:
+        """The agents that ``current`` can hand over to."""
+        return tuple(agent for agent in self.agents.values() if agent is not current)
 
     def transfer_schema(self, current: Agent) -> dict[str, Any]:
-        """The tool by which ``current`` hands the conversation to a specialist."""
-        others = [agent for agent in self.specialists if agent is not current]
+        """The tool by which ``current`` hands the conversation to another agent."""
+        others = self.others(current)
         described = "\n".join(f"- {agent.name}: {agent.description}" for agent in others)
         return {
             "type": "function",
             "function": {
                 "name": TRANSFER,
-                "description": f"Hand the question to the specialist that can answer it:\n{described}",
+                "description": f"{_HAND_OVER}\n{described}",
                 "parameters": {
                     "type": "object",
                     "properties": {"agent_name": {"type": "string", "enum": [agent.name for agent in others]}},
@@ -63,6 +69,3 @@ class Roster:
                 },
             },
         }
-
-    def may_transfer(self, current: Agent) -> bool:
-        return any(agent is not current for agent in self.specialists)

@@ -3,7 +3,8 @@
 A skill is a folder with an ``agent.yml``, and beside it ``tools.py`` (its ``TOOLS``), SQL, charts and prompts. The keys
 of an entry under ``agents:``
 
-    name         declares an agent; ``description`` and ``prompt.md`` belong to it, ``router: true`` makes it the router
+    name         declares an agent; ``description`` and ``prompt.md`` belong to it
+    starts       ``true`` for the one agent that a conversation begins with
     extends      adds to the agent that another skill declares: its tools, and ``prompt`` (a file) after its own prompt
     tools        names of tools, of this skill or another one
     order        the agent's place in every list of agents, lowest first
@@ -73,7 +74,7 @@ def _declare(entry: dict[str, Any]) -> Agent:
         description=entry["description"].strip(),
         prompt=_prompt(entry, "prompt.md"),
         tools=tuple(entry["tools"]),
-        router=entry.get("router", False),
+        starts=entry.get("starts", False),
     )
 
 

@@ -121,7 +121,7 @@ class TurnRunner:
         lease = HeldLease(store, prepared.principal, begun, since, lambda: self._turn.stop("lost"))
         model = prepared.model
         self._emit(TurnStarted(begun.conversation_id, prepared.answer_id, model.provider, model.model_id, begun.title))
-        first = self._services.roster.named(begun.last_agent)
+        first = self._services.roster.choose_first(begun.last_agent)
         self._progress.agent_name = first.name
         self._emit(AgentChanged(first.name))
         return lease

@@ -34,8 +34,7 @@ def decide(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] | Non
     if _greets(request.message):
         return Decision(text=f"Hello! {_abilities(request)}")
     if request.today is None:
-        answer = write_answer(request)
-        return Decision(text=answer or "I was not told today's date, so I cannot tell which period you mean.")
+        return Decision(text=write_answer(request) or "I was not told today's date, so I cannot tell which days.")
     parts = _understand(request, request.today)
     if len(parts) > 1:
         asked = join_words([f'"{part.text.strip()}"' for part in parts])
@@ -95,7 +94,8 @@ def _run(tool: str, rest: str, request: Request) -> Decision:
         return Decision(text=write_answer(request))
     if tool not in request.tools:
         intent = find_intent(tool)
-        later = sorted(name for name in request.agents if name > request.agent or request.agent == "Orchestrator")
+        at = "" if request.agent == "CostAnalyst" else request.agent  # Where a conversation begins.
+        later = sorted(name for name in request.agents if name > at and name != "CostAnalyst")
         if following := [intent.agent] if intent and intent.agent in request.agents else later:
             return Decision((Call(TRANSFER, {"agent_name": following[0]}),))
         return Decision(text=f'No tool named "{tool}" is offered to me. {_abilities(request)}')

@@ -17,7 +17,7 @@ NAMES = ("One", "Two", "Three", "Four", "Five")
 @pytest.fixture(autouse=True)
 def roster(monkeypatch: pytest.MonkeyPatch) -> None:
     agents = [Agent(name, "helps", "help", ("echo",)) for name in NAMES]
-    monkeypatch.setattr(test_loop, "ROSTER", Roster.of([Agent("Router", "routes", "route", (), router=True), *agents]))
+    monkeypatch.setattr(test_loop, "ROSTER", Roster.of([Agent("Router", "routes", "route", (), starts=True), *agents]))
 
 
 async def ran(*steps: Step) -> tuple[list[str], list[str | None], Answered]:

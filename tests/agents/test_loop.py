@@ -24,9 +24,9 @@ from tests.fakes.scripted_model import ScriptedModel, Step, call_tool, say, tran
 
 ROSTER = Roster.of(
     [
-        Agent("Router", "routes", "route", (), router=True),
+        Agent("First", "begins", "first", ("fail",), starts=True),
         Agent("Echoer", "echoes", "echo", ("echo", "fail")),
-        Agent("Other", "else", "other", ()),
+        Agent("Router", "routes", "route", ()),
     ]
 )
 PRINCIPAL = Principal(Tenant(parse_org_slug("acme_inc"), "p", "organizations"), UserId("u1"), "k1")
@@ -76,7 +76,7 @@ async def test_text_is_passed_on_piece_by_piece_and_added_up() -> None:
     assert last(events) == Answered("two words ", "Echoer", Usage(10, 5), 1, 0)
 
 
-async def test_the_router_hands_over_and_the_specialist_answers() -> None:
+async def test_the_first_agent_hands_over_and_the_specialist_answers() -> None:
     model = ScriptedModel([transfer("Echoer"), call_tool("echo", word="hi"), say("done")])
     events = await run(model, agent_name=None)
     assert [type(event) for event in events] == [AgentChanged, ToolStarted, ToolFinished, TextDelta, Answered]
@@ -84,13 +84,26 @@ async def test_the_router_hands_over_and_the_specialist_answers() -> None:
     assert last(events).usage == Usage(30, 15)
     offered = [[each["function"]["name"] for each in call.tools] for call in model.calls]
     assert offered == [
-        ["transfer_to_agent"],
+        ["fail", "transfer_to_agent"],
         ["echo", "fail", "transfer_to_agent"],
         ["echo", "fail", "transfer_to_agent"],
     ]
     # The hand-over itself is not part of what the specialist reads.
     assert [message["role"] for message in model.calls[1].messages] == ["system", "user"]
     assert [message["role"] for message in model.calls[2].messages] == ["system", "user", "assistant", "tool"]
+
+
+async def test_an_agent_calls_its_tools_for_its_part_before_it_hands_over() -> None:
+    both = (
+        ToolCall("c1", "transfer_to_agent", '{"agent_name": "Echoer"}'),
+        ToolCall("c2", "fail", '{"how": "softly"}'),
+    )
+    model = ScriptedModel([Reply("", both), say("done")])
+    events = await run(model, agent_name=None)
+    assert [type(event) for event in events] == [ToolStarted, ToolFinished, AgentChanged, TextDelta, Answered]
+    asked, result = list(model.calls[1].messages)[-2:]
+    assert [call["id"] for call in asked["tool_calls"]] == [result["tool_call_id"]] == ["c2"]
+    assert last(events).agent_name == "Echoer"
 
 
 async def test_the_prefix_of_the_messages_is_stable_within_a_turn() -> None:
@@ -111,7 +124,7 @@ async def test_calls_of_one_step_run_at_the_same_time_and_their_results_keep_the
         return ToolResult(None, ({"word": word},), {})
 
     registry = Registry([tool("test", meet)])
-    roster = Roster.of([Agent("Router", "", "r", (), router=True), Agent("Echoer", "", "e", ("meet",))])
+    roster = Roster.of([Agent("Echoer", "", "e", ("meet",), starts=True)])
     calls = (ToolCall("c1", "meet", '{"word": "one"}'), ToolCall("c2", "meet", '{"word": "two"}'))
     model = ScriptedModel([Reply("", calls), say("done")])
     context = ToolContext({}, datetime(2026, 2, 28, tzinfo=UTC), "answer-1")

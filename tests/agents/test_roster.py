@@ -4,32 +4,40 @@ import pytest
 
 from common.agents.roster import Agent, Roster
 
-ROUTER = Agent("Router", "routes", "route", (), router=True)
+ROUTER = Agent("Router", "routes", "route", ())
 ECHOER = Agent("Echoer", "echoes", "echo", ("echo",))
-OTHER = Agent("Other", "else", "other", ())
-# The router is found by its mark, wherever it stands.
+OTHER = Agent("Other", "else", "other", ("else",), starts=True)
+# The first agent is found by its mark, wherever it stands.
 ROSTER = Roster.of([ECHOER, ROUTER, OTHER])
 
 
-def test_the_router_is_the_agent_that_says_so() -> None:
-    assert ROSTER.router is ROUTER
+def test_specialists_are_the_agents_with_tools() -> None:
     assert ROSTER.specialists == (ECHOER, OTHER)
 
 
-def test_the_router_may_hand_over_to_every_specialist_and_a_specialist_to_the_others() -> None:
-    for current, expected in ((ROUTER, ["Echoer", "Other"]), (ECHOER, ["Other"])):
-        schema = ROSTER.transfer_schema(current)["function"]["parameters"]["properties"]["agent_name"]
-        assert schema["enum"] == expected
-        assert ROSTER.may_transfer(current)
-    assert not Roster.of([ROUTER]).may_transfer(ROUTER)
+@pytest.mark.parametrize(
+    ("current", "expected"),
+    [(ROUTER, ["Echoer", "Other"]), (ECHOER, ["Router", "Other"]), (OTHER, ["Echoer", "Router"])],
+)
+def test_every_agent_may_hand_over_to_every_other_one(current: Agent, expected: list[str]) -> None:
+    function = ROSTER.transfer_schema(current)["function"]
+    assert function["parameters"]["properties"]["agent_name"]["enum"] == expected
+    assert [line.split(":")[0] for line in function["description"].splitlines()[1:]] == [
+        f"- {name}" for name in expected
+    ]
+    assert not Roster.of([OTHER]).others(OTHER)
 
 
-def test_an_unknown_agent_is_the_router() -> None:
-    assert ROSTER.named("Nobody") is ROUTER
-    assert ROSTER.named(None) is ROUTER
+def test_a_turn_begins_with_the_specialist_that_answered_last() -> None:
+    assert ROSTER.choose_first("Echoer") is ECHOER
 
 
-@pytest.mark.parametrize("agents", [[ECHOER], [ROUTER, ECHOER, ECHOER], [ROUTER, Agent("R2", "", "", (), router=True)]])
-def test_a_roster_has_one_router_and_unique_names(agents: list[Agent]) -> None:
+@pytest.mark.parametrize("last", [None, "Nobody", "Router"])
+def test_a_turn_begins_with_the_agent_that_starts_where_no_specialist_answered_last(last: str | None) -> None:
+    assert ROSTER.choose_first(last) is OTHER
+
+
+@pytest.mark.parametrize("agents", [[ECHOER], [OTHER, ECHOER, ECHOER], [OTHER, Agent("O2", "", "", (), starts=True)]])
+def test_a_roster_has_one_first_agent_and_unique_names(agents: list[Agent]) -> None:
     with pytest.raises(ValueError, match="agent"):
         Roster.of(agents)

@@ -31,7 +31,7 @@ def test_an_answer_arrives_as_events(product: Product, path: str, headers: dict[
     assert names[-1] == "done"
     assert names.count("done") == 1
     agents = [data["agent_name"] for name, data in found if name == "agent"]
-    assert agents == ["Orchestrator", "CostAnalyst"]
+    assert agents == ["CostAnalyst"]
     tools = [data for name, data in found if name == "tool"]
     assert [tool["status"] for tool in tools] == ["started", "finished"]
     assert "SELECT" in tools[1]["result"]["sql"]

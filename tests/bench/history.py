@@ -74,7 +74,7 @@ def _conversation(tenant: Tenant, count: int) -> list[Stored]:
         recent = with_message(recent, each)
     one = Conversation(
         f"of{count}", "grower", "Growing", "openai", "gpt-4o-mini", BEGAN, said[-1].created_at,
-        message_count=count, last_agent="CostAnalyst", recent=recent,
+        message_count=count, last_agent="UsageAnalyst", recent=recent,
     )  # fmt: skip
     messages = ((message_path(tenant, one.conversation_id, each.message_id), each.document()) for each in said)
     return [(conversation_path(tenant, one.conversation_id), one.document()), *messages]

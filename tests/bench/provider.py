@@ -65,15 +65,15 @@ class Provider:
         offered = {tool["function"]["name"] for tool in body.get("tools") or ()}
         if body["messages"][-1]["role"] == "tool":
             return None
-        if "query_costs" in offered:
+        if "top_consumers" in offered:
             # Other days in every call, so that no result is one that was remembered; the first ones have costs.
             last = self._today - datetime.timedelta(days=next(self._numbers) % 9000)
             first = last - datetime.timedelta(days=30)
-            return "query_costs", json.dumps(
-                {"group_by": "provider", "start_date": first.isoformat(), "end_date": last.isoformat()}
+            return "top_consumers", json.dumps(
+                {"dimension": "provider", "start_date": first.isoformat(), "end_date": last.isoformat()}
             )
         if "transfer_to_agent" in offered:
-            return "transfer_to_agent", json.dumps({"agent_name": "CostAnalyst"})
+            return "transfer_to_agent", json.dumps({"agent_name": "UsageAnalyst"})
         return None
 
 

@@ -63,7 +63,7 @@ async def run(console: Console, stage: Stage, results: Results) -> None:
             (await client.post("/send", json=body, headers=HEADERS)).raise_for_status()
 
         async def with_tool() -> None:
-            model.steps = [transfer("CostAnalyst"), call_tool("query_costs", group_by="provider"), say("hello")]
+            model.steps = [transfer("UsageAnalyst"), call_tool("top_consumers", dimension="provider"), say("hello")]
             model.calls.clear()
             (await client.post("/send", json={"message": "hi"}, headers=HEADERS)).raise_for_status()
 

@@ -15,9 +15,9 @@ from a2a.utils.proto_utils import validate_proto_required_fields
 
 from common.errors import ProviderUnavailable
 from tests.clients.conftest import Product, Serving
-from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
+from tests.fakes.scripted_model import ScriptedModel, call_tool, say
 
-QUESTION = [transfer("CostAnalyst"), call_tool("query_costs", group_by="provider"), say("Here it is.")]
+QUESTION = [call_tool("query_costs", group_by="provider"), say("Here it is.")]
 
 
 async def resolved(http: httpx.AsyncClient, url: str, path: str = ".well-known/agent-card.json") -> AgentCard:

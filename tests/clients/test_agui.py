@@ -12,7 +12,11 @@ from tests.clients.conftest import HeldModel, Node, Product, Serving
 from tests.clients.runs import CLIENTS, posted, run, types
 from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
 
-QUESTION = [transfer("CostAnalyst"), call_tool("query_costs", group_by="provider"), say("Here it is, as asked.")]
+QUESTION = [
+    transfer("UsageAnalyst"),
+    call_tool("top_consumers", dimension="provider"),
+    say("Here it is, as asked."),
+]
 
 
 @pytest.mark.parametrize("client", CLIENTS)
@@ -31,22 +35,22 @@ async def test_a_run_routes_calls_a_tool_and_streams_the_answer(serving: Serving
         "STEP_FINISHED", "STATE_DELTA", "RUN_FINISHED",
     ]  # fmt: skip
     assert [event["stepName"] for event in step["events"] if event["type"] == "STEP_STARTED"] == [
-        "Orchestrator", "CostAnalyst",
+        "CostAnalyst", "UsageAnalyst",
     ]  # fmt: skip
     assert sum(event["type"] == "TEXT_MESSAGE_CONTENT" for event in step["events"]) == 5
     user, call, result, answer = seen["messages"]
     assert (user["role"], answer["role"], answer["content"]) == ("user", "assistant", "Here it is, as asked. ")
-    assert call["toolCalls"][0]["function"]["name"] == "query_costs"
+    assert call["toolCalls"][0]["function"]["name"] == "top_consumers"
     assert json.loads(result["content"])["rows"]
     stored = product.messages(seen["threadId"])
     assert [message["content"] for message in stored] == ["What did we spend?", "Here it is, as asked. "]
     assert stored[1]["message_id"] == answer["id"]
     assert step["state"]["conversation_id"] == seen["threadId"]
     assert step["state"]["title"] == "What did we spend?"
-    assert step["state"]["agent_name"] == "CostAnalyst"
+    assert step["state"]["agent_name"] == "UsageAnalyst"
     assert step["state"]["tokens"] == {"input": 30, "output": 15}
     assert step["state"]["bytes_processed"] > 0
-    assert step["result"]["agent_name"] == "CostAnalyst"
+    assert step["result"]["agent_name"] == "UsageAnalyst"
 
 
 @pytest.mark.parametrize("client", CLIENTS)

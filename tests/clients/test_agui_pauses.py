@@ -17,7 +17,7 @@ from common.tools.registry import Registry, tool
 from common.tools.result import ToolResult
 from tests.clients.conftest import Node, Product, Serving
 from tests.clients.runs import CLIENTS, posted, run, types
-from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
+from tests.fakes.scripted_model import ScriptedModel, call_tool, say
 from tests.skills import drawn
 
 SHOW_CHART = {
@@ -29,7 +29,7 @@ SHOW_CHART = {
 
 @pytest.mark.parametrize("client", CLIENTS)
 async def test_a_frontend_tool_makes_its_round_trip(serving: Serving, node: Node, client: str) -> None:
-    script = [transfer("CostAnalyst"), call_tool("showChart", kind="bar"), say("There it is."), say("Sure.")]
+    script = [call_tool("showChart", kind="bar"), say("There it is."), say("Sure.")]
     product: Product = await serving(ScriptedModel(script))
     seen = await run(
         node,
@@ -123,7 +123,7 @@ ASKED: dict[str, Any] = {
     "messages": [{"id": "1", "role": "user", "content": "Change it"}],
     "forwardedProps": {"interrupts": True},
 }
-CHANGE = [transfer("CostAnalyst"), call_tool("cost_forecast", what="limit"), say("Done."), say("Bye.")]
+CHANGE = [call_tool("cost_forecast", what="limit"), say("Done."), say("Bye.")]
 
 
 @pytest.mark.parametrize("client", CLIENTS)
@@ -234,7 +234,7 @@ async def test_calls_of_one_step_are_made_here_and_by_the_client(serving: Servin
         ToolCall("call_c", "showChart", '{"kind": "line"}'),
     )
     both = Reply("Look:", calls, Usage(1, 1), "tool_calls")
-    product: Product = await serving(ScriptedModel([transfer("CostAnalyst"), both, say("Done.")]))
+    product: Product = await serving(ScriptedModel([both, say("Done.")]))
     seen = await run(
         node, product, "1.0",
         {"say": "Draw it", "tools": [SHOW_CHART]},
@@ -274,7 +274,7 @@ async def test_another_user_cannot_allow_a_change(serving: Serving) -> None:
 
 @pytest.mark.parametrize("client", CLIENTS)
 async def test_a_chart_of_a_tool_is_an_event_of_its_own(serving: Serving, node: Node, client: str) -> None:
-    script = [transfer("CostAnalyst"), call_tool("query_costs", group_by="provider"), say("There.")]
+    script = [call_tool("query_costs", group_by="provider"), say("There.")]
     product: Product = await serving(ScriptedModel(script))
     seen = await run(node, product, client, {"say": "Draw it"})
     (step,) = seen["steps"]

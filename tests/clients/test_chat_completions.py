@@ -17,7 +17,7 @@ from tests.clients.conftest import HeldModel, Product, Serving
 from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
 
 MODEL = "cloud-cost-chat"
-QUESTION = [transfer("CostAnalyst"), call_tool("query_costs", group_by="provider"), say("Here it is, as asked.")]
+QUESTION = [transfer("UsageAnalyst"), call_tool("top_consumers", dimension="provider"), say("Here it is, as asked.")]
 ALERT = {"name": "AWS daily cost", "threshold": 1000.0, "currency": "USD"}
 
 

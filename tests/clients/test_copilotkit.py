@@ -1,9 +1,9 @@
 """CopilotKit's own runtime in front of the function: a chat over it, as a page would have it."""
 
 from tests.clients.conftest import Node, Product, Serving
-from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
+from tests.fakes.scripted_model import ScriptedModel, call_tool, say
 
-QUESTION = [transfer("CostAnalyst"), call_tool("query_costs", group_by="provider"), say("Here it is.")]
+QUESTION = [call_tool("query_costs", group_by="provider"), say("Here it is.")]
 
 
 async def test_a_chat_over_the_runtime_works(serving: Serving, copilotkit: Node) -> None:

@@ -12,7 +12,11 @@ from common import limits
 from tests.clients.conftest import HeldModel, Node, PacedModel, Product, Serving
 from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
 
-QUESTION = [transfer("CostAnalyst"), call_tool("query_costs", group_by="provider"), say("Here it is, as asked.")]
+QUESTION = [
+    transfer("UsageAnalyst"),
+    call_tool("top_consumers", dimension="provider"),
+    say("Here it is, as asked."),
+]
 NAMES = ["start", "agent", "agent", "tool", "tool", "token", "token", "token", "token", "token", "done"]
 
 

@@ -16,7 +16,7 @@ from common.models.call import FinishReason
 from tests.clients.conftest import HeldModel, Product, Serving
 from tests.clients.cutting import cutting
 from tests.clients.terminal import CONTROL_C, CONTROL_D, Terminal, output_of, piped, terminal
-from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
+from tests.fakes.scripted_model import ScriptedModel, call_tool, say
 from tests.local.terminal.test_neutral import HOSTILE
 
 COSTS = {"group_by": "provider", "start_date": "2026-01-01", "end_date": "2026-01-31"}
@@ -40,9 +40,7 @@ def acting(text: str) -> set[str]:
 
 
 async def test_a_pipe_gets_the_answer_and_the_work_as_plain_text(serving: Serving) -> None:
-    product: Product = await serving(
-        ScriptedModel([transfer("CostAnalyst"), call_tool("query_costs", **COSTS), say("It **was** much.")])
-    )
+    product: Product = await serving(ScriptedModel([call_tool("query_costs", **COSTS), say("It **was** much.")]))
     code, out, errors = await output_of("ask", *place(product), "--user", "pipe", "--work", "--", "What did we spend?")
     assert (code, errors) == (0, "")
     answer, _, work = out.partition("\n-- query_costs: ")
@@ -72,9 +70,7 @@ async def test_an_answer_that_did_not_end_by_itself_says_so_below(
 
 
 async def test_a_line_says_what_an_answer_rests_on_without_its_sql(serving: Serving) -> None:
-    product: Product = await serving(
-        ScriptedModel([transfer("CostAnalyst"), call_tool("query_costs", **COSTS), say("Much.")])
-    )
+    product: Product = await serving(ScriptedModel([call_tool("query_costs", **COSTS), say("Much.")]))
     code, out, _ = await output_of("ask", *place(product), "--user", "short", "--", "How much?")
     assert code == 0
     assert "SELECT" not in out
@@ -86,9 +82,7 @@ async def test_a_line_says_what_an_answer_rests_on_without_its_sql(serving: Serv
 
 async def test_a_script_gets_one_json_object(serving: Serving) -> None:
     hostile = "".join(HOSTILE.values()).replace("\ud800", "")
-    product: Product = await serving(
-        ScriptedModel([transfer("CostAnalyst"), call_tool("query_costs", **COSTS), say(hostile)])
-    )
+    product: Product = await serving(ScriptedModel([call_tool("query_costs", **COSTS), say(hostile)]))
     code, out, _ = await output_of("ask", *place(product), "--user", "script", "--json", "--", "How much?")
     answer = json.loads(out)
     assert code == 0
@@ -175,9 +169,7 @@ async def test_a_retry_after_a_stop_gets_the_whole_answer(serving: Serving, tmp_
 
 
 async def test_an_answer_whose_end_was_not_heard_is_fetched_and_not_asked_for_twice(serving: Serving) -> None:
-    product: Product = await serving(
-        model := ScriptedModel([transfer("CostAnalyst"), call_tool("query_costs", **COSTS), say("one two three")])
-    )
+    product: Product = await serving(model := ScriptedModel([call_tool("query_costs", **COSTS), say("one two three")]))
     async with cutting(product.url, b'{"text": "one ', unnoticed=True) as network:
         code, out, errors = await output_of("ask", "--port", str(network.port), "--user", "far", "--work", "--", "hi")
     assert (code, network.cuts) == (0, 1), errors
@@ -230,7 +222,7 @@ async def test_hostile_text_does_nothing_to_the_terminal(serving: Serving, tmp_p
     tool = call_tool("query_costs", group_by=f"g{all_kinds}", provider=all_kinds)
     cell = " ".join(all_kinds.split())
     text = f"A{all_kinds}B\n\n| h{cell} |\n| --- |\n| c{cell} |\n\nend"
-    product: Product = await serving(ScriptedModel([transfer("CostAnalyst"), tool, say(text), tool, say(text)]))
+    product: Product = await serving(ScriptedModel([tool, say(text), tool, say(text)]))
 
     def person(at: Terminal) -> int:
         prompted = at.wait_for("acme_inc> ")

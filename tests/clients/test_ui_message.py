@@ -11,7 +11,7 @@ from common.models.completion import Reply, Usage
 from tests.clients.conftest import HeldModel, Node, Product, Serving
 from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
 
-QUESTION = [transfer("CostAnalyst"), call_tool("query_costs", group_by="provider"), say("Here it is, as asked.")]
+QUESTION = [transfer("UsageAnalyst"), call_tool("top_consumers", dimension="provider"), say("Here it is, as asked.")]
 ALERT = {"name": "AWS daily cost", "threshold": 1000.0, "currency": "USD"}
 
 
@@ -42,7 +42,7 @@ async def test_a_question_is_answered_in_parts(serving: Serving, node: Node, cha
     assert (question["role"], text_of(question)) == ("user", "What did we spend?")
     (call,) = of_type(answer, "dynamic-tool")
     assert (call["toolName"], call["state"], call["input"]) == (
-        "query_costs", "output-available", {"group_by": "provider"},
+        "top_consumers", "output-available", {"dimension": "provider"},
     )  # fmt: skip
     assert call["output"]["rows"]
     assert "chart" not in call["output"]
@@ -54,7 +54,7 @@ async def test_a_question_is_answered_in_parts(serving: Serving, node: Node, cha
     stored = product.messages(answer["metadata"]["conversation_id"])
     assert [message["content"] for message in stored] == ["What did we spend?", "Here it is, as asked. "]
     assert stored[1]["message_id"] == answer["id"] == answer["metadata"]["message_id"]
-    assert answer["metadata"]["agent_name"] == "CostAnalyst"
+    assert answer["metadata"]["agent_name"] == "UsageAnalyst"
     assert answer["metadata"]["usage"] == {"input_tokens": 30, "output_tokens": 15}
     assert answer["metadata"]["title"] == "What did we spend?"
     assert seen["ends"] == [{"finishReason": "stop", "isAbort": False, "isError": False}]

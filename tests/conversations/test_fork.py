@@ -29,7 +29,13 @@ def shown(messages: list[Row]) -> list[Row]:
 
 
 async def test_a_branch_begins_with_what_was_said_before_a_message(serving: Serving) -> None:
-    steps = [transfer("CostAnalyst"), call_tool("query_costs", group_by="provider"), say("one"), say("two"), say("new")]
+    steps = [
+        transfer("UsageAnalyst"),
+        call_tool("top_consumers", dimension="provider"),
+        say("one"),
+        say("two"),
+        say("new"),
+    ]
     model = ScriptedModel(steps)
     product: Product = await serving(model)
     conversation_id = await talked(product, 2)
@@ -45,7 +51,7 @@ async def test_a_branch_begins_with_what_was_said_before_a_message(serving: Serv
     await product.send("and only AWS?", conversation_id=branch["conversation_id"])
     said = [(each["role"], each["content"]) for each in model.calls[-1].messages[1:]]
     assert said == [("user", "question 0"), ("assistant", "one "), ("user", "and only AWS?")]
-    assert [tool["function"]["name"] for tool in model.calls[-1].tools].count("query_costs") == 1
+    assert [tool["function"]["name"] for tool in model.calls[-1].tools].count("top_consumers") == 1
     assert shown(await read(product, conversation_id, 50)) == shown(old)
     listed = (await product.get("/conversations"))["conversations"]
     assert {each["conversation_id"] for each in listed} == {branch["conversation_id"], conversation_id}

@@ -10,7 +10,7 @@ from common import limits
 from common.conversations import messages as messages_module
 from common.tools.result import read_model_message
 from tests.conversations.conftest import Product, Row, Serving
-from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
+from tests.fakes.scripted_model import ScriptedModel, call_tool, say
 
 ODD_TEXTS = {
     "emoji": "👩‍👩‍👧‍👦 🇩🇪 ❤️‍🔥",
@@ -160,7 +160,7 @@ async def test_a_conversation_stays_below_what_a_document_holds_whatever_is_said
 
 
 async def test_an_export_holds_tool_calls_and_usage(serving: Serving) -> None:
-    steps = [transfer("CostAnalyst"), call_tool("query_costs", group_by="provider"), say("Here it is.")]
+    steps = [call_tool("query_costs", group_by="provider"), say("Here it is.")]
     product = await serving(ScriptedModel(steps))
     conversation_id = (await product.send())["conversation_id"]
     body = await exported(product, conversation_id)
@@ -168,13 +168,13 @@ async def test_an_export_holds_tool_calls_and_usage(serving: Serving) -> None:
     assert body["conversation"]["conversation_id"] == conversation_id
     question, answer = body["messages"]
     assert question["usage"] is None
-    assert answer["usage"] == {"input_tokens": 30, "output_tokens": 15}
+    assert answer["usage"] == {"input_tokens": 20, "output_tokens": 10}
     assert [call["name"] for call in answer["tool_calls"]] == ["query_costs"]
     assert answer["tool_results"][0]["result"]["rows"]
 
 
 async def test_a_chart_is_there_again_whenever_the_answer_is_read(serving: Serving) -> None:
-    steps = [transfer("CostAnalyst"), call_tool("query_costs", group_by="provider"), say("Here it is.")]
+    steps = [call_tool("query_costs", group_by="provider"), say("Here it is.")]
     model = ScriptedModel(steps)
     product = await serving(model)
     conversation_id = (await product.send())["conversation_id"]

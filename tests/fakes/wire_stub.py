@@ -384,15 +384,15 @@ def result_count(request: Received) -> int:
 
 
 def as_a_model(request: Received, said: str = "You spent 42 dollars.") -> Answer:
-    """What a model would do: hand over to the cost analyst, ask for the costs, and answer from them."""
+    """What a model would do: hand over to the usage analyst, ask for the consumers, and answer from them."""
     if has_result(request):
         return Answer(said)
     tools = tools_of(request)
-    if "query_costs" in tools:
-        call = Call("query_costs", json.dumps({"group_by": "provider"}), "call_costs")
+    if "top_consumers" in tools:
+        call = Call("top_consumers", json.dumps({"dimension": "provider"}), "call_costs")
         return Answer("Let me look. " if request.provider == "anthropic" else "", (call,))
     if "transfer_to_agent" in tools:
-        return Answer(calls=(Call("transfer_to_agent", json.dumps({"agent_name": "CostAnalyst"}), "call_transfer"),))
+        return Answer(calls=(Call("transfer_to_agent", json.dumps({"agent_name": "UsageAnalyst"}), "call_transfer"),))
     return Answer(said)
 
 

@@ -156,7 +156,7 @@ async def ready(deployment: Deployment) -> httpx.Response:
 
 def test_send_answers_with_the_organisations_own_model(said: dict[str, Any]) -> None:
     assert said["response"].endswith(ANSWER)
-    assert said["agent_name"] == "CostAnalyst"
+    assert said["agent_name"] == "UsageAnalyst"
 
 
 def test_health_finds_every_dependency(ready: httpx.Response) -> None:

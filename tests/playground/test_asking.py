@@ -9,14 +9,14 @@ from playwright.async_api import expect
 
 from common.errors import ProviderUnavailable
 from common.models.call import FinishReason
-from tests.fakes.scripted_model import ScriptedModel, say, transfer
+from tests.fakes.scripted_model import ScriptedModel, say
 from tests.playground.conftest import HeldModel, Product, Serving, Visit, Visiting
 
 SPEND = "What did we spend per provider last month?"
 
 
 async def test_words_arrive_before_the_answer_is_complete(serving: Serving, visiting: Visiting) -> None:
-    model = HeldModel(transfer("CostAnalyst"), say("First second third."))
+    model = HeldModel(say("First second third."))
     visit: Visit = await visiting(await serving(model))
     await visit.ask("What now?")
     prose = visit.answer.locator(".prose")
@@ -73,7 +73,7 @@ async def test_an_answer_that_did_not_end_by_itself_says_so_and_says_it_again_la
 
 @pytest.mark.parametrize("by", ["button", "key"])
 async def test_a_running_answer_is_stopped(serving: Serving, visiting: Visiting, by: str) -> None:
-    model = HeldModel(transfer("CostAnalyst"), say("First second."), say("Going on."))
+    model = HeldModel(say("First second."), say("Going on."))
     product: Product = await serving(model)
     visit: Visit = await visiting(product)
     await visit.ask("What now?")
@@ -96,7 +96,7 @@ async def test_a_running_answer_is_stopped(serving: Serving, visiting: Visiting,
 
 
 async def test_a_providers_error_is_a_plain_sentence_and_a_retry_works(serving: Serving, visiting: Visiting) -> None:
-    product: Product = await serving(ScriptedModel([ProviderUnavailable(), transfer("CostAnalyst"), say("Here.")]))
+    product: Product = await serving(ScriptedModel([ProviderUnavailable(), say("Here.")]))
     visit: Visit = await visiting(product)
     await visit.ask("What now?")
     await expect(visit.answer.get_by_role("alert")).to_have_text(ProviderUnavailable.detail)
@@ -146,7 +146,7 @@ async def test_another_question_leaves_a_change_unmade(serving: Serving, visitin
 
 
 async def test_the_keyboard_is_enough(serving: Serving, visiting: Visiting) -> None:
-    model = ScriptedModel([transfer("CostAnalyst"), say("One."), say("Two.")])
+    model = ScriptedModel([say("One."), say("Two.")])
     visit: Visit = await visiting(await serving(model))
     await visit.question.press_sequentially("first line")
     await visit.question.press("Shift+Enter")

@@ -14,7 +14,7 @@ from playwright.async_api import expect
 from common.tenant import OrgSlug, Principal, Tenant, UserId
 from common.tools.context import ToolContext
 from tests.conftest import PROJECT, Cloud
-from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
+from tests.fakes.scripted_model import ScriptedModel, call_tool, say
 from tests.playground.conftest import Product, Serving, Visit, Visiting
 
 SCRIPT = Path(__file__).with_name("labels.mjs")
@@ -81,7 +81,7 @@ async def test_both_axes_of_a_chart_over_time_can_be_read(
 async def test_the_browser_labels_days(serving: Serving, visiting: Visiting, cloud: Cloud, zone: str) -> None:
     start = cloud.today - timedelta(days=13)
     asked = call_tool("query_costs", group_by="day", start_date=f"{start}", end_date=f"{cloud.today}")
-    product: Product = await serving(ScriptedModel([transfer("CostAnalyst"), asked, say("There it is.")]))
+    product: Product = await serving(ScriptedModel([asked, say("There it is.")]))
     visit: Visit = await visiting(product, timezone_id=zone)
     await visit.ask("Daily spend?")
     await visit.answered()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Locator, expect
 
-from tests.fakes.scripted_model import ScriptedModel, say, transfer
+from tests.fakes.scripted_model import ScriptedModel, say
 from tests.playground.conftest import PHONE, Product, Serving, Visit, Visiting
 
 
@@ -21,7 +21,7 @@ def word() -> str:
 
 async def told(serving: Serving, visiting: Visiting, word: str, **context: Any) -> Visit:
     """A visit with one question about the word, answered."""
-    product: Product = await serving(ScriptedModel([transfer("CostAnalyst"), say(f"All about {word} is said here.")]))
+    product: Product = await serving(ScriptedModel([say(f"All about {word} is said here.")]))
     visit: Visit = await visiting(product, **context)
     await visit.ask(f"What about {word}?")
     await visit.answered()

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from playwright.async_api import Locator, expect
 
-from tests.fakes.scripted_model import ScriptedModel, say, transfer
+from tests.fakes.scripted_model import ScriptedModel, say
 from tests.playground.conftest import Serving, Visit, Visiting
 
 Look = Callable[[Locator], Awaitable[None]]
@@ -47,7 +47,7 @@ WRITTEN: dict[str, tuple[str, Look]] = {
 async def test_what_a_model_writes_does_no_harm(serving: Serving, visiting: Visiting, kind: str) -> None:
     written, look = WRITTEN[kind]
     text = f"before {written}\n\n{written}\n\nafter"
-    visit: Visit = await visiting(await serving(ScriptedModel([transfer("CostAnalyst"), say(text)])))
+    visit: Visit = await visiting(await serving(ScriptedModel([say(text)])))
     await visit.ask("What now?")
     prose = (await visit.answered()).locator(".prose")
     await expect(prose).to_contain_text("before")
@@ -62,7 +62,7 @@ async def test_what_a_model_writes_does_no_harm(serving: Serving, visiting: Visi
 
 async def test_a_link_opens_beside_the_page_and_tells_nothing(serving: Serving, visiting: Visiting) -> None:
     text = f"See [the docs](https://cloud.example/docs) or [this]({AWAY}) or https://plain.example/x."
-    visit: Visit = await visiting(await serving(ScriptedModel([transfer("CostAnalyst"), say(text)])))
+    visit: Visit = await visiting(await serving(ScriptedModel([say(text)])))
     await visit.ask("What now?")
     links = (await visit.answered()).locator(".prose a[href]")
     await expect(links).to_have_count(3)
@@ -75,7 +75,7 @@ async def test_a_huge_table_stays_in_its_box(serving: Serving, visiting: Visitin
     columns = 20
     line = "|".join(["value"] * columns)
     text = "\n".join([f"|{line}|", f"|{'|'.join(['---'] * columns)}|", *[f"|{line}|"] * 1500, "", "after"])
-    visit: Visit = await visiting(await serving(ScriptedModel([transfer("CostAnalyst"), say(text)])))
+    visit: Visit = await visiting(await serving(ScriptedModel([say(text)])))
     await visit.ask("What now?")
     prose = (await visit.answered()).locator(".prose")
     await expect(prose.locator("tbody tr:visible")).to_have_count(50)
@@ -89,7 +89,7 @@ async def test_a_huge_table_stays_in_its_box(serving: Serving, visiting: Visitin
 
 async def test_names_in_rows_and_titles_are_text(serving: Serving, visiting: Visiting) -> None:
     hostile = "<img src=x onerror=\"document.title = 'taken'\">"
-    visit: Visit = await visiting(await serving(ScriptedModel([transfer("CostAnalyst"), say("Fine.")])))
+    visit: Visit = await visiting(await serving(ScriptedModel([say("Fine.")])))
     await visit.ask(hostile)
     await visit.answered()
     await expect(visit.page.get_by_role("article", name="You asked")).to_have_text(hostile)

@@ -6,14 +6,14 @@ import pytest
 from playwright.async_api import expect
 
 from common.errors import ProviderRateLimited
-from tests.fakes.scripted_model import ScriptedModel, say, transfer
+from tests.fakes.scripted_model import ScriptedModel, say
 from tests.playground.conftest import PHONE, Product, Serving, Visit, Visiting
 
 SPEND = "What did we spend per provider last month?"
 
 
 async def test_arrows_recall_what_was_asked(serving: Serving, visiting: Visiting) -> None:
-    model = ScriptedModel([transfer("CostAnalyst"), say("One."), say("Two.")])
+    model = ScriptedModel([say("One."), say("Two.")])
     visit: Visit = await visiting(await serving(model))
     for question in ("first?", "second?"):
         await visit.ask(question)
@@ -89,7 +89,7 @@ async def test_a_waiting_approval_says_so_and_is_told_after_a_reload(serving: Se
 
 async def test_a_providers_limit_says_when_to_try_again(serving: Serving, visiting: Visiting) -> None:
     limited = ProviderRateLimited(retry_after=45)
-    visit: Visit = await visiting(await serving(ScriptedModel([limited, transfer("CostAnalyst"), say("Here.")])))
+    visit: Visit = await visiting(await serving(ScriptedModel([limited, say("Here.")])))
     await visit.page.clock.install()
     await visit.ask("What now?")
     await expect(visit.answer.get_by_role("alert")).to_have_text(ProviderRateLimited.detail)

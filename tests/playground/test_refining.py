@@ -5,7 +5,7 @@ from pathlib import Path
 
 from playwright.async_api import Locator, Page, expect
 
-from tests.fakes.scripted_model import ScriptedModel, say, transfer
+from tests.fakes.scripted_model import ScriptedModel, say
 from tests.playground.conftest import PHONE, Serving, Visit, Visiting
 
 SPEND = "What did we spend per provider last month?"
@@ -190,7 +190,7 @@ async def test_a_shared_file_does_nothing_that_a_model_or_person_wrote(
     serving: Serving, visiting: Visiting, tmp_path: Path
 ) -> None:
     hostile = "</title><script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
-    visit: Visit = await visiting(await serving(ScriptedModel([transfer("CostAnalyst"), say(f"Said: {hostile}")])))
+    visit: Visit = await visiting(await serving(ScriptedModel([say(f"Said: {hostile}")])))
     await visit.ask(hostile)
     await visit.answered()
     async with visit.page.expect_download() as download:

@@ -123,7 +123,7 @@ async def test_a_models_table_has_readable_figures_a_file_and_a_control_for_more
 ) -> None:
     lines = [f"| s{place} | {1234567.123456789 + place} | =2+2 |" for place in range(60)]
     text = "\n".join(["| Service | Cost | Note |", "| --- | --- | --- |", *lines])
-    visit = await asked(serving, visiting, transfer("CostAnalyst"), say(text))
+    visit = await asked(serving, visiting, say(text))
     prose = visit.answer.locator(".prose")
     shown = prose.locator("tbody tr:visible")
     await expect(shown).to_have_count(50)

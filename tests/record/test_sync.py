@@ -12,9 +12,9 @@ from common.errors import DocumentsUnavailable
 from common.record import sync, sync_lease
 from common.transcript.paths import SYNC_LEASE
 from tests.conversations.conftest import Product, Row, Serving, delays, until
-from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
+from tests.fakes.scripted_model import ScriptedModel, call_tool, say
 
-TOOL_ANSWER = [transfer("CostAnalyst"), call_tool("query_costs", group_by="provider"), say("Here it is.")]
+TOOL_ANSWER = [call_tool("query_costs", group_by="provider"), say("Here it is.")]
 TABLES = {"org_chat_conversations": 1, "org_chat_messages": 2, "org_chat_tool_calls": 1}
 
 

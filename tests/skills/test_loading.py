@@ -13,7 +13,13 @@ ROSTER = SKILLS.roster
 def test_every_tool_that_a_skill_makes_is_named_by_one_agent_or_more() -> None:
     named = {name for agent in ROSTER.specialists for name in agent.tools}
     assert {tool.name for tool in SKILLS.registry.tools} == named
-    assert ROSTER.router.tools == ()
+
+
+def test_a_conversation_begins_with_the_analyst_of_costs_who_can_hand_over_to_every_other_agent() -> None:
+    first = ROSTER.choose_first(None)
+    assert first.name == "CostAnalyst"
+    assert {first.name, *(agent.name for agent in ROSTER.others(first))} == set(ROSTER.agents)
+    assert ROSTER.agents["Orchestrator"].tools == ()
 
 
 def test_no_agent_names_a_tool_twice() -> None:
@@ -64,8 +70,8 @@ def test_a_skill_may_declare_an_agent(tmp_path: Path) -> None:
 
 def test_a_skill_may_extend_another_one_s_agent(tmp_path: Path) -> None:
     skills = load_skills(make(tmp_path / "lent", "{extends: CostAnalyst, tools: [say_word], prompt: more.md}"))
-    analyst = skills.roster.named("CostAnalyst")
-    assert analyst.tools == (*ROSTER.named("CostAnalyst").tools, "say_word")
+    analyst = skills.roster.agents["CostAnalyst"]
+    assert analyst.tools == (*ROSTER.agents["CostAnalyst"].tools, "say_word")
     assert analyst.prompt.endswith("Use say_word for words.")
     assert len(skills.roster.agents) == len(ROSTER.agents)
 
@@ -75,7 +81,7 @@ def test_a_skill_may_extend_another_one_s_agent(tmp_path: Path) -> None:
     [
         ("{name: Speaker, description: x, tools: [unheard_of]}", "unheard_of"),
         ("{extends: Nobody, tools: [say_word]}", "Nobody"),
-        ("{name: Speaker, description: x, tools: [say_word], router: true}", "router"),
+        ("{name: Speaker, description: x, tools: [say_word], starts: true}", "starts"),
     ],
 )
 def test_a_skill_that_does_not_fit_is_refused(tmp_path: Path, entry: str, problem: str) -> None:

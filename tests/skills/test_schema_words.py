@@ -13,7 +13,7 @@ SHARED = {"list_values", "data_status"}
 
 @pytest.mark.parametrize("name", ["Optimizer", "UsageAnalyst"])
 def test_arguments_refer_to_no_tool_of_another_agent(name: str) -> None:
-    agent = SKILLS.roster.named(name)
+    agent = SKILLS.roster.agents[name]
     others = {tool.name for tool in SKILLS.registry.tools} - set(agent.tools)
     own = [tool for tool in SKILLS.registry.tools if tool.name in set(agent.tools) - SHARED]
     assert own

@@ -23,13 +23,13 @@ from common.telemetry.log import Log
 from common.telemetry.otel import OtelTracer
 from common.telemetry.tracing import ATTRIBUTES, NO_SPAN, named, span
 from tests.clients.conftest import Product, Serving
-from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
+from tests.fakes.scripted_model import ScriptedModel, call_tool, say
 from tests.telemetry.conftest import Receiver
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 CALLER = "00f067aa0ba902b7"
 SECRET = "planted-secret-0123456789"
-TOOL_ANSWER = [transfer("CostAnalyst"), call_tool("query_costs", group_by="provider"), say("You spent it.")]
+TOOL_ANSWER = [call_tool("query_costs", group_by="provider"), say("You spent it.")]
 
 
 @dataclass
@@ -84,7 +84,7 @@ async def test_a_turn_is_one_trace_below_its_caller(serving: Serving, receiver: 
     # An organisation that is met for the first time is copied to Firestore by the request itself.
     assert {turn.span_id} <= parents["firestore.commit"] <= {turn.span_id, request.span_id}
     assert parents["bigquery.query"] == {tool.span_id}
-    assert len(receiver.named("model.call")) == 3
+    assert len(receiver.named("model.call")) == 2
     for each in receiver.spans:
         assert request.start_time_unix_nano <= each.start_time_unix_nano <= each.end_time_unix_nano
 

@@ -51,7 +51,7 @@ async def streamed(product: Product) -> AsyncIterator[AsyncGenerator[ServerSentE
 
 
 async def test_a_query_is_billed_once_and_its_answer_from_memory_is_not(serving: Serving) -> None:
-    steps = [transfer("CostAnalyst"), call_tool("query_costs", group_by="provider"), say("ok")] * 2
+    steps = [call_tool("query_costs", group_by="provider"), say("ok")] * 2
     product: Product = await serving(ScriptedModel(steps))
     assert (await ask(product)).status_code == 200
     assert (await ask(product)).status_code == 200
@@ -100,7 +100,7 @@ async def test_a_client_that_leaves_ends_its_request_and_its_turn_and_both_say_s
 
 
 async def test_a_turn_that_fails_after_a_step_tells_what_it_took_until_then(serving: Serving) -> None:
-    product: Product = await serving(ScriptedModel([transfer("CostAnalyst"), ProviderUnavailable()]))
+    product: Product = await serving(ScriptedModel([transfer("UsageAnalyst"), ProviderUnavailable()]))
     assert (await ask(product)).status_code == 503
     (turn,) = await written(product, "turn.finished")
     assert (turn["finish"], turn["model_calls"]) == ("provider_unavailable", 2)

@@ -21,7 +21,7 @@ OFFERS = [offer for provider in PROVIDERS for offer in models_of(provider, deplo
 WITH_TOOLS = [offer for offer in OFFERS if resolve(offer.provider, offer.model_id, deployed=True).tools]
 WITHOUT_TOOLS = [offer for offer in OFFERS if offer not in WITH_TOOLS]
 each_model = pytest.mark.parametrize("offer", WITH_TOOLS, ids=lambda offer: offer.model_id)
-STEPS = ("query_costs", "cost_breakdown")
+STEPS = ("top_consumers", "genai_usage")
 
 
 def two_tools(request: Received) -> Answer:
@@ -30,9 +30,9 @@ def two_tools(request: Received) -> Answer:
     if done == len(STEPS):
         return Answer("You spent 42 dollars.", reasoning="all is known")
     if STEPS[0] not in tools_of(request):
-        transfer = Call("transfer_to_agent", json.dumps({"agent_name": "CostAnalyst"}), "call_transfer")
+        transfer = Call("transfer_to_agent", json.dumps({"agent_name": "UsageAnalyst"}), "call_transfer")
         return Answer(calls=(transfer,), reasoning="an analyst is needed")
-    arguments = [{"group_by": "provider"}, {"dimension": "provider"}][done]
+    arguments = [{"dimension": "provider"}, {"group_by": "provider"}][done]
     return Answer(calls=(Call(STEPS[done], json.dumps(arguments), f"call_{done}"),), reasoning=f"step {done} of two")
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from common.models.completion import ModelCall, Reply
-from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
+from tests.fakes.scripted_model import ScriptedModel, call_tool, say
 from tests.turn.conftest import Product, Serving
 
 LAST_SECONDS = {
@@ -31,7 +31,6 @@ async def test_what_a_turn_says_of_today_is_the_day_on_which_it_began(serving: S
         return step
 
     steps = [
-        transfer("CostAnalyst"),
         call_tool("compare_periods", "call_1", period_type="MTD"),
         call_tool("query_costs", "call_2", group_by="provider"),
         say("Here it is."),

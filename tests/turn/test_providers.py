@@ -77,10 +77,10 @@ async def test_a_turn_routes_calls_a_tool_and_answers_in_a_stream(stage: Stage, 
     assert "".join(data["text"] for name, data in events if name == "token").endswith("You spent 42 dollars.")
     assert "token" in names
     done = events[-1][1]
-    assert done["agent_name"] == "CostAnalyst"
+    assert done["agent_name"] == "UsageAnalyst"
     assert done["usage"] == {"input_tokens": 21, "output_tokens": 9}
     _, answer = stage.product.messages(done["conversation_id"], customer.slug)
-    assert json.loads(answer["tool_calls_json"])[0]["name"] == "query_costs"
+    assert json.loads(answer["tool_calls_json"])[0]["name"] == "top_consumers"
     assert len(stage.stub.received) == 3
 
 
@@ -260,13 +260,13 @@ async def test_a_reader_that_leaves_closes_the_providers_stream(stage: Stage, pr
 
 @each_provider
 async def test_two_tools_of_one_step_go_there_and_back(stage: Stage, provider: str) -> None:
-    groups = ("provider", "service_name")
+    groups = ("provider", "service")
 
     def play(request: Received) -> Answer:
         planned = as_a_model(request)
-        if planned.calls and planned.calls[0].name == "query_costs":
+        if planned.calls and planned.calls[0].name == "top_consumers":
             return Answer(
-                calls=tuple(Call("query_costs", json.dumps({"group_by": each}), f"id_{each}") for each in groups)
+                calls=tuple(Call("top_consumers", json.dumps({"dimension": each}), f"id_{each}") for each in groups)
             )
         return planned
 
@@ -274,4 +274,4 @@ async def test_two_tools_of_one_step_go_there_and_back(stage: Stage, provider: s
     customer = stage.of(provider)
     body = (await stage.send(customer)).json()
     _, answer = stage.product.messages(body["conversation_id"], customer.slug)
-    assert [call["name"] for call in json.loads(answer["tool_calls_json"])] == ["query_costs"] * 2
+    assert [call["name"] for call in json.loads(answer["tool_calls_json"])] == ["top_consumers"] * 2

@@ -23,10 +23,10 @@ from common.organizations.directory import hash_api_key
 from common.secret import SecretDropped
 from local.data.access import provider_key
 from local.data.organizations import DEMO
-from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
+from tests.fakes.scripted_model import ScriptedModel, call_tool, say
 from tests.turn.conftest import ACME, GLOBEX, Product, Serving
 
-COST_QUESTION = [transfer("CostAnalyst"), call_tool("query_costs", group_by="provider"), say("Here it is.")]
+COST_QUESTION = [call_tool("query_costs", group_by="provider"), say("Here it is.")]
 
 
 async def test_an_answer_has_the_documented_shape(serving: Serving) -> None:
@@ -41,7 +41,7 @@ async def test_an_answer_has_the_documented_shape(serving: Serving) -> None:
     assert body["response"] == "Here it is. "
     assert body["agent_name"] == "CostAnalyst"
     assert body["model_id"] == "analyst-1"
-    assert body["usage"] == {"input_tokens": 30, "output_tokens": 15}
+    assert body["usage"] == {"input_tokens": 20, "output_tokens": 10}
     assert response.headers["x-request-id"]
 
 
@@ -273,7 +273,7 @@ async def test_a_reader_that_leaves_cancels_the_turn_and_keeps_what_was_said(ser
 
 async def test_a_tool_that_fails_is_told_to_the_model_and_audited(serving: Serving) -> None:
     bad = call_tool("query_costs", group_by="planet")
-    model = ScriptedModel([transfer("CostAnalyst"), bad, say("That is not possible.")])
+    model = ScriptedModel([bad, say("That is not possible.")])
     product: Product = await serving(model)
     body = (await product.send()).json()
     told = json.loads(model.calls[-1].messages[-1]["content"])
@@ -325,7 +325,7 @@ async def test_a_revoked_key_serves_no_longer_than_the_cache_may_hold_it(serving
 async def test_bigquery_down_with_a_cold_cache_is_a_503_and_with_a_warm_one_an_answer(serving: Serving) -> None:
     warming: Product = await serving(ScriptedModel([say("hello")]))
     await warming.send()
-    model = ScriptedModel([transfer("CostAnalyst"), call_tool("query_costs", group_by="provider"), say("No data now.")])
+    model = ScriptedModel([call_tool("query_costs", group_by="provider"), say("No data now.")])
     product: Product = await serving(model, bigquery_emulator_host="http://127.0.0.1:9")
     warm = await product.send()
     assert warm.json()["response"] == "No data now. "

@@ -63,7 +63,8 @@ def _change(name: str, agent: str, tool: str, /, *, approved: bool = True, **arg
 
 def _turn(name: str, agent: str, tool: str, /, **arguments: Any) -> Ask:
     """A question in a conversation of its own that one tool of an agent answers."""
-    steps = (transfer(agent), call_tool(tool, **arguments), say("Here it is."))
+    handed = () if agent == "CostAnalyst" else (transfer(agent),)
+    steps = (*handed, call_tool(tool, **arguments), say("Here it is."))
     return Ask(name, "POST", f"{BASE}/send", {"message": f"Please: {name}"}, model=steps)
 
 
@@ -115,7 +116,6 @@ TURNS = (
         f"{BASE}/send",
         {"message": "What did we spend per provider in May?", "message_id": "question-1"},
         model=(
-            transfer("CostAnalyst"),
             call_tool("query_costs", start_date="2025-05-01", end_date="2025-05-31", group_by="provider"),
             say("AWS was the dearest."),
         ),

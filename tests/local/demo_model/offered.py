@@ -14,6 +14,7 @@ Message = dict[str, Any]
 FRIDAY = date(2026, 11, 20)
 SKILLS = load_skills()
 BY_NAME = {tool.name: tool for tool in SKILLS.registry.tools}
+FIRST = SKILLS.roster.choose_first(None).name
 TOOLS: dict[str, tuple[Tool, ...]] = {
     agent.name: tuple(BY_NAME[name] for name in agent.tools) for agent in SKILLS.roster.specialists
 }
@@ -33,9 +34,7 @@ def offer(agent: str) -> list[dict[str, Any]]:
     return [*(each.schema() for each in TOOLS.get(agent, ())), transfer(*(name for name in TOOLS if name != agent))]
 
 
-def conversation(
-    question: str, *earlier: str, today: date | None = FRIDAY, agent: str = "Orchestrator"
-) -> list[Message]:
+def conversation(question: str, *earlier: str, today: date | None = FRIDAY, agent: str = FIRST) -> list[Message]:
     """A conversation in which every earlier question has been answered."""
     line = f"\nToday is {today.isoformat()} (UTC).\nFiscal year starts in month: 4" if today else ""
     messages = [{"role": "system", "content": f"You are the {agent} of a cloud-cost assistant.{line}"}]
@@ -61,7 +60,7 @@ def called(calls: Sequence[Call], results: Sequence[Any]) -> list[Message]:
     return [{"role": "assistant", "content": None, "tool_calls": made}, *said]
 
 
-def decided(question: str, *earlier: str, today: date = FRIDAY, first: str = "Orchestrator") -> tuple[str, Decision]:
+def decided(question: str, *earlier: str, today: date = FRIDAY, first: str = FIRST) -> tuple[str, Decision]:
     """The agent that is asked in the end, and its first decision."""
     agent = first
     for _ in range(len(TOOLS) + 1):

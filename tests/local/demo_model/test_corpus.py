@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from local.demo_model.table import load_table
-from tests.local.demo_model.offered import BY_NAME, TOOLS, decided
+from tests.local.demo_model.offered import BY_NAME, FIRST, TOOLS, decided
 
 CORPUS = [
     json.loads(line) for line in Path(__file__).with_name("corpus.jsonl").read_text(encoding="utf-8").splitlines()
@@ -41,7 +41,7 @@ def test_a_question_becomes_the_calls_that_answer_it(asked: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize("question", SUBJECTS)
-@pytest.mark.parametrize("first", ["Orchestrator", *TOOLS])
+@pytest.mark.parametrize("first", list(TOOLS))
 def test_every_agent_hands_a_question_to_the_one_it_belongs_to(question: str, first: str) -> None:
     assert decided(question, first=first)[0] == SUBJECTS[question]
 
@@ -49,7 +49,7 @@ def test_every_agent_hands_a_question_to_the_one_it_belongs_to(question: str, fi
 @pytest.mark.parametrize("reply", ["thanks", "ok", "only critical", "and last week?", "yes", "AWS"])
 def test_an_alert_that_is_set_up_is_never_set_up_again_by_a_later_word(reply: str) -> None:
     created = "create an alert when spend exceeds 500 USD on AWS"
-    for first in ("Orchestrator", "AlertManager"):
+    for first in (FIRST, "AlertManager"):
         assert "create_alert" not in [call.name for call in decided(reply, created, first=first)[1].calls]
 
 

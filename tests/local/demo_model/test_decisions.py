@@ -10,6 +10,7 @@ from local.demo_model.decisions import decide
 from local.demo_model.request import Call
 from tests.local.demo_model.offered import (
     BY_NAME,
+    FIRST,
     TOOLS,
     called,
     conversation,
@@ -108,7 +109,7 @@ def test_of_two_questions_none_is_answered_and_each_is_asked_for_by_itself(secon
         ('run describe_table table="org budgets"', ("describe_table", {"table": "org budgets"})),
     ],
 )
-@pytest.mark.parametrize("first", ["Orchestrator", *TOOLS])
+@pytest.mark.parametrize("first", list(TOOLS))
 def test_run_reaches_any_tool_from_any_agent(command: str, call: tuple[str, Any], first: str) -> None:
     agent, decision = decided(command, first=first)
     assert [(each.name, each.arguments) for each in decision.calls] == [call]
@@ -120,7 +121,7 @@ def test_run_reaches_a_tool_without_an_entry_by_asking_one_agent_after_the_other
         "rename_tag", {"tag": {"type": "string"}, "keys": {"type": "array", "items": {"type": "string"}}}, ["tag"]
     )
     agents = ("Alpha", "Beta", "Gamma")
-    agent, asked = "Orchestrator", list[str]()
+    agent, asked = FIRST, list[str]()
     for _ in range(5):
         offered = [*([new] if agent == "Beta" else []), transfer(*(name for name in agents if name != agent))]
         decision = decide(conversation("run rename_tag tag=team keys=a,b", agent=agent), offered)
@@ -128,7 +129,7 @@ def test_run_reaches_a_tool_without_an_entry_by_asking_one_agent_after_the_other
         if decision.calls[0].name != "transfer_to_agent":
             break
         agent = str(decision.calls[0].arguments.get("agent_name"))
-    assert asked == ["Orchestrator", "Alpha", "Beta"]
+    assert asked == [FIRST, "Alpha", "Beta"]
     assert decision.calls[0] == Call("rename_tag", {"tag": "team", "keys": ["a", "b"]})
     done = conversation("run rename_tag tag=team", agent="Beta") + called(
         decision.calls, [envelope([{"tag": "team", "renamed": 2}])]

@@ -257,6 +257,6 @@ def test_the_schemas_of_a_cost_analyst_s_tools_are_short() -> None:
     skills = Services(Settings()).skills
     tools = {tool.name: tool for tool in skills.registry.tools}
     schemas = [
-        json.dumps(tools[name].schema(), separators=(",", ":")) for name in skills.roster.named("CostAnalyst").tools
+        json.dumps(tools[name].schema(), separators=(",", ":")) for name in skills.roster.agents["CostAnalyst"].tools
     ]
     assert sum(map(len, schemas)) <= 9_000
