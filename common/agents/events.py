@@ -91,6 +91,7 @@ class TurnFinished:
     """The turn is stored; ``text`` is the whole answer. ``finish`` is a Finish, or "cancelled" for one said again.
 
     ``fallback_from`` names the model (provider/model_id) that the settings choose, where another one answered.
+    ``title`` is the conversation's where the answer has given it another one.
     ``approvals`` are the changes that wait where ``finish`` is "approval".
     """
 
@@ -105,6 +106,7 @@ class TurnFinished:
     finish: str = "stop"
     fallback_from: str | None = None
     approvals: tuple[ApprovalNeeded, ...] = ()
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)

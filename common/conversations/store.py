@@ -27,12 +27,19 @@ class Answer:
     """The stored part of an answered turn: the assistant's message and the tool calls behind it.
 
     Under ``lost_id`` the calls are kept where the answer itself cannot be: its own id may be another attempt's.
+    ``retitles`` is the title that the conversation has had, and the one it has then unless its user gave it another.
     """
 
     message: Message
     agent_name: str
     tools: tuple[ToolFinished, ...]
     lost_id: str = ""
+    retitles: tuple[str, str] = ("", "")
+
+    def title_for(self, conversation: Conversation) -> str:
+        """The title of the conversation after this answer."""
+        was, becomes = self.retitles
+        return becomes if becomes and conversation.title == was else conversation.title
 
 
 class ConversationStore:
@@ -252,6 +259,7 @@ def _answered(current: Conversation, answer: Answer) -> tuple[Conversation, Mess
         message_count=current.message_count + 1,
         last_message_at=now,
         last_agent=answer.agent_name,
+        title=answer.title_for(current),
         recent=with_message(current.recent, message),
         lease=None,
     )

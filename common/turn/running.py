@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing, suppress
+from dataclasses import replace
 
 from common import limits
 from common.agents.context import system_context
@@ -20,8 +21,9 @@ from common.telemetry.timing import Timing
 from common.telemetry.tracing import NO_SPAN, Span, span
 from common.tools.context import ToolContext
 from common.tools.registry import BoundTools
-from common.transcript.conversation import Conversation
+from common.transcript.conversation import Conversation, title_of
 from common.transcript.message import Message, MessageStatus, fitted, tool_calls_json, tool_results_json
+from common.transcript.titles import title_after
 from common.transcript.window import for_model
 from common.turn.answering import AnsweringModels
 from common.turn.joining import finished_of, replay
@@ -147,6 +149,7 @@ class TurnRunner:
         """Store the answer and say the end: of the answer that is stored, which may be another attempt's."""
         prepared, store = self._prepared, self._services.store
         answer = self._answer(answered.agent_name, self._progress.said, answered.usage, finish=answered.finish)
+        answer = replace(answer, retitles=self._titles())
         spent = prepared.allowed.count_tokens(answered.usage.total_tokens)
         try:
             with self._timed.stage("answer"):
@@ -155,16 +158,30 @@ class TurnRunner:
                         prepared.principal, current, answer, [*spent, *self._waits(current, answered)]
                     )
                 )
+                was, title = lease.conversation.title, answer.title_for(lease.conversation)
         except DocumentsUnavailable as error:
             raise DocumentsUnavailable(_NOT_KNOWN) from error
         if stored.content == fitted(answer.message).content:
             waiting = answered.paused.waiting if answered.paused else ()
             events = [each.event(answered.agent_name) for each in waiting]
-            self._emit(finished_of(stored, prepared.conversation.conversation_id, events))
+            self._emit(
+                replace(
+                    finished_of(stored, prepared.conversation.conversation_id, events),
+                    title=title if title != was else "",
+                )
+            )
         else:
             await store.audit(prepared.principal, lease.conversation, answer)
             replay(self._emit, stored, prepared.conversation.conversation_id)
         self._log("ok")
+
+    def _titles(self) -> tuple[str, str]:
+        """The title of a conversation that was just begun, and the one that its first answer gives it."""
+        question = self._prepared.question
+        if question.sequence:
+            return "", ""
+        results = [call.result for call in self._progress.tools if call.succeeded]
+        return title_of(question.content), title_after(question.content, results)
 
     def _waits(self, conversation: Conversation, answered: Answered) -> list[Write]:
         """The state that the next request continues from, if the loop paused."""

@@ -1,6 +1,7 @@
 """The AI SDK's useChat over its own transport, rendered by React, against the function."""
 
 import json
+import re
 from typing import Any
 
 import httpx
@@ -56,7 +57,7 @@ async def test_a_question_is_answered_in_parts(serving: Serving, node: Node, cha
     assert stored[1]["message_id"] == answer["id"] == answer["metadata"]["message_id"]
     assert answer["metadata"]["agent_name"] == "UsageAnalyst"
     assert answer["metadata"]["usage"] == {"input_tokens": 30, "output_tokens": 15}
-    assert answer["metadata"]["title"] == "What did we spend?"
+    assert re.fullmatch(r"What did we spend\? · \d.* \d{4}", answer["metadata"]["title"])
     assert seen["ends"] == [{"finishReason": "stop", "isAbort": False, "isError": False}]
     assert [part["type"] for part in seen["data"]] == ["data-chart"]
 

@@ -150,3 +150,20 @@ async def test_on_a_phone_the_conversations_are_behind_a_button(
     await listed(visit, word).get_by_role("button").click()
     await expect(visit.answer.locator(".prose")).to_contain_text(word)
     await expect(visit.page.get_by_role("searchbox")).not_to_be_visible()
+
+
+async def test_titles_say_the_period_so_that_they_differ(serving: Serving, visiting: Visiting) -> None:
+    visit: Visit = await visiting(await serving())
+    titles = set()
+    for question in ("What did we spend in the last 7 days?", "What did we spend in the last 30 days?"):
+        await visit.page.get_by_role("button", name="New question").click()
+        await visit.ask(question)
+        await visit.answered()
+        title = visit.page.get_by_role("heading", level=1)
+        await expect(title).to_have_text(re.compile(rf"{re.escape(question)} · \d.* \d{{4}}"))
+        shown = visit.page.locator(f"[data-id='{visit.conversation_id}'] .title")
+        await expect(shown).to_have_text(await title.inner_text())
+        titles.add((await title.inner_text()).partition(" · ")[2])
+    assert len(titles) == 2
+    await visit.page.reload()
+    await expect(visit.page.get_by_role("heading", level=1)).to_have_text(re.compile(r" · \d"))

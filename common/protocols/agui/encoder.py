@@ -196,6 +196,7 @@ class RunEncoder:
         answered_by = [_patch("/model_id", event.model_id), _patch("/fallback_from", event.fallback_from)]
         return [
             _patch("/tokens", tokens),
+            *([_patch("/title", event.title)] if event.title else []),
             *(answered_by if event.fallback_from else []),
             _patch("/finish", event.finish),
             RunFinishedEvent(

@@ -134,11 +134,12 @@ class MessageEncoder:
         return ended
 
     def _finish(self, event: TurnFinished) -> bytes:
+        titled = {"title": event.title} if event.title else {}
         reason = _FINISHES.get(event.finish, "other")
         return (
             self._close_text()
             + _chunk("finish-step")
-            + _chunk("finish", finishReason=reason, messageMetadata=done(event))
+            + _chunk("finish", finishReason=reason, messageMetadata=done(event) | titled)
             + _END
         )
 

@@ -91,13 +91,16 @@ class Page {
     this.#chat?.close();
     const chat = new Chat(this.#api, conversationId || crypto.randomUUID(), {
       titled: (title) => {
+        const renamed = this.#title.textContent !== title;
         this.#named(title);
         if (!conversationId) {
           // From now on there is something to come back to.
           history.replaceState(null, "", `#/${this.#api.organization.slug}/${chat.conversationId}`);
           this.#sidebar.mark(chat.conversationId);
-          void this.#sidebar.refresh();
           conversationId = chat.conversationId;
+        }
+        if (renamed) {
+          void this.#sidebar.refresh();
         }
       },
       busy: (busy) => {

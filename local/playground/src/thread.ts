@@ -133,6 +133,10 @@ function translate(listener: RunListener, end: (tell: () => void) => void): Agen
         finish: string;
       };
       const usage = params.event.usage?.[0];
+      const { title } = params.state as { title?: string };
+      if (title) {
+        listener.titled(title);
+      }
       end(() =>
         listener.finished({
           messageId: result.message_id,
