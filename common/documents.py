@@ -4,15 +4,16 @@ A turn's documents are put into and read from the wire's own messages here: the 
 times as much as all else that is done with a document.
 """
 
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from google.api_core import exceptions as google
 from google.api_core.datetime_helpers import DatetimeWithNanoseconds
-from google.api_core.retry_async import AsyncRetry
+from google.api_core.retry import AsyncRetry, if_exception_type
 from google.cloud import firestore
 from google.cloud.firestore_v1 import types
 from google.cloud.firestore_v1.base_query import FieldFilter
@@ -23,15 +24,13 @@ from common.telemetry.tracing import span
 DOCUMENTS_SECONDS = 10.0
 
 Data = dict[str, Any]
+Answer = TypeVar("Answer")
 
 _REQUEST_TIME = types.DocumentTransform.FieldTransform.ServerValue.REQUEST_TIME
 
-_RETRY = AsyncRetry(
-    predicate=lambda error: isinstance(error, google.ServiceUnavailable),
-    initial=0.1,
-    maximum=1.0,
-    timeout=DOCUMENTS_SECONDS,
-)
+# Firestore's failures that pass: it asks for the same request again. ABORTED counts among the library's conflicts, and
+# is none: another commit was at the same documents, and nothing was done.
+_PASSING = (google.ServiceUnavailable, google.Aborted, google.InternalServerError, google.ResourceExhausted)
 
 
 class DocumentConflict(Exception):
@@ -134,9 +133,10 @@ class Documents:
         )
         if fields is not None:
             request.mask.field_paths.extend(fields)
-        async with _asked("firestore.get_all", len(found)):
+
+        async def read_all(seconds: float) -> None:
             answers = await self._client._firestore_api.batch_get_documents(
-                request=types.BatchGetDocumentsRequest.wrap(request), **self._call()
+                request=types.BatchGetDocumentsRequest.wrap(request), **self._call(seconds)
             )
             async for answer in answers:
                 read = answer._pb
@@ -145,6 +145,9 @@ class Documents:
                     data = {name: _decoded(value) for name, value in read.found.fields.items()}
                     updated_at, read_at = _moment(read.found.update_time), _moment(read.read_time)
                     found[path] = Document(path, data, updated_at, read_at)
+
+        async with _asked("firestore.get_all", len(found)):
+            await _again(read_all)
         return found
 
     async def query(
@@ -170,12 +173,15 @@ class Documents:
             query = query.start_after({sort.field: value for sort, value in zip(order, after, strict=True)})
         if fields is not None:
             query = query.select(fields)
-        async with _asked("firestore.query"):
-            stream = query.stream(retry=_RETRY, timeout=DOCUMENTS_SECONDS)
+
+        async def read(seconds: float) -> list[Document]:
             return [
                 Document(found.reference.path, found.to_dict(), found.update_time, found.read_time)
-                async for found in stream
+                async for found in query.stream(retry=None, timeout=seconds)
             ]
+
+        async with _asked("firestore.query"):
+            return await _again(read)
 
     async def count(self, collection: str, where: Sequence[Where] = ()) -> int:
         """Count the documents of a collection that meet the conditions, without reading them."""
@@ -183,7 +189,7 @@ class Documents:
         for condition in where:
             query = query.where(filter=FieldFilter(condition.field, condition.is_, condition.value))
         async with _asked("firestore.count"):
-            answer = await query.count().get(retry=_RETRY, timeout=DOCUMENTS_SECONDS)
+            answer = await _again(lambda seconds: query.count().get(retry=None, timeout=seconds))
         return int(answer[0][0].value)
 
     async def commit(self, writes: Sequence[Write]) -> list[datetime]:
@@ -192,7 +198,8 @@ class Documents:
         for write in writes:
             self._add(request.writes.add(), write)
         async with _asked("firestore.commit", len(writes)):
-            answer = await self._client._firestore_api.commit(request=types.CommitRequest.wrap(request), **self._call())
+            wrapped, ask = types.CommitRequest.wrap(request), self._client._firestore_api.commit
+            answer = await _again(lambda seconds: ask(request=wrapped, **self._call(seconds)))
             results = answer._pb.write_results
             for write, result in zip(writes, results, strict=True):
                 if isinstance(write, Count):
@@ -227,8 +234,8 @@ class Documents:
     def _name(self, path: str) -> str:
         return f"{self._root}{path}"
 
-    def _call(self) -> dict[str, Any]:
-        return {"metadata": self._client._rpc_metadata, "retry": _RETRY, "timeout": DOCUMENTS_SECONDS}
+    def _call(self, seconds: float) -> dict[str, Any]:
+        return {"metadata": self._client._rpc_metadata, "retry": None, "timeout": seconds}
 
     async def ping(self) -> None:
         """Read a document that need not exist. Raises DocumentsUnavailable."""
@@ -245,10 +252,22 @@ async def _asked(name: str, documents: int | None = None) -> AsyncIterator[None]
     with span(name, documents=documents):
         try:
             yield
+        except google.Aborted as error:
+            raise DocumentsUnavailable from error
         except (google.Conflict, google.FailedPrecondition, google.NotFound) as error:
             raise DocumentConflict from error
         except (google.GoogleAPIError, google.RetryError) as error:
             raise DocumentsUnavailable from error
+
+
+async def _again(ask: Callable[[float], Awaitable[Answer]]) -> Answer:
+    """Ask, and ask again with more and more time between while the failure is one that passes.
+
+    A stream that breaks off is read again from its beginning. All tries together have DOCUMENTS_SECONDS.
+    """
+    until = time.monotonic() + DOCUMENTS_SECONDS
+    retry = AsyncRetry(if_exception_type(*_PASSING), initial=0.1, maximum=1.0, timeout=DOCUMENTS_SECONDS)
+    return await retry(lambda: ask(max(0.001, until - time.monotonic())))()
 
 
 def _encode(value: Any, into: Any) -> None:

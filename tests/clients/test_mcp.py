@@ -116,7 +116,7 @@ async def test_a_call_that_cannot_be_recorded_is_not_answered(serving: Serving) 
     product: Product = await serving()
     async with connected(product) as client:
         await client.list_tools()
-        product.firestore.fail("Commit", "INTERNAL", times=100)
+        product.firestore.fail("Commit", "DATA_LOSS", times=100)
         with pytest.raises(MCPError, match="session store") as caught:
             await client.call_tool("query_costs", {})
     assert caught.value.data == {"code": "session_store_unavailable"}

@@ -45,7 +45,7 @@ async def test_bigquery_down_stores_nothing_and_a_warm_status_is_still_told(
 async def test_firestore_down_is_a_503_and_the_next_attempt_completes_the_change(product: Product, made: Made) -> None:
     assert (await product.put(made, **FIRST)).status_code == 200
     for rpc in ("BatchGetDocuments", "Commit"):
-        product.firestore.fail(rpc, "INTERNAL", times=9)
+        product.firestore.fail(rpc, "DATA_LOSS", times=9)
         response = await product.put(made, temperature=1.25)
         assert (response.status_code, response.json()["code"]) == (503, "session_store_unavailable")
         product.firestore.reset()

@@ -162,7 +162,7 @@ def test_a_crash_of_sync_around_the_bigquery_call(
 def test_firestore_being_down_refuses_and_loses_nothing(product: Product, other: Process) -> None:
     conversation_id = sent(other, message="first")["conversation_id"]
     for method in ("BatchGetDocuments", "Commit"):
-        product.firestore.fail(method, "INTERNAL", times=1)
+        product.firestore.fail(method, "DATA_LOSS", times=1)
         body = {"message": "lost?", "conversation_id": conversation_id, "message_id": uuid.uuid4().hex}
         refused = other.post("/send", body)
         assert (refused.status_code, refused.json()["code"]) == (503, "session_store_unavailable")

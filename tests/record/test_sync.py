@@ -188,7 +188,7 @@ async def test_a_failure_of_firestore_ends_the_round_and_the_next_one_goes_on(
     conversation_ids = [await conversation(product) for _ in range(2)]
     monkeypatch.setattr(sync, "SYNC_BATCH_ROWS", 1)
     product.firestore.reset()
-    product.firestore.fail(method, "INTERNAL", after=call - 1)
+    product.firestore.fail(method, "DATA_LOSS", after=call - 1)
     report = await product.sync()
     logged = [json.loads(line) for line in product.logs.getvalue().splitlines()]
     stops = [line["code"] for line in logged if line["message"] == "sync.stopped"]

@@ -110,7 +110,7 @@ async def test_a_warm_turn_reads_once_opens_the_key_once_and_asks_bigquery_nothi
 async def test_nothing_is_said_before_the_question_is_stored(serving: Serving) -> None:
     product: Product = await serving(ScriptedModel([say("said too early")]))
     await product.send()
-    product.firestore.fail("Commit", "INTERNAL", times=100)
+    product.firestore.fail("Commit", "DATA_LOSS", times=100)
     response = await product.client.post("/stream", json={"message": "hello"}, headers=ACME)
     assert "said too early" not in response.text
     assert [line for line in response.text.splitlines() if line.startswith("event:")] == ["event: error"]
@@ -125,7 +125,7 @@ async def test_an_answer_that_cannot_be_stored_is_not_done(serving: Serving, mon
     model.gate = asyncio.Event()
     sending = asyncio.create_task(product.send(conversation_id=first["conversation_id"]))
     await product.leased(first["conversation_id"])
-    product.firestore.fail("Commit", "INTERNAL", times=100)
+    product.firestore.fail("Commit", "DATA_LOSS", times=100)
     model.gate.set()
     response = await sending
     assert (response.status_code, response.json()["code"]) == (503, "session_store_unavailable")
@@ -370,7 +370,7 @@ async def test_a_ciphertext_copied_from_another_organisation_does_not_open(servi
 
 async def test_firestore_down_is_a_503(serving: Serving) -> None:
     product: Product = await serving(ScriptedModel([say("hello")]))
-    product.firestore.fail("BatchGetDocuments", "INTERNAL", times=100)
+    product.firestore.fail("BatchGetDocuments", "DATA_LOSS", times=100)
     response = await product.send()
     assert (response.status_code, response.json()["code"]) == (503, "session_store_unavailable")
 

@@ -1,14 +1,17 @@
 """A bill that cannot be read is refused by its real reason, a bad cell by row and column; bombs end at a bound."""
 
+import bz2
 import gzip
 import io
+import lzma
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from local.data.__main__ import main
+from local.data.focus import unpacking
 from local.data.focus.files import Source
 from local.data.focus.kinds import NotReadableError
 from local.data.focus.loading import check
@@ -177,6 +180,27 @@ def test_one_bad_part_of_a_folder_refuses_all_of_it_by_its_name(tmp_path: Path) 
         check([tmp_path])
 
 
+PACKED: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+    "zip": lambda content: zipped("a.csv", content=content),
+}
+
+
+@pytest.mark.parametrize("kind", PACKED)
+def test_whatever_packs_it_a_bomb_is_refused_one_byte_past_its_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    content = HEADER + b"\n" + b" " * 1_000_000
+    packed = PACKED[kind](content)
+    monkeypatch.setattr(unpacking, "RATIO_COUNTS_FROM_BYTES", len(content))
+    assert unpacked(tmp_path, packed, 10**9) == [len(content)]
+    monkeypatch.setattr(unpacking, "RATIO_COUNTS_FROM_BYTES", len(content) - 1)
+    with pytest.raises(NotReadableError, match="refused as a bomb"):
+        unpacked(tmp_path, packed, 10**9)
+
+
 def test_a_gzip_bomb_is_refused_at_its_bound(tmp_path: Path) -> None:
     bomb = gzip.compress(HEADER + b"\n" + b" " * (RATIO_COUNTS_FROM_BYTES + 1024))
     assert len(bomb) < 100_000
@@ -192,8 +216,8 @@ def unpacked(folder: Path, content: bytes, most_bytes: int) -> Sequence[int]:
     path, scratch = folder / "packed", folder / "scratch"
     path.write_bytes(content)
     scratch.mkdir(exist_ok=True)
-    unpacking = Unpacking(scratch, most_bytes)
-    sources = unpacking.sources(Source(path, "packed"), lambda _bytes: None)
+    bounds = Unpacking(scratch, most_bytes)
+    sources = bounds.sources(Source(path, "packed"), lambda _bytes: None)
     return [source.path.stat().st_size for source, _kind in sources]
 
 
