@@ -153,7 +153,7 @@ def _serve(console: Console, args: argparse.Namespace, page: Page, *, drained: b
 def _load_demo_model() -> None:
     """Import litellm, which takes seconds, and register the demo model with it, while the data is loading."""
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    from local.demo_model import register
+    from local.demo_model.provider import register
 
     register()
 

@@ -155,7 +155,7 @@ def _serve_demo_model(services: Services) -> None:
     if not services.settings.environment.is_deployed:
         # litellm reads it as it is imported; without it a price list is fetched.
         os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-        from local.demo_model import register
+        from local.demo_model.provider import register
 
         register()
 

@@ -9,13 +9,13 @@ from typing import Any
 
 from local.demo_model.planning import Plan
 from local.demo_model.request import Call, Request
-from local.demo_model.table import Intent, load_table
+from local.demo_model.table import compile_words, load_table
 
 Row = Mapping[str, Any]
 _MAX_ROWS = 40
-_SAID = ("totals", "forecasts", "period", "current", "previous", "horizon_days", "group_by",
-         "basis", "note", "notes", "data", "dimension")  # fmt: skip
-_MAIN = ("billed_cost", "period_total", "projected_total", "total", "current_cost", "total_tokens", "effective_cost")
+# Of a summary: what the headline or a sentence of its own says, and what says nothing to a reader.
+_SAID = re.compile("totals|forecasts|period|current|previous|group_by|basis|notes?|data|dimension|rows|days_counted")
+_MAIN = ("period_total", "projected_total", "unit_cost")
 _MONEY = re.compile(
     r"cost|total$|change$|amount|lower|upper|avg_daily|average|per_million|saving|^actual|expected|excess|effect$|today"
     r"|projected|remaining|impact|share$|fees$|_daily$"
@@ -40,14 +40,14 @@ def plain(value: Any) -> str:
 
 
 def label(name: Any) -> str:
-    words = str(name).replace("_", " ").strip()
+    words = str(name).replace("_", "_" if ":" in str(name) else " ").strip()
     return plain(words[:1].upper() + words[1:])
 
 
 def cell(key: Any, row: Row) -> str:
     """A value as its column and its row's currency write it; small amounts are never shown as zero."""
     value, currency, name, number = row.get(key), row.get("currency"), str(key), _number(row.get(key))
-    sign = "+" if "change" in name and number.is_finite() and number > 0 else ""
+    sign = "+" if "change" in name and number > 0 else ""
     if value is None:
         return "n/a" if _MONEY.search(name) or "tokens" in name else "(not set)"
     if isinstance(value, Mapping | list):
@@ -67,88 +67,64 @@ def cell(key: Any, row: Row) -> str:
 
 def _number(value: Any) -> Decimal:
     known = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-    return Decimal(str(value)) if known else Decimal("NaN")
-
-
-def _mapping(value: Any) -> Row:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+    return Decimal(str(value)) if known else Decimal("-Infinity")
 
 
 class _Section:
     """The answer from one result."""
 
     def __init__(self, result: Call, made: Plan | None) -> None:
-        self.result, self.made = result, made
-        self.more = (made.intent if made else Intent(result.name, "", {}, {})).more
-        self.payload, self.rows, self.group = result.payload or {}, result.rows, result.group
-        self.summary = _mapping(self.payload.get("summary"))
-        metrics = result.arguments.get("metrics")
-        sort = str(metrics[0]) if isinstance(metrics, list) and metrics else ""
-        self.metric, self.period = re.sub(r"(?<!^)(?=[A-Z])", "_", sort).lower(), self._period()
+        self.result, self.made, self.rows, self.payload = result, made, result.rows, result.payload or {}
+        summary = self.payload.get("summary")
+        self.summary: Row = summary if isinstance(summary, Mapping) else {}
 
     def text(self) -> str:
-        called = label(self.result.name)
+        called, error = label(self.result.name), self.payload.get("error")
         if self.result.payload is None:
             return f"{called} gave no result that I can read. Try again in a moment."
-        if error := self.payload.get("error"):
-            if _mapping(error).get("code") == "not_approved":
-                return f"{called} was not approved: nothing was changed."
-            return f"{called} failed: {plain(_mapping(error).get('message') or error)}"
-        first = ": ".join(filter(None, [self._name_lost(), self._headline(called)]))
-        lines = [first[:1].upper() + first[1:], *self._caveats()]
-        return "\n\n".join(filter(None, [" ".join(filter(None, lines)), self._table()]))
+        if isinstance(error, Mapping) and error.get("code") == "not_approved":
+            return f"{called} was not approved: nothing was changed."
+        if error:
+            return f"{called} failed: {plain(error.get('message') if isinstance(error, Mapping) else error)}"
+        first = ": ".join(filter(None, ["; ".join(self._names()), self._headline(called)]))
+        lines = [first[:1].upper() + first[1:], *self._notes()]
+        return "\n\n".join(filter(None, [" ".join(lines), self._table()]))
 
-    def _name_lost(self) -> str:
-        """Name first the words that no argument carried, and what names were read as."""
+    def _names(self) -> list[str]:
+        """Say first which words no argument carried, what names were read as, and the share that was asked for."""
         if not self.made:
-            return ""
+            return []
         words = join_words([f'"{plain(word)}"' for word in self.made.lost])
         said = [f"{words} is left out, no argument of {self.result.name} carries it"] if words else []
-        for each in self.made.found:
-            meant = f"{each.dimension.replace('_', ' ')} {join_words([plain(value) for value in each.values[:8]])}"
+        for each in [each for each in self.made.found if each.said]:
+            meant = f"{each.hint.replace('_', ' ')} {join_words([plain(value) for value in each.value[:8]])}"
             said += [f'"{plain(each.said)}" is read as {"not " * (each.op == "not_in")}the {meant}']
-        picked = {each.lower() for each in self.made.picked}
-        rows = {str(row.get(self.group)): row for row in self.rows if str(row.get(self.group)).lower() in picked}
-        said += [
-            f"**{plain(name)}** is {cell('pct_of_total', row)} ({cell('total', row)})" for name, row in rows.items()
-        ]
-        absent = picked - {name.lower() for name in rows}
-        return "; ".join(said + [f"{plain(each)} is not among the rows" for each in sorted(absent)])
-
-    def _period(self) -> str:
-        spans = [_span(self.summary.get(name)) for name in ("period", "current", "previous")]
-        if spans[1]:
-            return f"for {spans[1]} against {spans[2]}"
-        days = self.summary.get("horizon_days")
-        return f"over the next {days} days" if days else f"for {spans[0]}" * bool(spans[0])
+        for name in [name for each in self.made.found if each.op == "share" for name in each.value]:
+            row = next((row for row in self.rows if str(next(iter(row.values()), "")).lower() == name.lower()), {})
+            share = f"is {cell('pct_of_total', row)} ({cell('total', row)})" if row else "is not among the rows"
+            said.append(f"**{plain(name)}** {share}")
+        return said
 
     def _headline(self, called: str) -> str:
-        period, count = f" {self.period}".rstrip(), len(self.rows)
+        period, count = _span(self.summary.get("period")), len(self.rows)
         if amounts := self.summary.get("totals") or self.summary.get("forecasts"):
-            return f"{self.period or called}, {self._told(amounts)}."
-        return f"{called}: {count:,} row{'s' * (count > 1)}{period}." if self.rows else f"there is nothing{period}."
+            return f"{period or called}: {self._told(amounts)}."
+        rows = f"{called}: {count:,} row{'s' * (count > 1)}" if count else "there is nothing"
+        return f"{rows} for {period}." if period else f"{rows}."
 
-    def _caveats(self) -> list[str]:
-        """Say the rest of the summary; the sentences of the tool stand as they are."""
-        narrowed = {key: self.result.arguments[key] for key in ("provider", "model") if key in self.result.arguments}
-        more = {
-            key: value for key, value in {"filters": narrowed, **self.summary}.items() if value and key not in _SAID
-        }
-        said = [f"{label(key)}: {self._told(value)}" for key, value in more.items() if self._told(value)]
-        notes = [self.summary.get("basis"), self.summary.get("note"), *_list(self.summary.get("notes"))]
+    def _notes(self) -> list[str]:
+        """The sentences of the tool as they stand, and the rest of its summary."""
+        notes = [self.summary.get("basis"), self.summary.get("note"), *(self.summary.get("notes") or ())]
         if self.made and "currency" in self.made.reading.slots:
             notes.append("Amounts are shown in the currency that they are billed in; none is converted.")
-        if not self.rows and "available" in self.summary and not self.summary["available"]:
-            notes.append("No data has been loaded at all.")
         notes += ["The list is cut: there is more than is shown."] * bool(self.payload.get("truncated"))
-        return [*(plain(each) for each in notes if each), *(f"{each.rstrip('.')}." for each in said)]
+        narrowed = {key: self.result.arguments[key] for key in ("provider", "model") if key in self.result.arguments}
+        rest = {key: self._told(value) for key, value in {"filters": narrowed, **self.summary}.items() if value}
+        said = [f"{label(key)}: {told.rstrip('.')}." for key, told in rest.items() if told and not _SAID.fullmatch(key)]
+        return [*(plain(each) for each in notes if each), *said]
 
     def _told(self, value: Any) -> str:
-        """A value of the summary in words: a period, counts, names, or amounts currency by currency."""
+        """A value of the summary in words: a period, names, or figures, of which the one asked for comes first."""
         if isinstance(value, list):
             return join_words([self._told(each) for each in value])
         if not isinstance(value, Mapping):
@@ -158,14 +134,16 @@ class _Section:
         if days := _span(value):
             return days
         keys = [key for key in value if key != "currency" and not isinstance(value[key], Mapping | list | None)]
-        main = next((key for key in (self.metric, self.more.get("main"), *_MAIN) if key in keys), "")
-        if not main:
-            counts = all(_number(value[key]).is_finite() for key in keys)
-            said = [(cell("", {"": value[key]}), plain(key)) for key in keys]
-            return join_words([" ".join(each if counts else each[::-1]) for each in said])
-        rest = ", ".join(f"{label(key).lower()} {cell(key, value)}" for key in keys if key != main).rstrip(".")
-        verb = "is" if "projected" in main else "was"
-        return f"the {label(main).lower()} {verb} **{cell(main, value)}**{f' ({rest})' * bool(rest)}"
+        named = self.made.intent.more.get("main", {}).items() if self.made else ()
+        asked = [
+            key for key, words in named if self.made and compile_words(words).search(self.made.reading.text.lower())
+        ]
+        main = next((key for key in (*asked, *_MAIN, *keys) if key in keys), "")
+        said = {key: f"{label(key).lower()} {cell(key, value)}" for key in keys if not key.endswith("_reason")}
+        if "currency" not in value or not main:
+            return ", ".join(said.values())
+        rest = ", ".join(each for key, each in said.items() if key != main)
+        return f"{label(main).lower()} **{cell(main, value)}**{f' ({rest})' * bool(rest)}"
 
     def _table(self) -> str:
         rows = self.rows
@@ -180,5 +158,6 @@ class _Section:
 
 
 def _span(period: Any) -> str:
-    start, end = (str(_mapping(period).get(name) or "") for name in ("start_date", "end_date"))
-    return (plain(start) if start == end else f"{plain(start)} to {plain(end)}") if start and end else ""
+    known = period if isinstance(period, Mapping) else {}
+    start, end = (plain(known[name]) if known.get(name) else "" for name in ("start_date", "end_date"))
+    return start if start == end else f"{start} to {end}"

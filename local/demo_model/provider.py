@@ -1,65 +1,50 @@
-"""The demo model as litellm sees it: streamed or whole, with usage counted in words."""
+"""The demo model as litellm sees it: streamed, with usage counted in words."""
 
 import asyncio
 import json
 import re
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator
 from typing import Any
 
 import litellm
 from litellm.llms.custom_llm import CustomLLM
-from litellm.types.utils import GenericStreamingChunk, ModelResponse
+from litellm.types.utils import GenericStreamingChunk
 
-from local.demo_model.decisions import Decision, decide
+from local.demo_model import PROVIDER
+from local.demo_model.decisions import decide
+from local.demo_model.request import Call
+
+
+def register() -> None:
+    """Add the demo provider to litellm beside its other custom ones, once."""
+    others = [entry for entry in litellm.custom_provider_map if entry["provider"] != PROVIDER]
+    litellm.custom_provider_map = [*others, {"provider": PROVIDER, "custom_handler": DemoModel()}]
 
 
 class DemoModel(CustomLLM):
-    """Answers by rules, offline; `pace` is the seconds it waits before each piece that it streams."""
-
-    def __init__(self, *, pace: float = 0.0) -> None:
-        super().__init__()
-        self._pace = pace
-
-    async def acompletion(self, *_: Any, **request: Any) -> ModelResponse:
-        decision, usage, reason = _decide(request)
-        calls = [_piece(0, json.dumps(call.arguments), call.name) for call in decision.calls]
-        message = litellm.Message(role="assistant", content=decision.text or None, tool_calls=calls or None)
-        choices = [litellm.Choices(finish_reason=reason, message=message)]
-        return ModelResponse(model=request["model"], choices=choices, usage=litellm.Usage(**usage))
+    """Answers by rules, offline."""
 
     # litellm declares a coroutine that returns an iterator and calls it as the generator that this is.
     async def astreaming(self, *_: Any, **request: Any) -> AsyncIterator[GenericStreamingChunk]:  # type: ignore[override]
-        decision, usage, reason = _decide(request)
-        end = {"is_finished": True, "finish_reason": reason, "usage": usage}
+        messages, options = request["messages"], request.get("optional_params") or {}
+        # "none" offers the tools for the sake of the prompt's prefix and forbids to call them.
+        tools = () if options.get("tool_choice") == "none" else options.get("tools") or ()
+        decision = decide(messages, tools)
+        said = decision.text + " ".join(f"{call.name} {json.dumps(call.arguments)}" for call in decision.calls)
+        prompt, completion = len(f"{messages} {tools}".split()), max(1, len(said.split()))
+        usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+        end = {"is_finished": True, "finish_reason": "tool_calls" if decision.calls else "stop", "usage": usage}
         nothing = {"text": "", "tool_use": None, "is_finished": False, "finish_reason": "", "usage": None, "index": 0}
-        for parts in [*_parts(decision), end]:
-            # Without a pace too: concurrent answers take turns on the event loop.
-            await asyncio.sleep(self._pace)
+        words = [{"text": word} for word in re.findall(r"\s*\S+\s*", decision.text)]
+        calls = [{"tool_use": _write_call(index, call)} for index, call in enumerate(decision.calls)]
+        for parts in [*words, *calls, end]:
+            # Concurrent answers take turns on the event loop.
+            await asyncio.sleep(0)
             yield GenericStreamingChunk(**{**nothing, **parts})  # type: ignore[typeddict-item]
 
 
-def _decide(request: Mapping[str, Any]) -> tuple[Decision, dict[str, int], str]:
-    """The decision, its tokens estimated as words, and the reason why it ends."""
-    messages, options = request["messages"], request.get("optional_params") or {}
-    # "none" offers the tools for the sake of the prompt's prefix and forbids to call them.
-    tools = () if options.get("tool_choice") == "none" else options.get("tools") or ()
-    decision = decide(messages, tools)
-    said = decision.text + " ".join(f"{call.name} {json.dumps(call.arguments)}" for call in decision.calls)
-    prompt, completion = len(f"{messages} {tools}".split()), max(1, len(said.split()))
-    usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
-    return decision, usage, "tool_calls" if decision.calls else "stop"
-
-
-def _parts(decision: Decision) -> Iterator[dict[str, Any]]:
-    yield from ({"text": word} for word in re.findall(r"\s*\S+\s*", decision.text))
-    for index, call in enumerate(decision.calls):
-        yield {"tool_use": _piece(index, "", call.name)}
-        for piece in re.findall(".{1,12}", json.dumps(call.arguments)):
-            yield {"tool_use": _piece(index, piece)}
-
-
-def _piece(index: int, arguments: str, name: str | None = None) -> Any:
+def _write_call(index: int, call: Call) -> dict[str, Any]:
     # Unlike everything else here the id is not the same each time: it may be stored as a key.
-    call_id = f"call_{uuid.uuid4().hex[:24]}" if name else None
-    return {"id": call_id, "type": "function", "index": index, "function": {"name": name, "arguments": arguments}}
+    function = {"name": call.name, "arguments": json.dumps(call.arguments)}
+    return {"id": f"call_{uuid.uuid4().hex}", "type": "function", "index": index, "function": function}

@@ -25,11 +25,6 @@ class Call:
     payload: Mapping[str, Any] | None = None
 
     @property
-    def group(self) -> str:
-        by = self.arguments.get("group_by") or self.arguments.get("dimension") or ""
-        return str(by[0] if isinstance(by, list) and by else by)
-
-    @property
     def rows(self) -> list[Mapping[str, Any]]:
         """The rows that came back, whatever else stands in their place."""
         rows = (self.payload or {}).get("rows")
@@ -38,38 +33,31 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Everything that a decision rests on; `message` is the question exactly as it was written."""
+    """Everything that a decision rests on; `tools` have the JSON schema of each argument."""
 
     today: date | None
     fiscal: int
-    agent: str
     message: str
     earlier: tuple[str, ...]
     returned: tuple[Call, ...]
     agents: tuple[str, ...]
-    tools: Mapping[str, Schema]
-
-    def schemas(self, tool: str) -> Mapping[str, Schema]:
-        """The JSON schema of each argument of a tool."""
-        return self.tools.get(tool, {}).get("properties") or {}
+    tools: Mapping[str, Mapping[str, Schema]]
 
 
 def read_request(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] | None) -> Request:
     """Read OpenAI-shaped messages and tools; the day comes from the system prompt's own line, never from a clock."""
     asked = [index for index, message in enumerate(messages) if message.get("role") == "user"]
-    prompt = _text(messages[0]) if messages and messages[0].get("role") in ("system", "developer") else ""
+    prompt = "".join(str(each.get("content")) for each in messages[:1] if each.get("role") in ("system", "developer"))
     today = re.search(r"^Today is (\d{4}-(?:0\d|1[0-2])-(?:[0-2]\d|3[01])) \(UTC\)\.$", prompt, re.MULTILINE)
     fiscal = re.search(r"^Fiscal year starts in month: (\d+)$", prompt, re.MULTILINE)
-    agent = re.search(r"^You are the (\w+)", prompt, re.MULTILINE)
-    offered = {each["function"]["name"]: each["function"].get("parameters") or {} for each in tools or ()}
+    offered = {each["function"]["name"]: _arguments(each["function"].get("parameters") or {}) for each in tools or ()}
     results = _results(messages[asked[-1] + 1 :] if asked else ())
     tried = [result.arguments.get("agent_name") for result in results if result.name == TRANSFER]
-    agents = choices((offered.get(TRANSFER, {}).get("properties") or {}).get("agent_name", {}))
-    said = [_text(messages[index]) for index in asked] or [""]
+    agents = offered.get(TRANSFER, {}).get("agent_name", {}).get("enum", ())
+    said = [str(messages[index].get("content") or "") for index in asked] or [""]
     return Request(
         date.fromisoformat(today[1]) if today else None,
         int(fiscal[1]) if fiscal else 1,
-        agent[1] if agent else "",
         said[-1],
         tuple(said[:-1]),
         tuple(result for result in results if result.name != TRANSFER),
@@ -78,32 +66,25 @@ def read_request(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]
     )
 
 
-def variants(schema: Schema) -> list[Schema]:
-    """The schema with the alternatives and items inside it: an optional argument is `anyOf` its type and null."""
-    inside = [*(schema.get("anyOf") or ()), *([schema["items"]] if "items" in schema else ())]
-    return [schema, *(part for each in inside for part in variants(each))]
+def _arguments(parameters: Schema) -> dict[str, Schema]:
+    given, required = parameters.get("properties") or {}, parameters.get("required") or ()
+    return {name: _flatten(schema) | {"required": name in required} for name, schema in given.items()}
 
 
-def choices(schema: Schema) -> list[Any]:
-    """The values that an argument, or an item of it, may have; empty where any is allowed."""
-    found = [part.get("enum") or [part["const"]] for part in variants(schema) if "enum" in part or "const" in part]
-    return [each for values in found for each in values]
+def _flatten(schema: Schema) -> dict[str, Any]:
+    """An argument's schema with what its alternatives and items say; `types` are the types of all of them."""
+    inside = [_flatten(part) for part in (*schema.get("anyOf", ()), *([schema["items"]] if "items" in schema else ()))]
+    merged = {name: value for part in inside for name, value in part.items()} | dict(schema)
+    return merged | {"types": {schema.get("type")}.union(*(part["types"] for part in inside))}
 
 
-def is_list(schema: Schema) -> bool:
-    return any(part.get("type") == "array" for part in variants(schema))
-
-
-def bound(schema: Schema, value: int) -> int:
-    """The number within the bounds of the argument."""
-    for part in variants(schema):
-        value = min(max(value, part.get("minimum", value)), part.get("maximum", value))
-    return value
-
-
-def _text(message: Message) -> str:
-    content = message.get("content") or ""
-    return content if isinstance(content, str) else "".join(str(part.get("text", "")) for part in content)
+def fit(schema: Schema, value: Any) -> Any:
+    """The value as the argument takes it: one of its choices or None, or a whole number within its bounds."""
+    if allowed := {str(each).lower(): each for each in schema.get("enum", ())}:
+        return allowed.get(str(value).lower())
+    if "integer" not in schema.get("types", ()):
+        return value
+    return min(max(int(value), schema.get("minimum", int(value))), schema.get("maximum", int(value)))
 
 
 def _results(turn: Sequence[Message]) -> list[Call]:
@@ -114,7 +95,7 @@ def _results(turn: Sequence[Message]) -> list[Call]:
         if message.get("role") == "tool":
             function = calls.get(str(message.get("tool_call_id")), message)
             name, arguments = str(function.get("name") or "tool"), _object(function.get("arguments") or "")
-            payload = _object(_text(message))
+            payload = _object(str(message.get("content") or ""))
             results.append(Call(name, arguments or {}, None if payload is None else read_model_message(payload)))
     return results
 

@@ -1,7 +1,7 @@
 """Loads the table of intents, and keeps account of a question's words: each is taken, or left and named."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,9 +10,10 @@ from typing import Any
 import yaml
 
 _COUNTS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-_MORE = {"a": 1, "an": 1, "couple of": 2, "a couple of": 2, "few": 3, "a few": 3, "fourteen": 14, "thirty": 30}
-NUMBERS = {name: value for value, name in enumerate(_COUNTS)} | _MORE | {"twenty": 20, "sixty": 60, "ninety": 90}
-NUMBER = rf"\d{{1,3}}|{'|'.join(sorted(NUMBERS, key=len, reverse=True))}"
+_MORE = {"a": 1, "an": 1, "couple of": 2, "few": 3, "fourteen": 14, "thirty": 30, "sixty": 60, "ninety": 90}
+_NAMED = {name: value for value, name in enumerate(_COUNTS)} | _MORE
+NUMBER = rf"[1-9]\d{{0,2}}|{'|'.join(sorted(_NAMED, key=len, reverse=True))}"
+NUMBERS = _NAMED | {str(value): value for value in range(1_000)}
 PLAIN = str.maketrans("\u2013\u2014\u2212\u2019\u2018\u201c\u201d", "---''\"\"")
 _WORD = re.compile(r"[^\W_][\w'./+-]*[\w+]|[^\W_]|%")
 
@@ -21,10 +22,9 @@ _WORD = re.compile(r"[^\W_][\w'./+-]*[\w+]|[^\W_]|%")
 class Slot:
     """A thing that a question can name, with the arguments that carry it, its values' words and its patterns."""
 
-    name: str
-    args: tuple[str, ...]
+    args: Sequence[str]
     values: Mapping[str, re.Pattern[str]]
-    patterns: tuple[re.Pattern[str], ...]
+    patterns: Sequence[re.Pattern[str]]
     more: Mapping[str, Any]
 
 
@@ -51,7 +51,7 @@ def load_table() -> tuple[tuple[Intent, ...], Intent]:
 
     def intent(entry: Mapping[str, Any]) -> Intent:
         own = entry.get("slots") or {}
-        slots = {name: _slot(name, own.get(name, {}), data) for name in [*own, *data["slots"]]}
+        slots = {name: _slot(own.get(name, {}), data["slots"].get(name, {})) for name in [*own, *data["slots"]]}
         return Intent(entry.get("tool", ""), entry.get("agent", ""), slots, entry)
 
     rest = intent({**data, "slots": {}, "stop": frozenset(data["stop"].split())})
@@ -68,13 +68,10 @@ def compile_words(pattern: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w-])(?:{pattern.replace('{n}', NUMBER)})(?:'s)?(?![\w-])")
 
 
-def _slot(name: str, own: Mapping[str, Any], data: Mapping[str, Any]) -> Slot:
-    shared = data["slots"].get(name, {})
-    values = {**(shared.get("values") or {} if own.get("args") != [] else {}), **(own.get("values") or {})}
-    entry = {**shared, **own}
-    patterns = [re.compile(each.replace("{sql}", data["sql"])) for each in entry.get("patterns", ())]
-    read = {str(value): compile_words(words) for value, words in values.items()}
-    return Slot(name, tuple(entry.get("args") or ()), read, tuple(patterns), entry)
+def _slot(own: Mapping[str, Any], shared: Mapping[str, Any]) -> Slot:
+    entry, inherited = {**shared, **own}, shared.get("values", {}) if own.get("args") != [] else {}
+    values = {str(value): compile_words(words) for value, words in {**inherited, **own.get("values", {})}.items()}
+    return Slot(entry.get("args", ()), values, [re.compile(each) for each in entry.get("patterns", ())], entry)
 
 
 class Words:

@@ -22,7 +22,6 @@ from common.settings import load_settings
 from common.telemetry.log import Log
 from local import page as playground
 from local.data.organizations import DEMO
-from local.demo_model import register
 from local.gateway import Gateway
 from local.own_machine import OwnMachine
 from tests.conftest import PROJECT, Cloud
@@ -146,6 +145,9 @@ async def browser() -> AsyncIterator[Browser]:
 async def url(cloud: Cloud, sources: Path) -> AsyncIterator[str]:
     """Every function and the page behind uvicorn on a free port, in this event loop."""
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    # litellm reads it as it is imported.
+    from local.demo_model.provider import register
+
     register()
     page = playground.Page(tuple(DEMO.values()), print)
     async with listening(OwnMachine(Gateway(page))) as address:

@@ -57,7 +57,7 @@ async def test_axe_finds_nothing_serious(serving: Serving, visiting: Visiting, s
     await visit.page.get_by_role("button", name="Cancel").click()
     await visit.question.fill("x" * 10_001)
     await checked(visit, sources)
-    await visit.ask("Alert me when AWS costs exceed 900 USD a day")
+    await visit.ask('run create_alert name="AWS daily cost" threshold=900 currency=USD provider=AWS period=daily')
     await expect(visit.answer.get_by_role("group", name="Approval")).to_be_visible()
     await checked(visit, sources)
     await visit.page.get_by_role("button", name="Delete").click()

@@ -124,7 +124,7 @@ async def test_another_organisation_has_other_figures(serving: Serving, visiting
 @pytest.mark.parametrize(("decision", "outcome"), [("Approve", "AWS daily cost"), ("Deny", "not approved")])
 async def test_a_change_waits_for_approval(serving: Serving, visiting: Visiting, decision: str, outcome: str) -> None:
     visit: Visit = await visiting(await serving())
-    await visit.ask("Alert me when AWS costs exceed 700 USD a day")
+    await visit.ask('run create_alert name="AWS daily cost" threshold=700 currency=USD provider=AWS period=daily')
     approval = visit.answer.get_by_role("group", name="Approval")
     await expect(approval).to_contain_text("Create alert: ")
     await expect(visit.answer.locator("details.work dl")).to_contain_text("threshold700")
@@ -136,7 +136,7 @@ async def test_a_change_waits_for_approval(serving: Serving, visiting: Visiting,
 
 async def test_another_question_leaves_a_change_unmade(serving: Serving, visiting: Visiting) -> None:
     visit: Visit = await visiting(await serving())
-    await visit.ask("Alert me when AWS costs exceed 800 USD a day")
+    await visit.ask('run create_alert name="AWS daily cost" threshold=800 currency=USD provider=AWS period=daily')
     await expect(visit.answer.get_by_role("group", name="Approval")).to_be_visible()
     await visit.ask(SPEND)
     await expect(visit.page.get_by_role("article", name="Answer")).to_have_count(2)

@@ -75,7 +75,7 @@ async def test_a_dead_link_shows_where_to_begin(serving: Serving, visiting: Visi
 
 async def test_a_waiting_approval_says_so_and_is_told_after_a_reload(serving: Serving, visiting: Visiting) -> None:
     visit: Visit = await visiting(await serving())
-    await visit.ask("Alert me when AWS costs exceed 650 USD a day")
+    await visit.ask('run create_alert name="AWS daily cost" threshold=650 currency=USD provider=AWS period=daily')
     await expect(visit.answer.locator(".doing")).to_have_text("Waiting for your approval. Nothing is changed before.")
     await visit.page.reload()
     await expect(visit.answer.locator(".doing")).to_have_text("Waiting for your approval. Nothing is changed before.")

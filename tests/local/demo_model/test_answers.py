@@ -29,7 +29,7 @@ def costs(question: str, rows: list[dict[str, Any]], *totals: dict[str, Any], by
 def test_costs_are_sentences_and_a_table() -> None:
     rows = [cost("provider", "AWS", 1234567.891, 999.5), cost("provider", None, -0.000004)]
     assert costs("spend per provider in September 2024", rows, USD).split("\n\n") == [
-        "For 2024-09-01 to 2024-09-30, the billed cost was **USD 1,234,567.89** (effective cost USD 1,000.00). Cost basis: BilledCost.",
+        "2024-09-01 to 2024-09-30: billed cost **USD 1,234,567.89** (effective cost USD 1,000.00). Cost basis: BilledCost.",
         "| Provider | Billed cost | Effective cost |\n| --- | ---: | ---: |\n"
         "| AWS | USD 1,234,567.89 | USD 999.50 |\n| (not set) | USD -0.0000040 | USD 1.00 |",
     ]
@@ -37,7 +37,7 @@ def test_costs_are_sentences_and_a_table() -> None:
 
 def test_currencies_stand_side_by_side_and_are_never_added() -> None:
     said = costs("spend", [cost("provider", "AWS", 5), cost("provider", "AWS", 10, currency="EUR")], USD, EUR)
-    assert "**USD 1,234,567.89** (effective cost USD 1,000.00) and the billed cost was **EUR 10.00**" in said
+    assert "**USD 1,234,567.89** (effective cost USD 1,000.00) and billed cost **EUR 10.00**" in said
     assert "| AWS | EUR 10.00 |" in said
     assert "1,234,577" not in said
     euros = costs("total spend in euros", [], filters=[{"dimension": "currency", "op": "in", "values": ["EUR"]}])
@@ -52,7 +52,6 @@ def test_an_empty_answer_says_what_was_looked_at_and_where_data_is() -> None:
     assert said.startswith("There is nothing for 2024-09-01 to 2024-09-30. Filters: provider AWS.")
     assert "Available: 2025-09-20 to 2026-11-20." in said
     assert "Known providers: Oracle and OCI." in said
-    assert "No data has been loaded at all." in costs("spend", [], available=None)
 
 
 def test_forty_rows_are_shown_the_others_counted_and_a_cut_list_said_to_be_cut() -> None:
@@ -96,20 +95,26 @@ RULES = {"total": 2, "by_status": {"active": 1, "paused": 1, "disabled": 0}}
     ("question", "tool", "result", "said"),
     [
         ("MoM", "compare_periods", envelope([MOVE], **COMPARED),
-         "For 2026-10-01 to 2026-10-31 against 2026-09-01 to 2026-09-30, the current cost was "
+         "Compare periods: current cost "
          "**USD 90.00** (previous cost USD 100.00, absolute change USD -10.00, percent change -10.0%). Two complete months"),
         ("MoM", "compare_periods", envelope([MOVE], **COMPARED), "| GPT | USD 9.00 | USD +8.50 | +1,700.0% |"),
         ("forecast the next 90 days", "cost_forecast", envelope([], **FORECAST),
-         "Over the next 90 days, the projected total is **USD 945.00** (lower USD 900.50, upper USD 1,000.00, confidence medium, confidence reason 90 days of history)"),
+         "Cost forecast: projected total **USD 945.00** (lower USD 900.50, upper USD 1,000.00, confidence medium). Horizon days: 90."),
         ("forecast the next 90 days", "cost_forecast", envelope([], **FORECAST), "Method: trend and weekday."),
         ("tokens in September 2024", "genai_usage", envelope([], **USAGE),
-         "(cost per million tokens USD 3.50). Usage: the total tokens was **1,000,000** (input tokens 1, output tokens 2, cached tokens 3, requests 7)."),
-        ("list my alerts", "list_alerts", envelope([], **RULES), "Total: 2. By status: 1 active, 1 paused and 0 disabled."),
+         "(cost per million tokens USD 3.50). Usage: total tokens 1,000,000, input tokens 1, output tokens 2, cached tokens 3, requests 7."),
+        ("list my alerts", "list_alerts", envelope([], **RULES), "Total: 2. By status: active 1, paused 1, disabled 0."),
         ("alerts last week", "alert_history", envelope([ALERT], total=1), "| Big | critical | SENT | 2026-11-12 00:10 UTC |"),
         ("how much of our quota was left last month?", "quota_status", envelope([]), '"2026-10-01 to 2026-10-31" is left out'),
         ("unacknowledged alerts this month", "alert_history", envelope([ALERT], total=1), '"unacknowledged" is left out'),
         ("are we over budget?", "budget_variance", envelope([{"budget": "A", "amount": 5}], as_of="2026-11-20",
-         by_status={"OVER": 1}), "Budget variance: 1 row. As of: 2026-11-20. By status: 1 OVER."),
+         by_status={"OVER": 1}), "Budget variance: 1 row. As of: 2026-11-20. By status: over 1."),
+        ("What was our commitment coverage?", "commitment_summary", envelope([], totals=[
+         {"currency": "USD", "utilization_pct": 95.7, "coverage_pct": 46.3, "negotiated_savings": 7}]),
+         "coverage pct **46.3%** (utilization pct 95.7%, negotiated savings USD 7.00)"),
+        ("our negotiated discounts", "commitment_summary", envelope([], totals=[
+         {"currency": "USD", "utilization_pct": 95.7, "coverage_pct": 46.3, "negotiated_savings": 7}]),
+         "negotiated savings **USD 7.00** (utilization pct 95.7%, coverage pct 46.3%)"),
         ("cost per order", "unit_costs", envelope([{"quantity": 3, "unit_cost": 0.0220764, "currency": "USD"}]), "USD 0.022076"),
         ("spend", "query_costs", envelope([], notes=["Data ends on 2026-11-01."]), "Data ends on 2026-11-01."),
         ("SELECT 1", "run_read_query", envelope([{"Year": 2026, "share": 0.1234567, "tags": {"a": [1]}}], tables=["t"]),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local.demo_model import MODEL, PROVIDER, register
+from local.demo_model import MODEL, PROVIDER
 from local.demo_model.request import Call
 from tests.local.demo_model.offered import TOOLS, Message, called, conversation, envelope
 
@@ -22,6 +22,8 @@ def litellm() -> Iterator[Any]:
         environment.setenv("LITELLM_MODE", "PRODUCTION")
         import litellm
 
+        from local.demo_model.provider import register
+
         before = litellm.custom_provider_map
         register()
         yield litellm
@@ -34,12 +36,11 @@ class Streamed:
 
     pieces: list[str] = field(default_factory=list)
     calls: dict[int, dict[str, str]] = field(default_factory=dict)
-    argument_pieces: int = 0
     usage: Any = None
     finish_reason: str | None = None
 
 
-async def stream(litellm: Any, messages: list[Message], tools: list[dict[str, Any]] | None) -> Streamed:
+async def stream(litellm: Any, messages: list[Message], tools: list[dict[str, Any]] | None, **more: Any) -> Streamed:
     chunks = await litellm.acompletion(
         model=MODEL,
         messages=messages,
@@ -50,6 +51,7 @@ async def stream(litellm: Any, messages: list[Message], tools: list[dict[str, An
         temperature=0.7,
         max_tokens=4096,
         _skip_mcp_handler=True,
+        **more,
     )
     streamed = Streamed()
     async for chunk in chunks:
@@ -63,7 +65,6 @@ async def stream(litellm: Any, messages: list[Message], tools: list[dict[str, An
                 call["id"] = call["id"] or piece.id or ""
                 call["name"] += piece.function.name or ""
                 call["arguments"] += piece.function.arguments or ""
-                streamed.argument_pieces += bool(piece.function.arguments)
     return streamed
 
 
@@ -75,7 +76,7 @@ async def test_sql_streams_whole_with_its_lines_and_quotes(litellm: Any) -> None
     assert (call["name"], json.loads(call["arguments"])) == ("run_read_query", {"sql": sql})
 
 
-async def test_tool_calls_stream_in_pieces_that_make_whole_json(litellm: Any) -> None:
+async def test_several_tool_calls_stream_side_by_side_with_whole_json(litellm: Any) -> None:
     tools = [tool.schema() for tool in TOOLS["UsageAnalyst"]]
     question = "compare tokens this month and last month"
     streamed = await stream(litellm, conversation(question), tools)
@@ -85,7 +86,6 @@ async def test_tool_calls_stream_in_pieces_that_make_whole_json(litellm: Any) ->
         ("genai_usage", {"group_by": "model", "start_date": "2026-10-01", "end_date": "2026-10-31"}),
     ]
     assert len({call["id"] for call in streamed.calls.values()}) == 2
-    assert streamed.argument_pieces > len(streamed.calls)
     assert streamed.finish_reason == "tool_calls"
     assert not streamed.pieces
 
@@ -104,24 +104,6 @@ async def test_an_answer_streams_word_by_word_and_ends_with_its_usage(litellm: A
     assert streamed.usage.total_tokens == streamed.usage.prompt_tokens + streamed.usage.completion_tokens
 
 
-async def test_a_stream_says_what_the_whole_answer_says(litellm: Any) -> None:
-    messages = conversation("hello")
-    whole = await litellm.acompletion(model=MODEL, messages=messages, tools=COST_TOOLS, _skip_mcp_handler=True)
-    streamed = await stream(litellm, messages, COST_TOOLS)
-    assert whole.choices[0].message.content == "".join(streamed.pieces)
-    assert whole.choices[0].finish_reason == "stop"
-    assert whole.usage.completion_tokens == streamed.usage.completion_tokens
-
-
-async def test_tool_calls_come_whole_too(litellm: Any) -> None:
-    messages = conversation("spend by team last month")
-    whole = await litellm.acompletion(model=MODEL, messages=messages, tools=COST_TOOLS, _skip_mcp_handler=True)
-    (call,) = whole.choices[0].message.tool_calls
-    assert whole.choices[0].finish_reason == "tool_calls"
-    assert call.function.name == "query_costs"
-    assert json.loads(call.function.arguments)["group_by"] == "team"
-
-
 async def test_concurrent_calls_do_not_mix(litellm: Any) -> None:
     years = range(2015, 2026)
     asked = [stream(litellm, conversation(f"spend by team in {year}"), COST_TOOLS) for year in years]
@@ -137,30 +119,15 @@ async def test_no_tool_is_called_when_none_is_offered(litellm: Any) -> None:
 
 async def test_no_tool_is_called_when_calling_is_forbidden(litellm: Any) -> None:
     messages = conversation("spend by team last month")
-    request = {"model": MODEL, "messages": messages, "tools": COST_TOOLS, "_skip_mcp_handler": True}
-    assert (await litellm.acompletion(**request)).choices[0].message.tool_calls
-    forbidden = await litellm.acompletion(**request, tool_choice="none")
-    assert not forbidden.choices[0].message.tool_calls
-    assert forbidden.choices[0].message.content
-
-
-async def test_a_pace_waits_before_every_piece(litellm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from local.demo_model.provider import DemoModel
-
-    waits: list[float] = []
-    pause = asyncio.sleep
-
-    async def wait(seconds: float) -> None:
-        waits.append(seconds)
-        await pause(0)
-
-    monkeypatch.setattr("local.demo_model.provider.asyncio.sleep", wait)
-    request = {"messages": conversation("hello"), "optional_params": {}}
-    pieces = [chunk async for chunk in DemoModel(pace=0.25).astreaming(**request)]
-    assert waits == [0.25] * len(pieces)
+    assert (await stream(litellm, messages, COST_TOOLS)).calls
+    forbidden = await stream(litellm, messages, COST_TOOLS, tool_choice="none")
+    assert not forbidden.calls
+    assert forbidden.pieces
 
 
 def test_registering_twice_leaves_one_entry_and_the_others(litellm: Any) -> None:
+    from local.demo_model.provider import register
+
     other = {"provider": "other", "custom_handler": litellm.CustomLLM()}
     litellm.custom_provider_map = [other]
     register()

@@ -42,7 +42,8 @@ NAMES = {
 
 def cost_rows(call: Call) -> Any:
     """Rows of one dimension, each name with its own amount; a look-up finds names as the product's own does."""
-    group = call.group or "provider"
+    by = call.arguments.get("group_by") or call.arguments.get("dimension") or "provider"
+    group = by[0] if isinstance(by, list) else by
     names = NAMES.get(group, ["2026-10-01", "2026-10-02"])
     if call.name == "list_values":
         search = str(call.arguments["search"]).lower()
