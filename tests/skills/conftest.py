@@ -55,9 +55,11 @@ class CountingWarehouse(Warehouse):
         super().__init__(settings)
         self.ran: list[GuardedQuery] = []
 
-    async def run(self, query: GuardedQuery, *, labels: Mapping[str, str], seconds: float = 60.0) -> QueryResult:
+    async def run(
+        self, query: GuardedQuery, *, labels: Mapping[str, str], seconds: float = 60.0, own: bool = False
+    ) -> QueryResult:
         self.ran.append(query)
-        return await super().run(query, labels=labels, seconds=seconds)
+        return await super().run(query, labels=labels, seconds=seconds, own=own)
 
 
 @cache
