@@ -19,13 +19,16 @@ from starlette.types import Receive, Scope, Send
 
 from common import app
 from common.tools.registry import Tool
+from common.web import openapi
 from local.data.organizations import Organization
+from local.docs_page import STYLE, docs_page
 
 SOURCES = Path(__file__).parent / "playground"
 BUILT = Path(__file__).parents[1] / ".cache" / "playground"
 ASSETS = "/playground/"
 ORGANIZATIONS = f"{ASSETS}organizations"
 TOOLS = f"{ASSETS}tools"
+DOCS = "/docs"
 NODE_NEEDED = "The playground page needs Node.js (node and npm). Everything else is served."
 # Nothing is loaded from anywhere else, no script is inline or evaluated, and nobody frames the page.
 POLICY = (
@@ -60,7 +63,7 @@ class Page:
 
     def answers(self, method: str, path: str) -> bool:
         """Return true if the request is the page's."""
-        return method in ("GET", "HEAD") and (path == "/" or path.startswith(ASSETS))
+        return method in ("GET", "HEAD") and (path in ("/", DOCS, STYLE) or path.startswith(ASSETS))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._response(Request(scope))(scope, receive, send)
@@ -96,6 +99,12 @@ class Page:
         if path == TOOLS:
             listed = [_tool(each) for each in app.services().registry.tools]
             return JSONResponse(listed, headers=_HEADERS)
+        if path == DOCS:
+            return HTMLResponse(
+                docs_page(openapi.document(app.services().settings.service_version, "/")), headers=_HEADERS
+            )
+        if path == STYLE:
+            return FileResponse(Path(__file__).with_name("docs.css"), headers=_HEADERS)
         folder = self._bundle.folder
         if path == "/":
             if folder.exists():

@@ -224,6 +224,7 @@ locals {
       routes = [
         "/health",
         "/health/ready",
+        "/openapi.json",
       ]
     }
   }

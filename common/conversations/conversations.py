@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Literal, NotRequired
 
 from pydantic import Field, field_validator
+from typing_extensions import TypedDict
 
 from common import limits
 from common.bodies import Body
@@ -50,6 +51,43 @@ class Fork(Body):
     title: str | None = Field(None, min_length=1, max_length=limits.NEW_TITLE_CHARS, pattern=r"\S")
 
 
+class Summary(TypedDict):
+    """A conversation in a list."""
+
+    conversation_id: str
+    title: str
+    status: str
+    message_count: int
+    provider: str
+    model_id: str
+    created_at: str
+    last_message_at: str
+
+
+class ConversationPage(TypedDict):
+    """A page of a list; ``partial`` where some may be missing."""
+
+    org_slug: str
+    conversations: list[Summary]
+    next_cursor: NotRequired[str]
+    partial: NotRequired[bool]
+
+
+class Renamed(TypedDict):
+    """The answer to a rename."""
+
+    status: Literal["renamed"]
+    conversation_id: str
+    title: str
+
+
+class Deleted(TypedDict):
+    """The answer to a deletion."""
+
+    status: Literal["deleted"]
+    conversation_id: str
+
+
 @dataclass(frozen=True, slots=True)
 class _Listed:
     """The part of a caller's list that Firestore holds: all of it, or all back to ``held_from``."""
@@ -81,7 +119,7 @@ class Conversations:
         self._store = store
         self._clock = clock
 
-    async def page(self, credentials: Credentials, limit: int, after: str | None) -> dict[str, Any]:
+    async def page(self, credentials: Credentials, limit: int, after: str | None) -> ConversationPage:
         """One page of the caller's active conversations, newest first, from one query.
 
         What Firestore does not hold is first brought there from the record. ``partial`` is said of a page that may
@@ -101,22 +139,24 @@ class Conversations:
             partial = not await self._warmed(principal, noted_path, noted)
             found = await self._query(principal, place, limit)
         page = found[:limit]
-        body: dict[str, Any] = {
+        body: ConversationPage = {
             "org_slug": tenant.org_slug,
             "conversations": [summary(conversation_of(document)) for document in page],
         }
         if len(found) > limit:
             last = page[-1].data
             body["next_cursor"] = cursor.encode(scope, (last["last_message_at"], last["conversation_id"]))
-        return body | ({"partial": True} if partial else {})
+        if partial:
+            body["partial"] = True
+        return body
 
-    async def rename(self, credentials: Credentials, conversation_id: str, body: Rename) -> dict[str, Any]:
+    async def rename(self, credentials: Credentials, conversation_id: str, body: Rename) -> Renamed:
         """Give a conversation another title."""
         found = await self._lookup.find(credentials, conversation_id)
         await self._store.rename(found.principal, found.conversation, body.title, self._clock())
         return {"status": "renamed", "conversation_id": found.conversation.conversation_id, "title": body.title}
 
-    async def delete(self, credentials: Credentials, conversation_id: str) -> dict[str, Any]:
+    async def delete(self, credentials: Credentials, conversation_id: str) -> Deleted:
         """Delete a conversation; from now on it is nowhere to be found."""
         found = await self._lookup.find(credentials, conversation_id)
         await self._store.delete(found.principal, found.conversation, self._clock())
@@ -175,7 +215,7 @@ class Conversations:
                 await self._documents.commit(writes)
 
 
-def summary(conversation: Conversation) -> dict[str, Any]:
+def summary(conversation: Conversation) -> Summary:
     """The fields of a conversation in a list."""
     return {
         "conversation_id": conversation.conversation_id,

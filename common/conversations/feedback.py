@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
+from typing_extensions import TypedDict
 
 from common import limits
 from common.bodies import Body
@@ -30,6 +31,17 @@ class Opinion(Body):
     comment: str | None = Field(None, max_length=limits.FEEDBACK_COMMENT_CHARS)
 
 
+class StoredOpinion(TypedDict):
+    """The answer to a feedback."""
+
+    status: Literal["stored"]
+    conversation_id: str
+    message_id: str
+    rating: str
+    reason: str | None
+    comment: str | None
+
+
 class Feedback:
     """Stores one opinion per user and answer; the last one counts."""
 
@@ -43,7 +55,7 @@ class Feedback:
 
     async def give(
         self, credentials: Credentials, conversation_id: str, message_id: str, opinion: Opinion
-    ) -> dict[str, Any]:
+    ) -> StoredOpinion:
         """Store an opinion of an answer of the caller's own conversation. Raises NotFound for anything else."""
         if not is_id(message_id):
             await self._lookup.find(credentials, conversation_id)
@@ -66,7 +78,9 @@ class Feedback:
             "status": "stored",
             "conversation_id": conversation_id,
             "message_id": message_id,
-            **opinion.model_dump(),
+            "rating": opinion.rating,
+            "reason": opinion.reason,
+            "comment": opinion.comment,
         }
 
     def _later_than(self, message: Message) -> datetime:

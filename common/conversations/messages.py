@@ -1,10 +1,12 @@
 """The messages of a conversation, in pages and as an export."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NotRequired
+
+from typing_extensions import TypedDict
 
 from common import limits
 from common.conversations import cursor
@@ -26,6 +28,45 @@ MAX_BYTES_PER_COMMIT = 8_000_000
 SCHEMA_VERSION = 1
 _START = (0, ListPosition(datetime.fromisoformat("1970-01-01T00:00:00+00:00"), "-"))
 
+
+class ShownFeedback(TypedDict):
+    """The user's opinion of an answer."""
+
+    rating: str
+    reason: str | None
+    comment: str | None
+
+
+class ShownMessage(TypedDict):
+    """A message in a history."""
+
+    message_id: str
+    role: str
+    content: str
+    status: str
+    agent_name: str | None
+    tool_calls_json: str | None
+    tool_results_json: str | None
+    provider: str | None
+    model_id: str | None
+    fallback_from: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    latency_ms: int | None
+    finish: str | None
+    feedback: ShownFeedback | None
+    created_at: str
+
+
+class MessagePage(TypedDict):
+    """A page of a history."""
+
+    org_slug: str
+    conversation_id: str
+    messages: list[ShownMessage]
+    next_cursor: NotRequired[str]
+
+
 Position = tuple[int, ListPosition]
 
 
@@ -40,9 +81,7 @@ class Messages:
         self._record = record
         self._clock = clock
 
-    async def page(
-        self, credentials: Credentials, conversation_id: str, limit: int, after: str | None
-    ) -> dict[str, Any]:
+    async def page(self, credentials: Credentials, conversation_id: str, limit: int, after: str | None) -> MessagePage:
         """One page of a conversation, oldest first, from one query where Firestore holds it all.
 
         It is shorter than ``limit`` where the messages and their tool results are long.
@@ -57,7 +96,7 @@ class Messages:
             assert isinstance(at, datetime)
             start = (sequence, ListPosition(at, str(row_id)))
         page = _within(await self._read(found, start, limit), PAGE_BYTES)
-        body: dict[str, Any] = {
+        body: MessagePage = {
             "org_slug": found.principal.org_slug,
             "conversation_id": conversation_id,
             "messages": [shown(message) for message in page],
@@ -165,7 +204,7 @@ def _within(messages: list[Message], most: int) -> list[Message]:
     return messages
 
 
-def shown(message: Message) -> dict[str, Any]:
+def shown(message: Message) -> ShownMessage:
     """The fields of a message in a history."""
     feedback = message.feedback
     return {
@@ -183,14 +222,18 @@ def shown(message: Message) -> dict[str, Any]:
         "output_tokens": message.output_tokens,
         "latency_ms": message.latency_ms,
         "finish": message.finish,
-        "feedback": {name: feedback[name] for name in ("rating", "reason", "comment")} if feedback else None,
+        "feedback": _opinion(feedback) if feedback else None,
         "created_at": message.created_at.isoformat(),
     }
 
 
+def _opinion(feedback: Mapping[str, Any]) -> ShownFeedback:
+    return {"rating": feedback["rating"], "reason": feedback["reason"], "comment": feedback["comment"]}
+
+
 def exported(message: Message) -> dict[str, Any]:
     """The fields of a message in an export: tool calls with their results as JSON, and usage apart."""
-    plain = shown(message)
+    plain: dict[str, Any] = {**shown(message)}
     usage = {name: plain.pop(name) for name in ("input_tokens", "output_tokens")}
     del plain["tool_calls_json"], plain["tool_results_json"]
     return plain | {

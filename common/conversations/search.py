@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from typing_extensions import TypedDict
+
 from common import limits
 from common.documents import Documents, Sort, Where
 from common.errors import BadRequest, WarehouseUnavailable
@@ -21,6 +23,24 @@ SNIPPET_CHARS = 160
 Hit = Mapping[str, Any]
 
 
+class FoundMessage(TypedDict):
+    """A message that was found."""
+
+    message_id: str
+    conversation_id: str
+    role: str
+    content: str
+    snippet: str
+    created_at: str
+
+
+class SearchResults(TypedDict):
+    """The messages that hold a text; ``cut`` where there may be more."""
+
+    results: list[FoundMessage]
+    cut: bool
+
+
 class Search:
     """Finds text as it is written: no wildcards, any case."""
 
@@ -29,7 +49,7 @@ class Search:
         self._documents = documents
         self._record = record
 
-    async def find(self, credentials: Credentials, text: str, limit: int) -> dict[str, Any]:
+    async def find(self, credentials: Credentials, text: str, limit: int) -> SearchResults:
         """The newest messages that hold the text, each with a snippet around it.
 
         ``cut`` says that there may be more: the limit was reached, or the record did not answer.
@@ -85,7 +105,7 @@ class Search:
         return [hit for hit in hits if paths[hit["conversation_id"]] not in gone]
 
 
-def _result(hit: Hit, text: str) -> dict[str, Any]:
+def _result(hit: Hit, text: str) -> FoundMessage:
     created_at: datetime = hit["created_at"]
     return {
         "message_id": hit["message_id"],

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal, NotRequired
+
+from typing_extensions import TypedDict
 
 from common.errors import KeyInvalid, NotFound, SetupRequired
 from common.organizations.offering import Offering
@@ -18,6 +20,49 @@ _CHANGEABLE = (
 )  # fmt: skip
 
 
+class Status(TypedDict):
+    """Whether a model is set up; what serves where it is, and a sentence where it is not."""
+
+    configured: bool
+    status: str
+    message: NotRequired[str]
+    provider: NotRequired[str]
+    model_id: NotRequired[str]
+    credential_name: NotRequired[str | None]
+    last_validated_at: NotRequired[str | None]
+    calls_tools: NotRequired[bool | None]
+
+
+class Whole(Status):
+    """The status, and the settings as they may be changed."""
+
+    settings: dict[str, Any] | None
+
+
+class ShownModel(TypedDict):
+    """A model that can be chosen; prices are US dollars for a million tokens."""
+
+    model_id: str
+    context_window: int
+    max_output: int
+    input_price: float | None
+    output_price: float | None
+
+
+class Models(TypedDict):
+    """The models of a provider, and the providers that there are."""
+
+    provider: str | None
+    models: list[ShownModel]
+    providers: list[str]
+
+
+class SettingsDeleted(TypedDict):
+    """The answer to a deletion of the settings."""
+
+    status: Literal["deleted"]
+
+
 @dataclass(frozen=True, slots=True)
 class SettingsView:
     """Shows settings from the lookup, without asking the provider or KMS."""
@@ -25,7 +70,7 @@ class SettingsView:
     settings: Settings
     clock: Callable[[], datetime]
 
-    def status(self, organization: Organization | None) -> dict[str, Any]:
+    def status(self, organization: Organization | None) -> Status:
         """``ready`` with what serves, or ``setup_required``, ``key_invalid``, ``key_expired``,
         ``provider_unavailable`` with a sentence."""
         try:
@@ -51,7 +96,7 @@ class SettingsView:
             "status": "ready",
         }
 
-    def whole(self, organization: Organization | None) -> dict[str, Any]:
+    def whole(self, organization: Organization | None) -> Whole:
         """The status, and the settings as they may be changed; None where there are none."""
         chosen = organization.settings if organization else None
         if chosen is None:
@@ -60,7 +105,7 @@ class SettingsView:
         shown["fallback"] = [{"provider": each.provider, "model_id": each.model_id} for each in chosen.fallback]
         return {**self.status(organization), "settings": shown}
 
-    def models(self, organization: Organization | None, provider: str | None = None) -> dict[str, Any]:
+    def models(self, organization: Organization | None, provider: str | None = None) -> Models:
         """The listed models of a provider; where none is named, of the organisation's own.
 
         Prices are US dollars for a million tokens, null where unknown. A provider accepts others beside these. Raises
@@ -96,5 +141,5 @@ def _number(price: Decimal | None) -> float | None:
     return float(price) if price is not None else None
 
 
-def _not_ready(code: str, message: str) -> dict[str, Any]:
+def _not_ready(code: str, message: str) -> Status:
     return {"configured": False, "status": code, "message": message}

@@ -3,10 +3,11 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Union
+from typing import Any, Literal, NotRequired, Union
 
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive
+from typing_extensions import TypedDict
 
 from common.bodies import misspelled
 from common.errors import BadRequest
@@ -14,6 +15,25 @@ from common.errors import BadRequest
 PARSE_ERROR, INVALID_REQUEST, INVALID_PARAMS = -32700, -32600, -32602
 # The fields of an object, and of the objects in it.
 Shape = Mapping[str, Union["Shape", None]]
+
+
+class RpcRequest(TypedDict):
+    """A JSON-RPC 2.0 request; one without an id is a notification."""
+
+    jsonrpc: Literal["2.0"]
+    method: str
+    id: NotRequired[str | int | None]
+    params: NotRequired[dict[str, Any]]
+
+
+class RpcResponse(TypedDict):
+    """The answer to one: a result or an error."""
+
+    jsonrpc: Literal["2.0"]
+    id: NotRequired[str | int | None]
+    result: NotRequired[Any]
+    error: NotRequired[dict[str, Any]]
+
 
 _SENTENCES = {
     PARSE_ERROR: "The body is not JSON.",

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
-from typing import Any
+from typing import NotRequired
+
+from typing_extensions import TypedDict
 
 from common import limits
 from common.documents import Delete, Document, DocumentConflict, Documents, Patch, Put, Sort, Where, Write
@@ -61,6 +63,16 @@ class _Round:
         self.stopped = self.stopped or "restarting"
 
 
+class Synced(TypedDict):
+    """The answer to a call of the scheduler; nothing but the status where another one is at work."""
+
+    status: str
+    written: NotRequired[int]
+    rejected: NotRequired[int]
+    purged: NotRequired[int]
+    remaining: NotRequired[int | None]
+
+
 class Sync:
     """Drains the outbox, a bounded part of it per call.
 
@@ -86,7 +98,7 @@ class Sync:
         self._adoption = Adoption(documents, directory, log, clock)
         self._noted: set[str] = set()
 
-    async def run(self) -> dict[str, Any]:
+    async def run(self) -> Synced:
         """Write what is due, then purge what is due; say what was done and how many entries remain."""
         lease, done = SyncLease(self._documents), _Round()
         with told_to_stop(done.interrupt):

@@ -5,6 +5,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from typing_extensions import TypedDict
+
 from common import limits
 from common.errors import ServiceError
 from common.settings import Settings
@@ -17,7 +19,17 @@ Probe = Callable[[], Awaitable[None]]
 Measure = Callable[[], Awaitable[dict[str, Any]]]
 
 
-def liveness(settings: Settings) -> dict[str, Any]:
+class Health(TypedDict):
+    """An instance, and the state of what it depends on where that was asked."""
+
+    status: str
+    service: str
+    version: str
+    environment: str
+    checks: dict[str, dict[str, Any]]
+
+
+def liveness(settings: Settings) -> Health:
     """Describe this instance, without asking any dependency."""
     return {
         "status": "ok",
@@ -39,10 +51,10 @@ class Readiness:
         self._probes = probes
         self._measures = measures or {}
         self._lock = asyncio.Lock()
-        self._report: dict[str, Any] | None = None
+        self._report: Health | None = None
         self._until = 0.0
 
-    async def report(self) -> dict[str, Any]:
+    async def report(self) -> Health:
         """The state of each dependency, with its latency; ``status`` is ``ok`` only when all of them are.
 
         What is only measured is shown beside them, and does not change the status.
@@ -54,7 +66,7 @@ class Readiness:
                 self._until = time.monotonic() + READINESS_CACHE_SECONDS
             return self._report
 
-    async def _measure(self) -> dict[str, Any]:
+    async def _measure(self) -> Health:
         asked = {**{name: _passed(probe) for name, probe in self._probes.items()}, **self._measures}
         found = await asyncio.gather(*(self._checked(name, measure) for name, measure in asked.items()))
         checks = dict(zip(asked, found, strict=True))

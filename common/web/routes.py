@@ -70,6 +70,7 @@ ROUTES = (
     Route("sync", "sync", "POST", "/sync", ("/",)),
     Route("health", "live", "GET", "/health", ("/",)),
     Route("health", "ready", "GET", "/health/ready", ("/ready",)),
+    Route("health", "openapi", "GET", "/openapi.json", ()),
 )
 
 

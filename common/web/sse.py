@@ -1,12 +1,13 @@
 """Server-sent events: whole frames per yield, ``\\n`` line ends, and an error after the first byte as an event."""
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
 
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
+from typing_extensions import TypedDict
 
 from common import limits
 from common.agents.events import (
@@ -25,6 +26,33 @@ from common.agents.events import (
 from common.turn import Turn
 
 _HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
+
+
+class Tokens(TypedDict):
+    """The tokens that an answer took."""
+
+    input_tokens: int
+    output_tokens: int
+
+
+class Done(TypedDict):
+    """The end of a turn, without its text."""
+
+    conversation_id: str
+    message_id: str
+    agent_name: str
+    provider: str
+    model_id: str
+    fallback_from: str | None
+    latency_ms: int
+    finish: str
+    usage: Tokens
+
+
+class Answer(Done):
+    """The answer to a message."""
+
+    response: str
 
 
 class EventStream(StreamingResponse):
@@ -47,7 +75,7 @@ def stream(turn: Turn) -> StreamingResponse:
     return EventStream(turn, _frames(turn.batches(limits.HEARTBEAT_SECONDS)))
 
 
-def done(event: TurnFinished) -> dict[str, Any]:
+def done(event: TurnFinished) -> Done:
     """The fields of a finished turn, except its text."""
     return {
         "conversation_id": event.conversation_id,
@@ -71,6 +99,11 @@ def _approval(needed: ApprovalNeeded) -> dict[str, Any]:
         "arguments": json.loads(needed.arguments or "{}"),
         "message": needed.message,
     }
+
+
+def answer(event: TurnFinished) -> Answer:
+    """A finished turn as JSON."""
+    return {**done(event), "response": event.text}
 
 
 async def _frames(batches: AsyncGenerator[list[Event], None]) -> AsyncGenerator[bytes, None]:
@@ -106,5 +139,5 @@ def _frame(event: Event) -> bytes:
             return _named("error", {"code": error.code, "message": error.detail, **again})
 
 
-def _named(name: str, data: dict[str, Any]) -> bytes:
+def _named(name: str, data: Mapping[str, Any]) -> bytes:
     return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode(errors="replace")

@@ -1,4 +1,6 @@
-"""GET whether this instance lives, and whether questions can be asked."""
+"""GET whether this instance lives, whether questions can be asked, and which calls there are."""
+
+import asyncio
 
 import functions_framework.aio
 from starlette.requests import Request
@@ -7,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from common import app
 from common.app import Services
 from common.telemetry.readiness import liveness
-from common.web import endpoint
+from common.web import endpoint, openapi
 from common.web.endpoint import Call
 
 app.check_settings()
@@ -22,7 +24,15 @@ async def _ready(services: Services, _: Call) -> Response:
     return JSONResponse(report, status_code=200 if report["status"] == "ok" else 503)
 
 
+async def _openapi(services: Services, _: Call) -> Response:
+    settings = services.settings
+    # The first one imports the types of every call.
+    body = await asyncio.to_thread(openapi.document, settings.service_version, settings.public_url or "/")
+    return JSONResponse(body)
+
+
 @functions_framework.aio.http
 async def health(request: Request) -> Response:
     """The Cloud Function."""
-    return await endpoint.serve(app.services(), "health", request, {"live": _live, "ready": _ready})
+    handlers = {"live": _live, "ready": _ready, "openapi": _openapi}
+    return await endpoint.serve(app.services(), "health", request, handlers)

@@ -17,8 +17,7 @@ async def _send(services: Services, call: Call) -> Response:
     if call.wants_events:
         return await _stream(services, call)
     turn = await _open(services, call)
-    finished = await turn.finished()
-    return JSONResponse({**sse.done(finished), "response": finished.text})
+    return JSONResponse(sse.answer(await turn.finished()))
 
 
 async def _stream(services: Services, call: Call) -> Response:

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 
 from ag_ui.core import RunAgentInput, TextPart, UserMessage
 from pydantic import ValidationError
+from typing_extensions import TypedDict
 
 from common.bodies import field_names, misspelled, problems
 from common.errors import NotFound, Unprocessable
@@ -18,6 +19,17 @@ _METHODS: Mapping[str, Method] = {name: name for name in ("info", "agent/run", "
 AGENT_ID = "default"
 THREAD_ID = "threadId"
 _FIELDS = field_names(RunAgentInput)
+
+
+class RuntimeCall(TypedDict):
+    """A call of CopilotKit's single endpoint; ``body`` is the run of those that are about a thread."""
+
+    method: Method
+    params: NotRequired[dict[str, Any]]
+    body: NotRequired[RunAgentInput]
+
+
+Received = RunAgentInput | RuntimeCall
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,140 @@
+"""The contract of each call beyond its address: what it takes, what it answers, and how it may fail.
+
+Types are named, not imported: a function that only reads loads neither the agents nor the protocols' SDKs. A route
+without a contract here is described by its address alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from common import limits
+from common.errors import (
+    ConversationBusy,
+    ConversationNotFound,
+    KeyInvalid,
+    ModelError,
+    NotFound,
+    RateLimited,
+    ServiceError,
+    SetupRequired,
+)
+from common.web.routes import Route
+
+JSON, EVENTS = "application/json", "text/event-stream"
+_TURN = (ConversationNotFound, ConversationBusy, SetupRequired, KeyInvalid, RateLimited, ModelError)
+_RPC_BODY, _RPC_ANSWER = "common.protocols.json_rpc:RpcRequest", "common.protocols.json_rpc:RpcResponse"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A parameter of the query string; ``schema`` is its JSON schema."""
+
+    name: str
+    schema: Mapping[str, Any]
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """A call: ``body`` and ``answer`` name types as ``module:Type``, ``fails`` branches of the error tree.
+
+    ``open`` calls know no caller. ``also`` names the type of an answer with another status than 200.
+    """
+
+    summary: str = ""
+    body: str | None = None
+    answer: str | None = None
+    media: tuple[str, ...] = (JSON,)
+    query: tuple[Query, ...] = ()
+    fails: tuple[type[ServiceError], ...] = ()
+    also: Mapping[int, str | None] = field(default_factory=dict)
+    open: bool = False
+
+
+def _page(most: int = limits.PAGE_MAX, default: int = limits.PAGE_DEFAULT) -> Query:
+    schema = {"type": "integer", "minimum": 1, "maximum": most, "default": default}
+    return Query("limit", schema, "The most entries of a page.")
+
+
+_CURSOR = Query("cursor", {"type": "string"}, "The next_cursor of the page before.")
+_SEARCHED = Query(
+    "q", {"type": "string", "maxLength": limits.SEARCH_CHARS}, "The text to find; % and _ are literal, empty is none."
+)
+_PROVIDER = Query("provider", {"type": "string"}, "A provider; left out, the organisation's own.")
+
+_CONTRACTS: Mapping[str, Contract] = {
+    "send/send": Contract(
+        "Ask, and get the answer as JSON, or as server-sent events where Accept asks for them",
+        "common.turn.request:SendRequest", "common.web.sse:Answer", (JSON, EVENTS), fails=_TURN,
+    ),
+    "send/stream": Contract(
+        "Ask, and get the answer as server-sent events: start, agent, tool, token, and done or error",
+        "common.turn.request:SendRequest", media=(EVENTS,), fails=_TURN,
+    ),
+    "copilotkit/run": Contract(
+        "Run a thread over AG-UI, or call CopilotKit's single endpoint",
+        "common.protocols.agui.input:Received", media=(EVENTS, JSON), fails=(NotFound, *_TURN),
+    ),
+    "a2a/card": Contract("Read the agent card", open=True),
+    "a2a/message": Contract(
+        "Send a message to the agent (A2A, JSON-RPC)", _RPC_BODY, _RPC_ANSWER, (JSON, EVENTS), fails=(RateLimited,)
+    ),
+    "mcp/message": Contract(
+        "Call the tools (MCP, streamable HTTP)", _RPC_BODY, _RPC_ANSWER, (JSON, EVENTS), fails=(RateLimited,),
+        also={202: None, 400: _RPC_ANSWER, 406: _RPC_ANSWER},
+    ),
+    "settings_status/status": Contract(
+        "Read whether a model is set up", answer="common.organizations.settings_view:Status"
+    ),
+    "settings_status/models": Contract(
+        "List the providers, and the models of one", answer="common.organizations.settings_view:Models",
+        query=(_PROVIDER,), fails=(NotFound, SetupRequired),
+    ),
+    "settings_status/change": Contract(
+        "Change the settings", "common.organizations.settings_change:SettingsChange",
+        "common.organizations.settings_view:Whole", fails=(SetupRequired, KeyInvalid, ModelError),
+    ),
+    "settings_status/delete": Contract(
+        "End the chat and retire its provider keys", answer="common.organizations.settings_view:SettingsDeleted"
+    ),
+    "conversations/list": Contract(
+        "List the caller's own conversations, newest first",
+        answer="common.conversations.conversations:ConversationPage", query=(_page(), _CURSOR),
+    ),
+    "conversations/rename": Contract(
+        "Rename a conversation", "common.conversations.conversations:Rename",
+        "common.conversations.conversations:Renamed", fails=(ConversationBusy,),
+    ),
+    "conversations/delete": Contract(
+        "Delete a conversation", answer="common.conversations.conversations:Deleted", fails=(ConversationBusy,)
+    ),
+    "conversations/export": Contract("Export a conversation as a file"),
+    "messages/history": Contract(
+        "Read the messages of a conversation, oldest first", answer="common.conversations.messages:MessagePage",
+        query=(_page(), _CURSOR),
+    ),
+    "messages/search": Contract(
+        "Search the caller's own conversations", answer="common.conversations.search:SearchResults",
+        query=(_SEARCHED, _page(limits.SEARCH_MAX, limits.SEARCH_DEFAULT)),
+    ),
+    "messages/feedback": Contract(
+        "Rate an answer", "common.conversations.feedback:Opinion", "common.conversations.feedback:StoredOpinion"
+    ),
+    "sync/sync": Contract(
+        "Bring what was said to the record; called by the scheduler", answer="common.record.sync:Synced", open=True
+    ),
+    "health/live": Contract(
+        "Ask whether an instance lives", answer="common.telemetry.readiness:Health", open=True
+    ),
+    "health/ready": Contract(
+        "Ask whether questions can be asked", answer="common.telemetry.readiness:Health", open=True,
+        also={503: "common.telemetry.readiness:Health"},
+    ),
+    "health/openapi": Contract("Read this description", open=True),
+}  # fmt: skip
+
+
+def contract_of(route: Route) -> Contract:
+    """The contract of a route's call."""
+    return _CONTRACTS.get(f"{route.function}/{route.name}", Contract())
