@@ -55,7 +55,7 @@ resource "google_compute_security_policy" "edge" {
   rule {
     priority    = 2147483647
     action      = "allow"
-    description = "Everything else: Cloud Run asks for an ID token, the product for an API key."
+    description = "Everything else: Cloud Run asks for an ID token unless the function is public, the product for an API key."
 
     match {
       versioned_expr = "SRC_IPS_V1"

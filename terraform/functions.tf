@@ -64,6 +64,18 @@ resource "google_cloud_run_service_iam_member" "invoker" {
   member   = each.value.member
 }
 
+# Where the operator opts in, an API key is enough. Ingress stays as it is: only the external load balancer leads here.
+resource "google_cloud_run_service_iam_member" "public" {
+  # checkov:skip=CKV_GCP_102:Only for functions that the operator names, behind Cloud Armor; each call needs an API key.
+  for_each = var.public_functions
+
+  project  = var.project_id
+  location = var.region
+  service  = google_cloudfunctions2_function.function[each.key].name
+  role     = "roles/run.invoker"
+  member   = "allUsers"
+}
+
 resource "google_cloud_run_service_iam_member" "scheduler" {
   for_each = local.scheduled
 

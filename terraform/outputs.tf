@@ -1,11 +1,12 @@
 output "endpoints" {
-  description = "For callers that mint ID tokens, by original path: the address to call, and the audience that the token must name."
+  description = "By original path: the address to call, the audience that an ID token must name, and whether a call goes without one."
   value = merge([
     for name, function in local.functions : {
       for path in function.routes : path => {
         function = local.names[name]
         url      = "${coalesce(local.public_url, local.urls[name])}${local.public_url == null ? "/" : path}"
         audience = local.urls[name]
+        public   = contains(var.public_functions, name)
       }
     }
   ]...)

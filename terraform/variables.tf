@@ -133,6 +133,22 @@ variable "invokers" {
   }
 }
 
+variable "public_functions" {
+  description = "Functions, by folder, that clients outside Google Cloud may call without an ID token, through the external load balancer and Cloud Armor; the API key stays required. None by default."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = length(var.public_functions) == 0 || var.load_balancer == "external"
+    error_message = "Public functions are reached through the external load balancer and its Cloud Armor: set load_balancer = \"external\"."
+  }
+
+  validation {
+    condition     = length(setsubtract(var.public_functions, local.served)) == 0
+    error_message = "Name functions that serve people, as in locals.functions; sync is the scheduler's alone."
+  }
+}
+
 # Load balancer
 
 variable "load_balancer" {

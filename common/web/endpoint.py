@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from common import limits
-from common.bodies import problems
+from common.bodies import misspelled, problems
 from common.errors import (
     BadRequest,
     EncodingNotSupported,
@@ -31,8 +31,9 @@ from common.telemetry.request import CurrentRequest
 from common.telemetry.tracing import Tracer
 from common.web import routes
 from common.web.access_record import Recorded, place_of
+from common.web.contracts import contract_of
 from common.web.disconnect import wait_for_disconnect
-from common.web.routes import Match
+from common.web.routes import Match, Route
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -134,6 +135,7 @@ async def _answer(
         match = _route(recorded.request.function, request)
         recorded.route = match.route
         _check_headers(request)
+        _check_query(request, match.route)
         return await handlers[match.route.name](found, Call(request, match, request_id))
     except ServiceError as error:
         if error.status >= 500:
@@ -166,6 +168,13 @@ def _check_headers(request: Request) -> None:
     encodings = ",".join(request.headers.getlist("content-encoding")).lower().split(",")
     if any(each.strip() not in ("", "identity") for each in encodings):
         raise EncodingNotSupported
+
+
+def _check_query(request: Request, route: Route) -> None:
+    """Raise BadRequest for a parameter of the query string that is given in another spelling."""
+    wrong = misspelled(request.query_params, (each.name for each in contract_of(route).query))
+    if wrong:
+        raise BadRequest(f"{wrong[0].upper()}{wrong[1:]}.")
 
 
 def error_response(error: ServiceError, request_id: str) -> JSONResponse:

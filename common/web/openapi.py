@@ -29,7 +29,11 @@ from common.web.routes import ROUTES, Route
 _ERROR = "Error"
 _OBJECT: dict[str, Any] = {"type": "object"}
 # One server-sent event; its data is a line of JSON.
-_EVENT = {"type": "object", "properties": dict.fromkeys(("event", "data"), {"type": "string"}), "required": ["data"]}
+_EVENT = {
+    "type": "object",
+    "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
+    "required": ["data"],
+}
 _WITH_BODY = ("POST", "PUT", "PATCH")
 # The statuses of a body that cannot be taken, whatever a call makes of it.
 _OF_A_BODY = frozenset({408, TooLarge.status, EncodingNotSupported.status})

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from typing import Any
+from typing import Any, NotRequired
 
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -35,6 +35,15 @@ class Tokens(TypedDict):
     output_tokens: int
 
 
+class Approval(TypedDict):
+    """A change that waits for the person's yes, as the next request names it."""
+
+    id: str
+    name: str
+    arguments: dict[str, Any]
+    message: str
+
+
 class Done(TypedDict):
     """The end of a turn, without its text."""
 
@@ -47,6 +56,7 @@ class Done(TypedDict):
     latency_ms: int
     finish: str
     usage: Tokens
+    approvals: NotRequired[list[Approval]]
 
 
 class Answer(Done):
@@ -77,7 +87,7 @@ def stream(turn: Turn) -> StreamingResponse:
 
 def done(event: TurnFinished) -> Done:
     """The fields of a finished turn, except its text."""
-    return {
+    said: Done = {
         "conversation_id": event.conversation_id,
         "message_id": event.message_id,
         "agent_name": event.agent_name,
@@ -87,11 +97,13 @@ def done(event: TurnFinished) -> Done:
         "latency_ms": event.latency_ms,
         "finish": event.finish,
         "usage": {"input_tokens": event.usage.input_tokens, "output_tokens": event.usage.output_tokens},
-        **({"approvals": [_approval(each) for each in event.approvals]} if event.approvals else {}),
     }
+    if event.approvals:
+        said["approvals"] = [_approval(each) for each in event.approvals]
+    return said
 
 
-def _approval(needed: ApprovalNeeded) -> dict[str, Any]:
+def _approval(needed: ApprovalNeeded) -> Approval:
     """A change that waits, as the next request names it."""
     return {
         "id": needed.call_id,

@@ -17,6 +17,7 @@ variables {
   settings                        = {}
   cors_origins                    = []
   invokers                        = ["serviceAccount:frontend@my-project.iam.gserviceaccount.com"]
+  public_functions                = []
   load_balancer                   = "internal"
   domain                          = "chat.example.com"
   network                         = null

@@ -17,6 +17,7 @@ variables {
   settings                        = {}
   cors_origins                    = []
   invokers                        = ["serviceAccount:frontend@my-project.iam.gserviceaccount.com"]
+  public_functions                = []
   load_balancer                   = "internal"
   domain                          = "chat.example.com"
   network                         = null
@@ -207,5 +208,40 @@ run "a_given_connector_is_used" {
   assert {
     condition     = google_cloudfunctions2_function.function["send"].service_config[0].vpc_connector == "projects/p/locations/us-central1/connectors/c" && length(google_vpc_access_connector.egress) == 0
     error_message = "Nothing is made beside it."
+  }
+}
+
+run "a_public_function_is_called_without_a_token_through_cloud_armor_only" {
+  command = plan
+
+  variables {
+    load_balancer    = "external"
+    public_functions = ["send", "mcp"]
+  }
+
+  assert {
+    condition     = { for name, grant in google_cloud_run_service_iam_member.public : name => [grant.service, grant.role, grant.member] } == { send = ["chat-send", "roles/run.invoker", "allUsers"], mcp = ["chat-mcp", "roles/run.invoker", "allUsers"] }
+    error_message = "Everybody may call what is named, and may do nothing else."
+  }
+
+  assert {
+    condition     = alltrue([for function in google_cloudfunctions2_function.function : function.service_config[0].ingress_settings == "ALLOW_INTERNAL_AND_GCLB"])
+    error_message = "Nobody comes past the load balancer."
+  }
+
+  assert {
+    condition     = output.endpoints["/mcp"].public && !output.endpoints["/api/v1/chat/{org_slug}/conversations"].public
+    error_message = "Callers are told which calls go without a token."
+  }
+}
+
+run "nothing_is_public_unless_it_is_named" {
+  command = plan
+
+  variables { load_balancer = "external" }
+
+  assert {
+    condition     = length(google_cloud_run_service_iam_member.public) == 0
+    error_message = "An external load balancer alone opens nothing."
   }
 }

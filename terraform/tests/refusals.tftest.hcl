@@ -17,6 +17,7 @@ variables {
   settings                        = {}
   cors_origins                    = []
   invokers                        = ["serviceAccount:frontend@my-project.iam.gserviceaccount.com"]
+  public_functions                = []
   load_balancer                   = "internal"
   domain                          = "chat.example.com"
   network                         = null
@@ -49,6 +50,30 @@ run "anybody_with_an_account_is_no_invoker" {
   command = plan
   variables { invokers = ["allAuthenticatedUsers"] }
   expect_failures = [var.invokers]
+}
+
+run "nothing_is_public_without_cloud_armor" {
+  command = plan
+  variables { public_functions = ["send"] }
+  expect_failures = [var.public_functions]
+}
+
+run "the_scheduler_s_function_is_never_public" {
+  command = plan
+  variables {
+    load_balancer    = "external"
+    public_functions = ["sync"]
+  }
+  expect_failures = [var.public_functions]
+}
+
+run "a_function_that_is_none_is_not_public" {
+  command = plan
+  variables {
+    load_balancer    = "external"
+    public_functions = ["sends"]
+  }
+  expect_failures = [var.public_functions]
 }
 
 run "a_load_balancer_needs_a_domain" {

@@ -99,6 +99,10 @@ CASES: dict[str, tuple[str, str, dict[str, str], Any, int, str]] = {
     "another spelling of a comment": (
         "POST", f"{CONVERSATIONS}/a/messages/b/feedback", ACME, {"rating": "up", "Comment": "y"}, 422, "invalid_body",
     ),
+    "another spelling of a limit": ("GET", f"{CONVERSATIONS}?Limit=1", ACME, None, 400, "invalid_request"),
+    "another spelling of a text": (
+        "GET", "/api/v1/chat/acme_inc/messages/search?Q=x", ACME, None, 400, "invalid_request",
+    ),
     "a packed body": (
         "POST", SEND, ACME | {"Content-Encoding": "gzip"}, {"message": "hi"}, 415, "encoding_not_supported",
     ),

@@ -108,6 +108,13 @@ REFUSED_BY_ITS_TESTS = (
         "alltrue([for member in var.invokers : true || can(",
         "refusals.tftest.hcl",
     ),
+    Mistake(
+        "a public function without Cloud Armor",
+        "variables.tf",
+        "length(var.public_functions) == 0 || var.load_balancer",
+        "length(var.public_functions) >= 0 || var.load_balancer",
+        "refusals.tftest.hcl",
+    ),
 )
 
 REFUSED_BY_POLICY = (
@@ -126,6 +133,14 @@ REFUSED_BY_POLICY = (
         'member = "allUsers"',
         "names allUsers",
         "no_public_members",
+    ),
+    Mistake(
+        "a scheduler's function that is public",
+        "functions.tf",
+        "for_each = var.public_functions",
+        'for_each = toset(["sync"])',
+        "everybody may call sync",
+        "public_functions",
     ),
     Mistake(
         "a key of a service account",

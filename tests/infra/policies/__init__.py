@@ -12,6 +12,7 @@ POLICIES: dict[str, Policy] = {
     for policy in (
         identity.own_accounts,
         identity.no_public_members,
+        identity.public_functions,
         identity.no_account_keys,
         identity.no_broad_grants,
         identity.least_roles,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from common.web.contracts import contract_of
 from common.web.routes import ROUTES
 from tests.infra.plan import Plan, Resource
 
@@ -12,6 +13,8 @@ _ENCRYPT, _DECRYPT = "roles/cloudkms.cryptoKeyEncrypter", "roles/cloudkms.crypto
 _READ, _WRITE, _ASK = "roles/bigquery.dataViewer", "roles/bigquery.dataEditor", "roles/bigquery.jobUser"
 _TOKEN = "roles/iam.serviceAccountTokenCreator"
 _CALL = "roles/run.invoker"
+# Calls that know no caller and tell nothing of an organisation.
+_FOR_EVERYBODY = {"card", "live", "ready", "openapi"}
 _ALERTS = ("org_notification_rules", "org_alert_history")
 _SETTINGS = ("org_chat_settings", "org_integration_credentials")
 _RECORD = ("org_chat_conversations", "org_chat_messages", "org_chat_tool_calls", "org_chat_feedback")
@@ -49,9 +52,28 @@ def own_accounts(plan: Plan) -> Iterator[str]:
 
 
 def no_public_members(plan: Plan) -> Iterator[str]:
-    """Nobody unknown is a member of anything."""
+    """Nobody unknown is a member of anything, but as a caller of what the operator made public."""
     for each in plan.resources:
-        yield from (f"{each.address} names {public}" for public in _PUBLIC if public in _texts(each.values))
+        if not _is_public_call(each):
+            yield from (f"{each.address} names {public}" for public in _PUBLIC if public in _texts(each.values))
+
+
+def public_functions(plan: Plan) -> Iterator[str]:
+    """What everybody may call knows its callers, is behind Cloud Armor, and is told as public; sync never is."""
+    names = {function.values["name"]: name for name, function in plan.functions.items()}
+    public = {names.get(each.values["service"], "nothing") for each in plan.resources if _is_public_call(each)}
+    schemes = {each.values["load_balancing_scheme"] for each in plan.of("google_compute_global_forwarding_rule")}
+    for name in sorted(public):
+        if name == "sync":
+            yield "everybody may call sync"
+        if schemes != {"EXTERNAL_MANAGED"} or not plan.of("google_compute_security_policy"):
+            yield f"{name} is public without an external load balancer and Cloud Armor"
+        unknown = {each.name for each in ROUTES if each.function == name and contract_of(each).open}
+        yield from (f"{name} answers everybody: {call}" for call in sorted(unknown - _FOR_EVERYBODY))
+    for route in ROUTES:
+        told = plan.outputs["endpoints"].get(route.path)
+        if told is not None and told["public"] != (route.function in public):
+            yield f"{route.path} is told as {'public' if told['public'] else 'not public'}"
 
 
 def no_account_keys(plan: Plan) -> Iterator[str]:
@@ -123,6 +145,10 @@ def _reads_a_tenant(place: str, role: str) -> bool:
     return (role == _READ and place.startswith("dataset ") and place.endswith("_prod")) or (
         role == _TOKEN and place.startswith("account ")
     )
+
+
+def _is_public_call(each: Resource) -> bool:
+    return each.address.startswith("google_cloud_run_service_iam_member.public[") and each.values["role"] == _CALL
 
 
 def _is_grant(each: Resource) -> bool:

@@ -9,6 +9,7 @@ min_instances     = 0
 invokers          = ["serviceAccount:frontend@a-project.iam.gserviceaccount.com", "group:developers@example.com"]
 cors_origins      = ["https://app.example.com", "https://admin.example.com"]
 load_balancer     = "external"
+public_functions  = ["send", "copilotkit", "a2a", "mcp", "health"]
 domain            = "chat.example.com"
 firestore         = { database = "sessions", location = "eur3" }
 bigquery_location = "EU"
