@@ -25,6 +25,8 @@ JSON, EVENTS = "application/json", "text/event-stream"
 _TURN = (ConversationNotFound, ConversationBusy, SetupRequired, KeyInvalid, RateLimited, ModelError)
 _RPC_BODY, _RPC_ANSWER = "common.protocols.json_rpc:RpcRequest", "common.protocols.json_rpc:RpcResponse"
 
+_OPENAI_ERROR = "common.protocols.chat_completions.encoder:ErrorBody"
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -39,7 +41,8 @@ class Query:
 class Contract:
     """A call: ``body`` and ``answer`` name types as ``module:Type``, ``fails`` branches of the error tree.
 
-    ``open`` calls know no caller. ``also`` names the type of an answer with another status than 200.
+    ``open`` calls know no caller, ``bearer`` ones take the key as a token that names the organisation too. ``also``
+    names the type of an answer with another status than 200, ``errors`` that of a protocol's own errors.
     """
 
     summary: str = ""
@@ -49,7 +52,9 @@ class Contract:
     query: tuple[Query, ...] = ()
     fails: tuple[type[ServiceError], ...] = ()
     also: Mapping[int, str | None] = field(default_factory=dict)
+    errors: str | None = None
     open: bool = False
+    bearer: bool = False
 
 
 def _page(most: int = limits.PAGE_MAX, default: int = limits.PAGE_DEFAULT) -> Query:
@@ -76,6 +81,17 @@ _CONTRACTS: Mapping[str, Contract] = {
         "Run a thread over AG-UI, or call CopilotKit's single endpoint",
         "common.protocols.agui.input:Received", media=(EVENTS, JSON), fails=(NotFound, *_TURN),
     ),
+    "copilotkit/message": Contract(
+        "Send a message, and get the AI SDK's UI message stream",
+        "common.protocols.ui_message.input:UIMessageRequest", media=(EVENTS,), fails=(NotFound, *_TURN),
+    ),
+    "copilotkit/resume": Contract("Ask for a stream to be resumed: there is none", also={204: None}),
+    "completions/complete": Contract(
+        "Ask as OpenAI's API is asked", "common.protocols.chat_completions.input:ChatCompletionRequest",
+        media=(JSON, EVENTS), fails=(NotFound, *_TURN), errors=_OPENAI_ERROR, bearer=True,
+    ),
+    "completions/models": Contract("List the one model, as OpenAI's API does", errors=_OPENAI_ERROR, bearer=True),
+    "completions/model": Contract("Read the one model, as OpenAI's API does", errors=_OPENAI_ERROR, bearer=True),
     "a2a/card": Contract("Read the agent card", open=True),
     "a2a/message": Contract(
         "Send a message to the agent (A2A, JSON-RPC)", _RPC_BODY, _RPC_ANSWER, (JSON, EVENTS), fails=(RateLimited,)
@@ -108,6 +124,9 @@ _CONTRACTS: Mapping[str, Contract] = {
     ),
     "conversations/delete": Contract(
         "Delete a conversation", answer="common.conversations.conversations:Deleted", fails=(ConversationBusy,)
+    ),
+    "conversations/fork": Contract(
+        "Branch a conversation", "common.conversations.conversations:Fork", fails=(NotFound, ConversationBusy)
     ),
     "conversations/export": Contract("Export a conversation as a file"),
     "messages/history": Contract(

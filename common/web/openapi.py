@@ -71,7 +71,10 @@ def _described() -> dict[str, Any]:
         "paths": dict(paths),
         "components": {
             "schemas": {**shared.get("$defs", {}), _ERROR: _error_schema()},
-            "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}},
+            "securitySchemes": {
+                "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+                "bearer": {"type": "http", "scheme": "bearer"},
+            },
         },
     }
 
@@ -81,7 +84,9 @@ def _types(routes: Iterable[Route]) -> set[tuple[str, JsonSchemaMode]]:
     found: set[tuple[str, JsonSchemaMode]] = set()
     for contract in map(contract_of, routes):
         found |= {(contract.body, "validation")} if contract.body else set()
-        found |= {(each, "serialization") for each in (contract.answer, *contract.also.values()) if each}
+        found |= {
+            (each, "serialization") for each in (contract.answer, contract.errors, *contract.also.values()) if each
+        }
     return found
 
 
@@ -102,7 +107,7 @@ def _operation(route: Route, contract: Contract, schemas: Schemas) -> dict[str, 
         schema = schemas[contract.body, "validation"] if contract.body else _OBJECT
         operation["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
     if not contract.open:
-        operation["security"] = [{"key": []}]
+        operation["security"] = [{"key": []}, *([{"bearer": []}] if contract.bearer else [])]
     return operation
 
 
@@ -124,7 +129,7 @@ def _parameters(route: Route, contract: Contract) -> Iterator[dict[str, Any]]:
         for name, description in _HEADERS.items():
             # The key is a security scheme.
             if name != "X-API-Key":
-                required = name == "X-Org-Slug" and "org_slug" not in named
+                required = name == "X-Org-Slug" and "org_slug" not in named and not contract.bearer
                 schema = {"type": "string"}
                 yield {"name": name, "in": "header", "required": required, "schema": schema, "description": description}
 
@@ -136,7 +141,9 @@ def _responses(route: Route, contract: Contract, schemas: Schemas) -> Iterator[t
     failures = _failures(route, contract)
     for status in sorted({*failures, *contract.also}):
         codes = failures.get(status, [])
-        error = {"$ref": f"#/components/schemas/{_ERROR}", "properties": {"code": {"enum": codes}}}
+        error: dict[str, Any] = {"$ref": f"#/components/schemas/{_ERROR}", "properties": {"code": {"enum": codes}}}
+        if contract.errors:
+            error = schemas[contract.errors, "serialization"]
         kinds: list[dict[str, Any]] = [error] if codes else []
         named = contract.also.get(status)
         kinds += [schemas[named, "serialization"]] if named else []

@@ -2,7 +2,9 @@
 
 import json
 from datetime import datetime
-from typing import Any
+from typing import Any, NotRequired
+
+from typing_extensions import TypedDict
 
 from common.agents.events import Event, Heartbeat, TextDelta, TurnFailed, TurnFinished, TurnStarted
 from common.errors import ServiceError
@@ -11,6 +13,22 @@ from common.protocols.chat_completions.input import MODEL, reference
 _END = b"data: [DONE]\n\n"
 _FINISHES = {"length": "length", "refused": "content_filter"}
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+
+
+class ErrorDetail(TypedDict):
+    """A failure as OpenAI's clients read it."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class ErrorBody(TypedDict):
+    """The body of an answer that failed."""
+
+    error: ErrorDetail
+    request_id: NotRequired[str]
 
 
 def completion(finished: TurnFinished, at: datetime) -> dict[str, Any]:
@@ -25,11 +43,13 @@ def completion(finished: TurnFinished, at: datetime) -> dict[str, Any]:
     return {**head, "choices": [choice], "usage": _usage(finished)}
 
 
-def error_body(error: ServiceError, request_id: str = "") -> dict[str, Any]:
+def error_body(error: ServiceError, request_id: str = "") -> ErrorBody:
     """An error in OpenAI's shape."""
     kind = _TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "server_error")
-    named = {"request_id": request_id} if request_id else {}
-    return {"error": {"message": error.detail, "type": kind, "param": None, "code": error.code}, **named}
+    body: ErrorBody = {"error": {"message": error.detail, "type": kind, "param": None, "code": error.code}}
+    if request_id:
+        body["request_id"] = request_id
+    return body
 
 
 class ChunkEncoder:
