@@ -21,7 +21,7 @@ _CHANGEABLE = (
 
 
 class Status(TypedDict):
-    """Whether a model is set up; what serves where it is, and a sentence where it is not."""
+    """The state of the setup: what serves where a model is set up, and a sentence where none is."""
 
     configured: bool
     status: str

@@ -71,7 +71,7 @@ _PROVIDER = Query("provider", {"type": "string"}, "A provider; left out, the org
 _CONTRACTS: Mapping[str, Contract] = {
     "send/send": Contract(
         "Ask, and get the answer as JSON, or as server-sent events where Accept asks for them",
-        "common.turn.request:SendRequest", "common.web.sse:Answer", (JSON, EVENTS), fails=_TURN,
+        "common.turn.request:SendRequest", "common.web.sse:SentAnswer", (JSON, EVENTS), fails=_TURN,
     ),
     "send/stream": Contract(
         "Ask, and get the answer as server-sent events: start, agent, tool, token, and done or error",

@@ -35,7 +35,7 @@ class Tokens(TypedDict):
     output_tokens: int
 
 
-class Approval(TypedDict):
+class WaitingChange(TypedDict):
     """A change that waits for the person's yes, as the next request names it."""
 
     id: str
@@ -56,10 +56,10 @@ class Done(TypedDict):
     latency_ms: int
     finish: str
     usage: Tokens
-    approvals: NotRequired[list[Approval]]
+    approvals: NotRequired[list[WaitingChange]]
 
 
-class Answer(Done):
+class SentAnswer(Done):
     """The answer to a message."""
 
     response: str
@@ -103,7 +103,7 @@ def done(event: TurnFinished) -> Done:
     return said
 
 
-def _approval(needed: ApprovalNeeded) -> Approval:
+def _approval(needed: ApprovalNeeded) -> WaitingChange:
     """A change that waits, as the next request names it."""
     return {
         "id": needed.call_id,
@@ -113,7 +113,7 @@ def _approval(needed: ApprovalNeeded) -> Approval:
     }
 
 
-def answer(event: TurnFinished) -> Answer:
+def answer(event: TurnFinished) -> SentAnswer:
     """A finished turn as JSON."""
     return {**done(event), "response": event.text}
 

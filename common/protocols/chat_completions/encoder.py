@@ -1,6 +1,7 @@
 """A turn as a chat completion: whole, or in chunks."""
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NotRequired
 
@@ -115,5 +116,5 @@ def _usage(finished: TurnFinished) -> dict[str, int]:
     }
 
 
-def _frame(body: dict[str, Any]) -> bytes:
+def _frame(body: Mapping[str, Any]) -> bytes:
     return f"data: {json.dumps(body, ensure_ascii=False, separators=(',', ':'))}\n\n".encode(errors="replace")
