@@ -44,8 +44,8 @@ run "every_function_is_deployed_as_itself" {
   command = plan
 
   assert {
-    condition     = length(google_cloudfunctions2_function.function) == 9
-    error_message = "There are nine functions."
+    condition     = length(google_cloudfunctions2_function.function) == 10
+    error_message = "There are ten functions."
   }
 
   assert {
@@ -65,7 +65,7 @@ run "every_function_is_deployed_as_itself" {
   }
 
   assert {
-    condition     = length(distinct([for account in google_service_account.function : account.account_id])) == 9
+    condition     = length(distinct([for account in google_service_account.function : account.account_id])) == 10
     error_message = "Each function has an account of its own."
   }
 
@@ -153,7 +153,7 @@ run "a_platform_keeps_what_it_has" {
   }
 
   assert {
-    condition     = length(google_kms_crypto_key_iam_member.function) == 5
+    condition     = length(google_kms_crypto_key_iam_member.function) == 6
     error_message = "Roles on its key are given all the same."
   }
 }
