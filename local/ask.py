@@ -3,16 +3,20 @@
 import argparse
 import json
 import sys
+from collections.abc import Callable
 
 from local.data.organizations import API_KEYS
 from local.ports import port
-from local.terminal.asking import Question, ask
+from local.terminal.answer import Answer
+from local.terminal.asking import Question, ask, decision
 from local.terminal.client import Client, ConnectionLostError, RefusedError
 from local.terminal.screen import Screen
 from local.terminal.served import NotServedError, served
 from local.terminal.silent_view import SilentView
 
 CANCELLED = 130
+# A model that wants one change after the other is not followed for ever.
+_MOST_DECISIONS = 8
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=False,
         help="show the SQL, its values and the bytes behind the answer, not only a line of what it rests on",
     )
+    parser.add_argument("--yes", action="store_true", help="allow what the answer wants to change, without asking")
     parser.add_argument("--json", action="store_true", help="print the answer and its tool calls as one JSON object")
     parser.add_argument("question", help="the question, in plain words")
 
@@ -66,10 +71,18 @@ def run(args: argparse.Namespace) -> int:
 def _ask(screen: Screen, client: Client, args: argparse.Namespace) -> int:
     question = Question(args.question, args.conversation)
     if args.json:
-        print(json.dumps(ask(client, question, SilentView()).as_json(), indent=2))
+        answer = _decided(question, args, lambda: None, lambda question: ask(client, question, SilentView()))
+        print(json.dumps(answer.as_json(), indent=2))
         return 0
-    with screen.watching() as view:
-        answer = ask(client, question, view)
+
+    def watched(question: Question) -> Answer:
+        with screen.watching() as view:
+            return ask(client, question, view)
+
+    answer = _decided(question, args, screen.allows, watched)
+    if answer.waiting:
+        place = f"--org {args.org} --user {args.user} --conversation {answer.finish['conversation_id']}"
+        screen.note(f"Nothing is changed yet. To allow it: python -m local ask {place} yes")
     screen.ending(answer.finish.get("finish"))
     screen.charts(answer)
     if args.work:
@@ -77,6 +90,22 @@ def _ask(screen: Screen, client: Client, args: argparse.Namespace) -> int:
     else:
         screen.basis(answer)
     return 0
+
+
+def _decided(
+    question: Question,
+    args: argparse.Namespace,
+    allows: Callable[[], bool | None],
+    asked: Callable[[Question], Answer],
+) -> Answer:
+    """The answer once each change that it waits for is decided, or cannot be."""
+    answer = asked(question)
+    for _ in range(_MOST_DECISIONS):
+        allowed = (args.yes or allows()) if answer.waiting else None
+        if allowed is None:
+            break
+        answer = asked(decision(answer, approved=allowed))
+    return answer
 
 
 def _tell(args: argparse.Namespace, code: str, message: str) -> None:

@@ -41,6 +41,11 @@ class Answer:
     tools: list[ToolCall] = field(default_factory=list)
     finish: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def waiting(self) -> list[dict[str, Any]]:
+        """The changes that wait for the person's yes."""
+        return list(self.finish.get("approvals") or ())
+
     def as_json(self) -> dict[str, Any]:
         """The answer as the JSON of a send has it, with the tool calls behind it."""
         tools = [

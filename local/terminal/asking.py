@@ -34,16 +34,26 @@ class View(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question, and the id under which it is asked only once."""
+    """A question, and the id under which it is asked only once; or the answer to changes that wait for a yes."""
 
     message: str
     conversation_id: str | None = None
     message_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    approvals: tuple[dict[str, Any], ...] = ()
 
     def body(self) -> dict[str, Any]:
         """The body of the request."""
         place = {"conversation_id": self.conversation_id} if self.conversation_id else {}
-        return {"message": self.message, "message_id": self.message_id, **place}
+        said = {"approvals": self.approvals} if self.approvals else {"message": self.message}
+        return {**said, "message_id": self.message_id, **place}
+
+
+def decision(answer: Answer, *, approved: bool) -> Question:
+    """The person's yes or no to all that waits behind an answer, with the arguments that were shown."""
+    approvals = tuple(
+        {"id": each["id"], "approved": approved, "arguments": each["arguments"]} for each in answer.waiting
+    )
+    return Question("", answer.finish["conversation_id"], approvals=approvals)
 
 
 def ask(
@@ -80,7 +90,7 @@ def ask(
             return answer
         # Said again from the store: without its tool calls, and maybe only the part that was heard of it.
         stored = stored_answer(client.exported(answer.finish["conversation_id"]), answer.finish["message_id"])
-        if stored is None or stored[1] != "cancelled":
+        if stored is None or stored[1] != "cancelled" or question.approvals:
             answer.tools = answer.tools or (stored[0].tools if stored else [])
             return answer
         view.note(_CUT)

@@ -7,7 +7,7 @@ from typing import Any
 
 from local.data.organizations import API_KEYS
 from local.terminal.answer import Answer, stored_answer
-from local.terminal.asking import Question, ask
+from local.terminal.asking import Question, ask, decision
 from local.terminal.client import Client, ConnectionLostError, RefusedError
 from local.terminal.neutral import neutral_line
 from local.terminal.screen import Screen
@@ -64,7 +64,7 @@ class Chat:
     @property
     def label(self) -> str:
         """The prompt before the person's line."""
-        return self._client.org
+        return f"{self._client.org} yes/no" if self._answer is not None and self._answer.waiting else self._client.org
 
     def take(self, line: str) -> None:
         """Answer a question or do a command; what goes wrong is said. Raises LeaveError and KeyboardInterrupt."""
@@ -72,7 +72,7 @@ class Chat:
             if line.startswith("/"):
                 self._command(line)
             elif line.strip():
-                self._ask(Question(line, self._conversation_id))
+                self._ask(self._decision(line) or Question(line, self._conversation_id))
         except (RefusedError, ConnectionLostError) as error:
             self._complain(error.detail)
         except MistypedError as error:
@@ -108,6 +108,13 @@ class Chat:
             self._screen.work(answer)
         if not self._screen.lively:
             self._screen.say("")
+
+    def _decision(self, line: str) -> Question | None:
+        """The line as the answer to changes that wait, None where nothing waits or it is a question."""
+        allowed = {"y": True, "yes": True, "n": False, "no": False}.get(line.strip().casefold())
+        if allowed is None or self._answer is None or not self._answer.waiting:
+            return None
+        return decision(self._answer, approved=allowed)
 
     def _went_to(self, conversation_id: str) -> None:
         self._conversation_id = conversation_id

@@ -56,6 +56,13 @@ class Screen:
         """Write a note to standard error, so that standard output holds answers alone."""
         self._errors.print(Text(neutral(sentence), style="dim"), soft_wrap=True)
 
+    def allows(self) -> bool | None:
+        """Ask the person for a yes, with no as the answer to a bare Enter. Returns None where nobody can be asked."""
+        if not (sys.stdin.isatty() and self._errors.is_terminal):
+            return None
+        self._errors.print(Text("Allow it? [y/N] ", style="bold"), end="")
+        return sys.stdin.readline().strip().casefold() in ("y", "yes")
+
     def message(self, text: str) -> None:
         """Markdown of a stored message."""
         if self.lively:

@@ -16,7 +16,7 @@ from common.models.call import FinishReason
 from tests.clients.conftest import HeldModel, Product, Serving
 from tests.clients.cutting import cutting
 from tests.clients.terminal import CONTROL_C, CONTROL_D, Terminal, output_of, piped, terminal
-from tests.fakes.scripted_model import ScriptedModel, call_tool, say
+from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
 from tests.local.terminal.test_neutral import HOSTILE
 
 COSTS = {"group_by": "provider", "start_date": "2026-01-01", "end_date": "2026-01-31"}
@@ -49,6 +49,70 @@ async def test_a_pipe_gets_the_answer_and_the_work_as_plain_text(serving: Servin
     assert "period: 2026-01-01 to 2026-01-31\nfilters: none\nWITH" in work
     assert "@start = '2026-01-01T00:00:00+00:00'" in work
     assert not acting(out)
+
+
+ALERT = call_tool("create_alert", "call_2", name="Too much", threshold=100, currency="USD")
+
+
+def alerts_of(product: Product, user: str) -> list[str]:
+    """The outcome of each call of create_alert of a person, in the audit."""
+    rows = [row for row in product.audited() if row["tool_name"] == "create_alert"]
+    return [row["status"] for row in rows if row["conversation_id"] == conversation_of(product, user)]
+
+
+@pytest.mark.parametrize(("said", "status"), [("y", "success"), ("yes", "success"), ("", "error"), ("n", "error")])
+async def test_ask_asks_for_a_yes_before_a_change(serving: Serving, said: str, status: str) -> None:
+    product: Product = await serving(ScriptedModel([transfer("AlertManager"), ALERT, say("As you said.")]))
+    user = f"ask-{said or 'enter'}"
+
+    def talk() -> int:
+        with terminal("ask", *place(product), "--user", user, "Watch my costs") as screen:
+            screen.wait_for("Allow it? [y/N]")
+            assert '"Too much"' in screen.text
+            assert alerts_of(product, user) == []
+            screen.enter(said)
+            screen.wait_for("As you said.")
+            return screen.code()
+
+    assert await asyncio.to_thread(talk) == 0
+    assert alerts_of(product, user) == [status]
+
+
+@pytest.mark.parametrize(("said", "status"), [("yes", ["success"]), ("no", ["error"]), ("never mind", [])])
+async def test_chat_asks_for_a_yes_before_a_change(serving: Serving, said: str, status: list[str]) -> None:
+    product: Product = await serving(ScriptedModel([transfer("AlertManager"), ALERT, say("As you said.")]))
+    user = f"chat-{said.replace(' ', '-')}"
+
+    def talk() -> int:
+        with terminal("chat", *place(product), "--user", user) as screen:
+            screen.wait_for("acme_inc>")
+            screen.enter("Watch my costs")
+            screen.wait_for("acme_inc yes/no>")
+            screen.enter(said)
+            screen.wait_for("As you said.")
+            screen.enter("/quit")
+            return screen.code()
+
+    assert await asyncio.to_thread(talk) == 0
+    assert alerts_of(product, user) == status
+
+
+async def test_a_script_is_told_how_to_allow_a_change_or_allows_it_beforehand(serving: Serving) -> None:
+    product: Product = await serving(
+        ScriptedModel(
+            [transfer("AlertManager"), ALERT, say("Done."), transfer("AlertManager"), ALERT, say("Done too.")]
+        )
+    )
+    code, out, errors = await output_of("ask", *place(product), "--user", "script", "Watch my costs")
+    assert code == 0
+    assert "waits for your yes" in out
+    told = errors.split("python -m local ")[1].split()
+    code, out, _ = await output_of(*told[:1], *place(product), *told[1:])
+    assert (code, out.splitlines()[0].strip()) == (0, "Done.")
+    assert alerts_of(product, "script") == ["success"]
+    code, out, _ = await output_of("ask", *place(product), "--user", "script-yes", "--json", "--yes", "Watch my costs")
+    assert json.loads(out)["response"].strip() == "Done too."
+    assert alerts_of(product, "script-yes") == ["success"]
 
 
 @pytest.mark.parametrize(
