@@ -33,12 +33,17 @@ Compose = Callable[[Filters], tuple[str, Mapping[str, Parameter]]]
 
 @dataclass(frozen=True, slots=True)
 class Unmatched:
-    """A filter's value that stands for nothing in the period, and what it may have been meant to be."""
+    """A filter's value that stands for nothing in the period, and what it may have been meant to be.
+
+    ``is_provided`` is False where no row of the data has any value of the dimension.
+    """
 
     dimension: str
     value: str
     nearest: tuple[str, ...]
     has_costs: str | None = None
+    op: str = "in"
+    is_provided: bool = True
 
     def as_dict(self) -> dict[str, Any]:
         told: dict[str, Any] = {"dimension": self.dimension, "value": self.value, "nearest": list(self.nearest)}
@@ -183,7 +188,8 @@ def _unmatched(each: Filter, value: str, there: Sequence[tuple[str, date, date]]
     own = set(each.names(value))
     days = [(first, last) for name, first, last in there if name.strip().casefold() in own]
     elsewhere = f"{min(first for first, _ in days)} to {max(last for _, last in days)}" if days else None
-    return Unmatched(each.dimension.name, value, tuple(nearest(value, names)), elsewhere)
+    provided = not names or set(names) != {each.dimension.dimension.none}
+    return Unmatched(each.dimension.name, value, tuple(nearest(value, names)), elsewhere, each.op, provided)
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,9 +91,12 @@ def _about_names(asked: Asked) -> Iterable[str]:
     for each in asked.unmatched:
         if each.has_costs:
             yield f"{each.dimension} {each.value!r} has no costs in this period; it has from {each.has_costs}."
+        elif not each.is_provided:
+            yield f"No row has a {each.dimension.replace('_', ' ')} at all; the data does not provide it."
         else:
+            called = "holds" if each.op == "contains" else "is named"
             near = f" Nearest: {', '.join(each.nearest)}." if each.nearest else " list_values shows what there is."
-            yield f"No {each.dimension.replace('_', ' ')} is named {each.value!r} in the data.{near}"
+            yield f"No {each.dimension.replace('_', ' ')} {called} {each.value!r} in the data.{near}"
     for number, narrowed in enumerate(asked.filters.all):
         values = asked.matched.get(number, ())
         if narrowed.also and len(narrowed.values) < len(values):

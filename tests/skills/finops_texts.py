@@ -40,13 +40,14 @@ def with_values() -> Iterator[Bound]:
     (team,) = bind_dimensions(["team"], "g", CALENDAR)
     some = Filters.parse([{"dimension": "provider", "op": "not_in", "values": ["Oracle"]}], CALENDAR)
     shared = Filters.parse([{"dimension": "team", "op": "is_null"}], CALENDAR, prefix="s")
-    yield _bound("daily history", forecast.history("BilledCost", None, Filters()), (), Filters(), ("max_groups",))
+    yield _bound("daily history", forecast.history("BilledCost", (), Filters()), (), Filters(), ("max_groups",))
     yield _bound(
-        "history of services", forecast.history("EffectiveCost", service[0], some), service, some, ("max_groups",)
+        "history of services", forecast.history("EffectiveCost", service, some), service, some, ("max_groups",)
     )
+    yield _bound("history of pairs", forecast.history("BilledCost", pair, some), pair, some, ("max_groups",))
     yield _bound(
         "causes",
-        anomalies.causes("BilledCost", service[0], some),
+        anomalies.causes("BilledCost", service, some),
         service,
         some,
         ("names", "currencies", "days", "max_causes"),

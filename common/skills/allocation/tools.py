@@ -14,6 +14,7 @@ from common.cost_query.caveats import describe_question, notes
 from common.cost_query.dimensions import bind_dimension
 from common.cost_query.filters import Filters
 from common.cost_query.reading import read_filters, read_scope
+from common.focus.metrics import describe_basis
 from common.skills.allocation import charts, sql
 from common.skills.allocation.sharing import divide_exactly
 from common.skills.optimizer.schemas import NamedDays, NarrowingFilters, OneDimension
@@ -81,7 +82,7 @@ async def allocate_shared_costs(
         "totals": totals,
         **describe_question(scope, asked),
         "notes": [*notes(scope, asked, currencies), *_about(asked.rows), *_about_nobody(totals)],
-        "cost_basis": metric,
+        **describe_basis(metric),
     }
     shown = tuple(rows[: limits.MAX_RESULT_ROWS])
     return ToolResult(asked.found, shown, summary, format_parameters(asked.parameters), len(shown) < len(rows))

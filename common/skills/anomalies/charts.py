@@ -8,10 +8,12 @@ from common.tools.result import ToolResult
 
 def anomalies(result: ToolResult) -> Spec | None:
     """A line for each value, and a point for each day that was far off."""
-    by = str(result.summary["dimension"])
+    by = result.summary["dimension"]
+    fields = [by] if isinstance(by, str) else by
     rows, currency, notes = of_one_currency(result.rows)
     names = {row["name"] for row in result.background}
-    points = [{**row, "name": drawable(str(row[by]))} for row in rows if row[by] in names]
+    named = [(row, " / ".join(str(row[field]) for field in fields)) for row in rows]
+    points = [{**row, "name": drawable(name)} for row, name in named if name in names]
     lines = [{**row, "name": drawable(str(row["name"]))} for row in result.background if row["currency"] == currency]
     return marked.marked_lines(
         Heading("Unusual days", (days(result.summary["period"]), *notes)),

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from string import Template
 
-from common.cost_query.dimensions import BoundDimension, bind_dimension
+from common.cost_query.dimensions import BoundDimension, all_parameters, bind_dimensions
 from common.cost_query.filters import Filters
 from common.focus.calendar import FiscalCalendar
 from common.focus.dimensions import EXPRESSIONS
 from common.focus.metrics import METRICS, MetricName
+from common.skills.forecast import sql as forecast_sql
 
 # From the widest to the narrowest; the model stands for the resource where there is one.
 PATH: Mapping[str, str] = {
@@ -88,10 +89,10 @@ _TYPES = {
 }
 
 
-def causes(metric: MetricName, dimension: BoundDimension | None, filters: Filters) -> str:
+def causes(metric: MetricName, dimensions: Sequence[BoundDimension], filters: Filters) -> str:
     """Make the text of flagged days' largest differences, by provider, service, account, resource and team."""
     return _CAUSES.substitute(
-        expression=f"CAST({dimension.expression} AS STRING)" if dimension else "'Total'",
+        expression=forecast_sql.name_of(dimensions),
         metric=METRICS[metric].name,
         path=",\n    ".join(f"{expression} AS path_{name}" for name, expression in PATH.items()),
         names=", ".join(f"path_{name}" for name in PATH),
@@ -102,8 +103,14 @@ def causes(metric: MetricName, dimension: BoundDimension | None, filters: Filter
 
 def every_query() -> Iterator[tuple[str, str, dict[str, str]]]:
     """Every kind of text that anomalies send beside the forecast's: its name, the text, its parameters' types."""
-    names: Sequence[str | None] = (None, "service", "tag:team", "team")
-    for name in names:
-        bound = bind_dimension(name, "g0", FiscalCalendar()) if name else None
-        own = {key: each.type for key, each in bound.bound} if bound else {}
-        yield f"causes by {name}", causes("BilledCost", bound, Filters()), _TYPES | own
+    groups: Sequence[tuple[str, ...]] = (
+        (),
+        ("service",),
+        ("tag:team",),
+        ("team",),
+        ("sub_account", "region", "tag:app"),
+    )
+    for names in groups:
+        bound = bind_dimensions(names, "g", FiscalCalendar())
+        own = {key: each.type for key, each in all_parameters(bound).items()}
+        yield f"causes by {', '.join(names)}", causes("BilledCost", bound, Filters()), _TYPES | own

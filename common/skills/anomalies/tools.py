@@ -1,6 +1,7 @@
 """The anomaly tool: days that cost far more or less than usual, what that came to, and where it came from."""
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -13,12 +14,15 @@ from common.cost_query.amounts import percent_of
 from common.cost_query.arguments import FirstDay, LastDay
 from common.cost_query.asking import Asked, ask
 from common.cost_query.caveats import describe_question, notes
-from common.cost_query.dimensions import BoundDimension, bind_dimension
+from common.cost_query.dimensions import BoundDimension, all_parameters, bind_dimensions
 from common.cost_query.reading import read_filters, read_scope
+from common.focus.metrics import describe_basis
 from common.skills.anomalies import charts, sql
 from common.skills.anomalies.detection import Oddity, find_oddities
+from common.skills.costs.shape import name_groups
 from common.skills.forecast import sql as forecast_sql
-from common.skills.optimizer.schemas import NamedDays, NarrowingFilters, OneDimension
+from common.skills.forecast.tools import note_folded
+from common.skills.optimizer.schemas import NamedDays, NarrowingFilters, OneOrMoreDimensions
 from common.tenant import Principal
 from common.tools.context import WarehouseContext
 from common.tools.periods import Period
@@ -46,7 +50,7 @@ async def find_anomalies(
     principal: Principal,
     context: WarehouseContext,
     *,
-    dimension: OneDimension = "service",
+    dimension: OneOrMoreDimensions = ("service",),  # type: ignore[assignment]
     filters: NarrowingFilters = (),  # type: ignore[assignment]
     period: NamedDays | None = None,
     start_date: FirstDay | None = None,
@@ -54,7 +58,7 @@ async def find_anomalies(
     min_impact: Annotated[float, Field(ge=0, le=1e12, description="Least difference. Default: 0.5 % of a day's total.")]
     | None = None,
 ) -> ToolResult:
-    """Find unusual days per value of a dimension: cost, expected cost, impact, and the path to the cause.
+    """Find unusual days per value of the dimensions: cost, expected cost, impact, and the path to the cause.
 
     Weekdays, monthly fees and lasting level changes are understood; a new level is told once.
     """
@@ -63,13 +67,11 @@ async def find_anomalies(
     looked_at = _days_to_judge(scope.period, context.today)
     left_out = scope.period.end >= context.today
     scope = replace(scope, named=replace(scope.named, period=looked_at))
-    divided = bind_dimension(dimension, "g0", context.calendar)
-    if divided.is_time:
-        raise ToolError("invalid_arguments", f"Days are judged already; {divided.name} is no dimension here.")
+    divided = _divide(dimension, context)
     read = Period(looked_at.start - timedelta(days=ANOMALY_HISTORY_DAYS), looked_at.end)
     bound = {
         **read.bounds(),
-        **divided.parameters(),
+        **all_parameters(divided),
         "max_groups": Parameter("INT64", ANOMALY_GROUPS),
     }
     asked = await ask(
@@ -82,19 +84,27 @@ async def find_anomalies(
     currencies = sorted({row["currency"] for row in asked.rows})
     summary: dict[str, Any] = {
         **describe_question(scope, asked),
-        "dimension": divided.name,
+        "dimension": name_groups(divided),
         "anomalies": len(found),
         "impact": [_impact(each, [one.oddity.excess for one in found if one.currency == each]) for each in currencies],
         "values_looked_at": len(asked.rows),
         "notes": [
             *notes(scope, asked, currencies),
+            *note_folded(asked.rows, divided, ANOMALY_GROUPS),
             *([f"Today, {context.today}, is not over and is left out."] if left_out else []),
         ],
         "method": METHOD,
-        "cost_basis": "BilledCost",
+        **describe_basis("BilledCost"),
     }
-    bound_values, background = format_parameters(asked.parameters), _daily(asked, shown, looked_at)
+    bound_values, background = format_parameters(asked.parameters), _daily(asked, shown, looked_at, divided)
     return ToolResult(asked.found, rows, summary, bound_values, len(found) > len(rows), background)
+
+
+def _divide(names: Sequence[str], context: WarehouseContext) -> tuple[BoundDimension, ...]:
+    divided = bind_dimensions(names, "g", context.calendar)
+    if time := next((each.name for each in divided if each.is_time), None):
+        raise ToolError("invalid_arguments", f"Days are judged already; {time} is no dimension here.")
+    return divided
 
 
 def _impact(currency: str, excesses: Sequence[Decimal]) -> dict[str, Any]:
@@ -146,7 +156,11 @@ def _least(asked: Asked, currency: str, read: Period) -> Decimal:
 
 
 async def _find_causes(
-    principal: Principal, context: WarehouseContext, asked: Asked, divided: BoundDimension, found: Sequence[_Found]
+    principal: Principal,
+    context: WarehouseContext,
+    asked: Asked,
+    divided: Sequence[BoundDimension],
+    found: Sequence[_Found],
 ) -> dict[tuple[str, str, date], list[Mapping[str, Any]]]:
     """Find the causes of each day's difference, by a second query of the days around those found."""
     days = [each.oddity.day for each in found]
@@ -154,7 +168,7 @@ async def _find_causes(
     text = sql.causes("BilledCost", divided, asked.filters)
     parameters = {
         **around.bounds(),
-        **divided.parameters(),
+        **all_parameters(divided),
         **asked.filters.parameters(),
         "days": Parameter("DATE", tuple(days)),
         "names": Parameter("STRING", tuple(each.name for each in found)),
@@ -168,13 +182,13 @@ async def _find_causes(
     return causes
 
 
-def _row(each: _Found, divided: BoundDimension, causes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _row(each: _Found, divided: Sequence[BoundDimension], causes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     oddity = each.oddity
     same = [cause for cause in causes if (cause["excess"] > 0) is (oddity.excess > 0)]
     first = same[0] if same else None
     return {
         "date": oddity.day,
-        divided.name: each.name,
+        **_name(each.name, divided),
         "kind": oddity.kind,
         "actual": oddity.actual,
         "expected": oddity.expected,
@@ -186,11 +200,24 @@ def _row(each: _Found, divided: BoundDimension, causes: Sequence[Mapping[str, An
     }
 
 
-def _daily(asked: Asked, found: Sequence[_Found], period: Period) -> tuple[dict[str, Any], ...]:
+def _name(name: str, divided: Sequence[BoundDimension]) -> dict[str, str]:
+    """The value of each dimension; what is folded has the same word for all of them."""
+    values = json.loads(name) if len(divided) > 1 and name.startswith("[") else [name] * len(divided)
+    return {each.name: value for each, value in zip(divided, values, strict=True)}
+
+
+def _daily(
+    asked: Asked, found: Sequence[_Found], period: Period, divided: Sequence[BoundDimension]
+) -> tuple[dict[str, Any], ...]:
     """The daily costs of the values that had an unusual day, for a chart to mark it in."""
     names = list(dict.fromkeys((each.name, each.currency) for each in found))[:ANOMALY_LINES]
     return tuple(
-        {"date": day, "name": row["name"], "cost": cost, "currency": row["currency"]}
+        {
+            "date": day,
+            "name": " / ".join(_name(row["name"], divided).values()),
+            "cost": cost,
+            "currency": row["currency"],
+        }
         for row in asked.rows
         if (row["name"], row["currency"]) in names
         for day, cost in zip(row["days"], row["costs"], strict=True)

@@ -32,6 +32,10 @@ _NONE_SET = (
     "No budget is set for this organisation. Budgets are set on the platform, or by loading rows into org_budgets; "
     "create_alert can watch a threshold in the meantime."
 )
+_WHOSE = (
+    "Budgets are set for the organisation, departments, projects and teams, by category and provider, never for an "
+    "account, service, region or tag: compare what one of those cost with an amount that is named."
+)
 _WHOLE = frozenset({"organization", "organisation", "company"})
 
 Category = Annotated[
@@ -241,7 +245,7 @@ def _choose(budgets: Sequence[Mapping[str, Any]], category: str | None, entity: 
     ]
     if chosen and not of_entity:
         known = ", ".join(dict.fromkeys(each["hierarchy_entity_name"] for each in chosen[: limits.MAX_ENTITIES_NAMED]))
-        raise ToolError("unknown_entity", f"There is no budget of {entity!r}. There are budgets of: {known}.")
+        raise ToolError("unknown_entity", f"There is no budget of {entity!r}. There are budgets of: {known}. {_WHOSE}")
     return of_entity
 
 

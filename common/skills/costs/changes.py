@@ -19,8 +19,10 @@ from common.cost_query.periods import NamedPeriod
 from common.cost_query.reading import read_cost, read_filters
 from common.cost_query.scan import alias_of
 from common.focus.currencies import round_amount
+from common.focus.metrics import Metric, describe_basis
 from common.skills.costs import changes_sql
 from common.skills.costs.availability import where_data_is
+from common.skills.costs.reminders import note_purchases
 from common.tenant import Principal
 from common.tools.context import WarehouseContext
 from common.tools.periods import Comparison, Period, PeriodType
@@ -63,9 +65,9 @@ async def compare_periods(
     kind = {"period_type": period_type or "MTD"} if current is None and previous is None else {}
     summary = {
         **kind,
-        **_compared(compared, asked, scope),
+        **_compared(compared, asked, scope, measured),
         **(await where_data_is(principal, context, asked)),
-        "cost_basis": measured.name,
+        **describe_basis(measured.name),
     }
     return _result(asked, rows, summary, "group_count")
 
@@ -95,7 +97,7 @@ async def top_cost_drivers(
     ordered = _in_order(asked)
     # A group that is nothing but fees has not changed in what is used.
     rows = [_driver(row, groups) for row in ordered[:limit] if row["absolute_change"] or not _is_fees(row)]
-    told = _compared(compared, asked, scope)
+    told = _compared(compared, asked, scope, measured)
     fees = _fees(ordered, groups)
     summary = {
         "days": days,
@@ -103,7 +105,7 @@ async def top_cost_drivers(
         "notes": [*told["notes"], _FEE_NOTE],
         "fees": fees,
         **(await where_data_is(principal, context, asked)),
-        "cost_basis": measured.name,
+        **describe_basis(measured.name),
     }
     return _result(asked, rows, summary, "changed_count")
 
@@ -141,7 +143,7 @@ def _in_order(asked: Asked) -> list[dict[str, Any]]:
     return sorted(asked.rows, key=lambda row: row["position"])
 
 
-def _compared(compared: Comparison, asked: Asked, scope: QuestionScope) -> dict[str, Any]:
+def _compared(compared: Comparison, asked: Asked, scope: QuestionScope, measured: Metric) -> dict[str, Any]:
     question = describe_question(scope, asked)
     del question["period"]
     days = _differing_days(compared, asked, scope)
@@ -152,7 +154,11 @@ def _compared(compared: Comparison, asked: Asked, scope: QuestionScope) -> dict[
         "basis": compared.basis,
         "totals": [total | (_per_day(total, *days) if days else {}) for total in _totals(asked.rows)],
         **question,
-        "notes": [*notes(scope, asked, (row["currency"] for row in asked.rows)), *said],
+        "notes": [
+            *notes(scope, asked, (row["currency"] for row in asked.rows)),
+            *said,
+            *note_purchases(asked.rows, changes_sql.listed(measured), "currency_", " in both periods together"),
+        ],
     }
 
 

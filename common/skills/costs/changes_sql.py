@@ -11,6 +11,7 @@ from common.cost_query import scan
 from common.cost_query.dimensions import BoundDimension
 from common.cost_query.filters import Filters
 from common.focus.metrics import Metric
+from common.skills.costs.sql import LISTED, twice_columns, twice_sums
 
 MOST_FEES = 5
 IS_FEE = "(ChargeCategory IN ('Purchase', 'Tax') OR COALESCE(ChargeFrequency IN ('Recurring', 'One-Time'), FALSE))"
@@ -24,7 +25,7 @@ _CHARGES = Template("""charges AS (
     ChargePeriodStart >= @previous_start AND ChargePeriodStart < @previous_end_exclusive AS is_previous,
     $fee AS is_fee,
     $columns,
-    $scanned
+    $twice$scanned
   FROM {own.cost_data_standard_1_3}
   WHERE (ChargePeriodStart >= @current_start AND ChargePeriodStart < @current_end_exclusive)
     OR (ChargePeriodStart >= @previous_start AND ChargePeriodStart < @previous_end_exclusive)
@@ -41,7 +42,7 @@ _RANKED = Template("""ranked AS (
     SUM(current_cost) OVER (PARTITION BY currency) AS currency_current_cost,
     SUM(previous_cost) OVER (PARTITION BY currency) AS currency_previous_cost,
     SUM(current_fees) OVER (PARTITION BY currency) AS currency_current_fees,
-    SUM(previous_fees) OVER (PARTITION BY currency) AS currency_previous_fees,
+    SUM(previous_fees) OVER (PARTITION BY currency) AS currency_previous_fees,$twice_totals
     COUNT(*) OVER () AS group_count,
     COUNTIF($ranking != 0) OVER () AS changed_count
   FROM grouped
@@ -74,7 +75,7 @@ by_sku AS (
     COUNTIF(is_current) AS current_items,
     COUNTIF(is_previous) AS previous_items,
     CAST(SUM(IF(is_current, ConsumedQuantity, 0)) AS FLOAT64) AS current_quantity,
-    CAST(SUM(IF(is_previous, ConsumedQuantity, 0)) AS FLOAT64) AS previous_quantity
+    CAST(SUM(IF(is_previous, ConsumedQuantity, 0)) AS FLOAT64) AS previous_quantity$twice_summed
   FROM charges
   WHERE counted
   GROUP BY $names, currency, SkuId, ConsumedUnit
@@ -101,7 +102,7 @@ grouped AS (
     SUM(current_items) AS current_items,
     SUM(previous_items) AS previous_items,
     SUM(CAST(current_cost AS FLOAT64) - at_earlier_price) AS rate_effect,
-    SUM(at_earlier_price - CAST(previous_cost AS FLOAT64)) AS usage_effect
+    SUM(at_earlier_price - CAST(previous_cost AS FLOAT64)) AS usage_effect$twice_added
   FROM priced
   GROUP BY $names, currency
 ),
@@ -129,7 +130,7 @@ grouped AS (
     SUM(IF(is_current AND is_fee, amount, 0)) AS current_fees,
     SUM(IF(is_previous AND is_fee, amount, 0)) AS previous_fees,
     COUNTIF(is_current) AS current_items,
-    COUNTIF(is_previous) AS previous_items
+    COUNTIF(is_previous) AS previous_items$twice_summed
   FROM charges
   WHERE counted
   GROUP BY $names, currency
@@ -212,7 +213,13 @@ def changes(groups: Sequence[BoundDimension], metric: Metric, filters: Filters) 
     return _CHANGES.substitute(
         _shared(groups, metric, filters, "SkuId,\n    ConsumedUnit,\n    ConsumedQuantity"),
         names=names,
-        ranked=_RANKED.substitute(ranking="current_cost - previous_cost", names=names, fees=0, unchanged_last=""),
+        ranked=_RANKED.substitute(
+            ranking="current_cost - previous_cost",
+            names=names,
+            fees=0,
+            unchanged_last="",
+            twice_totals=_totals_counted_twice(metric),
+        ),
     )
 
 
@@ -228,25 +235,45 @@ def drivers(groups: Sequence[BoundDimension], metric: Metric, filters: Filters) 
         qualified=", ".join(f"steps.{alias}" for alias in aliases),
         joined=" AND ".join(f"steps.{alias} = shown.{alias}" for alias in aliases),
         path_joined=" AND ".join(f"paths.{alias} = shown.{alias}" for alias in aliases),
-        ranked=_RANKED.substitute(ranking=ranking, names=_names(groups), fees=MOST_FEES, unchanged_last=unchanged),
+        ranked=_RANKED.substitute(
+            ranking=ranking,
+            names=_names(groups),
+            fees=MOST_FEES,
+            unchanged_last=unchanged,
+            twice_totals=_totals_counted_twice(metric),
+        ),
     )
 
 
 def _shared(groups: Sequence[BoundDimension], metric: Metric, filters: Filters, columns: str) -> dict[str, str]:
     grouped = (f"{each.expression} AS {scan.alias_of(each, index)}" for index, each in enumerate(groups))
+    sums = twice_sums(listed(metric), "amount")
     charges = _CHARGES.substitute(
         groups=",\n    ".join(grouped),
         metric=metric.name,
         fee=IS_FEE,
         columns=columns,
+        twice="".join(f"{each},\n    " for each in twice_columns(listed(metric))),
         scanned=scan.scan_columns(filters, "charge"),
     )
     return {
         "charges": charges,
+        "twice_summed": "".join(f",\n    {text} AS {name}" for name, text in sums),
+        "twice_added": "".join(f",\n    SUM({name}) AS {name}" for name, _ in sums),
         "facts": scan.facts(filters),
         "reach": scan.REACH,
         "about": scan.facts_columns(filters, "COALESCE(shown.position, 1) = 1"),
     }
+
+
+def listed(metric: Metric) -> tuple[Metric, ...]:
+    """The metric, if it is a cost that counts a commitment twice."""
+    return (metric,) if metric.name in LISTED else ()
+
+
+def _totals_counted_twice(metric: Metric) -> str:
+    names = [name for name, _ in twice_sums(listed(metric))]
+    return "".join(f"\n    SUM({name}) OVER (PARTITION BY currency) AS currency_{name}," for name in names)
 
 
 def _names(groups: Sequence[BoundDimension]) -> str:

@@ -17,10 +17,13 @@ def note_shares(rows: Iterable[Mapping[str, Any]], field: str, filters: Filters)
     return []
 
 
-def note_purchases(rows: Sequence[Mapping[str, Any]], listed: Sequence[Metric], prefix: str = "") -> list[str]:
+def note_purchases(
+    rows: Sequence[Mapping[str, Any]], listed: Sequence[Metric], prefix: str = "", when: str = ""
+) -> list[str]:
     """Say which costs hold purchased commitments and the usage that they cover, with the amounts bought.
 
-    With a prefix, the first row of each currency has that currency's sums; without one, rows are added.
+    With a prefix, the first row of each currency has that currency's sums; without one, rows are added. ``when`` says
+    in which days the amounts were bought, where the period does not.
     """
     held = dict[str, list[str]]()
     for metric in listed:
@@ -28,8 +31,8 @@ def note_purchases(rows: Sequence[Mapping[str, Any]], listed: Sequence[Metric], 
             held.setdefault(" and ".join(amounts), []).append(metric.field.removesuffix("_cost"))
     return [
         f"{' and '.join(names).capitalize()} cost {'hold' if len(names) > 1 else 'holds'} {amounts} of purchased "
-        "commitments beside the usage that they cover; add ChargeCategory not_in Purchase before comparing, or ask "
-        "for the commitment summary."
+        f"commitments{when} beside the usage that they cover; add ChargeCategory not_in Purchase before comparing, or "
+        "ask for the commitment summary."
         for amounts, names in held.items()
     ]
 

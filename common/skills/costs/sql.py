@@ -194,7 +194,7 @@ def costs(shape: Shape, filters: Filters) -> str:
                 "BillingCurrency AS currency",
                 *(f"COALESCE({unit}, 'No unit') AS {unit_field(unit)}" for unit in shape.units),
                 *(metric.name for metric in shape.metrics if metric.kind != "count"),
-                *_twice(shape.listed),
+                *twice_columns(shape.listed),
                 scan.scan_columns(filters, shape.basis),
             ]
         ),
@@ -206,7 +206,7 @@ def costs(shape: Shape, filters: Filters) -> str:
                 *keys,
                 *(f"MIN({name}) AS {name}" for name, _ in orders),
                 *(f"{metric.sql} AS {metric.field}" for metric in shape.summed),
-                *(f"{text} AS {name}" for name, text in _twice_sums(shape.listed)),
+                *(f"{text} AS {name}" for name, text in twice_sums(shape.listed)),
             ]
         ),
         keys=", ".join(keys),
@@ -217,11 +217,12 @@ def costs(shape: Shape, filters: Filters) -> str:
     )
 
 
-def _twice(listed: Sequence[Metric]) -> list[str]:
+def twice_columns(listed: Sequence[Metric]) -> list[str]:
+    """The columns that tell purchases of commitments, and the usage that they cover, where a cost counts both."""
     return [f"{_IS_PURCHASE} AS is_purchase", f"{_IS_COVERED} AS is_covered"] if listed else []
 
 
-def _twice_sums(listed: Sequence[Metric], column: str = "") -> list[tuple[str, str]]:
+def twice_sums(listed: Sequence[Metric], column: str = "") -> list[tuple[str, str]]:
     """The sums that tell what is counted twice: what was bought, at each cost, and the line items that are covered."""
     sums = [(purchased(each), f"SUM(IF(is_purchase, {column or each.name}, 0))") for each in listed]
     return [*sums, ("covered_items", "COUNTIF(is_covered)")] if sums else []
@@ -234,7 +235,7 @@ def purchased(metric: Metric) -> str:
 
 def _totals(shape: Shape) -> list[str]:
     fields = [metric.field for metric in shape.summed if metric.kind != "quantity"]
-    fields += [name for name, _ in _twice_sums(shape.listed)]
+    fields += [name for name, _ in twice_sums(shape.listed)]
     return [f"SUM({field}) OVER (PARTITION BY currency) AS currency_{field}" for field in fields]
 
 
@@ -264,13 +265,13 @@ def breakdown(dimension: BoundDimension, metric: Metric, filters: Filters, basis
     """Costs per value of a dimension, all of them: what does not fit in @max_rows is folded into "(other)"."""
     name = scan.alias_of(dimension, 0)
     listed = (metric,) if metric.name in LISTED else ()
-    sums = _twice_sums(listed, "amount")
+    sums = twice_sums(listed, "amount")
     return _BREAKDOWN.substitute(
         expression=dimension.on_basis(basis),
         name=name,
         text=f"CAST({name} AS STRING)",
         metric=metric.name,
-        twice="".join(f"{each},\n    " for each in _twice(listed)),
+        twice="".join(f"{each},\n    " for each in twice_columns(listed)),
         twice_summed="".join(f", {text} AS {each}" for each, text in sums),
         twice_names="".join(f",\n    {each}" for each, _ in sums),
         twice_folded="".join(f",\n    SUM({each}) AS {each}" for each, _ in sums),

@@ -30,6 +30,7 @@ from common.cost_query.dimensions import BoundDimension, all_parameters, bind_di
 from common.cost_query.reading import read_cost, read_filters, read_scope
 from common.cost_query.scan import alias_of
 from common.focus.dimensions import CostType
+from common.focus.metrics import describe_basis
 from common.skills.costs import charts, sql
 from common.skills.costs.availability import where_data_is
 from common.skills.costs.changes import compare_periods, top_cost_drivers
@@ -87,7 +88,7 @@ async def query_costs(
             *note_groups(rows, shape.groups, count, given),
             *note_shares(rows, "share_pct", given),
         ],
-        "cost_basis": shape.metrics[0].name,
+        **describe_basis(shape.metrics[0].name),
     }
     return ToolResult(
         asked.found, tuple(rows), summary, format_parameters(asked.parameters), truncated=count > len(rows)
@@ -128,7 +129,7 @@ async def cost_breakdown(
             *note_groups(rows, (divided,), len(rows), given),
             *note_shares(rows, "pct_of_total", given),
         ],
-        "cost_basis": measured.name,
+        **describe_basis(measured.name),
     }
     return ToolResult(asked.found, tuple(rows), summary, format_parameters(asked.parameters))
 

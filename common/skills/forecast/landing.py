@@ -31,7 +31,7 @@ class Landing:
             return "Nothing was projected for today."
         return (
             f"Today has cost {self.today_so_far:f} so far, and {self.forecast.today:f} was projected for all of it: "
-            "nothing more is counted for the rest of it."
+            "nothing more is counted for the rest of it. Today is not over, so more may still come."
         )
 
     @property

@@ -14,10 +14,11 @@ from common import limits
 from common.cost_query.arguments import DimensionName, FilterList
 from common.cost_query.asking import Asked, QuestionScope, ask
 from common.cost_query.caveats import describe_question, notes
-from common.cost_query.dimensions import BoundDimension, bind_dimension
+from common.cost_query.dimensions import BoundDimension, all_parameters, bind_dimension
 from common.cost_query.filters import Filters
 from common.cost_query.periods import NamedPeriod
 from common.cost_query.reading import read_filters
+from common.focus.metrics import describe_basis
 from common.skills.costs.availability import find_available
 from common.skills.forecast import charts, projection, sql
 from common.skills.forecast.landing import Costs, Landing, land
@@ -32,6 +33,7 @@ from common.warehouse.query import Parameter
 
 FORECAST_HISTORY_DAYS = 400
 FORECAST_GROUPS = 20
+FORECAST_MOST_GROUPS = 100
 # Days that are rows of their own if nothing else is asked for; beyond them, months. And days that a chart shows.
 FORECAST_DAY_ROWS = 45
 FORECAST_CHART_DAYS = 92
@@ -66,6 +68,9 @@ async def cost_forecast(
         Literal["BilledCost", "EffectiveCost", "ListCost", "ContractedCost"], Field(description="Which cost.")
     ] = "BilledCost",
     dimension: DimensionName | None = None,
+    limit: Annotated[
+        int, Field(ge=1, le=FORECAST_MOST_GROUPS, description="Values of the dimension; the rest is (other).")
+    ] = FORECAST_GROUPS,
     rows: Annotated[_Rows, Field(description="Default: day; beyond 45 days, month.")] | None = None,
 ) -> ToolResult:
     """Project costs per currency: where a month or year lands (until), or the coming days.
@@ -78,17 +83,14 @@ async def cost_forecast(
     today = context.today
     span = span_until(until, start_date, today, context.calendar) if until else _horizon(horizon_days, today)
     narrowed = read_filters(context, filters)
-    divided = _divide(dimension, context)
+    parts = _divide(dimension, context)
+    divided = next(iter(parts), None)
     read = Period(min(span.period.start, today - timedelta(days=FORECAST_HISTORY_DAYS)), today)
-    bound = {
-        **read.bounds(),
-        **(divided.parameters() if divided else {}),
-        "max_groups": Parameter("INT64", FORECAST_GROUPS),
-    }
-    asked = await ask(principal, context, narrowed, read, lambda each: (sql.history(metric, divided, each), bound))
+    bound = {**read.bounds(), **all_parameters(parts), "max_groups": Parameter("INT64", limit)}
+    asked = await ask(principal, context, narrowed, read, lambda each: (sql.history(metric, parts, each), bound))
     series = [_Series(row["name"], row["currency"], _costs(row)) for row in asked.rows]
     scope = _scope_of_yesterday(narrowed, context)
-    said = notes(scope, asked, (each.currency for each in series))
+    said = [*notes(scope, asked, (each.currency for each in series)), *note_folded(asked.rows, parts, limit)]
     if not any(day < today for each in series for day in each.costs):
         raise await _without_history(principal, context, asked, read, said)
     known = _known(series, today)
@@ -104,7 +106,7 @@ async def cost_forecast(
         **({"dimension": divided.name} if divided else {"rows": kind}),
         "method": projection.METHOD,
         "notes": said,
-        "cost_basis": metric,
+        **describe_basis(metric),
     }
     shown, bound_values = tuple(listed[: limits.MAX_RESULT_ROWS]), format_parameters(asked.parameters)
     background = () if divided else (*_actual_rows(made, span), *_drawn_days(made, span, kind))
@@ -124,6 +126,18 @@ def _describe(scope: QuestionScope, asked: Asked, span: ForecastSpan, *, counts_
         so_far = counts_so_far and span.has_begun and described["data"]["last_day"] >= scope.today
         described["data"]["today_included"] = so_far
     return described
+
+
+def note_folded(rows: Sequence[Mapping[str, Any]], dimensions: Sequence[BoundDimension], shown: int) -> list[str]:
+    """Say which values stand together as "(other)", for they are as good as hidden there."""
+    names = " and ".join(each.name for each in dimensions)
+    counts = {row["currency"]: row["group_count"] for row in rows}
+    return [
+        f"There are {count} values of {names} in {currency}: the {shown} largest stand alone, the other "
+        f"{count - shown} together as (other)."
+        for currency, count in sorted(counts.items())
+        if count > shown
+    ]
 
 
 TOOLS: tuple[Tool, ...] = (tool("costs", cost_forecast, draws=charts.forecast),)
@@ -188,16 +202,16 @@ def _horizon(days: int, today: date) -> ForecastSpan:
     return ForecastSpan(Period(today + timedelta(days=1), today + timedelta(days=days)), today)
 
 
-def _divide(dimension: str | None, context: WarehouseContext) -> BoundDimension | None:
+def _divide(dimension: str | None, context: WarehouseContext) -> tuple[BoundDimension, ...]:
     if dimension is None:
-        return None
+        return ()
     bound = bind_dimension(dimension, "g0", context.calendar)
     if bound.is_time:
         raise ToolError(
             "invalid_arguments",
             f"A forecast is not divided by {bound.name}: its rows are days or months. Leave dimension out.",
         )
-    return bound
+    return (bound,)
 
 
 def _costs(row: Mapping[str, Any]) -> Costs:

@@ -30,6 +30,10 @@ GroupingDimensions = Annotated[
 OneDimension = Annotated[
     DimensionName, WithJsonSchema(_TEXT | {"description": "E.g. service, provider, sub_account, team, tag:<key>."})
 ]
+OneOrMoreDimensions = Annotated[
+    Groups,
+    WithJsonSchema({"anyOf": [_TEXT, _TEXTS], "description": "At most 3, e.g. service, sub_account, team, tag:<key>."}),
+]
 NamedDays = Annotated[
     PeriodName,
     WithJsonSchema(_TEXT | {"description": "E.g. last_month, this_quarter, last_30_days, 2026-10, 2026-Q3, FY2026."}),

@@ -13,6 +13,7 @@ from common.cost_query.asking import Asked, QuestionScope, ask
 from common.cost_query.caveats import describe_question, notes
 from common.cost_query.dimensions import BoundDimension, all_parameters, bind_dimensions
 from common.cost_query.reading import read_filters, read_scope
+from common.focus.metrics import describe_basis
 from common.skills.optimizer.schemas import GroupingDimensions, NamedDays, NarrowingFilters
 from common.skills.unit_costs import charts, sql
 from common.skills.unit_costs.totals import cost_of_one, driver_totals, unit_totals
@@ -215,7 +216,7 @@ async def _per_genai(
         **({} if truncated else {"cost_without_quantity": _cost_beside(totals, rows)}),
         "notes": _about_genai(per, totals, scope),
         "basis": _GENAI_BASIS,
-        "cost_basis": "BilledCost",
+        **describe_basis("BilledCost"),
     }
     return ToolResult(found, rows, summary, format_parameters(parameters), truncated)
 
@@ -284,7 +285,7 @@ def _answer(
         **told,
         **describe_question(scope, asked),
         "notes": [*notes(scope, asked, (row["currency"] for row in asked.rows)), *more],
-        "cost_basis": "EffectiveCost",
+        **describe_basis("EffectiveCost"),
     }
     return ToolResult(
         asked.found, shown, summary, format_parameters(asked.parameters), truncated=len(shown) < len(rows)

@@ -116,6 +116,29 @@ async def test_the_demo_anomaly_is_found_with_its_cause(call: Call, org: str, na
     assert len(answer["rows"]) <= len(rows) + 3
 
 
+async def test_dimensions_are_judged_together_with_a_column_each(call: Call) -> None:
+    together = ["sub_account", "region", "service"]
+    answer = await call("acme_inc", DEMO_TODAY, "find_anomalies", dimension=together, **MARCH)
+    assert answer["summary"]["dimension"] == together
+    days = {day.isoformat() for day in calendar.anomaly_days(DEMO_TODAY)}
+    rows = [row for row in answer["rows"] if row["service"] == "OpenAI API" and "gpt-5" in row["cause"]]
+    assert {row["date"] for row in rows} == days
+    (place,) = {(row["sub_account"], row["region"]) for row in rows}
+    for row in rows:
+        spent = sum(
+            each["BilledCost"]
+            for each in rows_of("acme_inc")
+            if each["ChargePeriodStart"].date().isoformat() == row["date"]
+            and each["ServiceName"] == row["service"]
+            and f"{each['SubAccountName']} ({each['SubAccountId']})" == place[0]
+        )
+        assert row["actual"] == pytest.approx(float(spent), abs=1e-6)
+    drawn.check(answer["chart"])
+    assert drawn.marks(answer["chart"])["point"] == len(answer["rows"])
+    one = await call("acme_inc", DEMO_TODAY, "find_anomalies", dimension="service", **MARCH)
+    assert one["summary"]["dimension"] == "service"
+
+
 async def test_the_path_names_the_team_and_the_account(call: Call) -> None:
     answer = await call("acme_inc", DEMO_TODAY, "find_anomalies", dimension="provider", **MARCH)
     row = next(row for row in answer["rows"] if row["provider"] == "OpenAI")
@@ -146,6 +169,8 @@ async def test_a_filter_looks_at_what_it_names_alone(call: Call) -> None:
     ("arguments", "said"),
     [
         ({"dimension": "day"}, "is no dimension here"),
+        ({"dimension": ["service", "month"]}, "month is no dimension here"),
+        ({"dimension": ["service", "service"]}, "service twice"),
         ({"start_date": DEMO_TODAY.isoformat()}, "Today is not over"),
         ({"min_impact": -1}, "min_impact: "),
         ({"filters": [{"dimension": "service", "op": "like", "values": ["x"]}]}, "must be one of: in, not_in"),

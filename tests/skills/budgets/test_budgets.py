@@ -226,6 +226,7 @@ async def test_without_budgets_the_answer_says_how_to_set_one(budgeted: None, as
     [
         ("list_budgets", {"category": "x"}, "There are: genai, total."),
         ("budget_variance", {"hierarchy_entity_id": "Nobody"}, "There are budgets of: Acme Inc, Engineering"),
+        ("budget_variance", {"hierarchy_entity_id": "aws-production"}, "never for an account, service, region or tag"),
         ("budget_variance", {"status": "FINE"}, "status: must be 'OVER', 'AT_RISK'"),
         ("budget_variance", {"as_of": "2027-01-01"}, "Give today or an earlier day"),
         ("budget_summary", {"category": "'; DROP TABLE x"}, "There are: genai, total."),

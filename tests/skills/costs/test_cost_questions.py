@@ -253,3 +253,15 @@ async def test_the_last_days_are_those_of_the_providers_that_are_counted(call: C
         "acme_inc", date(2026, 4, 10), "query_costs", filters=filters, start_date="2026-03-01", end_date="2026-04-10"
     )
     assert later["summary"]["data"]["providers_by_last_day"] == {"2026-03-31": "AWS"}
+
+
+async def test_a_dimension_without_any_value_is_said_to_have_none(call: Call) -> None:
+    unused = [{"dimension": "capacity_status", "values": ["Unused"]}]
+    answer = await call("acme_inc", DEMO_TODAY, "query_costs", group_by="capacity_reservation", filters=unused)
+    assert "No row has a capacity status at all; the data does not provide it." in answer["summary"]["notes"]
+
+
+async def test_a_text_that_no_name_holds_is_said_so(call: Call) -> None:
+    parts = [{"dimension": "sku_meter", "op": "contains", "values": ["egress", "zzz"]}]
+    answer = await call("acme_inc", DEMO_TODAY, "query_costs", filters=parts)
+    assert [note for note in answer["summary"]["notes"] if "No sku meter holds 'zzz'" in note]

@@ -53,6 +53,45 @@ async def test_a_breakdown_of_list_cost_says_so_too(call: Call, metric: str) -> 
     assert told.startswith(f"{metric.removesuffix('Cost')} cost holds USD {bought(metric):,.2f} of purchased")
 
 
+@pytest.mark.parametrize("metric", ["ListCost", "ContractedCost"])
+async def test_a_comparison_of_list_cost_says_so_of_both_periods(call: Call, metric: str) -> None:
+    months = {"current": "2026-02..2026-03", "previous": "2026-01"}
+    answer = await call("acme_inc", DEMO_TODAY, "compare_periods", metric=metric, limit=1, **months)
+    (told,) = about(answer, "in both periods together " + _TWICE)
+    assert told.startswith(f"{metric.removesuffix('Cost')} cost holds USD {bought(metric):,.2f} of purchased")
+    drivers = await call("acme_inc", DEMO_TODAY, "top_cost_drivers", metric=metric)
+    assert about(drivers, "in both periods together " + _TWICE)
+
+
+@pytest.mark.parametrize("name", ["compare_periods", "top_cost_drivers"])
+async def test_a_comparison_of_billed_cost_says_nothing_of_purchases(call: Call, name: str) -> None:
+    assert not about(await call("acme_inc", DEMO_TODAY, name), _TWICE)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "basis", "why"),
+    [
+        ("query_costs", {}, "BilledCost", "what is invoiced"),
+        ("query_costs", {"metrics": ["EffectiveCost"]}, "EffectiveCost", "spread over the usage"),
+        ("cost_breakdown", {"dimension": "team", "metric": "ListCost"}, "ListCost", "public prices"),
+        ("compare_periods", {"metric": "ContractedCost"}, "ContractedCost", "negotiated prices"),
+        ("unit_costs", {}, "EffectiveCost", "spread over the usage"),
+        ("find_anomalies", {"start_date": "2026-03-01"}, "BilledCost", "what is invoiced"),
+    ],
+)
+async def test_the_cost_that_was_chosen_has_its_reason(
+    call: Call, name: str, arguments: dict[str, Any], basis: str, why: str
+) -> None:
+    summary = (await call("acme_inc", DEMO_TODAY, name, **arguments))["summary"]
+    assert summary["cost_basis"] == basis
+    assert why in summary["cost_basis_means"]
+
+
+async def test_a_quantity_has_no_reason_of_a_cost(call: Call) -> None:
+    answer = await call("acme_inc", DEMO_TODAY, "query_costs", metrics=["ConsumedQuantity"])
+    assert "cost_basis_means" not in answer["summary"]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

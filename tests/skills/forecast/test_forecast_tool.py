@@ -1,5 +1,6 @@
 """cost_forecast over an organisation's costs: what is there already adds up, and what is to come is said honestly."""
 
+import re
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -162,6 +163,18 @@ async def test_the_last_thirty_days_and_no_change_of_level_are_said(call: Call) 
     assert ahead["summary"]["data"]["today_included"] is False
 
 
+async def test_values_that_stand_together_are_said_and_can_be_had_alone(call: Call) -> None:
+    few = await call("acme_inc", TODAY, "cost_forecast", dimension="service", limit=2)
+    count = int(re.search(r"There are (\d+) values of service in USD", " ".join(few["summary"]["notes"]))[1])
+    assert [row["service"] for row in few["rows"]][2:] == ["(other)"]
+    assert f"the 2 largest stand alone, the other {count - 2} together as (other)." in " ".join(few["summary"]["notes"])
+    every = await call("acme_inc", TODAY, "cost_forecast", dimension="service", limit=count)
+    assert len({row["service"] for row in every["rows"]}) == len(every["rows"]) == count
+    assert not [note for note in every["summary"]["notes"] if "(other)" in note]
+    totals = [sum(money(row["period_total"]) for row in answer["rows"]) for answer in (few, every)]
+    assert totals[0] == totals[1]
+
+
 async def test_a_rest_of_today_of_zero_has_its_reason(call: Call) -> None:
     answer = await call("acme_inc", TODAY, "cost_forecast", until="end_of_month", dimension="service")
     (made,) = answer["summary"]["forecasts"]
@@ -171,6 +184,7 @@ async def test_a_rest_of_today_of_zero_has_its_reason(call: Call) -> None:
     )
     landing = Landing(Decimal(160), Decimal(12), Decimal(), Decimal(), forecast)
     assert "Today has cost 12 so far, and 10.00 was projected" in str(landing.why_nothing_more)
+    assert "Today is not over, so more may still come." in str(landing.why_nothing_more)
     assert Landing(Decimal(), Decimal(4), Decimal(6), Decimal(), forecast).why_nothing_more is None
 
 
