@@ -19,6 +19,7 @@ from common.conversations.search import Search
 from common.conversations.store import ConversationStore
 from common.documents import Documents
 from common.identity.authenticate import Authenticator
+from common.metering.entrance import Entrance
 from common.metering.rate_limits import RateLimits
 from common.organizations.directory import Directory
 from common.organizations.key_check import KeyCheck
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from common.tools.context import Resources
     from common.tools.registry import Registry
     from common.turn import TurnServices
+    from common.turn.admission import Admission
 
 Clock = Callable[[], datetime]
 
@@ -95,6 +97,14 @@ class Services:
     @cached_property
     def authenticator(self) -> Authenticator:
         return Authenticator(self.settings, self.directory)
+
+    @cached_property
+    def rate_limits(self) -> RateLimits:
+        return RateLimits(self.settings)
+
+    @cached_property
+    def entrance(self) -> Entrance:
+        return Entrance(self.authenticator, self.rate_limits, self.documents, self.clock)
 
     @cached_property
     def completion(self) -> "Completion":
@@ -166,7 +176,7 @@ class Services:
 
     @cached_property
     def search(self) -> Search:
-        return Search(self.authenticator, self.documents, self.record)
+        return Search(self.documents, self.record)
 
     @cached_property
     def feedback(self) -> Feedback:
@@ -179,24 +189,30 @@ class Services:
         return Sync(self.documents, self.directory, writer, purge, self.log, self.clock)
 
     @cached_property
+    def admission(self) -> "Admission":
+        """The places on this instance, of turns and of MCP calls together."""
+        from common.turn.admission import Admission
+
+        return Admission(self.settings.turns_per_org, self.settings.turns_per_instance)
+
+    @cached_property
     def turns(self) -> "TurnServices":
         # Only the functions that answer questions import the agents, the tools and the models.
         from common.agents.loop import AgentLoop
         from common.turn import TurnServices
-        from common.turn.admission import Admission
 
         return TurnServices(
             settings=self.settings,
             authenticator=self.authenticator,
             provider_keys=self.provider_keys,
-            rate_limits=RateLimits(self.settings),
+            rate_limits=self.rate_limits,
             store=self.store,
             documents=self.documents,
             lookup=self.lookup,
             record=self.record,
             registry=self.registry,
             tool_resources=self.tool_resources,
-            admission=Admission(self.settings.turns_per_org, self.settings.turns_per_instance),
+            admission=self.admission,
             roster=self.skills.roster,
             loop=AgentLoop(self.completion),
             log=self.log,
@@ -212,6 +228,7 @@ class Services:
             registry=self.registry,
             tool_resources=self.tool_resources,
             documents=self.documents,
+            admission=self.admission,
             log=self.log,
             clock=self.clock,
         )

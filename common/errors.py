@@ -6,10 +6,12 @@ ServiceError
 ├── Unauthenticated 401 invalid_api_key
 ├── Forbidden 403 org_forbidden
 │   ├── ScopeMissing 403 scope_missing
+│   ├── OrganizationInactive 403 org_inactive
 │   └── OriginRefused 403 origin_refused
 ├── NotFound 404 not_found
 │   └── ConversationNotFound 404 conversation_not_found
 ├── MethodNotAllowed 405 method_not_allowed
+├── BodyTimeout 408 body_timeout
 ├── ConversationBusy 409 conversation_busy
 ├── ApprovalGone 409 approval_gone
 │   ├── ApprovalAnswered 409 approval_answered
@@ -80,7 +82,12 @@ class Forbidden(ServiceError):
 
 class ScopeMissing(Forbidden):
     code = "scope_missing"
-    detail = "This API key may not do that. Use one whose scopes include settings:write."
+    detail = "This API key may not do that. Use one whose scopes include it."
+
+
+class OrganizationInactive(Forbidden):
+    code = "org_inactive"
+    detail = "This organisation is not active. Ask the operator of the platform to activate it."
 
 
 class OriginRefused(Forbidden):
@@ -107,6 +114,12 @@ class MethodNotAllowed(ServiceError):
     def __init__(self, allowed: tuple[str, ...]) -> None:
         super().__init__(f"Use {', '.join(allowed)} here.")
         self.allowed = allowed
+
+
+class BodyTimeout(ServiceError):
+    status = 408
+    code = "body_timeout"
+    detail = "The request body did not arrive in time. Send it again, faster or in less."
 
 
 class ConversationBusy(ServiceError):

@@ -113,6 +113,21 @@ class Settings(BaseSettings):
     """The age at which a copy of a key, profile, settings or credential is read anew."""
     user_messages_per_minute: int = Field(limits.MESSAGES_PER_MINUTE, ge=0, le=100_000)
     """The messages of one person in a minute; 0 is no limit."""
+    org_messages_per_minute: int = Field(limits.ORG_MESSAGES_PER_MINUTE, ge=0, le=100_000)
+    """The messages and MCP calls of one organisation in a minute, whoever sends them; 0 is no limit."""
+    user_mcp_calls_per_minute: int = Field(limits.MCP_CALLS_PER_MINUTE, ge=0, le=100_000)
+    """The MCP calls of one person in a minute; 0 is no limit."""
+    user_searches_per_minute: int = Field(limits.SEARCHES_PER_MINUTE, ge=0, le=100_000)
+    """The searches of one person in a minute; 0 is no limit."""
+    org_searches_per_minute: int = Field(limits.ORG_SEARCHES_PER_MINUTE, ge=0, le=100_000)
+    """The searches of one organisation in a minute; 0 is no limit."""
+    user_settings_changes_per_minute: int = Field(limits.SETTINGS_CHANGES_PER_MINUTE, ge=0, le=100_000)
+    """The changes of settings by one person in a minute, refused ones included; 0 is no limit."""
+    org_settings_changes_per_minute: int = Field(limits.ORG_SETTINGS_CHANGES_PER_MINUTE, ge=0, le=100_000)
+    """The changes of settings of one organisation in a minute, refused ones included; 0 is no limit."""
+    org_failed_keys_per_minute: int = Field(limits.ORG_FAILED_KEYS_PER_MINUTE, ge=1, le=100_000)
+    """The API keys that may fail at one organisation and instance in a minute, before they are refused with 429.
+    Valid keys go on serving."""
     org_tokens_per_day: int | None = Field(None, gt=0)
     """The model tokens of one organisation in a day; unset is no limit."""
     turns_per_instance: int = Field(limits.TURNS_PER_INSTANCE, ge=1, le=1_000)

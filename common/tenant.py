@@ -2,15 +2,23 @@
 
 import re
 from dataclasses import dataclass
-from typing import Literal, NewType
+from typing import Literal, NewType, get_args
 
 from common.errors import BadSlug, ScopeMissing
 
 OrgSlug = NewType("OrgSlug", str)
 UserId = NewType("UserId", str)
-Permission = Literal["settings:write"]
+Permission = Literal["chat:read", "chat:write", "alerts:write", "settings:write", "usage:read"]
 
+READ_CHAT: Permission = "chat:read"
+WRITE_CHAT: Permission = "chat:write"
+WRITE_ALERTS: Permission = "alerts:write"
 WRITE_SETTINGS: Permission = "settings:write"
+READ_USAGE: Permission = "usage:read"
+EVERY_PERMISSION: frozenset[Permission] = frozenset(get_args(Permission))
+# A key that was made without any scope does what every valid key of the platform may: ask, read and set up alerts. The
+# organisation's settings and the figures of other people were never every key's.
+WITHOUT_SCOPES: frozenset[Permission] = frozenset({READ_CHAT, WRITE_CHAT, WRITE_ALERTS})
 
 _SLUG = re.compile(r"[a-z0-9_]{3,50}")
 
@@ -57,7 +65,11 @@ class Principal:
     def org_slug(self) -> OrgSlug:
         return self.tenant.org_slug
 
+    def may(self, permission: Permission) -> bool:
+        """Return true if the caller's key has the permission among its scopes."""
+        return permission in self.scopes
+
     def require(self, permission: Permission) -> None:
         """Raise ScopeMissing unless the caller's key has the permission among its scopes."""
-        if permission not in self.scopes:
+        if not self.may(permission):
             raise ScopeMissing(f"This API key may not do that. Use one whose scopes include {permission}.")

@@ -82,7 +82,8 @@ def run(args: argparse.Namespace) -> int:
     os.environ.setdefault("GCP_PROJECT_ID", PROJECT)
     os.environ.setdefault("ENVIRONMENT", "local")
     # One person's laptop: scripts may ask faster than a person of an organisation does.
-    os.environ.setdefault("USER_MESSAGES_PER_MINUTE", "600")
+    for name in ("USER_MESSAGES_PER_MINUTE", "ORG_MESSAGES_PER_MINUTE"):
+        os.environ.setdefault(name, "600")
     loading = threading.Thread(target=_load_demo_model, daemon=True)
     loading.start()
     death = Death()

@@ -14,11 +14,17 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from common.settings import Settings
 from local.data.__main__ import emulated_bigquery, emulated_kms
 from local.data.prepare import prepare
 from local.emulators.process import EmulatorProcess
 
 PROJECT = "local-dev-project"
+RATE_LIMITS = tuple(
+    name.upper()
+    for name in Settings.model_fields
+    if name.endswith("_per_minute") and name != "org_failed_keys_per_minute"
+)
 # A loaded cloud is kept between runs, a folder a day: copying it takes a moment, loading it many seconds.
 LOADED = Path(__file__).parents[1] / ".cache" / "loaded-cloud"
 
@@ -81,7 +87,8 @@ def _running(directory: Path, today: date) -> Iterator[tuple[dict[str, str], int
     with EmulatorProcess(PROJECT, directory) as emulators, Path(os.devnull).open("w") as nowhere:
         environment = {**emulators.environment, "GCP_PROJECT_ID": PROJECT, "ENVIRONMENT": "test"}
         # A test may ask as often as it likes, unless it says otherwise.
-        environment["USER_MESSAGES_PER_MINUTE"] = "0"
+        environment |= dict.fromkeys(RATE_LIMITS, "0")
+        environment["ORG_FAILED_KEYS_PER_MINUTE"] = "100000"
         # Loads what is missing: after a change of the generator, everything.
         prepare(emulated_bigquery(environment), emulated_kms(environment), today, None, Console(file=nowhere))
         yield environment, emulators.pid

@@ -9,15 +9,23 @@ from typing import get_args
 import yaml
 
 from common import errors, limits, settings
-from common.errors import BadSlug, ScopeMissing
+from common.errors import BadSlug
 from common.focus import providers
 from common.focus.providers import provider_key
 from common.models import catalog
 from common.settings import Settings
 from common.skills.loading import load_skills
-from common.tenant import WRITE_SETTINGS, Tenant, parse_org_slug
+from common.tenant import (
+    EVERY_PERMISSION,
+    READ_USAGE,
+    WITHOUT_SCOPES,
+    WRITE_SETTINGS,
+    Tenant,
+    parse_org_slug,
+)
 from common.warehouse import readable_tables
 from common.warehouse.schema import record_tables
+from common.web.routes import ROUTES
 from local import ask, chat, serve
 from local.data import __main__ as local_data
 
@@ -134,8 +142,14 @@ def test_the_error_tree_of_the_docstring_is_that_of_the_classes() -> None:
     assert {(name, str(each.status), each.code) for name, each in classes.items()} == set(drawn)
 
 
-def test_the_scope_that_a_refusal_names_is_the_one_that_is_asked_for() -> None:
-    assert WRITE_SETTINGS in ScopeMissing.detail
+def test_every_address_of_an_organisation_needs_a_scope() -> None:
+    open_to_all = {(route.function, route.name) for route in ROUTES if route.needs is None}
+    health = {("health", name) for name in ("live", "ready", "openapi")}
+    assert open_to_all == {("a2a", "card"), ("sync", "sync"), *health}
+
+
+def test_a_key_without_scopes_may_not_change_settings_or_read_what_others_used() -> None:
+    assert frozenset({WRITE_SETTINGS, READ_USAGE}) == EVERY_PERMISSION - WITHOUT_SCOPES
 
 
 def test_a_provider_of_the_focus_vocabulary_has_one_key() -> None:

@@ -11,7 +11,6 @@ from typing_extensions import TypedDict
 from common import limits
 from common.documents import Documents, Sort, Where
 from common.errors import BadRequest, WarehouseUnavailable
-from common.identity.authenticate import Authenticator, Credentials
 from common.record.reader import Record
 from common.tenant import Principal
 from common.transcript.conversation import window_of
@@ -44,17 +43,15 @@ class SearchResults(TypedDict):
 class Search:
     """Finds text as it is written: no wildcards, any case."""
 
-    def __init__(self, authenticator: Authenticator, documents: Documents, record: Record) -> None:
-        self._authenticator = authenticator
+    def __init__(self, documents: Documents, record: Record) -> None:
         self._documents = documents
         self._record = record
 
-    async def find(self, credentials: Credentials, text: str, limit: int) -> SearchResults:
+    async def find(self, principal: Principal, text: str, limit: int) -> SearchResults:
         """The newest messages that hold the text, each with a snippet around it.
 
         ``cut`` says that there may be more: the limit was reached, or the record did not answer.
         """
-        principal = await self._authenticator.principal(credentials)
         if len(text) > limits.SEARCH_CHARS:
             raise BadRequest(f"q may have at most {limits.SEARCH_CHARS} characters.")
         if not text.strip():

@@ -1,16 +1,21 @@
 """From the headers of a request to a Principal, or a refusal."""
 
 import re
+import time
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from common import limits
-from common.errors import BadRequest, BadSlug, Forbidden, Unauthenticated
+from common.errors import BadRequest, BadSlug, Forbidden, OrganizationInactive, Unauthenticated
 from common.organizations.directory import Directory, Lookup, hash_api_key, principal_of
 from common.settings import Settings
 from common.telemetry.request import belongs_to
-from common.tenant import WRITE_SETTINGS, OrgSlug, Permission, Principal, Tenant, UserId, parse_org_slug
+from common.tenant import EVERY_PERMISSION, OrgSlug, Permission, Principal, Tenant, UserId, parse_org_slug
+
+PROVEN_SECONDS = 60.0
+PROVEN_REMEMBERED = 10_000
 
 _USER_ID = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
 
@@ -56,6 +61,17 @@ class Authenticator:
     def __init__(self, settings: Settings, directory: Directory) -> None:
         self._bypass = settings.disable_auth
         self._directory = directory
+        self._proven: OrderedDict[tuple[str, str, Permission | None], float] = OrderedDict()
+
+    async def recognize(self, credentials: Credentials) -> None:
+        """Return for credentials that this instance has proven a moment ago, else prove them.
+
+        It saves a read of its own before one that proves them again: it permits nothing but to go on to that.
+        """
+        if self._bypass or time.monotonic() < self._proven.get(_proof_of(credentials), 0.0):
+            belongs_to(credentials.org_slug)
+        else:
+            await self.authenticate(credentials)
 
     def tenant(self, credentials: Credentials) -> Tenant:
         return self._directory.tenant(credentials.org_slug)
@@ -67,27 +83,38 @@ class Authenticator:
         return await self._directory.organization_of(api_key)
 
     async def principal(self, credentials: Credentials) -> Principal:
-        """Return the caller. Raises Unauthenticated, Forbidden or ScopeMissing."""
+        """Return the caller. Raises Unauthenticated, or one of the Forbidden family."""
         return (await self.authenticate(credentials))[0]
 
     async def authenticate(self, credentials: Credentials, also: tuple[str, ...] = ()) -> tuple[Principal, Lookup]:
-        """Return the caller, and what the same lookup found. Raises Unauthenticated, Forbidden or ScopeMissing."""
+        """Return the caller, and what the same lookup found. Raises Unauthenticated, or one of the Forbidden family."""
         tenant = self.tenant(credentials)
         if self._bypass:
             entry = await self._directory.look_up(tenant, None, also)
             belongs_to(tenant.org_slug)
-            return Principal(
-                tenant, UserId(credentials.user_id or "local"), "bypass", frozenset({WRITE_SETTINGS})
-            ), entry
+            return Principal(tenant, UserId(credentials.user_id or "local"), "bypass", EVERY_PERMISSION), entry
         if credentials.api_key is None:
             raise Unauthenticated
         entry = await self._directory.look_up(tenant, credentials.api_key, also)
         if entry.key is None or not entry.key.serves(datetime.now(UTC)):
-            raise Unauthenticated
+            raise self._directory.refusal(tenant)
         if entry.key.org_slug != tenant.org_slug:
             raise Forbidden
+        if entry.organization is None or not entry.organization.profile.is_active:
+            raise OrganizationInactive
         belongs_to(tenant.org_slug)
         caller = principal_of(tenant, entry.key, credentials.user_id)
         if credentials.needs is not None:
             caller.require(credentials.needs)
+        self._remember(credentials)
         return caller, entry
+
+    def _remember(self, credentials: Credentials) -> None:
+        self._proven[_proof_of(credentials)] = time.monotonic() + PROVEN_SECONDS
+        while len(self._proven) > PROVEN_REMEMBERED:
+            self._proven.popitem(last=False)
+
+
+def _proof_of(credentials: Credentials) -> tuple[str, str, Permission | None]:
+    """The name of a proof: the hash of the API key, the organisation and the permission."""
+    return hash_api_key(credentials.api_key or ""), credentials.org_slug, credentials.needs

@@ -1,14 +1,18 @@
-"""Rate limits: messages a minute per user and tokens a day per organisation, counted in Firestore.
+"""Rate limits: calls a minute of a person and of an organisation, and its tokens a day, counted in Firestore.
 
 The counters are read with everything else a turn reads and added to in the commits it makes anyway. Additions of turns
-on other instances are never lost, so the limits hold across all of them.
+on other instances are never lost, so the limits hold across all of them. A document takes a few changes a second for
+long, so a counter with a higher limit has several parts: an addition goes to one of them by chance, and a reader
+adds all of them up.
 """
 
 import hashlib
+import random
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
+from typing import Literal
 
 from common.documents import Count, Document, Write
 from common.errors import RateLimited
@@ -18,59 +22,107 @@ from common.tenant import Tenant
 
 COUNTER_RETENTION_HOURS = 48
 COUNTERS_REMEMBERED = 10_000
+MOST_PER_PART = 240
+MOST_PARTS = 32
 
+Kind = Literal["messages", "mcp_calls", "searches", "settings_changes"]
+_TOO_MANY = "Too many {named}: {whose} may make {most} a minute. Wait a little, then try again."
+# The calls of each kind as a person reads them: those of one caller, and those that count for the whole organisation.
+_NAMES: Mapping[Kind, tuple[str, str]] = {
+    "messages": ("messages", "messages and MCP calls"),
+    "mcp_calls": ("MCP calls", "messages and MCP calls"),
+    "searches": ("searches", "searches"),
+    "settings_changes": ("changes of settings", "changes of settings"),
+}
 _WINDOW = timedelta(minutes=1)
 _OUT_OF_TOKENS = "The organisation has used up its tokens of today (UTC). Try again tomorrow, or have the limit raised."
 
 
+@dataclass(slots=True)
+class Limit:
+    """One limit of a minute: its counter's path, how much it allows, and what ``others`` parts held when read."""
+
+    path: str
+    most: int
+    sentence: str
+    part: int = 0
+    others: int = 0
+
+    def __post_init__(self) -> None:
+        self.part = random.randrange(self._parts)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The documents that hold the counter."""
+        return tuple(f"{self.path}.{part}" for part in range(self._parts))
+
+    @property
+    def own_path(self) -> str:
+        """The document that this caller adds to."""
+        return f"{self.path}.{self.part}"
+
+    def read(self, documents: Mapping[str, Document | None]) -> int:
+        """Add up what was read."""
+        self.others = sum(_total(documents.get(path)) for path in self.paths if path != self.own_path)
+        return self.others + _total(documents.get(self.own_path))
+
+    @property
+    def _parts(self) -> int:
+        return max(1, min(MOST_PARTS, -(-self.most // MOST_PER_PART)))
+
+
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """The limits of one caller at one moment; None for one that is switched off.
+    """The limits of one caller at one moment; those that are switched off are not there.
 
-    The minutes are those of the clock. Questions that reach several instances at the very same moment are each let in
-    and then counted: those past the limit are refused when their count is known, and stay stored without an answer.
+    The minutes are those of the clock. Calls that reach several instances at the very same moment are each let in and
+    then counted: those past the limit are refused when their count is known; a question stays stored without an answer.
     """
 
-    messages_path: str | None
-    messages_per_minute: int
+    limits: tuple[Limit, ...]
     tokens_path: str | None
     tokens_per_day: int
     now: datetime
-    admitted_here: OrderedDict[str, int]
+    admitted_here: OrderedDict[str, int] = field(default_factory=OrderedDict)
 
     @property
     def paths(self) -> tuple[str, ...]:
         """The counters to read."""
-        return tuple(path for path in (self.messages_path, self.tokens_path) if path)
+        counted = [path for limit in self.limits for path in limit.paths]
+        return (*counted, *([self.tokens_path] if self.tokens_path else ()))
 
-    def check(self, documents: Mapping[str, Document | None]) -> None:
-        """Let one message in. Raises RateLimited where a counter, or this instance by itself, has reached a limit."""
-        if self.messages_path:
-            here = self.admitted_here.get(self.messages_path, 0)
-            if max(here, _total(documents.get(self.messages_path))) >= self.messages_per_minute:
-                raise self._too_many()
+    def check_room(self, documents: Mapping[str, Document | None]) -> None:
+        """Raise RateLimited where a counter, or this instance by itself, has reached a limit."""
+        for limit in self.limits:
+            if max(self.admitted_here.get(limit.path, 0), limit.read(documents)) >= limit.most:
+                raise self._too_many(limit)
         if self.tokens_path and _total(documents.get(self.tokens_path)) >= self.tokens_per_day:
             raise RateLimited(_OUT_OF_TOKENS, retry_after=_seconds(_midnight_after(self.now) - self.now))
-        if self.messages_path:
-            self.admitted_here[self.messages_path] = here + 1
-            while len(self.admitted_here) > COUNTERS_REMEMBERED:
-                self.admitted_here.popitem(last=False)
 
-    def count_message(self) -> list[Count]:
-        """The writes that count one message. Commit them with it."""
-        return [self._count(self.messages_path, 1)] if self.messages_path else []
+    def check(self, documents: Mapping[str, Document | None]) -> None:
+        """Let one call in. Raises RateLimited where there is no room for it."""
+        self.check_room(documents)
+        for limit in self.limits:
+            self.admitted_here[limit.path] = self.admitted_here.get(limit.path, 0) + 1
+        while len(self.admitted_here) > COUNTERS_REMEMBERED:
+            self.admitted_here.popitem(last=False)
+
+    def count(self) -> list[Count]:
+        """The writes that count one call. Commit them with it, or before it."""
+        return [self._count(limit.own_path, 1) for limit in self.limits]
 
     def check_counted(self, counts: list[Count]) -> None:
-        """Raise RateLimited where the message that was counted is one too many."""
-        if any(count.total is not None and count.total > self.messages_per_minute for count in counts):
-            raise self._too_many()
+        """Raise RateLimited where the call that was counted is one too many."""
+        for limit, count in zip(self.limits, counts, strict=True):
+            if count.total is not None and limit.others + count.total > limit.most:
+                raise self._too_many(limit)
 
     def count_tokens(self, used: int) -> list[Write]:
         """The writes that count the tokens of an answer. Commit them with it."""
         return [self._count(self.tokens_path, used)] if self.tokens_path and used else []
 
-    def _too_many(self) -> RateLimited:
-        return RateLimited(retry_after=_seconds(_WINDOW - (self.now - _minute(self.now))))
+    def _too_many(self, limit: Limit) -> RateLimited:
+        return RateLimited(limit.sentence, retry_after=_seconds(_WINDOW - (self.now - _minute(self.now))))
 
     def _count(self, path: str, by: int) -> Count:
         return Count(path, by, {"expire_at": self.now + timedelta(hours=COUNTER_RETENTION_HOURS)})
@@ -80,20 +132,44 @@ class RateLimits:
     """The limits of all callers, and what this instance itself let in: a burst at one instance never gets past it."""
 
     def __init__(self, settings: Settings) -> None:
-        self._messages = settings.user_messages_per_minute
+        self._of_one: Mapping[Kind, int] = {
+            "messages": settings.user_messages_per_minute,
+            "mcp_calls": settings.user_mcp_calls_per_minute,
+            "searches": settings.user_searches_per_minute,
+            "settings_changes": settings.user_settings_changes_per_minute,
+        }
+        self._of_all: Mapping[Kind, tuple[str, int]] = {
+            "messages": ("messages", settings.org_messages_per_minute),
+            "mcp_calls": ("messages", settings.org_messages_per_minute),
+            "searches": ("searches", settings.org_searches_per_minute),
+            "settings_changes": ("settings_changes", settings.org_settings_changes_per_minute),
+        }
         self._tokens = settings.org_tokens_per_day
         self._admitted: OrderedDict[str, int] = OrderedDict()
 
-    def for_caller(self, tenant: Tenant, credentials: Credentials, now: datetime) -> Allowance:
+    def for_caller(self, tenant: Tenant, credentials: Credentials, now: datetime, kind: Kind = "messages") -> Allowance:
         """The limits of the caller that the request names. They count only after authentication."""
         caller = f"user:{credentials.user_id}" if credentials.user_id else f"key:{credentials.api_key}"
         name = hashlib.sha256(caller.encode()).hexdigest()
         at = now.astimezone(UTC)
         counters = f"orgs/{tenant.org_slug}/counters"
+        shared, of_all = self._of_all[kind]
+        of_one, (own, whole) = self._of_one[kind], _NAMES[kind]
+        limits = (
+            Limit(
+                f"{counters}/{name}-{kind}-{at:%Y%m%dT%H%M}",
+                of_one,
+                _TOO_MANY.format(named=own, whose="a person", most=of_one),
+            ),
+            Limit(
+                f"{counters}/all-{shared}-{at:%Y%m%dT%H%M}",
+                of_all,
+                _TOO_MANY.format(named=whole, whose="the organisation", most=of_all),
+            ),
+        )
         return Allowance(
-            messages_path=f"{counters}/{name}-{at:%Y%m%dT%H%M}" if self._messages else None,
-            messages_per_minute=self._messages,
-            tokens_path=f"{counters}/tokens-{at:%Y%m%d}" if self._tokens else None,
+            limits=tuple(limit for limit in limits if limit.most),
+            tokens_path=f"{counters}/tokens-{at:%Y%m%d}" if self._tokens and kind == "messages" else None,
             tokens_per_day=self._tokens or 0,
             now=at,
             admitted_here=self._admitted,

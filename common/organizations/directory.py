@@ -3,8 +3,7 @@
 import asyncio
 import hashlib
 import json
-import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,8 +12,9 @@ from typing import Any
 
 from common import limits
 from common.documents import Create, Data, Delete, Document, DocumentConflict, Documents, Patch, Put, Write
-from common.errors import RateLimited, ServiceError, Unauthenticated
+from common.errors import ServiceError
 from common.focus.calendar import FiscalCalendar
+from common.organizations.key_lookup import KEYS_SQL, KeyLookup
 from common.organizations.organization import ApiKey, ChatSettings, Credential, FallbackChoice, Organization, Profile
 from common.settings import Settings
 from common.tenant import OrgSlug, Principal, Tenant, UserId, parse_org_slug
@@ -22,18 +22,8 @@ from common.warehouse.client import Warehouse
 from common.warehouse.query import Parameter, fixed
 
 CACHE_RETENTION_DAYS = 7
-UNKNOWN_KEY_SECONDS = 10.0
-UNKNOWN_KEYS_REMEMBERED = 10_000
-UNKNOWN_KEY_LOOKUPS_PER_MINUTE = 300
 NAMED_KEYS_REMEMBERED = 10_000
 
-KEY_SQL = """
-SELECT org_api_key_id, org_slug, scopes, is_active, expires_at
-FROM {shared.org_api_keys}
-WHERE org_api_key_hash = @key_hash
-ORDER BY is_active DESC, created_at DESC
-LIMIT 1
-"""
 PROFILE_SQL = """
 SELECT company_name, subscription_plan, default_currency, default_timezone, fiscal_year_start_month, status
 FROM {shared.org_profiles}
@@ -83,22 +73,24 @@ class Directory:
         self._warehouse = warehouse
         self._nobody = self.tenant(OrgSlug("nobody"))
         self._named: OrderedDict[str, OrgSlug] = OrderedDict()
-        self._unknown: OrderedDict[str, float] = OrderedDict()
-        self._first_lookups: deque[float] = deque()
+        self._keys = KeyLookup(self._read_keys, settings.org_failed_keys_per_minute)
 
     def tenant(self, org_slug: OrgSlug) -> Tenant:
         """The tenant of a slug. It identifies; only a Principal authorises."""
         return Tenant(org_slug, self._settings.gcp_project_id, self._settings.organizations_dataset)
 
+    def refusal(self, tenant: Tenant) -> ServiceError:
+        """Count a key that failed at the organisation, and return the error that its caller gets."""
+        return self._keys.refusal(tenant.org_slug)
+
     async def look_up(self, tenant: Tenant, api_key: str | None, also: tuple[str, ...] = ()) -> Lookup:
         """Read key, organisation and the documents at ``also`` in one request; BigQuery is asked for what is missing.
 
-        Raises Unauthenticated at once for a key that was unknown a moment ago, and RateLimited for one that Firestore
-        does not know while too many others turn out to be unknown.
+        Raises the refusal of a key that was unknown a moment ago at once.
         """
         key_hash = hash_api_key(api_key) if api_key is not None else None
-        if key_hash is not None and self._recently_unknown(key_hash):
-            raise Unauthenticated
+        if key_hash is not None:
+            self._keys.check(tenant.org_slug, key_hash)
         key_path = f"api_keys/{key_hash}" if key_hash else None
         org_path = organization_path(tenant)
         found = await self._documents.get_all([path for path in (key_path, org_path, *also) if path])
@@ -124,7 +116,7 @@ class Directory:
         )
 
     async def organization_of(self, api_key: str) -> OrgSlug:
-        """Return the organisation whose key this is or was. Raises Unauthenticated, or RateLimited as ``look_up``.
+        """Return the organisation whose key this is or was. Raises the refusal of an unknown key.
 
         A key never changes its organisation, so what one was found to be of is kept, and a copy of any age tells it.
         """
@@ -133,16 +125,15 @@ class Directory:
         if known is not None:
             self._named.move_to_end(key_hash)
             return known
-        if self._recently_unknown(key_hash):
-            raise Unauthenticated
+        self._keys.check(self._nobody.org_slug, key_hash)
         path = f"api_keys/{key_hash}"
         document = (await self._documents.get_all([path]))[path]
         found = document.data if document else None
         if found is None:
             # No organisation is named yet: the shared table of keys is read by the hash alone.
-            found, _ = await self._read_missing(self._nobody, key_hash, read_organization=False, never_seen=True)
+            found = await self._keys.read(self._nobody, key_hash, never_seen=True)
         if found is None:
-            raise Unauthenticated
+            raise self.refusal(self._nobody)
         slug = parse_org_slug(found["org_slug"])
         self._named[key_hash] = slug
         while len(self._named) > NAMED_KEYS_REMEMBERED:
@@ -152,24 +143,14 @@ class Directory:
     async def _read_missing(
         self, tenant: Tenant, key_hash: str | None, *, read_organization: bool, never_seen: bool
     ) -> tuple[Data | None, Data | None]:
-        """Read the key and the organisation from BigQuery, as far as they are missing.
-
-        A key that Firestore has never seen counts against the bound on lookups, unless it turns out to exist.
-        """
-        if never_seen:
-            self._bound_lookups()
-        try:
-            read_key, read_org = await asyncio.gather(
-                self._read_key(tenant, key_hash), self._read_organization(tenant, wanted=read_organization)
-            )
-        except ServiceError:
-            self._take_back(never_seen)
-            raise
-        if read_key:
-            self._take_back(never_seen)
-        elif key_hash:
-            self._remember_unknown(key_hash)
-        return read_key, read_org
+        """Read the key and the organisation from BigQuery, as far as they are missing; at once, but for a guess."""
+        if key_hash is not None and never_seen and self._keys.is_guessed(tenant.org_slug):
+            read_key = await self._read_key(tenant, key_hash, never_seen)
+            wanted = read_organization and read_key is not None
+            return read_key, await self._read_organization(tenant, wanted=wanted)
+        return await asyncio.gather(
+            self._read_key(tenant, key_hash, never_seen), self._read_organization(tenant, wanted=read_organization)
+        )
 
     async def _keep(
         self,
@@ -210,11 +191,12 @@ class Directory:
         """Drop the organisation's copy, so that the next reader asks BigQuery."""
         await self._documents.commit([Delete(organization_path(tenant))])
 
-    async def _read_key(self, tenant: Tenant, key_hash: str | None) -> Data | None:
-        if key_hash is None:
-            return None
-        rows = await self._lookup(tenant, KEY_SQL, {"key_hash": Parameter("STRING", key_hash)})
-        return rows[0] if rows else None
+    async def _read_key(self, tenant: Tenant, key_hash: str | None, never_seen: bool) -> Data | None:
+        return None if key_hash is None else await self._keys.read(tenant, key_hash, never_seen=never_seen)
+
+    async def _read_keys(self, tenant: Tenant, hashes: tuple[str, ...]) -> dict[str, Data]:
+        rows = await self._lookup(tenant, KEYS_SQL, {"key_hashes": Parameter("STRING", hashes)})
+        return {row.pop("org_api_key_hash"): row for row in map(dict, rows)}
 
     async def _read_organization(self, tenant: Tenant, *, wanted: bool) -> Data | None:
         if not wanted:
@@ -275,31 +257,6 @@ class Directory:
     def _stamped(self, data: Data, now: datetime) -> Data:
         return {**data, "cached_at": now, "expire_at": now + timedelta(days=CACHE_RETENTION_DAYS)}
 
-    def _bound_lookups(self) -> None:
-        """Count a lookup of a key that Firestore does not know."""
-        now = time.monotonic()
-        while self._first_lookups and self._first_lookups[0] <= now - 60:
-            self._first_lookups.popleft()
-        if len(self._first_lookups) >= UNKNOWN_KEY_LOOKUPS_PER_MINUTE:
-            raise RateLimited(
-                "Too many unknown API keys were tried here. Wait a little, then send again.",
-                retry_after=max(1, round(self._first_lookups[0] + 60 - now)),
-            )
-        self._first_lookups.append(now)
-
-    def _take_back(self, counted: bool) -> None:
-        """Undo _bound_lookups: the key exists, or the lookup failed."""
-        if counted and self._first_lookups:
-            self._first_lookups.pop()
-
-    def _recently_unknown(self, key_hash: str) -> bool:
-        return time.monotonic() < self._unknown.get(key_hash, 0.0)
-
-    def _remember_unknown(self, key_hash: str) -> None:
-        self._unknown[key_hash] = time.monotonic() + UNKNOWN_KEY_SECONDS
-        while len(self._unknown) > UNKNOWN_KEYS_REMEMBERED:
-            self._unknown.popitem(last=False)
-
 
 def hash_api_key(api_key: str) -> str:
     """The SHA-256 of an API key in hexadecimal, as org_api_keys stores it."""
@@ -313,7 +270,7 @@ def organization_path(tenant: Tenant) -> str:
 
 def principal_of(tenant: Tenant, key: ApiKey, user_id: str | None) -> Principal:
     """The caller behind a valid key: the person it names, or the key itself."""
-    return Principal(tenant, UserId(user_id or f"key:{key.org_api_key_id}"), key.org_api_key_id, key.scopes)
+    return Principal(tenant, UserId(user_id or f"key:{key.org_api_key_id}"), key.org_api_key_id, key.permissions)
 
 
 def fallback_in(text: str | None) -> tuple[FallbackChoice, ...]:

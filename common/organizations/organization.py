@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from common.focus.calendar import FiscalCalendar
+from common.tenant import WITHOUT_SCOPES
+
+_ACTIVE = "ACTIVE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +18,11 @@ class ApiKey:
     scopes: frozenset[str]
     is_active: bool
     expires_at: datetime | None
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        """Its scopes; where it was made without any, those that every valid key of the platform has."""
+        return self.scopes or WITHOUT_SCOPES
 
     def serves(self, now: datetime) -> bool:
         return self.is_active and (self.expires_at is None or self.expires_at > now)
@@ -29,6 +37,12 @@ class Profile:
     default_currency: str | None = None
     default_timezone: str | None = None
     fiscal_year_start_month: int | None = None
+    status: str | None = None
+
+    @property
+    def is_active(self) -> bool:
+        """Return true unless the platform has suspended or deleted the organisation, or says anything else of it."""
+        return (self.status or "").strip().upper() == _ACTIVE
 
     @property
     def calendar(self) -> FiscalCalendar:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from common import limits
 from common.bodies import problems
 from common.errors import ServiceError
-from common.tenant import Principal
+from common.tenant import Permission, Principal
 from common.tools.context import Resources, ToolContext, make_context
 from common.tools.result import CHART, ToolError, ToolResult, error_envelope
 from common.warehouse.client import QueryRefused
@@ -37,7 +37,7 @@ _SUFFIXES = frozenset({"id", "ids", "slug", "slugs"})
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A function with the schema of its arguments; ``writes`` where it changes what is stored.
+    """A function with the schema of its arguments; ``writes`` is the permission to change what it changes.
 
     ``draws`` makes a picture of an answer, or None where there is nothing to see. ``shows_sql`` where the query is the
     model's own, and it should read what became of it.
@@ -48,7 +48,7 @@ class Tool:
     description: str
     arguments: type[BaseModel]
     function: Callable[..., Awaitable[ToolResult]]
-    writes: bool = False
+    writes: Permission | None = None
     draws: Draw | None = None
     context: type[ToolContext] = ToolContext
     shows_sql: bool = False
@@ -88,7 +88,7 @@ def tool(
     domain: str,
     function: Callable[..., Awaitable[ToolResult]],
     *,
-    writes: bool = False,
+    writes: Permission | None = None,
     draws: Draw | None = None,
     shows_sql: bool = False,
 ) -> Tool:
@@ -155,16 +155,20 @@ class BoundTools:
 
     def changes(self, name: str) -> bool:
         """Return true if a tool changes what is stored, and so is called only with the person's yes."""
-        return name in self._tools and self._tools[name].writes
+        return name in self._tools and self._tools[name].writes is not None
 
     def refusal_of_change(self, name: str, arguments: str) -> dict[str, Any] | None:
         """Return why a call that changes something needs no yes: it would be refused. None where it has to be asked."""
-        if not self.changes(name):
+        needed = self._tools[name].writes if name in self._tools else None
+        if needed is None:
             return None
         try:
+            self._principal.require(needed)
             _checked(self._tools[name], arguments)
         except ToolError as error:
             return error_envelope(error.code, error.message)
+        except ServiceError as error:
+            return error_envelope(error.code, error.detail)
         return None
 
     async def call(self, name: str, arguments: str, *, agent_name: str, approved: bool = False) -> dict[str, Any]:
@@ -188,6 +192,8 @@ class BoundTools:
         chosen = self._tools.get(name)
         if chosen is None:
             raise ToolError("unknown_tool", f"There is no tool {name[:64]!r}. Use one of: {', '.join(self._tools)}.")
+        if chosen.writes:
+            self._principal.require(chosen.writes)
         if chosen.writes and not approved:
             raise ToolError("approval_needed", "This changes what is stored, and the user has not allowed it.")
         checked = _checked(chosen, arguments)

@@ -17,12 +17,18 @@ Disconnect = Callable[[], Awaitable[None]]
 
 
 class Slot:
-    """The right to run one turn, until ``leave``."""
+    """The right to run one turn, or one call of a tool, until ``leave``."""
 
     def __init__(self, admission: "Admission", org: OrgSlug) -> None:
         self._admission: Admission | None = admission
         self._org = org
         self._lent = False
+
+    def __enter__(self) -> "Slot":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
 
     def lend(self) -> None:
         """Let another organisation's turn run meanwhile, while this one only waits for its provider."""

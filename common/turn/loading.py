@@ -102,6 +102,9 @@ async def load(opening: Opening) -> Loaded:
         principal, entry = await services.authenticator.authenticate(opening.credentials, (*read, *allowed.paths))
     if request.conversation_id is not None and not request.names_a_conversation:
         raise ConversationNotFound
+    if not any(entry.documents.get(path) for path in read):
+        # What is refused anyway is not looked up in the record.
+        allowed.check_room(entry.documents)
     with opening.timed.stage("read"):
         stored = await _read_stored(opening, principal, entry, places)
     return Loaded(now, places.get(stored.conversation_id or "", {}), allowed, principal, entry, stored)

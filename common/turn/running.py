@@ -104,7 +104,7 @@ class TurnRunner:
     async def _begin(self) -> HeldLease:
         """Store the question, while the model is already reading it."""
         prepared, store = self._prepared, self._services.store
-        counted = prepared.allowed.count_message()
+        counted = prepared.allowed.count()
         since = time.monotonic()
         with self._timed.stage("question"):
             begun = await store.begin(

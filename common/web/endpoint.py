@@ -19,11 +19,10 @@ from common.errors import (
     NotFound,
     ServiceError,
     SetupRequired,
-    TooLarge,
     Unavailable,
     Unprocessable,
 )
-from common.identity.authenticate import Credentials, read_credentials
+from common.identity.authenticate import Authenticator, Credentials, read_credentials
 from common.settings import Settings
 from common.telemetry import trace_context
 from common.telemetry.log import Log
@@ -31,6 +30,7 @@ from common.telemetry.request import CurrentRequest
 from common.telemetry.tracing import Tracer
 from common.web import routes
 from common.web.access_record import Recorded, place_of
+from common.web.body import apart, read_body
 from common.web.contracts import contract_of
 from common.web.disconnect import wait_for_disconnect
 from common.web.routes import Match, Route
@@ -43,6 +43,7 @@ ALLOWED_HEADERS = (
 )
 # A request that names its caller twice may be understood in two ways.
 IDENTITY_HEADERS = ("X-Org-Slug", "X-API-Key", "X-User-Id", "Authorization")
+_WITHOUT_BODY = ("GET", "DELETE")
 EXPOSED_HEADERS = "X-Request-Id, Retry-After"
 
 
@@ -60,13 +61,8 @@ class Call:
         return read_credentials(self.request.headers, self.match.values.get("org_slug"), self.match.route.needs)
 
     async def raw(self, most: int = limits.MAX_BODY_BYTES) -> bytes:
-        """The body as it came. Raises TooLarge."""
-        raw = bytearray()
-        async for chunk in self.request.stream():
-            raw += chunk
-            if len(raw) > most:
-                raise TooLarge(f"The body is larger than {most} bytes.")
-        return bytes(raw)
+        """The body as it came. Raises TooLarge or BodyTimeout."""
+        return await read_body(self.request, most)
 
     async def disconnect(self) -> None:
         """Wait until the client has left, then raise ClientDisconnect. The body must have been read."""
@@ -77,9 +73,9 @@ class Call:
         return self.match.values[name]
 
     async def body(self, model: type[Body], most: int = limits.MAX_BODY_BYTES) -> Body:
-        """The body as ``model``. Raises TooLarge, or Unprocessable with a sentence per field."""
+        """The body as ``model``. Raises TooLarge or BodyTimeout, or Unprocessable with a sentence per field."""
         try:
-            return model.model_validate_json(await self.raw(most))
+            return await apart(model.model_validate_json, await self.raw(most))
         except ValidationError as error:
             raise Unprocessable(problems(error)) from None
 
@@ -98,11 +94,14 @@ class Serving(Protocol):
     def log(self) -> Log: ...
     @property
     def tracer(self) -> Tracer | None: ...
+    @property
+    def authenticator(self) -> Authenticator: ...
 
 
 S = TypeVar("S", bound=Serving)
 Handler = Callable[[S, Call], Awaitable[Response]]
 Refusal = Callable[[ServiceError, str], Response]
+Claim = Callable[[S, Call], Awaitable[Credentials]]
 
 
 async def serve(
@@ -111,22 +110,28 @@ async def serve(
     request: Request,
     handlers: Mapping[str, Handler[S]],
     refuse: Refusal | None = None,
+    claim: Claim[S] | None = None,
 ) -> Response:
     """Answer a request with the handler of its route. A failure becomes the status and code of errors.py.
 
-    ``refuse`` writes it in the shape of a protocol that has one of its own.
+    ``refuse`` writes it in the shape of a protocol that has one of its own, ``claim`` reads its credentials.
     """
     current = CurrentRequest(uuid.uuid4().hex, function, trace_context.read(request.headers))
     recorded = Recorded(current, found.log, found.tracer, request.method)
     with recorded.active():
-        response = await _answer(request, handlers, found, recorded, refuse or error_response)
+        response = await _answer(request, handlers, found, recorded, refuse or error_response, claim or _claim)
     for name, value in {**_cors(request, found.settings.cors_origins), "X-Request-Id": current.request_id}.items():
         response.headers[name] = value
     return recorded.of(response)
 
 
 async def _answer(
-    request: Request, handlers: Mapping[str, Handler[S]], found: S, recorded: Recorded, refuse: Refusal
+    request: Request,
+    handlers: Mapping[str, Handler[S]],
+    found: S,
+    recorded: Recorded,
+    refuse: Refusal,
+    claim: Claim[S],
 ) -> Response:
     request_id = recorded.request.request_id
     try:
@@ -136,7 +141,11 @@ async def _answer(
         recorded.route = match.route
         _check_headers(request)
         _check_query(request, match.route)
-        return await handlers[match.route.name](found, Call(request, match, request_id))
+        call = Call(request, match, request_id)
+        if match.route.needs is not None and match.route.method not in _WITHOUT_BODY:
+            # Nobody's body is read or parsed before its caller is known.
+            await found.authenticator.recognize(await claim(found, call))
+        return await handlers[match.route.name](found, call)
     except ServiceError as error:
         if error.status >= 500:
             found.log.failure("request.failed", error)
@@ -147,6 +156,10 @@ async def _answer(
         # The text of an unexpected exception may hold anything; its class and place do not.
         found.log.error("request.crashed", error_class=type(error).__name__, stage=place_of(error))
         return refuse(ServiceError(), request_id)
+
+
+async def _claim(_: Serving, call: Call) -> Credentials:
+    return call.credentials
 
 
 def _route(function: str, request: Request) -> Match:

@@ -4,19 +4,20 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from common.tenant import WRITE_SETTINGS, Permission
+from common.tenant import READ_CHAT, WRITE_CHAT, WRITE_SETTINGS, Permission
 
 BASE = "/api/v1/chat/{org_slug}"
 _ID = "{conversation_id}"
+_ONE = f"/conversations/{_ID}"
 _RESUME = f"/ui-message-stream/{_ID}/stream"
-_FEEDBACK = f"/conversations/{_ID}/messages/{{message_id}}/feedback"
+_FEEDBACK = f"{_ONE}/messages/{{message_id}}/feedback"
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
     """One address. ``path`` is the original one; a function also answers to ``short`` at its own URL.
 
-    ``needs`` is the permission without which the caller is refused.
+    ``needs`` is the permission without which the caller is refused; None where nobody has to be known.
     """
 
     function: str
@@ -36,36 +37,36 @@ class Match:
 
 
 ROUTES = (
-    Route("send", "send", "POST", f"{BASE}/send", ("/", "/send")),
-    Route("send", "stream", "POST", f"{BASE}/stream", ("/stream",)),
-    Route("copilotkit", "run", "POST", f"{BASE}/copilotkit", ()),
-    Route("copilotkit", "run", "POST", "/copilotkit", ("/",)),
-    Route("copilotkit", "message", "POST", f"{BASE}/ui-message-stream", ("/ui-message-stream",)),
-    Route("copilotkit", "resume", "GET", f"{BASE}{_RESUME}", (_RESUME,)),
+    Route("send", "send", "POST", f"{BASE}/send", ("/", "/send"), WRITE_CHAT),
+    Route("send", "stream", "POST", f"{BASE}/stream", ("/stream",), WRITE_CHAT),
+    Route("copilotkit", "run", "POST", f"{BASE}/copilotkit", (), WRITE_CHAT),
+    Route("copilotkit", "run", "POST", "/copilotkit", ("/",), WRITE_CHAT),
+    Route("copilotkit", "message", "POST", f"{BASE}/ui-message-stream", ("/ui-message-stream",), WRITE_CHAT),
+    Route("copilotkit", "resume", "GET", f"{BASE}{_RESUME}", (_RESUME,), READ_CHAT),
     Route("a2a", "card", "GET", "/.well-known/agent-card.json", ()),
     Route("a2a", "card", "GET", "/.well-known/agent.json", ()),
     Route("a2a", "card", "GET", f"{BASE}/a2a/.well-known/agent-card.json", ()),
     Route("a2a", "card", "GET", f"{BASE}/a2a/.well-known/agent.json", ()),
-    Route("a2a", "message", "POST", f"{BASE}/a2a", ()),
-    Route("a2a", "message", "POST", "/a2a", ("/",)),
-    Route("mcp", "message", "POST", f"{BASE}/mcp", ()),
-    Route("mcp", "message", "POST", "/mcp", ("/",)),
+    Route("a2a", "message", "POST", f"{BASE}/a2a", (), WRITE_CHAT),
+    Route("a2a", "message", "POST", "/a2a", ("/",), WRITE_CHAT),
+    Route("mcp", "message", "POST", f"{BASE}/mcp", (), WRITE_CHAT),
+    Route("mcp", "message", "POST", "/mcp", ("/",), WRITE_CHAT),
     # The organisation is the one that the key names: OpenAI's clients send nothing else.
-    Route("completions", "complete", "POST", "/v1/chat/completions", ()),
-    Route("completions", "models", "GET", "/v1/models", ()),
-    Route("completions", "model", "GET", "/v1/models/{model}", ()),
-    Route("settings_status", "status", "GET", f"{BASE}/settings/status", ("/", "/status")),
-    Route("settings_status", "models", "GET", f"{BASE}/settings/models", ("/models",)),
+    Route("completions", "complete", "POST", "/v1/chat/completions", (), WRITE_CHAT),
+    Route("completions", "models", "GET", "/v1/models", (), READ_CHAT),
+    Route("completions", "model", "GET", "/v1/models/{model}", (), READ_CHAT),
+    Route("settings_status", "status", "GET", f"{BASE}/settings/status", ("/", "/status"), READ_CHAT),
+    Route("settings_status", "models", "GET", f"{BASE}/settings/models", ("/models",), READ_CHAT),
     Route("settings_status", "change", "PUT", f"{BASE}/settings", ("/", "/settings"), WRITE_SETTINGS),
     Route("settings_status", "delete", "DELETE", f"{BASE}/settings", ("/", "/settings"), WRITE_SETTINGS),
-    Route("conversations", "list", "GET", f"{BASE}/conversations", ("/", "/conversations")),
-    Route("conversations", "delete", "DELETE", f"{BASE}/conversations/{_ID}", (f"/conversations/{_ID}",)),
-    Route("conversations", "rename", "PATCH", f"{BASE}/conversations/{_ID}/rename", (f"/conversations/{_ID}/rename",)),
-    Route("conversations", "export", "GET", f"{BASE}/conversations/{_ID}/export", (f"/conversations/{_ID}/export",)),
-    Route("conversations", "fork", "POST", f"{BASE}/conversations/{_ID}/fork", (f"/conversations/{_ID}/fork",)),
-    Route("messages", "history", "GET", f"{BASE}/conversations/{_ID}/messages", (f"/conversations/{_ID}/messages",)),
-    Route("messages", "search", "GET", f"{BASE}/messages/search", ("/search", "/messages/search")),
-    Route("messages", "feedback", "POST", f"{BASE}{_FEEDBACK}", (_FEEDBACK,)),
+    Route("conversations", "list", "GET", f"{BASE}/conversations", ("/", "/conversations"), READ_CHAT),
+    Route("conversations", "delete", "DELETE", f"{BASE}{_ONE}", (_ONE,), WRITE_CHAT),
+    Route("conversations", "rename", "PATCH", f"{BASE}{_ONE}/rename", (f"{_ONE}/rename",), WRITE_CHAT),
+    Route("conversations", "export", "GET", f"{BASE}{_ONE}/export", (f"{_ONE}/export",), READ_CHAT),
+    Route("conversations", "fork", "POST", f"{BASE}{_ONE}/fork", (f"{_ONE}/fork",), WRITE_CHAT),
+    Route("messages", "history", "GET", f"{BASE}{_ONE}/messages", (f"{_ONE}/messages",), READ_CHAT),
+    Route("messages", "search", "GET", f"{BASE}/messages/search", ("/search", "/messages/search"), READ_CHAT),
+    Route("messages", "feedback", "POST", f"{BASE}{_FEEDBACK}", (_FEEDBACK,), WRITE_CHAT),
     # Called by the scheduler only: no organisation, no API key; who may call it is IAM's to say.
     Route("sync", "sync", "POST", "/sync", ("/",)),
     Route("health", "live", "GET", "/health", ("/",)),

@@ -7,16 +7,18 @@ from starlette.responses import Response
 from common import app, limits
 from common.app import Services
 from common.protocols.agui import endpoint as agui
+from common.protocols.agui.input import read
 from common.protocols.ui_message import endpoint as ui_message
 from common.web import endpoint
+from common.web.body import apart
 from common.web.endpoint import Call
 
 app.check_settings()
 
 
 async def _run(services: Services, call: Call) -> Response:
-    raw = await call.raw(limits.MAX_RUN_BODY_BYTES)
-    return await agui.answer(services.turns, call.credentials, raw, call.disconnect)
+    asked = await apart(read, await call.raw(limits.MAX_RUN_BODY_BYTES))
+    return await agui.answer(services.turns, call.credentials, asked, call.disconnect)
 
 
 async def _message(services: Services, call: Call) -> Response:

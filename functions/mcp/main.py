@@ -15,10 +15,8 @@ app.check_settings()
 
 async def _message(services: Services, call: Call) -> Response:
     protocol.check_origin(call.request.headers.get("origin"), services.settings.cors_origins)
-    principal, found = await services.authenticator.authenticate(call.credentials)
-    return await protocol.answer(
-        services.mcp, principal, found.calendar, call.request, await call.raw(), call.request_id
-    )
+    entered = await services.entrance.enter(call.credentials, "mcp_calls")
+    return await protocol.answer(services.mcp, entered, call.request, await call.raw(), call.request_id)
 
 
 @functions_framework.aio.http

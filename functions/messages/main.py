@@ -20,7 +20,8 @@ async def _history(services: Services, call: Call) -> Response:
 
 async def _search(services: Services, call: Call) -> Response:
     limit = paging.limit_of(call.request, limits.SEARCH_DEFAULT, limits.SEARCH_MAX)
-    return JSONResponse(await services.search.find(call.credentials, call.request.query_params.get("q", ""), limit))
+    caller = await services.entrance.admit(call.credentials, "searches")
+    return JSONResponse(await services.search.find(caller, call.request.query_params.get("q", ""), limit))
 
 
 async def _feedback(services: Services, call: Call) -> Response:

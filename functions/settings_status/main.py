@@ -8,28 +8,28 @@ from common import app
 from common.app import Services
 from common.organizations.settings_change import SettingsChange
 from common.web import endpoint
-from common.web.endpoint import Call
 
 app.check_settings()
 
 
-async def _status(services: Services, call: Call) -> Response:
+async def _status(services: Services, call: endpoint.Call) -> Response:
     _, entry = await services.authenticator.authenticate(call.credentials)
     return JSONResponse(services.settings_view.status(entry.organization))
 
 
-async def _models(services: Services, call: Call) -> Response:
+async def _models(services: Services, call: endpoint.Call) -> Response:
     _, entry = await services.authenticator.authenticate(call.credentials)
     return JSONResponse(services.settings_view.models(entry.organization, call.request.query_params.get("provider")))
 
 
-async def _change(services: Services, call: Call) -> Response:
-    store, writer = services.settings_store, await services.authenticator.principal(call.credentials)
-    return JSONResponse(services.settings_view.whole(await store.change(writer, await call.body(SettingsChange))))
+async def _change(services: Services, call: endpoint.Call) -> Response:
+    change = await call.body(SettingsChange)
+    writer = await services.entrance.admit(call.credentials, "settings_changes")
+    return JSONResponse(services.settings_view.whole(await services.settings_store.change(writer, change)))
 
 
-async def _delete(services: Services, call: Call) -> Response:
-    await services.settings_store.delete(await services.authenticator.principal(call.credentials))
+async def _delete(services: Services, call: endpoint.Call) -> Response:
+    await services.settings_store.delete(await services.entrance.admit(call.credentials, "settings_changes"))
     return JSONResponse({"status": "deleted"})
 
 

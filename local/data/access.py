@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from google.cloud import kms
 from google_crc32c import value as crc32c
 
+from common.tenant import EVERY_PERMISSION
 from local.data.calendar import midnight
 from local.data.organizations import ACME, Organization
 from local.data.rows import Row
@@ -15,7 +16,7 @@ from local.data.rows import Row
 Encrypt = Callable[[bytes, bytes], bytes]
 PROVIDER = "demo"
 MODEL = "analyst-1"
-SCOPES = ["chat:read", "chat:write", "settings:write"]
+SCOPES = sorted(EVERY_PERMISSION)
 
 
 def kms_encrypt(client: kms.KeyManagementServiceClient, key_name: str) -> Encrypt:

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from tests.bench import (
     bills,
+    bodies,
     cold,
     concurrency,
     cost_tools,
@@ -49,6 +50,7 @@ BENCHMARKS = {
     "stream": stream.run,
     "sync": sync.run,
     "bills": bills.run,
+    "bodies": bodies.run,
 }
 
 

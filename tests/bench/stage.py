@@ -93,7 +93,8 @@ def staged(console: Console, *, quick: bool = False) -> Iterator[Stage]:
             "GCP_PROJECT_ID": PROJECT,
             "ENVIRONMENT": "test",
             "LOG_LEVEL": "INFO",
-            "USER_MESSAGES_PER_MINUTE": "100000",  # counted, and never reached
+            "USER_MESSAGES_PER_MINUTE": "6000",  # counted, and never reached
+            "ORG_MESSAGES_PER_MINUTE": "6000",
             "CACHE_TTL_SECONDS": "86400",
         }
         client, encrypt = emulated_bigquery(environment), emulated_kms(environment)

@@ -11,7 +11,7 @@ import pytest
 from common import limits
 from common.models.completion import Reply, ToolCall, Usage
 from common.skills.loading import load_skills
-from common.tenant import Principal
+from common.tenant import WRITE_ALERTS, Principal
 from common.tools.context import ToolContext
 from common.tools.registry import Registry, tool
 from common.tools.result import ToolResult
@@ -109,7 +109,7 @@ def writing(made: list[tuple[str, str]]) -> Registry:
 
     names = {name for agent in load_skills().roster.agents.values() for name in agent.tools} - {"cost_forecast"}
     reading = [replace(tool("test", read_it), name=name) for name in sorted(names)]
-    return Registry([tool("test", cost_forecast, writes=True), *reading])
+    return Registry([tool("test", cost_forecast, writes=WRITE_ALERTS), *reading])
 
 
 def allowing(asked: httpx.Response) -> list[dict[str, Any]]:

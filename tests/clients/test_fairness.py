@@ -3,6 +3,7 @@
 import asyncio
 import json
 import uuid
+from collections import Counter
 from typing import Any
 
 import httpx
@@ -10,6 +11,10 @@ import pytest
 
 from common import limits
 from common.settings import load_settings
+from common.tenant import Principal
+from common.tools.context import ToolContext
+from common.tools.registry import Registry, tool
+from common.tools.result import ToolResult
 from common.turn import admission
 from tests.clients.conftest import Product, Serving
 from tests.fakes.scripted_model import ScriptedModel, say
@@ -143,3 +148,62 @@ async def test_the_places_of_turns_that_failed_or_were_left_are_free_again(servi
         gate.set()
         assert (await ask(client, product, "send")).status_code == httpx.codes.INTERNAL_SERVER_ERROR
         assert (await ask(client, product, "send")).status_code == httpx.codes.OK
+
+
+CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "wait_here", "arguments": {}}}
+
+
+async def waiting_tool(serving: Serving, **bounds: int) -> tuple[Product, asyncio.Event, Counter[str]]:
+    """The product with these bounds and one tool, which answers once the event is set and counts who is in it."""
+    release, inside = asyncio.Event(), Counter[str]()
+
+    async def wait_here(principal: Principal, context: ToolContext) -> ToolResult:
+        """Wait."""
+        assert context.labels["org"] == principal.org_slug
+        inside[principal.org_slug] += 1
+        await release.wait()
+        return ToolResult(None, (), {"waited": "yes"})
+
+    settings = load_settings().model_copy(update=bounds)
+    return await serving(settings=settings, registry=Registry([tool("test", wait_here)])), release, inside
+
+
+async def call_tool(client: httpx.AsyncClient, product: Product, org: str = "acme_inc") -> httpx.Response:
+    accept = {"Accept": "application/json, text/event-stream"}
+    return await client.post(product.address("mcp", org), json=CALL, headers=product.headers(org) | accept)
+
+
+async def test_mcp_calls_wait_for_a_place_like_turns(serving: Serving) -> None:
+    product, release, inside = await waiting_tool(serving, turns_per_org=1, turns_per_instance=2)
+    async with httpx.AsyncClient(timeout=60) as client, asyncio.TaskGroup() as calls:
+        many = [calls.create_task(call_tool(client, product)) for _ in range(3)]
+        await until_waiting(product, 2)
+        other = calls.create_task(call_tool(client, product, "globex_inc"))
+        async with asyncio.timeout(60):
+            while not inside["globex_inc"]:  # noqa: ASYNC110  the tool has no event
+                await asyncio.sleep(0.005)
+        assert inside == {"acme_inc": 1, "globex_inc": 1}
+        release.set()
+    for each in (*many, other):
+        assert each.result().status_code == 200
+        assert each.result().json()["result"]["structuredContent"]["summary"] == {"waited": "yes"}
+    assert product.services.admission.waiting == 0
+
+
+async def test_an_mcp_call_that_finds_no_place_is_told_when_to_come_back(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    product, release, inside = await waiting_tool(serving, turns_per_org=1, turns_per_instance=2)
+    async with httpx.AsyncClient(timeout=60) as client, asyncio.TaskGroup() as calls:
+        first = calls.create_task(call_tool(client, product))
+        async with asyncio.timeout(60):
+            while not inside:  # noqa: ASYNC110  the tool has no event
+                await asyncio.sleep(0.005)
+        monkeypatch.setattr(limits, "QUEUE_SECONDS", 0.05)
+        refused = await call_tool(client, product)
+        assert (refused.status_code, refused.json()["code"]) == (429, "too_many_turns")
+        assert refused.headers["retry-after"] == str(admission.QUEUE_RETRY_SECONDS)
+        # Turns and MCP calls have their places together.
+        assert (await ask(client, product, "send")).json()["code"] == "too_many_turns"
+        release.set()
+    assert first.result().status_code == 200

@@ -15,7 +15,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from common import limits
 from common.protocols.mcp import prompts as prompts_module
-from common.tenant import Principal
+from common.tenant import WRITE_ALERTS, Principal
 from common.tools.context import ToolContext
 from common.tools.registry import Registry, tool
 from common.tools.result import ToolResult
@@ -207,7 +207,9 @@ async def test_tools_say_whether_they_change_anything(serving: Serving) -> None:
         """Read something."""
         raise AssertionError
 
-    product: Product = await serving(registry=Registry([tool("test", change_it, writes=True), tool("test", read_it)]))
+    product: Product = await serving(
+        registry=Registry([tool("test", change_it, writes=WRITE_ALERTS), tool("test", read_it)])
+    )
     async with connected(product) as client:
         hints = {each.name: each.annotations for each in (await client.list_tools()).tools}
     writing, reading = hints["change_it"], hints["read_it"]

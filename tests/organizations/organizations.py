@@ -22,6 +22,10 @@ class Made:
     slug: str
     rows: "Rows"
 
+    def key(self, name: str) -> dict[str, str]:
+        """Headers of one of its keys, by its name."""
+        return {"X-Org-Slug": self.slug, "X-API-Key": f"{self.slug}-{name}-key", "X-User-Id": "ada"}
+
     @property
     def admin(self) -> dict[str, str]:
         """Headers of a key that may change settings."""
@@ -98,14 +102,23 @@ class Rows:
             "org_profiles",
             identity | {"org_dataset_id": f"{slug}_prod", "status": "ACTIVE", "created_at": made_at} | profile,
         )
-        for name, scopes in {"admin": ["chat:write", "settings:write"], "member": ["chat:write"]}.items():
-            key = f"{slug}-{name}-key"
-            hashed = {"org_api_key_id": f"{key}-id", "org_api_key_hash": hashlib.sha256(key.encode()).hexdigest()}
-            self.insert(
-                "org_api_keys",
-                hashed | {"org_slug": slug, "scopes": scopes, "is_active": True, "created_at": made_at},
-            )
+        chat = ["chat:read", "chat:write", "alerts:write"]
+        self.add_key(slug, "admin", [*chat, "settings:write"])
+        self.add_key(slug, "member", chat)
         return Made(slug, self)
+
+    def add_key(self, slug: str, name: str, scopes: list[str], **values: Any) -> None:
+        """A key of an organisation, by its name."""
+        key = f"{slug}-{name}-key"
+        row = {
+            "org_api_key_id": f"{key}-id",
+            "org_api_key_hash": hashlib.sha256(key.encode()).hexdigest(),
+            "org_slug": slug,
+            "scopes": scopes,
+            "is_active": True,
+            "created_at": (NOW - timedelta(days=30)).isoformat(),
+        }
+        self.insert("org_api_keys", row | values)
 
     def insert(self, table: str, row: dict[str, Any]) -> None:
         problems = self._client.insert_rows_json(f"{PROJECT}.organizations.{table}", [row])
@@ -119,6 +132,15 @@ class Rows:
         ]
         config = bigquery.QueryJobConfig(query_parameters=parameters)
         return [dict(row.items()) for row in self._client.query_and_wait(text, job_config=config)]
+
+    def change_status(self, slug: str, status: str) -> None:
+        """Suspend or reactivate an organisation, as the platform does."""
+        text = f"UPDATE `{PROJECT}.organizations.org_profiles` SET status = @status WHERE org_slug = @slug"
+        parameters = [
+            bigquery.ScalarQueryParameter("slug", "STRING", slug),
+            bigquery.ScalarQueryParameter("status", "STRING", status),
+        ]
+        self._client.query_and_wait(text, job_config=bigquery.QueryJobConfig(query_parameters=parameters))
 
     def age(self, made: Made) -> None:
         """Make an organisation's credentials two hours older."""

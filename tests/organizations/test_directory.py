@@ -1,15 +1,20 @@
 """Looking an organisation up: what a flood of unknown keys costs, and that an old copy never replaces a new one."""
 
 import asyncio
+import dataclasses
+import uuid
+from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from common.organizations import directory as directory_module
+from common.organizations import key_lookup
 from common.organizations.directory import Directory, hash_api_key
+from common.tenant import OrgSlug
 from common.warehouse import client
 from tests.organizations.conftest import Serving
-from tests.organizations.organizations import Made
+from tests.organizations.organizations import NOW, Made, Rows
 from tests.organizations.serving import Product
 
 KEY = {"provider": "openai", "model": "gpt-4o", "key": "sk-directory-0123456789"}
@@ -23,52 +28,120 @@ async def attempt(product: Product, made: Made, api_key: str) -> tuple[int, str]
     return response.status_code, response.json().get("code", "")
 
 
-async def test_a_flood_of_unknown_keys_asks_bigquery_no_more_than_a_bound(
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys that are read together are read soon, and unknown ones stay so however slow the machine is."""
+    monkeypatch.setattr(key_lookup, "TOGETHER_SECONDS", 0.5)
+    monkeypatch.setattr(key_lookup, "UNKNOWN_KEY_SECONDS", 600.0)
+
+
+async def guess(product: Product, made: Made, count: int) -> Counter[int]:
+    attempts = (attempt(product, made, f"{made.slug}-{uuid.uuid4().hex}") for _ in range(count))
+    return Counter(status for status, _ in await asyncio.gather(*attempts))
+
+
+async def test_so_many_keys_may_fail_at_an_organisation_and_valid_ones_go_on_serving(
+    serving: Serving, made: Made, rows: Rows
+) -> None:
+    product: Product = await serving(org_failed_keys_per_minute=5)
+    await product.status(made.admin)
+    for _ in range(5):
+        assert await guess(product, made, 1) == {401: 1}
+    product.reset_counts()
+    assert await guess(product, made, 40) == {429: 40}
+    # All of them together, and nothing is written for any of them.
+    assert 1 <= product.bigquery_calls() < 40
+    assert product.firestore.calls()["Commit"] == 0
+    # A key that Firestore knows, and one that only BigQuery knows.
+    for headers in (made.admin, made.member):
+        assert await attempt(product, made, headers["X-API-Key"]) == (200, "")
+    # Each organisation's own guesses count, and nobody else's.
+    other = rows.make()
+    assert await guess(product, other, 1) == {401: 1}
+
+
+async def test_the_same_wrong_key_again_counts_too_and_asks_nobody(serving: Serving, made: Made) -> None:
+    product: Product = await serving(org_failed_keys_per_minute=3)
+    await product.status(made.admin)
+    wrong = f"{made.slug}-wrong"
+    outcomes = [(await attempt(product, made, wrong))[0] for _ in range(5)]
+    assert outcomes == [401, 401, 401, 429, 429]
+    product.reset_counts()
+    assert (await attempt(product, made, wrong))[0] == 429
+    assert (product.bigquery_calls(), product.firestore.calls()) == (0, {})
+
+
+async def test_keys_that_expired_count_as_failed(serving: Serving, made: Made, rows: Rows) -> None:
+    product: Product = await serving(org_failed_keys_per_minute=1)
+    rows.add_key(made.slug, "old", [], expires_at=(NOW - timedelta(days=1)).isoformat())
+    old = made.key("old")["X-API-Key"]
+    assert [(await attempt(product, made, old))[0] for _ in range(2)] == [401, 429]
+
+
+async def test_a_flood_over_many_organisations_asks_bigquery_no_more_than_a_bound(
     product: Product, made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(directory_module, "UNKNOWN_KEY_LOOKUPS_PER_MINUTE", 5)
+    monkeypatch.setattr(key_lookup, "UNKNOWN_KEY_LOOKUPS_PER_MINUTE", 5)
     await product.status(made.admin)
+    slugs = [dataclasses.replace(made, slug=f"made_up_{uuid.uuid4().hex[:8]}") for _ in range(30)]
     product.reset_counts()
-    outcomes = await asyncio.gather(*(attempt(product, made, f"{made.slug}-{number}") for number in range(40)))
-    assert sorted(set(outcomes)) == [(401, "invalid_api_key"), (429, "rate_limited")]
-    assert outcomes.count((401, "invalid_api_key")) == 5
-    assert product.bigquery_calls() == 5
-    # Whose key Firestore knows is served meanwhile; a key that only BigQuery knows waits.
-    assert await attempt(product, made, made.admin["X-API-Key"]) == (200, "")
-    assert await attempt(product, made, made.member["X-API-Key"]) == (429, "rate_limited")
-    assert product.bigquery_calls() == 5
+    outcomes = await asyncio.gather(*(guess(product, slug, 1) for slug in slugs))
+    assert outcomes == [{401: 1}] * 30
+    # Five alone, each with the profile, settings and credentials of its organisation, and the others together.
+    assert 5 * 4 < product.bigquery_calls() <= 30 + 5 * 3
+    assert await attempt(product, made, made.member["X-API-Key"]) == (200, "")
+
+
+async def test_more_keys_than_a_query_holds_are_refused_before_they_wait(
+    product: Product, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_lookup, "UNKNOWN_KEY_LOOKUPS_PER_MINUTE", 0)
+    monkeypatch.setattr(key_lookup, "MOST_TOGETHER", 10)
+    await product.status(made.admin)
+    assert await guess(product, made, 11) == {401: 10, 429: 1}
 
 
 async def test_keys_that_exist_use_nothing_of_the_bound(
     product: Product, made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(directory_module, "UNKNOWN_KEY_LOOKUPS_PER_MINUTE", 1)
+    monkeypatch.setattr(key_lookup, "UNKNOWN_KEY_LOOKUPS_PER_MINUTE", 1)
     for organization in (made, product.rows.make(), product.rows.make()):
         await product.status(organization.admin)
         await product.status(organization.member)
-    assert await attempt(product, made, f"unknown-{made.slug}") == (401, "invalid_api_key")
-    assert await attempt(product, made, f"unknown-too-{made.slug}") == (429, "rate_limited")
+    assert not product.services.directory._keys.is_guessed(OrgSlug(made.slug))
+    await guess(product, made, 1)
+    assert product.services.directory._keys.is_guessed(OrgSlug(made.slug))
 
 
 async def test_keys_that_bigquery_could_not_be_asked_about_use_nothing_of_the_bound(
     serving: Serving, made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(directory_module, "UNKNOWN_KEY_LOOKUPS_PER_MINUTE", 1)
+    monkeypatch.setattr(key_lookup, "UNKNOWN_KEY_LOOKUPS_PER_MINUTE", 1)
     monkeypatch.setattr(client, "WAREHOUSE_RETRY_SECONDS", 0.1)
-    product: Product = await serving(bigquery_emulator_host="http://127.0.0.1:9")
+    product: Product = await serving(bigquery_emulator_host="http://127.0.0.1:9", org_failed_keys_per_minute=1)
     for _ in range(3):
         assert await attempt(product, made, made.admin["X-API-Key"]) == (503, "warehouse_unavailable")
+    async with asyncio.timeout(30):
+        while product.services.directory._keys.is_guessed(OrgSlug(made.slug)):  # noqa: ASYNC110  no event says so
+            await asyncio.sleep(0.01)
+
+
+async def test_keys_that_are_read_together_and_cannot_be_read_are_said_to_be_so(
+    serving: Serving, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_lookup, "UNKNOWN_KEY_LOOKUPS_PER_MINUTE", 0)
+    monkeypatch.setattr(client, "WAREHOUSE_RETRY_SECONDS", 0.1)
+    product: Product = await serving(bigquery_emulator_host="http://127.0.0.1:9")
+    assert await guess(product, made, 3) == {503: 3}
 
 
 async def test_a_copy_that_grew_old_is_read_anew_however_many_unknown_keys_there_were(
-    serving: Serving, made: Made, monkeypatch: pytest.MonkeyPatch
+    serving: Serving, made: Made
 ) -> None:
-    monkeypatch.setattr(directory_module, "UNKNOWN_KEY_LOOKUPS_PER_MINUTE", 2)
-    product: Product = await serving(cache_ttl_seconds=0)
+    product: Product = await serving(cache_ttl_seconds=0, org_failed_keys_per_minute=2)
     await product.status(made.admin)
-    for number in range(3):
-        await attempt(product, made, f"{made.slug}-{number}")
-    assert await attempt(product, made, made.member["X-API-Key"]) == (429, "rate_limited")
+    assert await guess(product, made, 3) == {401: 2, 429: 1}
+    product.reset_counts()
     assert await attempt(product, made, made.admin["X-API-Key"]) == (200, "")
 
 

@@ -25,7 +25,7 @@ from common.skills.forecast.tools import TOOLS as FORECAST_TOOLS
 from common.skills.inventory.tools import TOOLS as INVENTORY_TOOLS
 from common.skills.unit_costs.tools import TOOLS as UNIT_TOOLS
 from common.skills.usage.tools import TOOLS as USAGE_TOOLS
-from common.tenant import OrgSlug, Principal, Tenant, UserId
+from common.tenant import EVERY_PERMISSION, OrgSlug, Principal, Tenant, UserId
 from common.tools.context import ToolContext
 from common.tools.registry import BoundTools, Registry
 from common.warehouse import schema
@@ -146,7 +146,7 @@ def call(counting: CountingWarehouse) -> Call:
         if org == "focus_inc" and not SAMPLE.exists():
             pytest.skip("the FOCUS sample is not there")
         tenant = Tenant(OrgSlug(org), PROJECT, "organizations")
-        principal = Principal(tenant, UserId("u1"), "key-1")
+        principal = Principal(tenant, UserId("u1"), "key-1", EVERY_PERMISSION)
         noon = datetime.combine(today, time(12), UTC)
         context = ToolContext({"org": org}, noon, "answer-1", calendar=_calendar)
         every = (
@@ -191,7 +191,7 @@ def ask(operated: bigquery.Client, counting: CountingWarehouse) -> Call:
         _now: datetime = NOON,
         **arguments: object,
     ) -> dict[str, Any]:
-        principal = Principal(Tenant(OrgSlug(org), PROJECT, "organizations"), UserId(_user), "key-1")
+        principal = Principal(Tenant(OrgSlug(org), PROJECT, "organizations"), UserId(_user), "key-1", EVERY_PERMISSION)
         tools = registry.bind(principal, ToolContext({"org": org}, _now, _scope), [tool_name], {"warehouse": counting})
         return await tools.call(tool_name, json.dumps(arguments, default=str), agent_name="Tester", approved=True)
 

@@ -16,7 +16,7 @@ from google.cloud import bigquery
 
 from common.app import Services
 from common.settings import Settings
-from common.tenant import OrgSlug, Principal, Tenant, UserId
+from common.tenant import EVERY_PERMISSION, OrgSlug, Principal, Tenant, UserId
 from common.tools.context import ToolContext
 from common.tools.registry import Tool
 from common.warehouse import schema
@@ -182,7 +182,7 @@ def undisturbed(operated: bigquery.Client) -> Iterator[bigquery.Client]:
 
 
 async def answer_of(warehouse: CountingWarehouse, org: str, tool: Tool, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    principal = Principal(Tenant(OrgSlug(org), PROJECT, "organizations"), UserId(PLANTER), "key-1")
+    principal = Principal(Tenant(OrgSlug(org), PROJECT, "organizations"), UserId(PLANTER), "key-1", EVERY_PERMISSION)
     bound = REGISTRY.bind(principal, ToolContext({"org": org}, NOON, "planted"), [tool.name], {"warehouse": warehouse})
     return await bound.call(tool.name, json.dumps(arguments), agent_name="Tester", approved=True)
 

@@ -44,7 +44,7 @@ _SHAPE = envelope({**_fields(SendMessageRequest), "message": _fields(Message)})
 
 
 async def answer(services: TurnServices, credentials: Credentials, request: Request, body: bytes) -> Response:
-    """Answer one JSON-RPC request of an authenticated caller."""
+    """Answer one JSON-RPC request of a caller who is known."""
     # The SDK logs what it cannot read with whatever the client sent.
     logging.getLogger("a2a").setLevel(logging.CRITICAL + 1)
     refused = refusal(body, _SHAPE, 200)

@@ -1,5 +1,6 @@
 """The answers to an AG-UI client: a run as it happens, and the calls that CopilotKit wraps around runs."""
 
+from dataclasses import replace
 from typing import Any
 
 from ag_ui.core import RunAgentInput
@@ -11,8 +12,10 @@ from common.identity.authenticate import Credentials
 from common.protocols.agui import client_features
 from common.protocols.agui import input as agui_input
 from common.protocols.agui.encoder import RunEncoder
+from common.protocols.agui.input import AguiRequest
 from common.protocols.question import gone
 from common.protocols.streaming import frames_of
+from common.tenant import READ_CHAT
 from common.transcript.conversation import Conversation
 from common.turn import TurnServices, open_turn
 from common.turn.admission import Disconnect
@@ -34,9 +37,10 @@ _INFO: dict[str, Any] = {
 }
 
 
-async def answer(services: TurnServices, credentials: Credentials, raw: bytes, disconnect: Disconnect) -> Response:
+async def answer(
+    services: TurnServices, credentials: Credentials, asked: AguiRequest, disconnect: Disconnect
+) -> Response:
     """Answer one request. Raises a ServiceError before the first event, or ClientDisconnect while it waits."""
-    asked = agui_input.read(raw)
     if asked.run is None:
         await services.authenticator.authenticate(credentials)
         # A run stops when its client closes the connection; another instance could not stop it.
@@ -63,10 +67,11 @@ async def _run(
 
 async def _connect(services: TurnServices, credentials: Credentials, run: RunAgentInput) -> Response:
     """Answer with the messages of a thread. A foreign thread looks like a new one: empty."""
+    reading = replace(credentials, needs=READ_CHAT)
     encoder = RunEncoder(run.thread_id, run.run_id)
     conversation: Conversation | None
     try:
-        conversation = (await services.lookup.find(credentials, run.thread_id)).conversation
+        conversation = (await services.lookup.find(reading, run.thread_id)).conversation
         if not conversation.window_held:
             conversation = await services.record.with_window(services.authenticator.tenant(credentials), conversation)
     except ConversationNotFound:

@@ -11,6 +11,7 @@ from common.identity.authenticate import Authenticator, Credentials, read_creden
 from common.protocols.chat_completions.encoder import ChunkEncoder, completion, error_body
 from common.protocols.chat_completions.input import MODEL, ChatCompletionRequest, turn_request, unknown_model
 from common.protocols.streaming import frames_of
+from common.tenant import Permission
 from common.turn import TurnServices, open_turn
 from common.turn.admission import Disconnect
 from common.web import endpoint
@@ -22,7 +23,9 @@ _CREATED = 1_735_689_600  # A client sorts by it; the model is as old as the pro
 _NO_KEY = "Send the organisation's API key as the bearer token."
 
 
-async def credentials_of(authenticator: Authenticator, headers: Mapping[str, str]) -> Credentials:
+async def credentials_of(
+    authenticator: Authenticator, headers: Mapping[str, str], needs: Permission | None
+) -> Credentials:
     """Read the credentials, with the organisation that the key names where no header does. Raises Unauthenticated."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     key = headers.get("x-api-key") or (token.strip() if scheme.lower() == "bearer" else "")
@@ -30,7 +33,7 @@ async def credentials_of(authenticator: Authenticator, headers: Mapping[str, str
     if not slug:
         raise Unauthenticated(_NO_KEY)
     named = {"x-api-key": key, "x-org-slug": slug, "x-user-id": headers.get("x-user-id", "")}
-    return read_credentials(named, None)
+    return read_credentials(named, None, needs)
 
 
 async def answer(
@@ -48,15 +51,15 @@ async def answer(
     return JSONResponse(completion(await turn.finished(), now))
 
 
-async def models(authenticator: Authenticator, headers: Mapping[str, str]) -> Response:
+async def models(authenticator: Authenticator, credentials: Credentials) -> Response:
     """The list of models, for a caller with a key."""
-    await authenticator.authenticate(await credentials_of(authenticator, headers))
+    await authenticator.authenticate(credentials)
     return JSONResponse({"object": "list", "data": [_model()]})
 
 
-async def model(authenticator: Authenticator, headers: Mapping[str, str], name: str) -> Response:
+async def model(authenticator: Authenticator, credentials: Credentials, name: str) -> Response:
     """One model, for a caller with a key. Raises NotFound."""
-    await authenticator.authenticate(await credentials_of(authenticator, headers))
+    await authenticator.authenticate(credentials)
     if name != MODEL:
         raise unknown_model()
     return JSONResponse(_model())

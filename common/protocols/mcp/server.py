@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from mcp import MCPError
@@ -19,16 +20,17 @@ from starlette.types import Message as AsgiMessage
 from common import limits
 from common.agents.events import ToolFinished
 from common.documents import Documents
-from common.errors import OriginRefused, ServiceError
-from common.focus.calendar import FiscalCalendar
+from common.errors import OriginRefused, RateLimited, ServiceError
+from common.metering.entrance import Entered
 from common.protocols.json_rpc import envelope, refusal, replayed, reworded
 from common.protocols.mcp import prompts, resources
 from common.record.tool_calls import record_call
 from common.telemetry.log import Log
-from common.tenant import Principal
 from common.tools.context import Resources, ToolContext
 from common.tools.registry import BoundTools, Registry, Tool
 from common.tools.result import as_message
+from common.turn.admission import Admission, Disconnect, Slot
+from common.web.disconnect import wait_for_disconnect
 
 AGENT = "mcp"
 _NAME = "cloudcost-chat"
@@ -49,6 +51,7 @@ class ToolServices:
     registry: Registry
     tool_resources: Resources
     documents: Documents
+    admission: Admission
     log: Log
     clock: Callable[[], datetime]
 
@@ -59,22 +62,16 @@ def check_origin(origin: str | None, allowed: tuple[str, ...]) -> None:
         raise OriginRefused
 
 
-async def answer(
-    services: ToolServices,
-    principal: Principal,
-    calendar: FiscalCalendar,
-    request: Request,
-    body: bytes,
-    request_id: str,
-) -> Response:
-    """Answer one MCP request of an authenticated caller."""
+async def answer(services: ToolServices, entered: Entered, request: Request, body: bytes, request_id: str) -> Response:
+    """Answer one MCP request of an authenticated caller. Raises RateLimited where a call is too many."""
     refused = refusal(body, _SHAPE, 400)
     if refused is not None:
         return refused
     # The SDK logs what it cannot handle with whatever the client sent.
     logging.getLogger("mcp").setLevel(logging.CRITICAL)
+    session = _Session(services, entered, request_id, partial(wait_for_disconnect, request))
     manager = StreamableHTTPSessionManager(
-        app=_Session(services, principal, calendar, request_id).server(),
+        app=session.server(),
         stateless=True,
         json_response=True,
         max_request_body_size=limits.MAX_BODY_BYTES,
@@ -82,17 +79,21 @@ async def answer(
     written = _Written()
     async with manager.run():
         await manager.handle_request(request.scope, replayed(body, request.receive), written)
+    if session.refused is not None:
+        raise session.refused
     return reworded(written.response())
 
 
 class _Session:
     """The tools, prompts and resources of one request. It is made for its caller and ends with the request."""
 
-    def __init__(self, services: ToolServices, principal: Principal, calendar: FiscalCalendar, request_id: str) -> None:
+    def __init__(self, services: ToolServices, entered: Entered, request_id: str, disconnect: Disconnect) -> None:
         self._services = services
-        self._principal = principal
-        self._calendar = calendar
+        self._entered = entered
+        self._principal = entered.principal
         self._request_id = request_id
+        self._disconnect = disconnect
+        self.refused: RateLimited | None = None
 
     def server(self) -> Server[Any]:
         return Server(
@@ -112,7 +113,8 @@ class _Session:
 
     async def _call_tool(self, _context: _Context, params: mcp.CallToolRequestParams) -> mcp.CallToolResult:
         try:
-            result = await self._call(params.name, json.dumps(params.arguments or {}))
+            with await self._place():
+                result = await self._call(params.name, json.dumps(params.arguments or {}))
         except ServiceError as error:
             if error.status >= 500:
                 self._services.log.failure("request.failed", error)
@@ -125,6 +127,17 @@ class _Session:
             raise MCPError(mcp.INTERNAL_ERROR, ServiceError.detail) from None
         text = mcp.TextContent(type="text", text=as_message(result))
         return mcp.CallToolResult(content=[text], structured_content=result, is_error="error" in result)
+
+    async def _place(self) -> Slot:
+        """The place of one call among those of all organisations, once it is counted."""
+        try:
+            await self._entered.count()
+            org, admission = self._principal.org_slug, self._services.admission
+            return admission.enter(org) or await admission.wait(org, self._disconnect)
+        except RateLimited as refused:
+            # It is an answer to the request, with its status, and not to the message in it.
+            self.refused = refused
+            raise
 
     async def _call(self, name: str, arguments: str) -> dict[str, Any]:
         """Run a tool and put the call on the record. Raises MCPError for a tool that there is not."""
@@ -149,7 +162,9 @@ class _Session:
     def _tools(self) -> BoundTools:
         services = self._services
         labels = {"org": self._principal.org_slug, "conversation": AGENT}
-        call = ToolContext(labels, services.clock(), idempotency_key=self._request_id, calendar=self._calendar)
+        call = ToolContext(
+            labels, services.clock(), idempotency_key=self._request_id, calendar=self._entered.found.calendar
+        )
         names = [each.name for each in services.registry.tools]
         return services.registry.bind(self._principal, call, names, services.tool_resources)
 
@@ -193,9 +208,9 @@ def _described(tool: Tool) -> mcp.Tool:
         description=tool.description,
         input_schema=tool.schema()["function"]["parameters"],
         annotations=mcp.ToolAnnotations(
-            read_only_hint=not tool.writes,
-            destructive_hint=tool.writes,
-            idempotent_hint=not tool.writes,
+            read_only_hint=tool.writes is None,
+            destructive_hint=tool.writes is not None,
+            idempotent_hint=tool.writes is None,
             open_world_hint=False,
         ),
     )

@@ -64,10 +64,14 @@ WHERE org_slug = @org_slug
 LIMIT 1
 """)
 
-# Nothing is updated, so a rule that is there already stays as it is.
+# Nothing is updated, so a rule that is there already stays as it is. Nothing is added to as many rules as there may be.
 CREATE_RULE = """
 MERGE INTO {shared.org_notification_rules} AS rule
-USING (SELECT @rule_id AS rule_id) AS wanted
+USING (
+  SELECT @rule_id AS rule_id
+  FROM (SELECT COUNT(*) AS rule_count FROM {shared.org_notification_rules} WHERE org_slug = @org_slug)
+  WHERE rule_count < @most
+) AS wanted
 ON rule.org_slug = @org_slug AND rule.rule_id = wanted.rule_id
 WHEN NOT MATCHED THEN
   INSERT (
@@ -223,6 +227,7 @@ def every_query() -> Iterator[tuple[str, str, dict[str, str]]]:
             ),
             "providers": "ARRAY<STRING>",
             "cooldown_minutes": "INT64",
+            "most": "INT64",
             "created_at": "TIMESTAMP",
         },
     )

@@ -16,7 +16,7 @@ from common.focus.providers import provider_key
 from common.skills.alerts import rules, sql
 from common.skills.alerts.rules import AlertPeriod, Status, Wanted
 from common.skills.alerts.sql import ACKNOWLEDGED, PRIORITIES, Severity
-from common.tenant import Principal
+from common.tenant import WRITE_ALERTS, Principal
 from common.tools import periods
 from common.tools.context import WarehouseContext
 from common.tools.periods import EndDate, StartDate
@@ -31,6 +31,10 @@ _STATUSES: tuple[Status, ...] = ("active", "paused", "disabled")
 _NO_CHANNEL = (
     "No notification channel is attached: the alert shows in alert_history, and nobody is sent a message until a "
     "channel is chosen in the notification settings."
+)
+_TOO_MANY = (
+    "The organisation has {most} alert rules, and may not have more. Nothing was changed: have one removed in the "
+    "notification settings first."
 )
 _SHOWN = ("alert_history_id", "created_at", "rule_name", "rule_id", "severity", "status")
 
@@ -152,7 +156,7 @@ async def create_alert(
     rule_id = {"rule_id": parameters["rule_id"]}
     stored = await context.run(fixed(principal.tenant, sql.RULE, rule_id))
     if not stored.rows:
-        raise ToolError("not_stored", "The alert could not be stored. Nothing was changed; try once more.")
+        raise ToolError("too_many_alert_rules", _TOO_MANY.format(most=limits.MAX_ALERT_RULES))
     rule = rules.as_row(stored.rows[0], context.now)
     summary = {
         "action": "create_alert",
@@ -239,9 +243,9 @@ async def acknowledge_alert(
 
 TOOLS: tuple[Tool, ...] = (
     tool("alerts", list_alerts),
-    tool("alerts", create_alert, writes=True),
+    tool("alerts", create_alert, writes=WRITE_ALERTS),
     tool("alerts", alert_history),
-    tool("alerts", acknowledge_alert, writes=True),
+    tool("alerts", acknowledge_alert, writes=WRITE_ALERTS),
 )
 
 
@@ -256,6 +260,7 @@ def _rule_parameters(principal: Principal, context: WarehouseContext, wanted: Wa
         "entity_id": Parameter("STRING", wanted.entity_id),
         "entity_path": Parameter("STRING", wanted.entity_path),
         "cooldown_minutes": Parameter("INT64", ALERT_COOLDOWN_MINUTES),
+        "most": Parameter("INT64", limits.MAX_ALERT_RULES),
         "created_at": Parameter("TIMESTAMP", context.now.astimezone(UTC)),
         "created_by": Parameter("STRING", principal.user_id),
     }

@@ -115,7 +115,7 @@ def _profile(org: str, name: str) -> Row:
 
 
 def _keys() -> Iterator[Row]:
-    reading = ["chat:read", "chat:write"]
+    reading = ["chat:read", "chat:write", "alerts:write"]
     writing = [*reading, "settings:write"]
     for org, key, scopes, until in (
         (ORG, ADMIN_KEY, writing, None),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from common.tenant import EVERY_PERMISSION
 from common.warehouse import schema
 from local.data import access, calendar, demo, operations
 from local.data.organizations import ACME, DEMO, entities
@@ -350,7 +351,7 @@ def test_keys_are_known_by_their_hash_alone_and_two_of_acme_do_not_open() -> Non
     assert key("demo-acme-key").get("expires_at") is None
     assert key("demo-acme-expired-key")["expires_at"] < calendar.midnight(TODAY)
     assert key("demo-acme-inactive-key")["is_active"] is False
-    assert {"chat:read", "chat:write", "settings:write"} <= set(key("demo-acme-key")["scopes"])
+    assert set(key("demo-acme-key")["scopes"]) == EVERY_PERMISSION
 
 
 def test_the_provider_key_is_bound_to_its_org_and_credential_and_stored_only_encrypted() -> None:

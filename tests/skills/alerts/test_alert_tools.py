@@ -17,7 +17,7 @@ from common.record.outbox import tool_call_rows
 from common.skills.alerts import rules as alert_rules
 from common.skills.alerts.rules import Wanted
 from common.skills.alerts.tools import TOOLS as ALERT_TOOLS
-from common.tenant import OrgSlug, Principal, Tenant, UserId
+from common.tenant import EVERY_PERMISSION, WRITE_ALERTS, OrgSlug, Principal, Tenant, UserId
 from common.tools.context import ToolContext
 from common.tools.registry import BoundTools
 from common.transcript.message import Message
@@ -100,6 +100,25 @@ def test_a_rule_is_disabled_paused_or_active(columns: dict[str, Any], now: datet
         "last_triggered_at": None, "cooldown_minutes": 60,
     }  # fmt: skip
     assert alert_rules.status_of(rule | columns, now) == status
+
+
+async def test_an_organisation_has_as_many_rules_as_it_may_and_no_more(
+    ask: Call, operated: bigquery.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = (await ask("globex_inc", "list_alerts", limit=1))["summary"]["total"]
+    monkeypatch.setattr(limits, "MAX_ALERT_RULES", there + 1)
+    wanted = {"threshold": 5, "currency": "USD"}
+    last = await ask("globex_inc", "create_alert", name="The last one", **wanted)
+    assert last["summary"]["created"]
+    refused = await ask("globex_inc", "create_alert", name="One past it", **wanted)
+    assert refused["error"]["code"] == "too_many_alert_rules"
+    assert f"has {there + 1} alert rules" in refused["error"]["message"]
+    assert stored(operated, "org_notification_rules", "name", "One past it") == []
+    # What is there already is found, and another organisation has its own.
+    again = await ask("globex_inc", "create_alert", name="The last one", **wanted)
+    assert (again["summary"]["created"], again["summary"]["rule_id"]) == (False, last["summary"]["rule_id"])
+    monkeypatch.setattr(limits, "MAX_ALERT_RULES", (await ask("acme_inc", "list_alerts"))["summary"]["total"] + 1)
+    assert (await ask("acme_inc", "create_alert", name="The last one", **wanted))["summary"]["created"]
 
 
 async def test_a_limit_cuts_the_list_and_not_its_counts(ask: Call) -> None:
@@ -209,7 +228,9 @@ async def test_the_same_alert_twice_in_one_answer_is_one_rule(ask: Call, operate
 async def test_the_same_alert_asked_for_at_the_same_time_is_one_rule(
     operated: bigquery.Client, counting: CountingWarehouse
 ) -> None:
-    principal = Principal(Tenant(OrgSlug("acme_inc"), PROJECT, "organizations"), UserId("u1"), "key-1")
+    principal = Principal(
+        Tenant(OrgSlug("acme_inc"), PROJECT, "organizations"), UserId("u1"), "key-1", EVERY_PERMISSION
+    )
     tools = BoundTools(ALERT_TOOLS, principal, ToolContext({}, NOON, "at once"), {"warehouse": counting})
     calls = [
         tools.call("create_alert", json.dumps(MONTHLY), agent_name="AlertManager", approved=True) for _ in range(5)
@@ -390,7 +411,7 @@ async def test_the_audit_says_who_changed_what(ask: Call) -> None:
 
 def test_the_tools_that_write_say_so() -> None:
     assert {tool.name: tool.writes for tool in ALERT_TOOLS} == {
-        "list_alerts": False, "create_alert": True, "alert_history": False, "acknowledge_alert": True,
+        "list_alerts": None, "create_alert": WRITE_ALERTS, "alert_history": None, "acknowledge_alert": WRITE_ALERTS,
     }  # fmt: skip
 
 

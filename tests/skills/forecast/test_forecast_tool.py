@@ -165,7 +165,7 @@ async def test_the_last_thirty_days_and_no_change_of_level_are_said(call: Call) 
 
 async def test_values_that_stand_together_are_said_and_can_be_had_alone(call: Call) -> None:
     few = await call("acme_inc", TODAY, "cost_forecast", dimension="service", limit=2)
-    count = int(re.search(r"There are (\d+) values of service in USD", " ".join(few["summary"]["notes"]))[1])
+    (count,) = map(int, re.findall(r"There are (\d+) values of service in USD", " ".join(few["summary"]["notes"])))
     assert [row["service"] for row in few["rows"]][2:] == ["(other)"]
     assert f"the 2 largest stand alone, the other {count - 2} together as (other)." in " ".join(few["summary"]["notes"])
     every = await call("acme_inc", TODAY, "cost_forecast", dimension="service", limit=count)
