@@ -72,7 +72,7 @@ CASES: dict[str, tuple[str, str, dict[str, str], Any, int, str]] = {
     "a history of a path": ("GET", f"{CONVERSATIONS}/a%2Fb/messages", ACME, None, 404, "not_found"),
     "a history of a dot": ("GET", f"{CONVERSATIONS}/%2E/messages", ACME, None, 404, "conversation_not_found"),
     "a history of a null": ("GET", f"{CONVERSATIONS}/%00/messages", ACME, None, 404, "conversation_not_found"),
-    "a history of a line end": ("GET", f"{CONVERSATIONS}/%0A/messages", ACME, None, 404, "conversation_not_found"),
+    "a history of a line end": ("GET", f"{CONVERSATIONS}/%0A/messages", ACME, None, 404, "not_found"),
     "a history of no text": ("GET", f"{CONVERSATIONS}/%FF/messages", ACME, None, 404, "conversation_not_found"),
     "a history of 65 characters": (
         "GET", f"{CONVERSATIONS}/{'x' * 65}/messages", ACME, None, 404, "conversation_not_found",
