@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from common.conversations.confirmation import Confirmations
 from common.conversations.conversations import Conversations
 from common.conversations.feedback import Feedback
 from common.conversations.fork import Forks
@@ -229,6 +230,7 @@ class Services:
             tool_resources=self.tool_resources,
             documents=self.documents,
             admission=self.admission,
+            confirmations=Confirmations(self.documents),
             log=self.log,
             clock=self.clock,
         )

@@ -76,6 +76,7 @@ MAX_RUN_BODY_BYTES = 8 * 1024**2
 MAX_CLIENT_TOOLS = 32
 CLIENT_TOOL_CHARS = 20_000
 CLIENT_RESULT_CHARS = 60_000
+CLIENT_CONTEXT_CHARS = 20_000
 PENDING_DAYS = 7
 # How long a change waits for the person's yes, and how many one request may answer
 APPROVAL_HOURS = 24

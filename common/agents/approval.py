@@ -16,14 +16,19 @@ def ask(calls: Sequence[ToolCall]) -> str:
     """The question about all calls that wait, as Markdown; empty where none does."""
     if not calls:
         return ""
-    listed = "\n".join(f"- {_described(call, '**', '`')}" for call in calls)
+    listed = "\n".join(f"- {_described(call.name, arguments_of(call), '**', '`')}" for call in calls)
     one = len(calls) == 1
     return f"{_ONE if one else _SEVERAL}\n\n{listed}\n\n{_HOW.format(which='it' if one else 'all of them')}"
 
 
 def describe(call: ToolCall) -> str:
     """The call in one line of plain text: the tool in words, and each argument as the model wrote it."""
-    return _described(call, "", "")
+    return describe_change(call.name, arguments_of(call))
+
+
+def describe_change(tool_name: str, arguments: Mapping[str, Any]) -> str:
+    """The same of a call whose arguments are read already."""
+    return _described(tool_name, arguments, "", "")
 
 
 def arguments_of(call: ToolCall) -> Mapping[str, Any]:
@@ -32,9 +37,9 @@ def arguments_of(call: ToolCall) -> Mapping[str, Any]:
     return arguments if isinstance(arguments, dict) else {}
 
 
-def _described(call: ToolCall, title_mark: str, value_mark: str) -> str:
-    title = f"{title_mark}{call.name.replace('_', ' ').capitalize()}{title_mark}"
-    given = [f"{name.replace('_', ' ')} {_shown(value, value_mark)}" for name, value in arguments_of(call).items()]
+def _described(tool_name: str, arguments: Mapping[str, Any], title_mark: str, value_mark: str) -> str:
+    title = f"{title_mark}{tool_name.replace('_', ' ').capitalize()}{title_mark}"
+    given = [f"{name.replace('_', ' ')} {_shown(value, value_mark)}" for name, value in arguments.items()]
     return f"{title}: {', '.join(given)}" if given else title
 
 

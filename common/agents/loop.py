@@ -23,7 +23,7 @@ from common.secret import Secret
 from common.telemetry import timing
 from common.telemetry.tracing import span
 from common.tools.registry import BoundTools
-from common.tools.result import as_message, as_model_message, error_envelope
+from common.tools.result import NOT_APPROVED, as_message, as_model_message, error_envelope
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ class Briefing:
     client_tools: tuple[ClientTool, ...] = ()
     continuation: Continuation | None = None
     calls_tools: bool = True
+    note: str = ""
 
     def schemas(self, agent: Agent, tools: BoundTools) -> list[Message]:
         """The tools of an agent as a model API takes them: its own, the client's, and the hand-over."""
@@ -147,6 +148,8 @@ class AgentLoop:
             raise ModelCannotUseTools
         state = _State(briefing.roster.choose_first(briefing.agent_name), briefing.history)
         deadline = time.monotonic() + limits.TURN_SECONDS
+        if briefing.note:
+            yield state.say(briefing.note)
         if briefing.continuation is not None:
             async for happened in self._continue(briefing, briefing.continuation, state):
                 yield happened
@@ -237,7 +240,7 @@ class AgentLoop:
             if waiting.kind == "client":
                 content = continuation.results.get(waiting.waiting_id) or as_message(_UNANSWERED)
             else:
-                refusal = None if waiting.waiting_id in continuation.approved else _NOT_APPROVED
+                refusal = None if waiting.waiting_id in continuation.approved else NOT_APPROVED
                 if refusal is None:
                     yield ToolStarted(waiting.waiting_id, state.agent.name, call.name, call.arguments, resumed=True)
                 with timing.of_this_turn().stage("tools"):
@@ -363,7 +366,6 @@ def _measured(call: ModelCall) -> Iterator[Callable[[Reply], None]]:
 
 
 _UNANSWERED = error_envelope("not_answered", "The client did not say what came of this call.")
-_NOT_APPROVED = error_envelope("not_approved", "The user did not allow this call. Do not make it again; say so.")
 
 
 def _newer_half(history: Sequence[Message]) -> Sequence[Message]:

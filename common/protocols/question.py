@@ -25,6 +25,17 @@ def question(text: str, name: str, conversation_id: str | None, message_id: str 
         raise Unprocessable(problems(error)) from None
 
 
+def answered(approvals: object, name: str, conversation_id: str | None, message_id: str | None) -> SendRequest:
+    """The request that answers changes that wait. Raises Unprocessable for decisions that are none."""
+    if conversation_id is not None:
+        check_id(name, conversation_id)
+    own = {} if message_id is None else {"message_id": message_id}
+    try:
+        return SendRequest.model_validate({"approvals": approvals, "conversation_id": conversation_id, **own})
+    except ValidationError as error:
+        raise Unprocessable(problems(error)) from None
+
+
 def check_id(name: str, text: str) -> None:
     """Raise Unprocessable, in the words of the protocol, for an id that no conversation can have."""
     if not is_id(text):

@@ -6,6 +6,7 @@ it is the caller's to set, checked by pydantic before anything runs. No argument
 
 import asyncio
 import inspect
+import json
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,7 +15,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import AliasChoices, BaseModel, ConfigDict, ValidationError, create_model
+from pydantic.fields import FieldInfo
 
 from common import limits
 from common.bodies import problems
@@ -104,9 +106,35 @@ def tool(
             raise ValueError(f"{function.__name__}: the argument {name} is not for a caller to set")
         default = ... if parameter.default is inspect.Parameter.empty else parameter.default
         fields[name] = (parameter.annotation, default)
-    arguments = create_model(function.__name__, __config__=ConfigDict(extra="forbid", frozen=True), **fields)
+    arguments = create_model(function.__name__, __base__=_Arguments, **fields)
     description = inspect.cleandoc(function.__doc__ or "")
     return Tool(function.__name__, domain, description, arguments, function, writes, draws, context, shows_sql)
+
+
+class _Arguments(BaseModel):
+    """The arguments of a tool. Null for an optional one is the same as leaving it out: models write either."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _without_nulls(arguments: type[BaseModel], text: str) -> str:
+    """The JSON text without the optional arguments that are null; as it is where it has none, or is no object."""
+    try:
+        given = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    if not isinstance(given, dict) or None not in given.values():
+        return text
+    fields = {name: field for name, field in arguments.model_fields.items() if not field.is_required()}
+    optional = {key for name, field in fields.items() for key in _keys(name, field)}
+    return json.dumps({key: value for key, value in given.items() if value is not None or key not in optional})
+
+
+def _keys(name: str, field: FieldInfo) -> set[str]:
+    """The names that a caller may use for an argument."""
+    alias = field.validation_alias
+    others = alias.choices if isinstance(alias, AliasChoices) else ()
+    return {name, *(each for each in others if isinstance(each, str))}
 
 
 def _may_name_a_tenant(argument: str) -> bool:
@@ -215,7 +243,7 @@ def _checked(chosen: Tool, arguments: str) -> dict[str, Any]:
     if len(arguments) > TOOL_ARGUMENT_CHARS:
         raise ToolError("invalid_arguments", "The arguments are too long.")
     try:
-        parsed = chosen.arguments.model_validate_json(arguments or "{}")
+        parsed = chosen.arguments.model_validate_json(_without_nulls(chosen.arguments, arguments or "{}"))
     except ValidationError as error:
         told = problems(error, "The call's arguments")
         raise ToolError("invalid_arguments", f"Correct the arguments. {told}") from None

@@ -21,6 +21,45 @@ _OF_A_FIXED_QUERY = frozenset({"sql", "parameters"})
 _TYPES = {bool: "BOOLEAN", int: "INTEGER", float: "FLOAT", Decimal: "NUMERIC", date: "DATE", datetime: "TIMESTAMP"}
 
 
+_OBJECT = {"type": "object"}
+# The envelope as JSON Schema: a result, or an error. What a source adds stands beside the rest.
+ENVELOPE_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "rows": {"type": "array", "items": _OBJECT, "description": "One object per row, by column name."},
+        "columns": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"name": {"type": "string"}, "type": {"type": "string"}},
+                "required": ["name", "type"],
+            },
+        },
+        "row_count": {"type": "integer", "minimum": 0},
+        "truncated": {"type": "boolean", "description": "There were more rows than are here."},
+        "summary": {**_OBJECT, "description": "Totals per currency, the period and filters as they were read, notes."},
+        "sql": {"type": "string", "description": "The query that ran."},
+        "parameters": {**_OBJECT, "description": "The values that the query bound."},
+        "bytes_processed": {"type": "integer", "minimum": 0},
+        "cached": {"type": "boolean"},
+        "job_id": {"type": ["string", "null"]},
+        "duration_ms": {"type": "integer", "minimum": 0},
+        "document": _OBJECT,
+        "service": {"type": "string"},
+        CHART: {**_OBJECT, "description": "A Vega-Lite spec."},
+        "error": {
+            "type": "object",
+            "properties": {"code": {"type": "string"}, "message": {"type": "string"}},
+            "required": ["code", "message"],
+        },
+    },
+    "anyOf": [
+        {"required": ["rows", "columns", "row_count", "truncated", "summary", "parameters", "duration_ms"]},
+        {"required": ["error"]},
+    ],
+}
+
+
 class ToolError(Exception):
     """A tool cannot answer. ``code`` is stable; ``message`` tells the model what happened and what to do."""
 
@@ -128,6 +167,10 @@ def bytes_read(envelope: Mapping[str, Any]) -> int:
 def error_envelope(code: str, message: str) -> dict[str, Any]:
     """The envelope of a call that failed."""
     return {"error": {"code": code, "message": message}}
+
+
+# What a model is told of a call that its person declined.
+NOT_APPROVED = error_envelope("not_approved", "The user did not allow this call. Do not make it again; say so.")
 
 
 def as_stored(result: Mapping[str, Any], max_chars: int) -> str:

@@ -35,6 +35,11 @@ def pending_path(tenant: Tenant, conversation_id: str) -> str:
     return f"{conversation_path(tenant, conversation_id)}/pending/turn"
 
 
+def confirmation_path(tenant: Tenant, confirmation_id: str) -> str:
+    """The path of a change that waits for a yes outside any conversation; it expires as a paused turn does."""
+    return f"orgs/{tenant.org_slug}/pending/{confirmation_id}"
+
+
 def listed_path(tenant: Tenant, caller: str) -> str:
     """The path of the note on the part of a caller's list that Firestore holds."""
     return f"orgs/{tenant.org_slug}/listed/{hashlib.sha256(caller.encode()).hexdigest()}"

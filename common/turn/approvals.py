@@ -1,7 +1,5 @@
 """The person's answer to a change that waits: by the id of the call, or as a plain yes or no in words."""
 
-import json
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -47,7 +45,9 @@ def go_on(prepared: PreparedTurn, reply: ClientReply | None, pending: Pending | 
     conversation, now = prepared.conversation, prepared.now
     if reply is None:
         yes = in_words(said)
-        if pending is None or yes is None or not _waits_for_a_word(pending, conversation, now):
+        waits = pending is not None and _waits_for_a_word(pending, conversation, now)
+        _check_reply(prepared, pending if waits else None, yes)
+        if pending is None or yes is None or not waits:
             return prepared
         reply = ClientReply({}, {waiting_id: Decision(yes) for waiting_id in pending.paused.approvals})
     elif pending is None or not reply.decisions.keys() <= pending.paused.approvals.keys():
@@ -56,6 +56,17 @@ def go_on(prepared: PreparedTurn, reply: ClientReply | None, pending: Pending | 
         _check(pending, reply, conversation, now)
     question = replace(prepared.question, message_id=pending.question_id, content=pending.question)
     return replace(prepared, reply=reply, pending=pending, question=question, resumed=True)
+
+
+def _check_reply(prepared: PreparedTurn, pending: Pending | None, yes: bool | None) -> None:
+    """Raise ApprovalGone or Unprocessable where a message names the answer that it replies to, and cannot."""
+    replies_to = prepared.features.replies_to
+    if replies_to is None:
+        return
+    if pending is None or pending.answer_ids[-1] != replies_to:
+        raise ApprovalGone
+    if yes is None:
+        raise Unprocessable("This waits for a yes or a no, and nothing else. To ask something else, do not name it.")
 
 
 def still_waiting(answer: Message, conversation: Conversation, pending: Pending | None, now: datetime) -> list[Event]:
@@ -85,11 +96,7 @@ def _check(pending: Pending, reply: ClientReply, conversation: Conversation, now
 
 
 def _differs(decision: Decision, call: ToolCall) -> bool:
-    return decision.arguments is not None and _canonical(decision.arguments) != _canonical(arguments_of(call))
-
-
-def _canonical(arguments: Mapping[str, object]) -> str:
-    return json.dumps(arguments, sort_keys=True)
+    return decision.arguments is not None and decision.arguments != arguments_of(call)
 
 
 def _answered(pending: Pending, conversation: Conversation) -> bool:

@@ -33,6 +33,8 @@ class ClientFeatures:
 
     ``shown`` are the ids of the stored messages that the client still shows: what it took back is no history any more.
     ``said_before`` is the history of a client that keeps it itself, as it tells it.
+    ``context`` is what the client's page shows, described and in words: data, like what a tool returns. ``note`` is
+    said before the answer. ``replies_to`` is the answer that the message is a yes or a no to.
     """
 
     own_ids: bool = False
@@ -40,6 +42,9 @@ class ClientFeatures:
     reply: ClientReply | None = None
     shown: frozenset[str] | None = None
     said_before: tuple[Data, ...] = ()
+    context: tuple[tuple[str, str], ...] = ()
+    note: str = ""
+    replies_to: str | None = None
 
     def history(self, stored: Sequence[Data]) -> Sequence[Data]:
         """The messages before the question, oldest first, as far as they count for this client."""

@@ -333,7 +333,10 @@ class TurnRunner:
                 reserved=min(settings.max_tokens, prepared.model.max_output) + PROMPT_TOKENS,
             ),
             question=prepared.question.content,
-            context=system_context(prepared.now.date(), profile, settings.system_prompt_extra),
+            context=system_context(
+                prepared.now.date(), profile, settings.system_prompt_extra, prepared.features.context
+            ),
+            note=prepared.features.note,
             model=prepared.model,
             key=key,
             temperature=settings.temperature,

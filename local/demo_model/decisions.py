@@ -77,7 +77,7 @@ def _read_command(text: str) -> tuple[str, dict[str, str]] | None:
     if command := _RUN.fullmatch(text):
         return command["tool"], {name: value.strip("\"'") for name, value in _PAIR.findall(command["rest"])}
     sql = re.search(load_table()[1].more["sql"], text)
-    return ("run_read_query", {"sql": sql[1]}) if sql else None
+    return ("run_read_query", {"query": sql[1]}) if sql else None
 
 
 def _run(tool: str, said: Mapping[str, str], request: Request) -> Decision:

@@ -8,14 +8,23 @@ import pytest
 from a2a.client import A2ACardResolver, ClientConfig, ClientFactory
 from a2a.client.errors import A2AClientError
 from a2a.compat.v0_3.jsonrpc_transport import CompatJsonRpcTransport
-from a2a.helpers import get_message_text, new_text_message
-from a2a.types import AgentCard, Message, Role, SendMessageRequest
-from a2a.utils.errors import A2AError
+from a2a.helpers import get_data_parts, get_message_text, get_text_parts, new_data_part, new_text_message
+from a2a.types import (
+    AgentCard,
+    CancelTaskRequest,
+    GetTaskRequest,
+    Message,
+    Role,
+    SendMessageRequest,
+    StreamResponse,
+    TaskState,
+)
+from a2a.utils.errors import A2AError, TaskNotFoundError
 from a2a.utils.proto_utils import validate_proto_required_fields
 
 from common.errors import ProviderUnavailable
 from tests.clients.conftest import Product, Serving
-from tests.fakes.scripted_model import ScriptedModel, call_tool, say
+from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
 
 QUESTION = [call_tool("query_costs", group_by="provider"), say("Here it is.")]
 
@@ -33,18 +42,25 @@ def only(card: AgentCard, version: str) -> AgentCard:
     return chosen
 
 
-async def ask(
+async def told(
     http: httpx.AsyncClient, card: AgentCard, text: str, *, streaming: bool = False, **fields: Any
-) -> Message:
-    """Ask with the SDK's client, and return the one message of the answer."""
+) -> list[StreamResponse]:
+    """Ask with the SDK's client, and return everything it is told."""
     client = ClientFactory(ClientConfig(streaming=streaming, httpx_client=http)).create(card)
     message = new_text_message(text, role=Role.ROLE_USER)
+    data = fields.pop("data", None)
+    if data is not None:
+        message.parts.append(new_data_part(data))
     for name, value in fields.items():
         setattr(message, name, value)
-    answers = [each async for each in client.send_message(SendMessageRequest(message=message))]
-    assert len(answers) == 1
-    assert answers[0].HasField("message")
-    return answers[0].message
+    return [each async for each in client.send_message(SendMessageRequest(message=message))]
+
+
+async def ask(http: httpx.AsyncClient, card: AgentCard, text: str, **fields: Any) -> Message:
+    """Ask, and return the one message of the answer."""
+    (answer,) = await told(http, card, text, **fields)
+    assert answer.HasField("message")
+    return answer.message
 
 
 @pytest.mark.parametrize("path", [".well-known/agent-card.json", ".well-known/agent.json"])
@@ -94,18 +110,112 @@ async def test_the_card_follows_the_scheme_that_a_proxy_names(serving: Serving) 
 
 
 @pytest.mark.parametrize("version", ["1.0", "0.3"])
-@pytest.mark.parametrize("streaming", [False, True])
-async def test_a_question_is_answered_with_one_message(serving: Serving, version: str, streaming: bool) -> None:
+async def test_a_question_is_answered_with_one_message(serving: Serving, version: str) -> None:
     product: Product = await serving(ScriptedModel(QUESTION))
     async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
         card = only(await resolved(http, product.url), version)
-        answer = await ask(http, card, "What did we spend?", streaming=streaming)
+        answer = await ask(http, card, "What did we spend?")
     assert get_message_text(answer) == "Here it is. "
     assert answer.role == Role.ROLE_AGENT
     assert answer.metadata["agent_name"] == "CostAnalyst"
+    (data,) = get_data_parts(answer.parts)
+    assert data["rows"]
+    assert "query" not in data
+    assert data["sql"].startswith("WITH")
+    assert data["chart"]["mark"] or data["chart"]["layer"]
     stored = product.messages(answer.context_id)
     assert [message["content"] for message in stored] == ["What did we spend?", "Here it is. "]
     assert stored[1]["message_id"] == answer.message_id
+
+
+@pytest.mark.parametrize("version", ["1.0", "0.3"])
+async def test_a_stream_brings_text_as_it_comes_and_rows_as_data(serving: Serving, version: str) -> None:
+    product: Product = await serving(ScriptedModel([*QUESTION[:1], say("Here it all is.")]))
+    async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
+        card = only(await resolved(http, product.url), version)
+        updates = await told(http, card, "What did we spend?", streaming=True)
+        first, last = updates[0].task, updates[-1].status_update
+        assert first.status.state == TaskState.TASK_STATE_WORKING
+        assert last.status.state == TaskState.TASK_STATE_COMPLETED
+        assert last.metadata["agent_name"] == "CostAnalyst"
+        pieces = [each.artifact_update for each in updates if each.HasField("artifact_update")]
+        assert {each.task_id for each in pieces} == {first.id, last.task_id}
+        text = [each for each in pieces if each.artifact.artifact_id == "answer"]
+        assert [get_text_parts(each.artifact.parts)[0] for each in text] == ["Here ", "it ", "all ", "is. "]
+        assert [each.append for each in text] == [False, True, True, True]
+        (rows,) = [each.artifact for each in pieces if each.artifact.artifact_id != "answer"]
+        assert rows.name == "query_costs"
+        (data,) = get_data_parts(rows.parts)
+        assert data["rows"]
+        assert data["sql"]
+        assert data["chart"]
+        task = await ClientFactory(ClientConfig(httpx_client=http)).create(card).get_task(GetTaskRequest(id=first.id))
+    assert task.status.state == TaskState.TASK_STATE_COMPLETED
+    assert [each.name for each in task.artifacts] == ["answer", "query_costs"]
+    assert get_text_parts(task.artifacts[0].parts) == ["Here it all is. "]
+
+
+ALERT = call_tool("create_alert", "call_2", name="Too much", threshold=100, currency="USD")
+CHANGE = [transfer("AlertManager"), ALERT, say("As you said.")]
+
+
+def changes(product: Product, context_id: str) -> list[str]:
+    return [row["status"] for row in product.audited() if row["conversation_id"] == context_id]
+
+
+@pytest.mark.parametrize("version", ["1.0", "0.3"])
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize(("answer", "status"), [("yes", "success"), ("no", "error"), ("data", "success")])
+async def test_a_change_needs_input(serving: Serving, version: str, streaming: bool, answer: str, status: str) -> None:
+    product: Product = await serving(ScriptedModel(CHANGE))
+    async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
+        card = only(await resolved(http, product.url), version)
+        updates = await told(http, card, "Watch my costs", streaming=streaming)
+        last: Any = updates[-1].status_update if streaming else updates[-1].task
+        assert last.status.state == TaskState.TASK_STATE_INPUT_REQUIRED
+        assert 'Create alert: name "Too much", threshold 100' in get_message_text(last.status.message)
+        (data,) = get_data_parts(last.status.message.parts)
+        its_id, context_id = last.task_id if streaming else last.id, last.context_id
+        client = ClientFactory(ClientConfig(httpx_client=http)).create(card)
+        task = await client.get_task(GetTaskRequest(id=its_id))
+        assert task.status.state == TaskState.TASK_STATE_INPUT_REQUIRED
+        assert changes(product, context_id) == []
+        decided = {"approvals": [{"id": each["id"], "approved": True} for each in data["approvals"]]}
+        said: dict[str, Any] = {"data": decided} if answer == "data" else {}
+        (done,) = await told(http, card, answer, task_id=its_id, context_id=context_id, **said)
+        assert get_message_text(done.message) == "As you said. "
+        assert changes(product, context_id) == [status]
+        assert (await client.get_task(GetTaskRequest(id=its_id))).status.state == TaskState.TASK_STATE_COMPLETED
+        with pytest.raises(A2AError, match="Nothing waits"):
+            await told(http, card, "yes", task_id=its_id, context_id=context_id)
+    assert changes(product, context_id) == [status]
+
+
+async def test_a_task_that_waits_takes_a_yes_or_a_no_of_its_person_alone(serving: Serving) -> None:
+    product: Product = await serving(ScriptedModel(CHANGE))
+    async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
+        card = await resolved(http, product.url)
+        task = (await told(http, card, "Watch my costs"))[-1].task
+        with pytest.raises(A2AError, match="a yes or a no"):
+            await told(http, card, "yes, and another one", task_id=task.id)
+        with pytest.raises(A2AError):
+            await ClientFactory(ClientConfig(httpx_client=http)).create(card).cancel_task(CancelTaskRequest(id=task.id))
+    async with httpx.AsyncClient(headers=product.headers(user="somebody"), timeout=30) as http:
+        client = ClientFactory(ClientConfig(httpx_client=http)).create(card)
+        with pytest.raises(TaskNotFoundError):
+            await client.get_task(GetTaskRequest(id=task.id))
+        with pytest.raises(TaskNotFoundError):
+            await told(http, card, "yes", task_id=task.id)
+    assert changes(product, task.context_id) == []
+
+
+async def test_a_stream_that_fails_half_way_says_so_in_its_last_status(serving: Serving) -> None:
+    product: Product = await serving(ScriptedModel([*QUESTION[:1], ProviderUnavailable()]))
+    async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
+        updates = await told(http, await resolved(http, product.url), "What did we spend?", streaming=True)
+    assert updates[-1].status_update.status.state == TaskState.TASK_STATE_FAILED
+    assert "provider does not answer" in get_message_text(updates[-1].status_update.status.message)
+    assert updates[-1].status_update.metadata["code"] == "provider_unavailable"
 
 
 async def test_version_0_3_is_really_spoken(serving: Serving) -> None:
@@ -173,7 +283,7 @@ async def test_what_cannot_be_answered_says_why(serving: Serving, version: str) 
             await ask(http, card, "hello")
         with pytest.raises(A2AError, match="message"):
             await ask(http, card, "x" * 10_001)
-        with pytest.raises(A2AError, match="no tasks"):
+        with pytest.raises(A2AError, match=r"(?i)task"):
             await ask(http, card, "hello", task_id="t-1")
     assert len(product.model.calls) == 1
 

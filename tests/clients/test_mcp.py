@@ -18,7 +18,7 @@ from common.protocols.mcp import prompts as prompts_module
 from common.tenant import WRITE_ALERTS, Principal
 from common.tools.context import ToolContext
 from common.tools.registry import Registry, tool
-from common.tools.result import ToolResult
+from common.tools.result import ENVELOPE_SCHEMA, ToolResult
 from local.data.__main__ import emulated_bigquery
 from tests.clients.conftest import Product, Serving
 from tests.conftest import Cloud
@@ -36,10 +36,12 @@ def said(**summary: str) -> ToolResult:
 
 
 @asynccontextmanager
-async def connected(product: Product, mode: str = "auto", org: str = "acme_inc") -> AsyncIterator[Client]:
-    async with httpx2.AsyncClient(headers=product.headers(org), timeout=30) as http:
+async def connected(
+    product: Product, mode: str = "auto", org: str = "acme_inc", user: str = "u1", **options: Any
+) -> AsyncIterator[Client]:
+    async with httpx2.AsyncClient(headers=product.headers(org, user), timeout=30) as http:
         transport = streamable_http_client(product.address("mcp", org), http_client=http)
-        async with Client(transport, mode=mode) as client:
+        async with Client(transport, mode=mode, **options) as client:
             yield client
 
 
@@ -50,7 +52,11 @@ async def test_a_client_lists_and_calls_the_tools_of_the_registry(serving: Servi
         listed = {each.name: each for each in (await client.list_tools()).tools}
         assert listed.keys() == {each.name for each in product.services.registry.tools}
         for each in product.services.registry.tools:
-            assert listed[each.name].input_schema == each.schema()["function"]["parameters"]
+            parameters = each.schema()["function"]["parameters"]
+            shown = dict(listed[each.name].input_schema["properties"])
+            assert (shown.pop("confirm", None) is not None) == (each.writes is not None)
+            assert {**listed[each.name].input_schema, "properties": shown} == parameters
+            assert listed[each.name].output_schema == ENVELOPE_SCHEMA
             assert listed[each.name].description == each.description
         result = await client.call_tool("query_costs", {"group_by": "provider"})
     assert not result.is_error

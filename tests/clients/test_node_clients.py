@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.clients.conftest import Node, Product, Serving
-from tests.fakes.scripted_model import ScriptedModel, say
+from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
 
 
 @pytest.mark.parametrize("client", ["sdk", "client"])
@@ -39,11 +39,19 @@ async def test_an_mcp_client_with_a_wrong_key_sees_nothing(
 
 
 async def test_an_a2a_client_reads_the_card_and_asks(serving: Serving, node: Node) -> None:
-    product: Product = await serving(ScriptedModel([say("one"), say("two")]))
-    seen = await node.run("a2a.mjs", {"url": product.url, "headers": product.headers()})
+    alert = call_tool("create_alert", name="Too much", threshold=100, currency="USD")
+    script = [say("one"), say("two"), transfer("AlertManager"), alert, say("It is set up.")]
+    product: Product = await serving(ScriptedModel(script))
+    asked = {"url": product.url, "headers": product.headers(), "change": "Watch my costs"}
+    seen = await node.run("a2a.mjs", asked)
     assert seen["error"] is None
     assert seen["card"]["skills"]
-    first, second = seen["answers"]
+    first, *second = seen["answers"]
+    assert "Create alert" in json.dumps(seen["task"]["status"])
+    assert "It is set up." in json.dumps(seen["done"])
+    assert [row["status"] for row in product.audited() if row["conversation_id"] == seen["task"]["contextId"]] == [
+        "success"
+    ]
     stored = product.messages(first["contextId"])
     assert [message["content"] for message in stored] == ["What did we spend?", "one ", "and now?", "two "]
     assert "one " in json.dumps(first)

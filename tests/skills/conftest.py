@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
@@ -28,6 +29,7 @@ from common.skills.usage.tools import TOOLS as USAGE_TOOLS
 from common.tenant import EVERY_PERMISSION, OrgSlug, Principal, Tenant, UserId
 from common.tools.context import ToolContext
 from common.tools.registry import BoundTools, Registry
+from common.tools.result import ENVELOPE_SCHEMA
 from common.warehouse import schema
 from common.warehouse.client import QueryResult, Warehouse
 from common.warehouse.query import GuardedQuery
@@ -159,9 +161,15 @@ def call(counting: CountingWarehouse) -> Call:
             *ALLOCATION_TOOLS,
         )
         tools = BoundTools(every, principal, context, {"warehouse": counting})
-        return await tools.call(tool_name, json.dumps(arguments, default=str), agent_name="CostAnalyst")
+        return held(await tools.call(tool_name, json.dumps(arguments, default=str), agent_name="CostAnalyst"))
 
     return calling
+
+
+def held(answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer, held to the schema that clients are told."""
+    jsonschema.validate(answer, ENVELOPE_SCHEMA)
+    return answer
 
 
 @pytest.fixture(scope="session")
@@ -193,6 +201,7 @@ def ask(operated: bigquery.Client, counting: CountingWarehouse) -> Call:
     ) -> dict[str, Any]:
         principal = Principal(Tenant(OrgSlug(org), PROJECT, "organizations"), UserId(_user), "key-1", EVERY_PERMISSION)
         tools = registry.bind(principal, ToolContext({"org": org}, _now, _scope), [tool_name], {"warehouse": counting})
-        return await tools.call(tool_name, json.dumps(arguments, default=str), agent_name="Tester", approved=True)
+        given = json.dumps(arguments, default=str)
+        return held(await tools.call(tool_name, given, agent_name="Tester", approved=True))
 
     return asking

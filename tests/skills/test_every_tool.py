@@ -19,6 +19,7 @@ from common.settings import Settings
 from common.tenant import EVERY_PERMISSION, OrgSlug, Principal, Tenant, UserId
 from common.tools.context import ToolContext
 from common.tools.registry import Tool
+from common.tools.result import ENVELOPE_SCHEMA
 from common.warehouse import schema
 from tests.skills.conftest import NOON, PROJECT, CountingWarehouse, rows_of
 from tests.skills.examples import ARGUMENTS
@@ -184,7 +185,9 @@ def undisturbed(operated: bigquery.Client) -> Iterator[bigquery.Client]:
 async def answer_of(warehouse: CountingWarehouse, org: str, tool: Tool, arguments: Mapping[str, Any]) -> dict[str, Any]:
     principal = Principal(Tenant(OrgSlug(org), PROJECT, "organizations"), UserId(PLANTER), "key-1", EVERY_PERMISSION)
     bound = REGISTRY.bind(principal, ToolContext({"org": org}, NOON, "planted"), [tool.name], {"warehouse": warehouse})
-    return await bound.call(tool.name, json.dumps(arguments), agent_name="Tester", approved=True)
+    answer = await bound.call(tool.name, json.dumps(arguments), agent_name="Tester", approved=True)
+    jsonschema.validate(answer, ENVELOPE_SCHEMA)
+    return answer
 
 
 def told(answer: dict[str, Any]) -> dict[str, Any]:

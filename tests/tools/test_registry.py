@@ -3,20 +3,21 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from pydantic import create_model
+from pydantic import AliasChoices, Field, create_model
 
 from common import limits
-from common.tenant import Principal, Tenant, UserId, parse_org_slug
+from common.tenant import WRITE_ALERTS, Principal, Tenant, UserId, parse_org_slug
 from common.tools.context import ToolContext, WarehouseContext
 from common.tools.registry import BoundTools, Tool, tool
 from common.tools.result import DocumentSource, ServiceCall, ToolResult
 
-PRINCIPAL = Principal(Tenant(parse_org_slug("acme_inc"), "p", "organizations"), UserId("u1"), "k1")
+READER = Principal(Tenant(parse_org_slug("acme_inc"), "p", "organizations"), UserId("u1"), "k1")
+PRINCIPAL = replace(READER, scopes=frozenset({WRITE_ALERTS}))
 NOW = datetime(2026, 2, 28, tzinfo=UTC)
 
 
@@ -89,6 +90,49 @@ async def test_a_timeout_is_worded_by_the_source(
     answer = await tools.call("wait", "{}", agent_name="Tester")
     assert answer["error"]["code"] == "timeout"
     assert answer["error"]["message"].startswith(word)
+
+
+async def look(
+    principal: Principal,
+    context: ToolContext,
+    *,
+    query: Annotated[str, Field(validation_alias=AliasChoices("query", "sql"))],
+    most: Annotated[int, Field(ge=1)] = 5,
+    only: str | None = None,
+) -> ToolResult:
+    """Say the arguments."""
+    return ToolResult(None, (), {"query": query, "most": most, "only": only})
+
+
+async def test_null_for_an_optional_argument_is_the_same_as_leaving_it_out() -> None:
+    assert (await ask(look, query="q", most=None, only=None))["summary"] == {"query": "q", "most": 5, "only": None}
+    for wrong in ({"query": None}, {"query": "q", "unheard_of": None}, {"query": "q", "most": 0}):
+        assert (await ask(look, None, **wrong))["error"]["code"] == "invalid_arguments"
+
+
+async def test_an_argument_may_have_an_older_name() -> None:
+    assert (await ask(look, sql="q"))["summary"]["query"] == "q"
+    schema = tool("test", look).schema()["function"]["parameters"]
+    assert set(schema["properties"]) == {"query", "most", "only"}
+    assert schema["required"] == ["query"]
+
+
+async def test_a_change_is_made_only_where_it_is_allowed() -> None:
+    made: list[str] = []
+
+    async def change(principal: Principal, context: ToolContext) -> ToolResult:
+        """Change something."""
+        made.append("it")
+        return ToolResult(None, (), {})
+
+    tools = BoundTools([tool("test", change, writes="alerts:write")], PRINCIPAL, ToolContext({}, NOW, "answer-1"), {})
+    refused = await tools.call("change", "{}", agent_name="Tester")
+    assert (refused["error"]["code"], made) == ("approval_needed", [])
+    reading = BoundTools(tools.tools, READER, ToolContext({}, NOW, "answer-1"), {})
+    refused = await reading.call("change", "{}", agent_name="Tester", approved=True)
+    assert (refused["error"]["code"], made) == ("scope_missing", [])
+    assert "error" not in await tools.call("change", "{}", agent_name="Tester", approved=True)
+    assert made == ["it"]
 
 
 def with_argument(name: str) -> Any:

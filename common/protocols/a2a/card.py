@@ -27,7 +27,8 @@ _HEADERS = {
 }
 _DESCRIPTION = (
     "Answers questions about an organisation's cloud, GenAI and SaaS costs from its own FOCUS data. "
-    "A message's contextId names the conversation it continues; X-User-Id may name the person who asks."
+    "A message's contextId names the conversation it continues; a change waits for a yes (input-required). "
+    "X-User-Id may name the person who asks."
 )
 
 
@@ -44,7 +45,7 @@ def card(url: str, version: str, roster: Roster, tools: Mapping[str, Tool]) -> d
         security_schemes={name: _header(name, text) for name, text in _HEADERS.items()},
         security_requirements=[SecurityRequirement(schemes={name: StringList() for name in _HEADERS})],
         default_input_modes=["text/plain"],
-        default_output_modes=["text/plain"],
+        default_output_modes=["text/plain", "application/json"],
         skills=[_skill(agent, tools) for agent in roster.specialists],
     )
     return agent_card_to_dict(message)

@@ -1,34 +1,51 @@
-"""A2A: one message in, one message out, by the names of 1.0 and 0.3. The context is the conversation."""
+"""A2A: a message in, a message or a task out, by the names of 1.0 and 0.3. The context is the conversation."""
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager
 from functools import partial
 from typing import Any, NoReturn
 
-from a2a.helpers import get_text_parts, new_text_message
+from a2a.helpers import get_data_parts, get_text_parts, new_text_part
 from a2a.server.context import ServerCallContext
 from a2a.server.request_handlers.request_handler import RequestHandler
 from a2a.server.routes.jsonrpc_dispatcher import JsonRpcDispatcher
-from a2a.types import Message, SendMessageRequest
+from a2a.types import Artifact, CancelTaskRequest, GetTaskRequest, Message, SendMessageRequest, Task
 from a2a.utils.errors import (
     A2AError,
     ContentTypeNotSupportedError,
     InternalError,
     InvalidParamsError,
     PushNotificationNotSupportedError,
+    TaskNotCancelableError,
     TaskNotFoundError,
     UnsupportedOperationError,
 )
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from common.agents.events import TurnFinished
+from common.agents.events import ApprovalNeeded, Event, ToolFinished, TurnFailed, TurnFinished
+from common.conversations.paused_turn import pending_of
 from common.errors import ConversationNotFound, ServiceError
 from common.identity.authenticate import Credentials
+from common.protocols.a2a.tasks import (
+    ANSWER,
+    TaskEncoder,
+    Update,
+    answer_message,
+    described,
+    finished_status,
+    read_task_id,
+    stored_task,
+    task_id,
+)
 from common.protocols.json_rpc import envelope, refusal, replayed, reworded
-from common.protocols.question import as_id, gone, question
-from common.turn import TurnServices, open_turn
+from common.protocols.question import answered, as_id, gone, question
+from common.transcript.message import message_of
+from common.transcript.paths import message_path, pending_path
+from common.turn import SendRequest, Turn, TurnServices, open_turn
 from common.turn.admission import Disconnect
+from common.turn.approvals import still_waiting
 from common.turn.client_features import ClientFeatures
 from common.web.disconnect import wait_for_disconnect
 
@@ -58,16 +75,93 @@ async def answer(services: TurnServices, credentials: Credentials, request: Requ
 
 
 class _Handler(RequestHandler):
-    """The methods of A2A for one caller. There are no tasks: every message is answered at once."""
+    """The methods of A2A for one caller. A task is an answer: it is over when the request is, or waits for a yes."""
 
     def __init__(self, services: TurnServices, credentials: Credentials, disconnect: Disconnect) -> None:
         self._services = services
         self._claim = credentials
         self._disconnect = disconnect
 
-    async def on_message_send(self, params: SendMessageRequest, _: ServerCallContext) -> Message:
+    async def on_message_send(self, params: SendMessageRequest, _: ServerCallContext) -> Message | Task:
+        with self._translating():
+            turn = await self._open(params.message)
+            context_id, results = params.message.context_id, []
+            async with aclosing(turn.batches()) as batches:
+                async for event in _each(batches):
+                    match event:
+                        case ToolFinished(result=result) if "rows" in result:
+                            results.append(result)
+                        case TurnFailed(error=error):
+                            raise error
+                        case TurnFinished():
+                            return _ended(event, context_id, results)
+            raise ServiceError
+
+    async def on_message_send_stream(
+        self, params: SendMessageRequest, _: ServerCallContext
+    ) -> AsyncGenerator[Update, None]:
+        encoder = TaskEncoder(params.message.context_id)
+        with self._translating():
+            turn = await self._open(params.message)
+            async with aclosing(turn.batches()) as batches:
+                async for event in _each(batches):
+                    if isinstance(event, TurnFailed) and not encoder.begun:
+                        raise event.error
+                    for update in encoder.updates(event):
+                        yield update
+
+    async def _open(self, message: Message) -> Turn:
+        features, conversation_id = ClientFeatures(own_ids=True), message.context_id or None
+        if message.task_id:
+            named = read_task_id(message.task_id)
+            if named is None:
+                raise TaskNotFoundError
+            conversation_id, features = named[0], ClientFeatures(replies_to=named[1])
+        request = _asked(message, conversation_id)
         try:
-            return _said(await self._answered(params.message), params.message.context_id)
+            return await open_turn(self._services, self._claim, request, features, self._disconnect)
+        except ConversationNotFound:
+            if message.task_id:
+                raise TaskNotFoundError from None
+            raise
+
+    async def on_get_task(self, params: GetTaskRequest, _: ServerCallContext) -> Task:
+        with self._translating():
+            return await self._task(params.id)
+
+    async def _task(self, its_id: str) -> Task:
+        """Read a task from the answer that it is. Raises TaskNotFoundError, also for somebody else's."""
+        named = read_task_id(its_id)
+        if named is None:
+            raise TaskNotFoundError
+        conversation_id, answer_id = named
+        try:
+            found = await self._services.lookup.find(
+                self._claim, conversation_id, ("messages", answer_id), ("pending", "turn")
+            )
+        except ConversationNotFound:
+            raise TaskNotFoundError from None
+        tenant, conversation = found.principal.tenant, found.conversation
+        document = found.documents.get(message_path(tenant, conversation_id, answer_id))
+        stored = message_of(document) if document else None
+        stored = stored or await self._services.record.message(tenant, conversation_id, answer_id)
+        if stored is None or stored.role != "assistant":
+            raise TaskNotFoundError
+        pending = found.documents.get(pending_path(tenant, conversation_id))
+        waiting = still_waiting(stored, conversation, pending_of(pending) if pending else None, self._services.clock())
+        approvals = [each for each in waiting if isinstance(each, ApprovalNeeded)]
+        return stored_task(conversation_id, its_id, stored, approvals)
+
+    async def on_cancel_task(self, params: CancelTaskRequest, _: ServerCallContext) -> NoReturn:
+        with self._translating():
+            await self._task(params.id)
+            raise TaskNotCancelableError("It is over, or waits for a yes: answer no to that, or ask something else.")
+
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
+        """Raise what goes wrong as an error of A2A."""
+        try:
+            yield
         except A2AError:
             raise
         except ConversationNotFound:
@@ -82,28 +176,6 @@ class _Handler(RequestHandler):
             # The SDK would answer with the exception's text.
             self._services.log.error("a2a.crashed", error_class=type(error).__name__)
             raise _translated(ServiceError()) from None
-
-    async def on_message_send_stream(
-        self, params: SendMessageRequest, context: ServerCallContext
-    ) -> AsyncGenerator[Message, None]:
-        yield await self.on_message_send(params, context)
-
-    async def _answered(self, message: Message) -> TurnFinished:
-        if message.task_id:
-            raise TaskNotFoundError("There are no tasks. Leave taskId out; contextId continues a conversation.")
-        texts = get_text_parts(message.parts)
-        if not texts:
-            raise ContentTypeNotSupportedError("Send the question as a text part.")
-        message_id = as_id(message.message_id) if message.message_id else None
-        request = question("\n".join(texts), CONTEXT_ID, message.context_id or None, message_id)
-        turn = await open_turn(self._services, self._claim, request, ClientFeatures(own_ids=True), self._disconnect)
-        return await turn.finished()
-
-    async def on_get_task(self, *_: Any) -> NoReturn:
-        raise TaskNotFoundError
-
-    async def on_cancel_task(self, *_: Any) -> NoReturn:
-        raise TaskNotFoundError
 
     async def on_list_tasks(self, *_: Any) -> NoReturn:
         raise UnsupportedOperationError
@@ -128,25 +200,35 @@ class _Handler(RequestHandler):
         raise UnsupportedOperationError
 
 
-def _said(finished: TurnFinished, context_id: str) -> Message:
-    """The answer in the context that the client named, or in the one that it now has."""
-    message = new_text_message(finished.text, context_id=context_id or finished.conversation_id)
-    message.message_id = finished.message_id
-    message.metadata.update(
-        {
-            "agent_name": finished.agent_name,
-            "provider": finished.provider,
-            "model_id": finished.model_id,
-            "fallback_from": finished.fallback_from,
-            "latency_ms": finished.latency_ms,
-            "finish": finished.finish,
-            "usage": {
-                "input_tokens": finished.usage.input_tokens,
-                "output_tokens": finished.usage.output_tokens,
-            },
-        }
-    )
-    return message
+async def _each(batches: AsyncIterator[list[Event]]) -> AsyncIterator[Event]:
+    async for batch in batches:
+        for event in batch:
+            yield event
+
+
+def _ended(finished: TurnFinished, context_id: str, results: list[dict[str, Any]]) -> Message | Task:
+    """The answer as a message, or as a task where it waits for a yes."""
+    if not finished.approvals:
+        return answer_message(finished, context_id, results)
+    its_id = task_id(finished.conversation_id, finished.message_id)
+    context_id = context_id or finished.conversation_id
+    artifact = Artifact(artifact_id=ANSWER, name=ANSWER, parts=[new_text_part(finished.text)])
+    status = finished_status(finished, context_id, its_id)
+    task = Task(id=its_id, context_id=context_id, status=status, artifacts=[artifact])
+    task.metadata.update(described(finished))
+    return task
+
+
+def _asked(message: Message, conversation_id: str | None) -> SendRequest:
+    """The request of a message: a question or a yes in its text, or decisions in a data part. Raises Unprocessable."""
+    message_id = as_id(message.message_id) if message.message_id else None
+    for data in get_data_parts(message.parts):
+        if isinstance(data, dict) and "approvals" in data:
+            return answered(data["approvals"], CONTEXT_ID, conversation_id, message_id)
+    texts = get_text_parts(message.parts)
+    if not texts:
+        raise ContentTypeNotSupportedError("Send the question as a text part.")
+    return question("\n".join(texts), CONTEXT_ID, conversation_id, message_id)
 
 
 def _translated(error: ServiceError) -> A2AError:

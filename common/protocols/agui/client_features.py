@@ -17,9 +17,18 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NO_ARGUMENTS: dict[str, Any] = {"type": "object", "properties": {}}
 
 
-def offers(run: RunAgentInput, taken: Collection[str]) -> ClientFeatures:
-    """Read them from the run; ``taken`` are the names of our own tools. Raises Unprocessable."""
-    return ClientFeatures(own_ids=True, tools=_tools(run, taken), reply=_reply(run))
+def offers(run: RunAgentInput, taken: Collection[str], left_out: str = "") -> ClientFeatures:
+    """Read them from the run; ``taken`` are the names of our own tools. Raises Unprocessable.
+
+    ``left_out`` names what of the question cannot be read, which the answer says first.
+    """
+    return ClientFeatures(
+        own_ids=True,
+        tools=_tools(run, taken),
+        reply=_reply(run),
+        context=tuple((each.description, each.value) for each in run.context or ()),
+        note=f"I read text only, so this was left out: {left_out}." if left_out else "",
+    )
 
 
 def _tools(run: RunAgentInput, taken: Collection[str]) -> tuple[ClientTool, ...]:

@@ -47,17 +47,16 @@ async def answer(
         return JSONResponse(_INFO if asked.method == "info" else {"stopped": False})
     if asked.method == "agent/connect":
         return await _connect(services, credentials, asked.run)
-    return await _run(services, credentials, asked.run, disconnect)
+    return await _run(services, credentials, asked.run, asked.left_out, disconnect)
 
 
 async def _run(
-    services: TurnServices, credentials: Credentials, run: RunAgentInput, disconnect: Disconnect
+    services: TurnServices, credentials: Credentials, run: RunAgentInput, left_out: str, disconnect: Disconnect
 ) -> Response:
     taken = {TRANSFER, *(each.name for each in services.registry.tools)}
     try:
-        turn = await open_turn(
-            services, credentials, agui_input.turn_request(run), client_features.offers(run, taken), disconnect
-        )
+        request, features = agui_input.turn_request(run, left_out), client_features.offers(run, taken, left_out)
+        turn = await open_turn(services, credentials, request, features, disconnect)
     except ConversationNotFound:
         raise gone(agui_input.THREAD_ID) from None
     interrupts = client_features.shows_interrupts(run)

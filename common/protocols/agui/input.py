@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 
 from common.bodies import field_names, misspelled, problems
 from common.errors import NotFound, Unprocessable
+from common.protocols.agui.parts import usable
 from common.protocols.question import as_id, check_id, question
 from common.turn import SendRequest
 
@@ -34,10 +35,14 @@ Received = RunAgentInput | RuntimeCall
 
 @dataclass(frozen=True, slots=True)
 class AguiRequest:
-    """One request; ``run`` is there for the methods that are about a thread."""
+    """One request; ``run`` is there for the methods that are about a thread.
+
+    ``left_out`` names what of the question is no text.
+    """
 
     method: Method
     run: RunAgentInput | None = None
+    left_out: str = ""
 
 
 def read(raw: bytes) -> AguiRequest:
@@ -49,7 +54,7 @@ def read(raw: bytes) -> AguiRequest:
     if not isinstance(body, dict):
         raise Unprocessable("The body is not a JSON object.")
     if "method" not in body or "threadId" in body:
-        return AguiRequest("agent/run", _run(body))
+        return _run("agent/run", body)
     method = _METHODS.get(str(body["method"]))
     params = body.get("params") or {}
     agent_id = params.get("agentId", AGENT_ID) if isinstance(params, dict) else None
@@ -57,26 +62,32 @@ def read(raw: bytes) -> AguiRequest:
         raise NotFound("There is no such method or agent.")
     if method in ("info", "agent/stop"):
         return AguiRequest(method)
-    return AguiRequest(method, _run(body.get("body")))
+    return _run(method, body.get("body"))
 
 
-def turn_request(run: RunAgentInput) -> SendRequest:
+def turn_request(run: RunAgentInput, left_out: str = "") -> SendRequest:
     """The question of a run: its last user message, in the conversation that its thread is.
 
     A run is answered once: the same run again finds the same message. Raises Unprocessable.
     """
-    return question(_last_question(run), THREAD_ID, run.thread_id, as_id(f"{run.thread_id}/{run.run_id}"))
+    text = _last_question(run)
+    if left_out and not text.strip():
+        raise Unprocessable(f"Only text is read, and the message has none: {left_out}. Ask in words.")
+    # The history and the model are told too, or the answer would wonder at what it does not see.
+    asked = f"{text}\n\n[Not read, as it is no text: {left_out}]" if left_out else text
+    return question(asked, THREAD_ID, run.thread_id, as_id(f"{run.thread_id}/{run.run_id}"))
 
 
-def _run(body: object) -> RunAgentInput:
+def _run(method: Method, body: object) -> AguiRequest:
     if isinstance(body, dict) and (wrong := misspelled(body, _FIELDS)):
         raise Unprocessable(f"{wrong}.")
+    body, left_out = usable(body) if isinstance(body, dict) else (body, "")
     try:
         run = RunAgentInput.model_validate(body)
     except ValidationError as error:
         raise Unprocessable(problems(error)) from None
     check_id(THREAD_ID, run.thread_id)
-    return run
+    return AguiRequest(method, run, left_out)
 
 
 def _last_question(run: RunAgentInput) -> str:

@@ -12,23 +12,27 @@ from typing import Any
 from mcp import MCPError
 from mcp import types as mcp
 from mcp.server import Server, ServerRequestContext
+from mcp.server.streamable_http import check_accept_headers
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message as AsgiMessage
+from starlette.types import Scope
 
 from common import limits
 from common.agents.events import ToolFinished
+from common.conversations.confirmation import Confirmations
 from common.documents import Documents
 from common.errors import OriginRefused, RateLimited, ServiceError
 from common.metering.entrance import Entered
 from common.protocols.json_rpc import envelope, refusal, replayed, reworded
 from common.protocols.mcp import prompts, resources
+from common.protocols.mcp.confirming import CONFIRM, Approved, decide, with_confirm
 from common.record.tool_calls import record_call
 from common.telemetry.log import Log
 from common.tools.context import Resources, ToolContext
 from common.tools.registry import BoundTools, Registry, Tool
-from common.tools.result import as_message
+from common.tools.result import ENVELOPE_SCHEMA, as_message
 from common.turn.admission import Admission, Disconnect, Slot
 from common.web.disconnect import wait_for_disconnect
 
@@ -52,6 +56,7 @@ class ToolServices:
     tool_resources: Resources
     documents: Documents
     admission: Admission
+    confirmations: Confirmations
     log: Log
     clock: Callable[[], datetime]
 
@@ -70,18 +75,33 @@ async def answer(services: ToolServices, entered: Entered, request: Request, bod
     # The SDK logs what it cannot handle with whatever the client sent.
     logging.getLogger("mcp").setLevel(logging.CRITICAL)
     session = _Session(services, entered, request_id, partial(wait_for_disconnect, request))
+    scope, as_events = _accepted(request)
     manager = StreamableHTTPSessionManager(
         app=session.server(),
         stateless=True,
-        json_response=True,
+        json_response=not as_events,
         max_request_body_size=limits.MAX_BODY_BYTES,
     )
     written = _Written()
     async with manager.run():
-        await manager.handle_request(request.scope, replayed(body, request.receive), written)
+        await manager.handle_request(scope, replayed(body, request.receive), written)
     if session.refused is not None:
         raise session.refused
     return reworded(written.response())
+
+
+def _accepted(request: Request) -> tuple[Scope, bool]:
+    """The request as the SDK takes it, and whether it is answered as an event stream.
+
+    JSON is the answer wherever it is accepted. The SDK wants both types named, which clients do not always do.
+    """
+    accept = request.headers.get("accept", "").strip()
+    has_json, has_events = check_accept_headers(request) if accept else (True, False)
+    if not (has_json or has_events):
+        return request.scope, False
+    headers = [each for each in request.scope["headers"] if each[0] != b"accept"]
+    both = (b"accept", b"application/json, text/event-stream")
+    return {**request.scope, "headers": [*headers, both]}, not has_json
 
 
 class _Session:
@@ -111,10 +131,12 @@ class _Session:
     async def _list_tools(self, _context: _Context, _page: _Page) -> mcp.ListToolsResult:
         return mcp.ListToolsResult(tools=[_described(each) for each in self._services.registry.tools])
 
-    async def _call_tool(self, _context: _Context, params: mcp.CallToolRequestParams) -> mcp.CallToolResult:
+    async def _call_tool(
+        self, context: _Context, params: mcp.CallToolRequestParams
+    ) -> mcp.CallToolResult | mcp.InputRequiredResult:
         try:
             with await self._place():
-                result = await self._call(params.name, json.dumps(params.arguments or {}))
+                result = await self._call(context, params)
         except ServiceError as error:
             if error.status >= 500:
                 self._services.log.failure("request.failed", error)
@@ -125,6 +147,8 @@ class _Session:
             # The SDK would answer with the exception's text.
             self._services.log.error("mcp.crashed", error_class=type(error).__name__, tool=params.name[:64])
             raise MCPError(mcp.INTERNAL_ERROR, ServiceError.detail) from None
+        if isinstance(result, mcp.InputRequiredResult):
+            return result
         text = mcp.TextContent(type="text", text=as_message(result))
         return mcp.CallToolResult(content=[text], structured_content=result, is_error="error" in result)
 
@@ -139,13 +163,33 @@ class _Session:
             self.refused = refused
             raise
 
-    async def _call(self, name: str, arguments: str) -> dict[str, Any]:
+    async def _call(
+        self, context: _Context, params: mcp.CallToolRequestParams
+    ) -> dict[str, Any] | mcp.InputRequiredResult:
         """Run a tool and put the call on the record. Raises MCPError for a tool that there is not."""
-        tools = self._tools()
+        name, services = params.name, self._services
+        tools = self._tools(self._request_id)
         if name not in {each.name for each in tools.tools}:
             raise MCPError(mcp.INVALID_PARAMS, f"There is no tool {name[:64]!r}.")
+        if not tools.changes(name):
+            return await self._recorded(tools, name, json.dumps(params.arguments or {}))
+        arguments = json.dumps({key: each for key, each in (params.arguments or {}).items() if key != CONFIRM})
+        if refused := tools.refusal_of_change(name, arguments):
+            return await self._recorded(tools, name, arguments, refused)
+        decided = await decide(services.confirmations, self._principal, context, params, services.clock())
+        if isinstance(decided, Approved):
+            # The same yes names the same write, in whatever attempt.
+            return await self._recorded(self._tools(decided.confirmation_id), name, arguments)
+        if isinstance(decided, mcp.InputRequiredResult) or decided.asks:
+            return decided if isinstance(decided, mcp.InputRequiredResult) else decided.result
+        return await self._recorded(tools, name, arguments, decided.result)
+
+    async def _recorded(
+        self, tools: BoundTools, name: str, arguments: str, refused: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Make a call that is allowed, unless it is refused already, and put it on the record."""
         started = time.perf_counter()
-        result = await tools.call(name, arguments, agent_name=AGENT)
+        result = refused or await tools.call(name, arguments, agent_name=AGENT, approved=True)
         call = ToolFinished(
             call_id=self._request_id,
             agent_name=AGENT,
@@ -159,12 +203,11 @@ class _Session:
         await record_call(self._services.documents, self._principal, f"mcp:{self._request_id}", call, now)
         return result
 
-    def _tools(self) -> BoundTools:
+    def _tools(self, idempotency_key: str) -> BoundTools:
         services = self._services
         labels = {"org": self._principal.org_slug, "conversation": AGENT}
-        call = ToolContext(
-            labels, services.clock(), idempotency_key=self._request_id, calendar=self._entered.found.calendar
-        )
+        calendar = self._entered.found.calendar
+        call = ToolContext(labels, services.clock(), idempotency_key=idempotency_key, calendar=calendar)
         names = [each.name for each in services.registry.tools]
         return services.registry.bind(self._principal, call, names, services.tool_resources)
 
@@ -202,11 +245,13 @@ class _Written:
 
 
 def _described(tool: Tool) -> mcp.Tool:
+    parameters = tool.schema()["function"]["parameters"]
     return mcp.Tool(
         name=tool.name,
         title=tool.title,
         description=tool.description,
-        input_schema=tool.schema()["function"]["parameters"],
+        input_schema=with_confirm(parameters) if tool.writes else parameters,
+        output_schema=ENVELOPE_SCHEMA,
         annotations=mcp.ToolAnnotations(
             read_only_hint=tool.writes is None,
             destructive_hint=tool.writes is not None,

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from common import limits
 from common.skills.explorer import charts
@@ -37,6 +37,7 @@ TABLES_READ_AT_ONCE = 8
 TableName = Annotated[
     str,
     Field(
+        validation_alias=AliasChoices("table_name", "table"),
         min_length=1,
         max_length=300,
         description="A table that list_org_tables names, such as cost_data_standard_1_3 or org_budgets.",
@@ -45,6 +46,7 @@ TableName = Annotated[
 Sql = Annotated[
     str,
     Field(
+        validation_alias=AliasChoices("query", "sql"),
         min_length=1,
         max_length=limits.MAX_SQL_CHARS,
         description="One SELECT in GoogleSQL (BigQuery). Name tables as list_org_tables does; write literals, not "
@@ -86,7 +88,7 @@ async def describe_table(
     principal: Principal,
     context: WarehouseContext,
     *,
-    table: TableName,
+    table_name: TableName,
     columns: Annotated[
         list[Annotated[str, Field(max_length=300)]], Field(max_length=50, description="Only these columns.")
     ]
@@ -103,28 +105,28 @@ async def describe_table(
     shared table only the readable columns are shown. Ask for the columns you need: a wide table is long.
     """
     wanted = WantedColumns(frozenset(name.casefold() for name in columns or ()), (search or "").strip().casefold())
-    own, shared = _named(principal, table)
+    own, shared = _named(principal, table_name)
     if own is not None:
         info = await context.warehouse.table(principal.tenant, own)
         if info is not None:
             return await describe_own(principal, context, info, wanted)
     if shared is not None:
         return await describe_shared(principal, context, shared, wanted)
-    raise ToolError("unknown_table", f"There is no table {table[:100]!r}. list_org_tables names those there are.")
+    raise ToolError("unknown_table", f"There is no table {table_name[:100]!r}. list_org_tables names those there are.")
 
 
-async def run_read_query(principal: Principal, context: WarehouseContext, *, sql: Sql) -> ToolResult:
+async def run_read_query(principal: Principal, context: WarehouseContext, *, query: Sql) -> ToolResult:
     """Run one SELECT over the organisation's own tables and its rows of the shared tables, at most 500 rows.
 
     For questions that no other tool answers. The query is checked first; where it is refused, the error says what to
     change. The answer's `sql` is the query as it ran: shared tables filtered, names whole, a LIMIT added.
     """
     try:
-        allowed = await admit(sql, principal)
+        allowed = await admit(query, principal)
     except Denied as denied:
         raise ToolError(f"sql_{denied.code}", denied.message) from None
-    query = admitted(principal.tenant, allowed.sql, allowed.tables)
-    found, currencies = await asyncio.gather(context.run(query), _currencies(principal, context, allowed.sql))
+    allowed_query = admitted(principal.tenant, allowed.sql, allowed.tables)
+    found, currencies = await asyncio.gather(context.run(allowed_query), _currencies(principal, context, allowed.sql))
     rows = tuple({name: _plain(value) for name, value in row.items()} for row in found.rows)
     full = len(rows) >= limits.MAX_RESULT_ROWS
     summary = {
@@ -134,7 +136,7 @@ async def run_read_query(principal: Principal, context: WarehouseContext, *, sql
         "cached": found.cached,
     }
     # The size of a table that others' rows are in is not told.
-    told = replace(found, bytes_processed=0) if query.reads_shared else found
+    told = replace(found, bytes_processed=0) if allowed_query.reads_shared else found
     return ToolResult(told, rows, summary, truncated=full or found.truncated)
 
 

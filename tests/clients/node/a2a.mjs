@@ -1,4 +1,4 @@
-// The A2A client: reads the card, asks, and asks again in the same context; prints what it saw as JSON.
+// The A2A client: reads the card, asks, asks again in the same context as events, and allows a change; prints what it saw as JSON.
 import { text } from "node:stream/consumers";
 import { randomUUID } from "node:crypto";
 import { Role } from "@a2a-js/sdk";
@@ -9,10 +9,10 @@ const withHeaders = (input, init = {}) =>
   fetch(input, { ...init, headers: { ...Object.fromEntries(new Headers(init.headers)), ...asked.headers } });
 const seen = { error: null, answers: [] };
 
-const message = (question, contextId) => ({
+const message = (question, contextId, taskId) => ({
   messageId: randomUUID(),
   contextId: contextId ?? "",
-  taskId: "",
+  taskId: taskId ?? "",
   role: Role.ROLE_USER,
   parts: [{ content: { $case: "text", value: question }, mediaType: "text/plain", filename: "", metadata: undefined }],
   metadata: undefined,
@@ -27,16 +27,19 @@ try {
   });
   const client = await new ClientFactory(options).createFromUrl(asked.url);
   seen.card = await client.getAgentCard();
-  const request = (question, contextId) => ({
-    tenant: "", message: message(question, contextId), configuration: undefined, metadata: undefined,
+  const request = (question, contextId, taskId) => ({
+    tenant: "", message: message(question, contextId, taskId), configuration: undefined, metadata: undefined,
   });
   const first = await client.sendMessage(request("What did we spend?"));
   seen.answers.push(first);
   for await (const event of client.sendMessageStream(request("and now?", first.contextId))) {
     seen.answers.push(event);
   }
+  if (asked.change) {
+    seen.task = await client.sendMessage(request(asked.change));
+    seen.done = await client.sendMessage(request("yes", seen.task.contextId, seen.task.id));
+  }
 } catch (failure) {
   seen.error = failure.message;
 }
-console.log(JSON.stringify(seen));
-process.exit(0);
+process.stdout.write(`${JSON.stringify(seen)}\n`, () => process.exit(0));

@@ -50,5 +50,4 @@ for (const step of asked.steps) {
     pending: agent.pendingInterrupts ?? [],
   });
 }
-console.log(JSON.stringify({ threadId: agent.threadId, messages: agent.messages, steps, warnings }));
-process.exit(0);
+process.stdout.write(`${JSON.stringify({ threadId: agent.threadId, messages: agent.messages, steps, warnings })}\n`, () => process.exit(0));

@@ -89,5 +89,4 @@ for (const step of asked.steps) {
     rendered: page.toJSON().children,
   });
 }
-console.log(JSON.stringify({ steps, data, ends, warnings }));
-process.exit(0);
+process.stdout.write(`${JSON.stringify({ steps, data, ends, warnings })}\n`, () => process.exit(0));

@@ -25,5 +25,4 @@ try {
 } catch (failure) {
   seen.error = failure.message;
 }
-console.log(JSON.stringify(seen));
-process.exit(0);
+process.stdout.write(`${JSON.stringify(seen)}\n`, () => process.exit(0));

@@ -31,5 +31,4 @@ for await (const chunk of response.body) {
     take(chunk);
   }
 }
-console.log(JSON.stringify({ status: response.status, events, rest: buffer }));
-process.exit(0);
+process.stdout.write(`${JSON.stringify({ status: response.status, events, rest: buffer })}\n`, () => process.exit(0));

@@ -74,7 +74,11 @@ class Normaliser:
 def in_order(text: str) -> str:
     """JSON, or an event stream of JSON, with the members of every object by name."""
     if text.startswith("data: "):
-        return "".join(f"data: {in_order(frame.removeprefix('data: '))}\n\n" for frame in text.split("\n\n") if frame)
+        return "".join(
+            f"data: {in_order(frame.removeprefix('data: '))}\n\n"
+            for frame in text.replace("\r\n", "\n").split("\n\n")
+            if frame
+        )
     return json.dumps(json.loads(text), ensure_ascii=False, sort_keys=True)
 
 

@@ -108,7 +108,7 @@ def test_of_two_questions_none_is_answered_and_each_is_asked_for_by_itself(secon
             "run query_costs group_by=team provider=AWS limit=3",
             ("query_costs", {"group_by": "team", "provider": "AWS", "limit": 3}),
         ),
-        ('run describe_table table="org budgets"', ("describe_table", {"table": "org budgets"})),
+        ('run describe_table table_name="org budgets"', ("describe_table", {"table_name": "org budgets"})),
     ],
 )
 @pytest.mark.parametrize("first", list(TOOLS))

@@ -73,7 +73,7 @@ async def test_sql_streams_whole_with_its_lines_and_quotes(litellm: Any) -> None
     tools = [tool.schema() for tool in TOOLS["Explorer"]]
     streamed = await stream(litellm, conversation(f"Please run\n```sql\n{sql}\n```"), tools)
     (call,) = streamed.calls.values()
-    assert (call["name"], json.loads(call["arguments"])) == ("run_read_query", {"sql": sql})
+    assert (call["name"], json.loads(call["arguments"])) == ("run_read_query", {"query": sql})
 
 
 async def test_several_tool_calls_stream_side_by_side_with_whole_json(litellm: Any) -> None:
