@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections import defaultdict
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -62,11 +63,12 @@ def test_ask_says_why_there_is_no_answer(product: Product) -> None:
 
 def test_lines_from_a_file_are_a_conversation(product: Product) -> None:
     port = product.url.rsplit(":", 1)[1]
-    command = [sys.executable, "-m", "local", "chat", "--port", port, "--user", "script"]
+    command = [sys.executable, "-m", "local", "chat", "--port", port, "--user", "lines"]
     lines = "What did we spend per provider last month?\nand only AWS?\n/list\n"
     result = subprocess.run(command, cwd=ROOT, input=lines, capture_output=True, text=True, check=False, timeout=120)
     assert (result.returncode, result.stderr) == (0, "")
-    assert "1*\tWhat did we spend per provider last month?\t4\t" in result.stdout
+    last = product.cloud.today.replace(day=1) - timedelta(days=1)
+    assert f"1*\tWhat did we spend per provider last month? · {last:%b %Y}\t4\t" in result.stdout
     assert "\x1b" not in result.stdout
 
 

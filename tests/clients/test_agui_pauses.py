@@ -44,9 +44,9 @@ async def test_a_frontend_tool_makes_its_round_trip(serving: Serving, node: Node
     assert types(called)[-6:] == [
         "TOOL_CALL_START", "TOOL_CALL_ARGS", "TOOL_CALL_END", "STEP_FINISHED", "STATE_DELTA", "RUN_FINISHED",
     ]  # fmt: skip
-    offered = [tool["function"]["name"] for tool in product.model.calls[1].tools]
+    offered = [tool["function"]["name"] for tool in product.model.calls[0].tools]
     assert "showChart" in offered
-    continued = product.model.calls[2].messages
+    continued = product.model.calls[1].messages
     assert [message["role"] for message in continued] == ["system", "user", "assistant", "tool"]
     assert continued[1]["content"] == "Draw it"
     assert continued[3]["content"] == "drawn as a bar"
@@ -57,7 +57,7 @@ async def test_a_frontend_tool_makes_its_round_trip(serving: Serving, node: Node
         ("user", "Draw it"), ("assistant", ""), ("assistant", "There it is. "),
         ("user", "and now?"), ("assistant", "Sure. "),
     ]  # fmt: skip
-    assert [message["content"] for message in product.model.calls[3].messages][1:] == [
+    assert [message["content"] for message in product.model.calls[2].messages][1:] == [
         "Draw it", "There it is. ", "and now?",
     ]  # fmt: skip
     assert types(after)[-1] == "RUN_FINISHED"
@@ -158,7 +158,7 @@ async def test_a_change_waits_until_it_is_allowed(
     assert [name for name, _ in made] == (["limit"] if allowed else [])
     assert ("changed" in result["content"]) == allowed
     assert ("not_approved" in result["content"]) == (not allowed)
-    assert json.loads(product.model.calls[2].messages[-1]["content"]).keys() >= ({"summary"} if allowed else {"error"})
+    assert json.loads(product.model.calls[1].messages[-1]["content"]).keys() >= ({"summary"} if allowed else {"error"})
     rows = [row for row in product.audited() if row["conversation_id"] == seen["threadId"]]
     assert [row["status"] for row in rows] == ["success" if allowed else "error"]
     assert types(after)[-1] == "RUN_FINISHED"
@@ -180,12 +180,12 @@ async def test_a_client_without_interrupts_is_asked_in_words(
     assert ("TOOL_CALL_RESULT" in types(answered)) == (allowed is True)
     assert [name for name, _ in made] == (["limit"] if allowed else [])
     # Any other word is a question of its own, and the model hears it.
-    assert (product.model.calls[2].messages[-1]["content"] == word) == (allowed is None)
+    assert (product.model.calls[1].messages[-1]["content"] == word) == (allowed is None)
 
 
 async def test_a_question_instead_of_a_reply_leaves_the_change_unmade(serving: Serving) -> None:
     made: list[tuple[str, str]] = []
-    product: Product = await serving(ScriptedModel([*CHANGE[:2], say("Something else.")]), registry=writing(made))
+    product: Product = await serving(ScriptedModel([*CHANGE[:1], say("Something else.")]), registry=writing(made))
     thread_id = str(uuid.uuid4())
     asked = await posted(product, threadId=thread_id, **ASKED)
     other = [*ASKED["messages"], {"id": "2", "role": "user", "content": "never mind"}]
@@ -241,7 +241,7 @@ async def test_calls_of_one_step_are_made_here_and_by_the_client(serving: Servin
         {"toolResults": ["bar drawn"], "tools": [SHOW_CHART]},
     )  # fmt: skip
     assert [step["error"] for step in seen["steps"]] == [None, None]
-    continued = product.model.calls[2].messages
+    continued = product.model.calls[1].messages
     assert [call["id"] for call in continued[2]["tool_calls"]] == ["call_a", "call_b", "call_c"]
     results = {message["tool_call_id"]: message["content"] for message in continued[3:]}
     assert results.keys() == {"call_a", "call_b", "call_c"}
