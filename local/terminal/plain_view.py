@@ -43,6 +43,8 @@ class PlainView:
         self.note(f"· {described(call)}: {outcome(call)}")
 
     def text(self, piece: str) -> None:
+        # An interrupt may come at once after the text.
+        self._open = True
         write(self._out, piece)
         self._open = not piece.endswith("\n")
 
