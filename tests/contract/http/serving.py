@@ -17,7 +17,7 @@ from google.cloud import firestore
 
 from common import app, errors
 from common.app import Services
-from common.settings import load_settings
+from common.settings import Settings, load_settings
 from local.data.__main__ import emulated_bigquery
 from local.emulators.process import EmulatorProcess
 from local.gateway import Gateway, function_app
@@ -54,7 +54,11 @@ def _cloud() -> Iterator[None]:
         client = emulated_bigquery(environment)
         bill.load(client)
         client.close()
-        with patch.dict(os.environ, environment):
+        with patch.dict(os.environ):
+            # Other tests of the same run may have settings of their own.
+            for name in Settings.model_fields:
+                os.environ.pop(name.upper(), None)
+            os.environ.update(environment)
             yield
 
 
