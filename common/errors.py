@@ -29,7 +29,7 @@ ServiceError
 │   ├── Restarting 503 restarting
 │   ├── DocumentsUnavailable 503 session_store_unavailable
 │   ├── WarehouseUnavailable 503 warehouse_unavailable
-│   │   └── WarehouseBusy 503 warehouse_unavailable
+│   │   └── WarehouseBusy 503 warehouse_busy
 │   └── KeyServiceUnavailable 503 key_service_unavailable
 └── ModelError 502 model_error (the organisation's model provider)
     ├── ModelNotFound 422 model_not_found
@@ -223,6 +223,7 @@ class WarehouseUnavailable(Unavailable):
 class WarehouseBusy(WarehouseUnavailable):
     """BigQuery did not take a statement because others run; nothing of it was done, and it may be sent again."""
 
+    code = "warehouse_busy"
     detail = "The data warehouse is busy with other changes. Try again shortly."
 
 

@@ -164,7 +164,7 @@ async def test_a_forecast_without_recent_costs_says_which_days_have_data(call: C
         ("top_cost_drivers", {"days": 91}, "days: must be at most 90"),
         ("top_cost_drivers", {"limit": 0}, "limit: must be at least 1"),
         ("top_cost_drivers", {"limit": 21}, "limit: must be at most 20"),
-        ("top_cost_drivers", {"days": None}, "days: must be a whole number"),
+        ("top_cost_drivers", {"days": "many"}, "days: must be a whole number"),
     ],
 )
 async def test_wrong_arguments_are_corrected_and_nothing_is_run(
