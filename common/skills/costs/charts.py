@@ -136,8 +136,9 @@ def changes(result: ToolResult) -> Spec | None:
     """Draw rises to the right and falls to the left."""
     rows, currency, notes = of_one_currency(result.rows)
     current, previous = (days(result.summary[name]) for name in ("current", "previous"))
-    # A row begins with its names; its figures follow.
-    by = list(takewhile(lambda name: name not in _CHANGE, result.rows[0] if result.rows else ()))
+    # A row begins with its names, and maybe its currency; its figures follow.
+    first = takewhile(lambda name: name not in _CHANGE, result.rows[0] if result.rows else ())
+    by = [name for name in first if name != "currency"]
     title = _words(str(result.summary.get("cost_basis", "BilledCost")))
     service_first = [name for name in by if name != "provider"] or by
     heading = Heading(
