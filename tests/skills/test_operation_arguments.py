@@ -7,7 +7,7 @@ import pytest
 
 from common.skills.alerts.tools import TOOLS as ALERT_TOOLS
 from common.skills.usage.tools import TOOLS as USAGE_TOOLS
-from common.tenant import OrgSlug, Principal, Tenant, UserId
+from common.tenant import EVERY_PERMISSION, OrgSlug, Principal, Tenant, UserId
 from common.tools.context import ToolContext
 from common.tools.registry import Registry
 from tests.skills.conftest import NOON, PROJECT, CountingWarehouse
@@ -92,7 +92,9 @@ REGISTRY = Registry((*ALERT_TOOLS, *USAGE_TOOLS))
 async def test_wrong_arguments_are_corrected_and_nothing_is_run(
     counting: CountingWarehouse, name: str, arguments: dict[str, Any], said: str
 ) -> None:
-    principal = Principal(Tenant(OrgSlug("acme_inc"), PROJECT, "organizations"), UserId("u1"), "key-1")
+    principal = Principal(
+        Tenant(OrgSlug("acme_inc"), PROJECT, "organizations"), UserId("u1"), "key-1", EVERY_PERMISSION
+    )
     tools = REGISTRY.bind(principal, ToolContext({}, NOON, "wrong"), [name], {"warehouse": counting})
     counting.ran.clear()
     answer = await tools.call(name, json.dumps(arguments), agent_name="Tester", approved=True)

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import Cloud
 
 ROOT = Path(__file__).parents[2]
-CALLERS = ("send", "copilotkit", "a2a")
+CALLERS = ("send", "copilotkit", "a2a", "completions")
 OTHERS = sorted({path.parent.name for path in (ROOT / "functions").glob("*/main.py")} - set(CALLERS))
 # Asks the functions once, without a turn, and says whether litellm comes in; where it is to come, it is waited for.
 SERVE = """

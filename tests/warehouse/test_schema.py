@@ -16,21 +16,19 @@ STORED_TYPES = {"STRING", "INTEGER", "FLOAT", "BOOLEAN", "TIMESTAMP", "DATE", "N
 
 
 # Tables that the reference does not have.
-OURS = {"org_chat_feedback"}
+OURS = {"org_chat_feedback", "business_drivers_daily"}
 
 
 @pytest.mark.skipif(not REFERENCE.exists(), reason="the reference schemas are not beside this checkout")
 def test_names_order_types_and_modes_are_those_of_the_reference() -> None:
-    reference = json.loads(REFERENCE.read_text())
-    ours = {
-        name: {
-            table: [[field.name, field.type, field.mode] for field in schema.load(dataset, table).fields]
-            for table in schema.tables(dataset)
-            if table not in OURS
-        }
-        for name, dataset in (("organizations", "organizations"), ("{org_slug}_prod", "tenant"))
-    }
-    assert ours == reference
+    for name, dataset in (("organizations", "organizations"), ("{org_slug}_prod", "tenant")):
+        reference = json.loads(REFERENCE.read_text())[name]
+        assert set(schema.tables(dataset)) - reference.keys() <= OURS
+        for table, columns in reference.items():
+            ours = [[field.name, field.type, field.mode] for field in schema.load(dataset, table).fields]
+            assert ours[: len(columns)] == columns, table
+            # Columns of later versions stand last, and a table with rows can take them.
+            assert {mode for _, _, mode in ours[len(columns) :]} <= {"NULLABLE"}, table
 
 
 def test_there_are_sixteen_shared_tables_and_two_of_each_tenant() -> None:
