@@ -4,6 +4,7 @@ Pure and deterministic; the standard library alone. A history is a list of costs
 """
 
 import math
+from bisect import bisect_left, insort
 from calendar import monthrange
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -91,26 +92,26 @@ def find_shifts(flat: Sequence[float]) -> tuple[int, ...]:
     spans = [(0, len(flat))]
     while spans:
         first, last = spans.pop()
-        best = max(
-            (
-                (_shift_size(flat, first, each, last), each)
-                for each in range(first + _SHORTEST_SEGMENT, last - _NEWEST_SHIFT + 1)
-            ),
-            default=(0.0, 0),
-        )
+        after = moving_medians(flat[first:last], 0, _SIDE_DAYS)
+        best = (0.0, 0)
+        for each in range(first + _SHORTEST_SEGMENT, last - _NEWEST_SHIFT + 1):
+            # The days before one index are those after an earlier one.
+            full = each - _SIDE_DAYS - first
+            old = after[full] if full >= 0 else median(flat[first:each])
+            best = max(best, (_shift_size(flat, (first, each, last), old, after[each - first]), each))
         if best[0] > 0 and (last == len(flat) or last - best[1] >= _SHORTEST_SEGMENT):
             found.append(best[1])
             spans += [(first, best[1]), (best[1], last)]
     return tuple(sorted(found))
 
 
-def _shift_size(flat: Sequence[float], first: int, at: int, last: int) -> float:
-    """Measure the shift of the level at an index, in standard errors; 0 where there is none."""
-    before, after = flat[max(first, at - _SIDE_DAYS) : at], flat[at : min(last, at + _SIDE_DAYS)]
-    old, new = median(before), median(after)
+def _shift_size(flat: Sequence[float], within: tuple[int, int, int], old: float, new: float) -> float:
+    """Measure the shift between two levels at an index within a span, in standard errors; 0 where there is none."""
     change = new - old
     if abs(change) <= _SHIFT_SHARE * max(abs(old), abs(new)):
         return 0.0
+    first, at, last = within
+    before, after = flat[max(first, at - _SIDE_DAYS) : at], flat[at : min(last, at + _SIDE_DAYS)]
     middle, up = (old + new) / 2, change > 0
     beyond = sum((value > middle) is up for value in after)
     if beyond < _FULL_SHARE * len(after) or any((value > middle) is not up for value in after[-3:]):
@@ -144,20 +145,32 @@ def _unconfirmed(unusual: Mapping[int, float], count: int, level: float) -> tupl
 
 def _rough_weekdays(history: Sequence[float], start: date) -> list[float]:
     offsets: list[list[float]] = [[] for _ in range(WEEK)]
+    around = moving_medians(history, 3, 4)
     for index in range(3, len(history) - 3):
-        offsets[weekday(start, index)].append(history[index] - median(history[index - 3 : index + 4]))
+        offsets[weekday(start, index)].append(history[index] - around[index])
     return [median(values) if values else 0.0 for values in offsets]
 
 
 def _usual(flat: Sequence[float], shifts: Sequence[int]) -> list[float]:
     """The usual costs around each day, within its level."""
-    around = []
-    for first, last in segments(shifts, len(flat)):
-        around += [
-            median(flat[max(first, index - _NEIGHBOURS) : min(last, index + _NEIGHBOURS + 1)])
-            for index in range(first, last)
-        ]
-    return around
+    return [
+        level
+        for first, last in segments(shifts, len(flat))
+        for level in moving_medians(flat[first:last], _NEIGHBOURS, _NEIGHBOURS + 1)
+    ]
+
+
+def moving_medians(values: Sequence[float], behind: int, ahead: int) -> list[float]:
+    """Return for each index the median of the ``behind`` values before it and the ``ahead`` ones from it on."""
+    found, window = [], sorted(values[:ahead])
+    for index in range(len(values)):
+        half, odd = divmod(len(window), 2)
+        found.append(window[half] if odd else (window[half - 1] + window[half]) / 2)
+        if index + ahead < len(values):
+            insort(window, values[index + ahead])
+        if index >= behind:
+            del window[bisect_left(window, values[index - behind])]
+    return found
 
 
 def segments(shifts: Sequence[int], count: int) -> list[tuple[int, int]]:
