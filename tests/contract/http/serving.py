@@ -117,12 +117,13 @@ class _Player:
         return await client.request(ask.method, self._filled(ask.path), content=content, headers=headers)
 
     async def _beside(self, ask: Ask) -> httpx.Response:
-        """The answer to a request while the model still thinks about the same one."""
+        """The answer to a request while the same one is stored, and the model still thinks about it."""
         self.model.gate = asyncio.Event()
+        stored = self.wire.stored
         first = asyncio.create_task(self._send(ask))
         try:
-            async with asyncio.timeout(30):
-                while not self.model.calls:  # noqa: ASYNC110  the model has no event for it
+            async with asyncio.timeout(100):
+                while not (self.model.calls and self.wire.stored > stored):  # noqa: ASYNC110  there is no event for it
                     await asyncio.sleep(0.01)
             return await self._send(ask)
         finally:

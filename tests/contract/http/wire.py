@@ -19,6 +19,8 @@ class Wire:
 
     queries: list[dict[str, Any]] = field(default_factory=list)
     commits: list[list[dict[str, Any]]] = field(default_factory=list)
+    # How many commits Firestore has confirmed so far.
+    stored: int = 0
 
     def take(self) -> tuple[list[dict[str, Any]], list[list[dict[str, Any]]]]:
         taken = self.queries, self.commits
@@ -75,7 +77,9 @@ def watching() -> Iterator[Wire]:
 
     async def watched_commit(self: Any, request: Any = None, **options: Any) -> Any:
         wire.saw_commit(request)
-        return await commit(self, request, **options)
+        stored = await commit(self, request, **options)
+        wire.stored += 1
+        return stored
 
     with (
         patch.object(JSONConnection, "api_request", watched_request),
