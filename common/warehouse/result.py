@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 
@@ -91,6 +92,9 @@ def size_of(value: object) -> int:
     match value:
         case str():
             return len(value.encode()) + 2
+        # Most values are scalars: asking whether they are mappings would cost more than measuring them.
+        case None | int() | float() | Decimal() | date():
+            return len(str(value))
         case bytes():
             return len(value) * 4 // 3 + 2
         case Mapping():

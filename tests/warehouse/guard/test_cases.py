@@ -59,7 +59,9 @@ def test_hostile_shapes_are_denied_in_an_instant() -> None:
     assert len(bombs) > 10
     slowest = 0.0
     for bomb in bombs:
-        started = time.process_time()
+        # Of this thread alone: what else runs in the process is not the guard's.
+        started = time.thread_time()
         corpus.verdict(bomb)
-        slowest = max(slowest, time.process_time() - started)
-    assert slowest < 0.05
+        slowest = max(slowest, time.thread_time() - started)
+    # Without the bounds each takes minutes, or all memory.
+    assert slowest < 1
