@@ -171,7 +171,7 @@ def test_make_run_in_a_terminal_of_latin_1_notices_its_loss_and_the_end_of_its_e
             (emulators,) = [child for child, line in lines.items() if "local.emulators" in line]
             (state / "emulators").rename(state / "elsewhere")
             deadline = time.monotonic() + 200
-            while (report := httpx.get(f"{url}/health/ready", timeout=20).json())["status"] == "ok":
+            while (report := httpx.get(f"{url}/health/ready", timeout=120).json())["status"] == "ok":
                 assert time.monotonic() < deadline
                 time.sleep(0.2)
             assert report["checks"]["state"]["status"] == "state_folder_missing"
