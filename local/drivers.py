@@ -1,16 +1,13 @@
 """``python -m local drivers FILE --org acme_inc``: load an organisation's own counts, for costs per order."""
 
 import argparse
-import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from google.cloud import bigquery
-
 from local.data import drivers
-from local.data.__main__ import emulated_bigquery
-from local.running import NotRunningError, environment_of
+from local.data.__main__ import warehouse_of
+from local.running import NotRunningError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,19 +29,10 @@ def run(options: argparse.Namespace) -> int:
     names = ", ".join(sorted({row["driver_name"] for row in rows})) or "nothing"
     if not options.check:
         try:
-            client = _warehouse(options)
+            client = warehouse_of(options.project, options.state)
         except NotRunningError as error:
             print(error, file=sys.stderr)
             return 1
         drivers.load_rows(client, options.org, rows)
     print(f"{len(rows):,} counts of {names} {'read' if options.check else f'loaded for {options.org}'}.")
     return 0
-
-
-def _warehouse(options: argparse.Namespace) -> bigquery.Client:
-    """Return a client of the project, or of the emulator that the environment or a make run names."""
-    if options.project:
-        return bigquery.Client(project=options.project)
-    if "BIGQUERY_EMULATOR_HOST" in os.environ:
-        return emulated_bigquery(os.environ)
-    return emulated_bigquery({**os.environ, **environment_of(options.state)})

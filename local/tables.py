@@ -1,23 +1,22 @@
 """``python -m local tables``: hold the tables to the columns that this version uses, and add those that they lack."""
 
 import argparse
-import json
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from google.api_core.exceptions import GoogleAPICallError, NotFound
 from google.cloud import bigquery
 
 from common.errors import ServiceError
 from common.tenant import parse_org_slug
-from local.data.__main__ import emulated_bigquery
-from local.running import NotRunningError, environment_of
+from common.warehouse import schema
+from common.warehouse.schema import Dataset, TableSchema
+from local.data.__main__ import warehouse_of
+from local.data.warehouse import bigquery_fields, tenant_dataset
+from local.running import NotRunningError
 
-SCHEMAS = Path(__file__).parents[1] / "common" / "warehouse" / "schemas"
 # BigQuery answers with the older names of some types.
 _TYPES = {"FLOAT": "FLOAT64", "INTEGER": "INT64", "BOOLEAN": "BOOL", "STRUCT": "RECORD"}
 
@@ -43,18 +42,19 @@ class Compared:
 def run(options: argparse.Namespace) -> int:
     """Print a line for each table that differs and return 0 if an apply leaves none, else 1."""
     try:
-        datasets = {options.organizations_dataset: "organizations"}
-        datasets |= {f"{parse_org_slug(org)}_prod": "tenant" for org in options.org}
-        client = _warehouse(options)
+        datasets: dict[str, Dataset] = {options.organizations_dataset: "organizations"}
+        datasets |= {tenant_dataset(parse_org_slug(org)): "tenant" for org in options.org}
+        client = warehouse_of(options.project, options.state)
     except (NotRunningError, ServiceError) as error:
         print(error.detail if isinstance(error, ServiceError) else error, file=sys.stderr)
         return 1
     wrong = count = 0
     try:
-        for dataset, folder in datasets.items():
-            for file in sorted((SCHEMAS / folder).glob("*.json")):
+        for dataset_id, dataset in datasets.items():
+            for name in schema.tables(dataset):
                 count += 1
-                wrong += not _hold(client, f"{client.project}.{dataset}.{file.stem}", file, options.add)
+                wanted = schema.load(dataset, name)
+                wrong += not _hold(client, f"{client.project}.{dataset_id}.{name}", wanted, options.add)
     except GoogleAPICallError as error:
         print(f"BigQuery refused: {error.message}", file=sys.stderr)
         return 1
@@ -62,9 +62,9 @@ def run(options: argparse.Namespace) -> int:
     return 1 if wrong else 0
 
 
-def compare(table: bigquery.Table, file: Path) -> Compared:
-    """Return what the table lacks of its file and what is of another type; columns that only it has are its own."""
-    wanted = [bigquery.SchemaField.from_api_repr(each) for each in _read(file)["schema"]]
+def compare(table: bigquery.Table, described: TableSchema) -> Compared:
+    """Return what the table lacks of its schema and what is of another type; columns that only it has are its own."""
+    wanted = bigquery_fields(described)
     known = {field.name: field for field in table.schema}
     lacks = tuple(_nullable(field) for field in wanted if field.name not in known)
     differs = tuple(
@@ -73,14 +73,14 @@ def compare(table: bigquery.Table, file: Path) -> Compared:
     return Compared(f"{table.dataset_id}.{table.table_id}", lacks, differs)
 
 
-def _hold(client: bigquery.Client, name: str, file: Path, add: bool) -> bool:
+def _hold(client: bigquery.Client, name: str, described: TableSchema, add: bool) -> bool:
     try:
         table = client.get_table(name)
     except NotFound:
         # Columns are added before an apply, and the first apply makes the tables.
         print(f"{name.partition('.')[2]} is not there: terraform apply makes it.")
         return add
-    found = compare(table, file)
+    found = compare(table, described)
     for sentence in found.differs:
         print(f"{found.table}: {sentence}")
     if found.lacks and add:
@@ -109,16 +109,3 @@ def _differences(wanted: bigquery.SchemaField, found: bigquery.SchemaField) -> I
 
 def _type(field: bigquery.SchemaField) -> str:
     return _TYPES.get(field.field_type, field.field_type)
-
-
-def _read(file: Path) -> Any:
-    return json.loads(file.read_text(encoding="utf-8"))
-
-
-def _warehouse(options: argparse.Namespace) -> bigquery.Client:
-    """Return a client of the project, or of the emulator that the environment or a make run names."""
-    if options.project:
-        return bigquery.Client(project=options.project)
-    if "BIGQUERY_EMULATOR_HOST" in os.environ:
-        return emulated_bigquery(os.environ)
-    return emulated_bigquery({**os.environ, **environment_of(options.state)})

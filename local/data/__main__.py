@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import grpc
 from google.auth.credentials import AnonymousCredentials
@@ -16,6 +17,7 @@ from local.data.access import Encrypt, kms_encrypt
 from local.data.focus.loading import check
 from local.data.focus.problems import FocusFileError
 from local.data.prepare import prepare
+from local.running import environment_of
 
 PROJECT = "local-dev-project"
 KEY = "projects/{project}/locations/global/keyRings/cloudact-keyring/cryptoKeys/api-key-encryption"
@@ -28,6 +30,18 @@ def emulated_bigquery(environment: Mapping[str, str]) -> bigquery.Client:
         credentials=AnonymousCredentials(),
         client_options={"api_endpoint": environment["BIGQUERY_EMULATOR_HOST"]},
     )
+
+
+def warehouse_of(project: str | None, state: Path) -> bigquery.Client:
+    """Return a client of the project, or of the emulator that the environment or a make run names.
+
+    Raises NotRunningError where there is none of them.
+    """
+    if project:
+        return bigquery.Client(project=project)
+    if "BIGQUERY_EMULATOR_HOST" in os.environ:
+        return emulated_bigquery(os.environ)
+    return emulated_bigquery({**os.environ, **environment_of(state)})
 
 
 def emulated_kms(environment: Mapping[str, str]) -> Encrypt:

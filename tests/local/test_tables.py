@@ -1,14 +1,15 @@
 """The tables are held to what this version reads, and get the columns that they lack, by the operator's command."""
 
 import argparse
-import json
 from collections.abc import Iterator
 
 import pytest
 from google.cloud import bigquery
 
+from common.warehouse import schema
 from local import tables
 from local.data.__main__ import emulated_bigquery
+from local.data.warehouse import bigquery_fields
 from tests.conftest import Cloud
 
 DATASET = "older_organizations"
@@ -19,9 +20,9 @@ def client(cloud: Cloud) -> Iterator[bigquery.Client]:
     """A warehouse with a shared dataset as an earlier version has made it."""
     warehouse = emulated_bigquery(cloud.environment)
     warehouse.create_dataset(DATASET)
-    for file in (tables.SCHEMAS / "organizations").glob("*.json"):
-        schema = [bigquery.SchemaField.from_api_repr(each) for each in json.loads(file.read_text("utf-8"))["schema"]]
-        warehouse.create_table(bigquery.Table(f"{warehouse.project}.{DATASET}.{file.stem}", schema=schema))
+    for name in schema.tables("organizations"):
+        fields = bigquery_fields(schema.load("organizations", name))
+        warehouse.create_table(bigquery.Table(f"{warehouse.project}.{DATASET}.{name}", schema=fields))
     yield warehouse
     warehouse.delete_dataset(DATASET, delete_contents=True)
 
@@ -34,8 +35,8 @@ def command(*arguments: str) -> int:
 
 def make(client: bigquery.Client, name: str, columns: dict[str, str]) -> None:
     client.delete_table(f"{DATASET}.{name}")
-    schema = [bigquery.SchemaField(column, kind) for column, kind in columns.items()]
-    client.create_table(bigquery.Table(f"{client.project}.{DATASET}.{name}", schema=schema))
+    fields = [bigquery.SchemaField(column, kind) for column, kind in columns.items()]
+    client.create_table(bigquery.Table(f"{client.project}.{DATASET}.{name}", schema=fields))
 
 
 def columns(client: bigquery.Client, name: str) -> list[str]:
