@@ -44,6 +44,18 @@ async def test_a_turn_is_on_the_record_whole_and_once(serving: Serving) -> None:
     assert counts(product, conversation_id) == TABLES
 
 
+async def test_the_largest_rows_are_written_like_any_other(serving: Serving) -> None:
+    # Six characters of JSON each: no text takes more of a statement.
+    product = await serving(ScriptedModel([say("\x02" * 400_000)]))
+    conversation_id = (await product.send("\x01" * limits.MAX_MESSAGE_CHARS))["conversation_id"]
+    for _ in range(4):
+        await product.send("\x01" * limits.MAX_MESSAGE_CHARS, conversation_id=conversation_id)
+    await product.synced()
+    assert product.outbox(conversation_id) == {}
+    written = product.record("org_chat_messages", conversation_id)
+    assert [len(row["content"]) for row in written] == [limits.MAX_MESSAGE_CHARS, 400_001] * 5
+
+
 async def test_documents_may_expire_only_after_the_record_has_them(product: Product) -> None:
     conversation_id = await conversation(product)
     assert product.reference(conversation_id).get().to_dict()["expire_at"] is None

@@ -39,6 +39,11 @@ def invalid_query(message: str) -> BigQueryError:
     return BigQueryError(400, "invalidQuery", message, "query")
 
 
+def resources_exceeded(message: str) -> BigQueryError:
+    """A query that needs more memory than there is."""
+    return BigQueryError(400, "resourcesExceeded", f"Resources exceeded during query execution: {message}", "query")
+
+
 def invalid(message: str) -> BigQueryError:
     """A request whose values make no sense."""
     return BigQueryError(400, "invalid", message)

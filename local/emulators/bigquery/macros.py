@@ -68,8 +68,9 @@ _MACROS = (
        WHEN list_sum(list_transform(a, lambda e: abs(e))) = 0 OR list_sum(list_transform(b, lambda e: abs(e))) = 0
        THEN error('Cannot compute cosine distance against zero vector')
        ELSE list_cosine_distance(CAST(a AS DOUBLE[]), CAST(b AS DOUBLE[])) END""",
-    """bq_json_value(j, p) AS CASE WHEN json_valid(j) THEN
-       (CASE WHEN json_type(j, p) IN ('OBJECT', 'ARRAY') THEN NULL ELSE json_extract_string(j, p) END) END""",
+    # The text is read once, for what stands at the path: reading it costs many times its size in memory.
+    """bq_json_value(j, p) AS list_transform([TRY(json_extract(j, p))], lambda v:
+       CASE WHEN json_type(v) IN ('OBJECT', 'ARRAY') THEN NULL ELSE json_extract_string(v, '$') END)[1]""",
     """bq_substr(s, p) AS substring(s, CASE WHEN p = 0 OR p < -length(s) THEN 1 ELSE p END)""",
     """bq_substr_length(s, p, n) AS CASE WHEN n < 0 THEN error('Third argument in SUBSTR() cannot be negative')
        ELSE substring(s, CASE WHEN p = 0 OR p < -length(s) THEN 1 ELSE p END, n) END""",

@@ -12,8 +12,9 @@ from sqlglot import exp
 from local.emulators.bigquery import dml, parameters
 from local.emulators.bigquery.analysis import Output, analyze
 from local.emulators.bigquery.checks import check
-from local.emulators.bigquery.errors import BigQueryError, invalid_query, unsupported
+from local.emulators.bigquery.errors import BigQueryError, invalid_query, resources_exceeded, unsupported
 from local.emulators.bigquery.rewrite import to_duckdb
+from local.emulators.bigquery.room import Room
 from local.emulators.bigquery.statement import parse
 from local.emulators.bigquery.store import Store, TableId
 from local.emulators.bigquery.types import Field, field_from_duckdb
@@ -76,31 +77,44 @@ class Engine:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self._room = Room()
         self._plans: OrderedDict[tuple[Any, ...], Plan] = OrderedDict()
         self._plans_lock = threading.Lock()
 
     def run(self, request: Request, started: Callable[[duckdb.DuckDBPyConnection], None] | None = None) -> Result:
         """Answer the request; `started` receives the cursor, so that another thread may interrupt it."""
         plan = self._plan(request)
-        bound = parameters.values(request.parameters)
+        arguments = parameters.values(request.parameters)
+        arguments = {name: arguments[name] for name in plan.parameters}
         cursor = self.store.cursor()
         try:
             if started is not None:
                 started(cursor)
-            processed = self._bytes(plan, cursor)
-            _check_bytes(processed, request.maximum_bytes)
-            arguments = {name: bound[name] for name in plan.parameters}
-            if request.dry_run:
-                return self._describe(plan, arguments, processed, cursor)
-            if plan.target is not None:
-                return self._change(plan, plan.target, arguments, processed, cursor)
-            return self._select(plan, arguments, processed, cursor)
+            try:
+                with self._room.beside_others():
+                    return self._run(plan, request, arguments, cursor)
+            except duckdb.OutOfMemoryException:
+                with self._room.alone():
+                    return self._run(plan, request, arguments, cursor)
         except _NOT_TRANSLATED as error:
             raise unsupported(f"this query ({_message(error)})") from error
+        except duckdb.OutOfMemoryException as error:
+            raise resources_exceeded(_message(error)) from error
         except duckdb.Error as error:
             raise invalid_query(_message(error)) from error
         finally:
             cursor.close()
+
+    def _run(
+        self, plan: Plan, request: Request, arguments: dict[str, Any], cursor: duckdb.DuckDBPyConnection
+    ) -> Result:
+        processed = self._bytes(plan, cursor)
+        _check_bytes(processed, request.maximum_bytes)
+        if request.dry_run:
+            return self._describe(plan, arguments, processed, cursor)
+        if plan.target is not None:
+            return self._change(plan, plan.target, arguments, processed, cursor)
+        return self._select(plan, arguments, processed, cursor)
 
     def _plan(self, request: Request) -> Plan:
         types = parameters.declared(request.parameters)
