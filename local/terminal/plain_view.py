@@ -4,7 +4,6 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.segment import Segment, Segments
 from rich.text import Text
 
 from local.terminal.answer import ToolCall
@@ -14,7 +13,9 @@ from local.terminal.work import described, outcome
 
 def write(console: Console, text: str) -> None:
     """Write the text as it is, tabs and long lines too, but for what would act on a terminal."""
-    console.print(Segments([Segment(neutral(text))]), soft_wrap=True, end="")
+    # Not by the console's own buffer: an interrupt that comes while that is written leaves it to be written again.
+    console.file.write(neutral(text))
+    console.file.flush()
 
 
 class PlainView:

@@ -1,7 +1,6 @@
-"""A plain view that is interrupted, at the moment that is hardest to meet over a pipe."""
+"""A plain view that is interrupted, at the moments that are hardest to meet over a pipe."""
 
 import io
-from typing import Any
 
 import pytest
 from rich.console import Console
@@ -9,20 +8,31 @@ from rich.console import Console
 from local.terminal.plain_view import PlainView
 
 
-class Interrupted(Console):
-    """A console whose reader interrupts as soon as the first word is printed."""
+class Interrupting(io.StringIO):
+    """A pipe whose reader interrupts as soon as it has the first word, in the middle of one of its methods."""
 
-    printed = False
+    def __init__(self, moment: str) -> None:
+        super().__init__()
+        self.moment = moment
 
-    def print(self, *objects: Any, **style: Any) -> None:
-        super().print(*objects, **style)
-        first, self.printed = not self.printed, True
-        if first:
+    def write(self, text: str) -> int:
+        written = super().write(text)
+        self._reached("write")
+        return written
+
+    def flush(self) -> None:
+        super().flush()
+        self._reached("flush")
+
+    def _reached(self, moment: str) -> None:
+        if moment == self.moment:
+            self.moment = ""
             raise KeyboardInterrupt
 
 
-def test_an_interrupt_right_after_a_word_leaves_no_open_line() -> None:
-    pipe = io.StringIO()
-    with pytest.raises(KeyboardInterrupt), PlainView(Interrupted(file=pipe), None) as view:
+@pytest.mark.parametrize("moment", ["write", "flush"])
+def test_an_interrupt_right_after_a_word_leaves_no_open_line_and_says_it_once(moment: str) -> None:
+    pipe = Interrupting(moment)
+    with pytest.raises(KeyboardInterrupt), PlainView(Console(file=pipe), None) as view:
         view.text("one ")
     assert pipe.getvalue() == "one \n"
