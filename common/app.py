@@ -185,7 +185,7 @@ class Services:
 
     @cached_property
     def sync(self) -> Sync:
-        writer = RecordWriter(self.warehouse)
+        writer = RecordWriter(self.warehouse, self.directory.nobody)
         purge = Purge(self.settings, self.documents, self.directory, self.record, writer, self.clock)
         return Sync(self.documents, self.directory, writer, purge, self.log, self.clock)
 

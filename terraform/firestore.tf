@@ -7,7 +7,7 @@ locals {
     conversations = ["lease", "leased_at", "recent", "title"]
     messages      = ["content", "feedback", "tool_calls_json", "tool_results_json"]
     orgs          = ["credential", "profile", "settings"]
-    outbox        = ["row"]
+    outbox        = ["created_at", "next_try_at", "row"]
     pending       = ["exchange", "question", "waiting"]
   }
   unindexed_fields = merge([
@@ -18,17 +18,22 @@ locals {
 
   indexes = {
     # A caller's active conversations, newest first: list and search.
-    conversations = [
+    conversations = { collection = "conversations", fields = [
       { field = "user_id", order = "ASCENDING" },
       { field = "status", order = "ASCENDING" },
       { field = "last_message_at", order = "DESCENDING" },
       { field = "__name__", order = "DESCENDING" },
-    ]
+    ] }
     # What a purge takes out of the outbox first.
-    outbox = [
+    outbox = { collection = "outbox", fields = [
       { field = "org_slug", order = "ASCENDING" },
       { field = "conversation_id", order = "ASCENDING" },
-    ]
+    ] }
+    # What sync reads. It begins with the shard: times alone would all be written at one end of the index.
+    outbox_due = { collection = "outbox", fields = [
+      { field = "shard", order = "ASCENDING" },
+      { field = "next_try_at", order = "ASCENDING" },
+    ] }
   }
 
   firestore_database = var.firestore.create ? google_firestore_database.sessions[0].name : var.firestore.database
@@ -97,11 +102,11 @@ resource "google_firestore_index" "query" {
 
   project     = var.project_id
   database    = local.firestore_database
-  collection  = each.key
+  collection  = each.value.collection
   query_scope = "COLLECTION"
 
   dynamic "fields" {
-    for_each = each.value
+    for_each = each.value.fields
 
     content {
       field_path = fields.value.field

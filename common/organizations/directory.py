@@ -65,13 +65,16 @@ class Lookup:
 
 
 class Directory:
-    """Looks organisations up. A Firestore copy serves for CACHE_TTL_SECONDS; older ones are read anew from BigQuery."""
+    """Looks organisations up. A Firestore copy serves for CACHE_TTL_SECONDS; older ones are read anew from BigQuery.
+
+    ``nobody`` stands for no organisation where a statement concerns several, or one that is not known yet.
+    """
 
     def __init__(self, settings: Settings, documents: Documents, warehouse: Warehouse) -> None:
         self._settings = settings
         self._documents = documents
         self._warehouse = warehouse
-        self._nobody = self.tenant(OrgSlug("nobody"))
+        self.nobody = self.tenant(OrgSlug("nobody"))
         self._named: OrderedDict[str, OrgSlug] = OrderedDict()
         self._keys = KeyLookup(self._read_keys, settings.org_failed_keys_per_minute)
 
@@ -125,15 +128,15 @@ class Directory:
         if known is not None:
             self._named.move_to_end(key_hash)
             return known
-        self._keys.check(self._nobody.org_slug, key_hash)
+        self._keys.check(self.nobody.org_slug, key_hash)
         path = f"api_keys/{key_hash}"
         document = (await self._documents.get_all([path]))[path]
         found = document.data if document else None
         if found is None:
             # No organisation is named yet: the shared table of keys is read by the hash alone.
-            found = await self._keys.read(self._nobody, key_hash, never_seen=True)
+            found = await self._keys.read(self.nobody, key_hash, never_seen=True)
         if found is None:
-            raise self.refusal(self._nobody)
+            raise self.refusal(self.nobody)
         slug = parse_org_slug(found["org_slug"])
         self._named[key_hash] = slug
         while len(self._named) > NAMED_KEYS_REMEMBERED:

@@ -8,6 +8,7 @@ from typing import Any
 from common import limits
 from common.documents import Data, Document, DocumentConflict, Documents, Patch, Sort, Where
 from common.organizations.directory import Directory
+from common.record.outbox import SHARDS, shard_of
 from common.telemetry.log import Log
 from common.tenant import OrgSlug
 from common.transcript.paths import OUTBOX, conversation_path, message_path
@@ -24,6 +25,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "attempts": int,
     "created_at": datetime,
     "next_try_at": datetime,
+    "shard": int,
 }
 
 
@@ -47,19 +49,21 @@ class Adoption:
         self._clock = clock
 
     async def search(self) -> int:
-        """Look for entries that no query by their time finds, and repair them. Returns how many sync can read now."""
-        total, dated = await asyncio.gather(
+        """Look for entries that sync's own queries do not find, and repair them. Returns how many sync can read now."""
+        total, *found = await asyncio.gather(
             self._documents.count(OUTBOX),
-            self._documents.count(OUTBOX, (Where("next_try_at", ">=", _NEVER),)),
+            *(
+                self._documents.count(OUTBOX, (Where("shard", "==", shard), Where("next_try_at", ">=", _NEVER)))
+                for shard in range(SHARDS)
+            ),
         )
-        if total <= dated:
+        if total <= sum(found):
             return 0
         repaired, after = 0, None
         while page := await self._documents.query(
             OUTBOX, order=(Sort("__name__"),), after=after, limit=limits.SYNC_READ
         ):
-            undated = [each for each in page if not isinstance(each.data.get("next_try_at"), datetime)]
-            repaired += await self.repair(undated)
+            repaired += await self.repair([each for each in page if not _is_found(each.data)])
             after = (page[-1].path.rsplit("/", 1)[1],)
         return repaired
 
@@ -98,6 +102,7 @@ class Adoption:
             "created_at": now,
             "next_try_at": now,
             "error_class": None,
+            "shard": shard_of(_entry_id(document)),
         }
         return {name: value for name, value in made.items() if not _fits(name, data.get(name, _ABSENT))}
 
@@ -119,6 +124,7 @@ class Adoption:
             "created_at": created_at if isinstance(created_at, datetime) else now,
             "next_try_at": now + timedelta(seconds=limits.SYNC_LAST_RETRY_SECONDS),
             "error_class": "unreadable",
+            "shard": shard_of(_entry_id(document)),
         }
 
 
@@ -127,6 +133,10 @@ _ABSENT = object()
 
 def _fits(name: str, value: Any) -> bool:
     return value is not _ABSENT and isinstance(value, _TYPES.get(name, object))
+
+
+def _is_found(data: Data) -> bool:
+    return isinstance(data.get("next_try_at"), datetime) and data.get("shard") in range(SHARDS)
 
 
 def _entry_id(document: Document) -> str:

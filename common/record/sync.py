@@ -5,17 +5,18 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
+from operator import itemgetter
 from typing import NotRequired
 
 from typing_extensions import TypedDict
 
 from common import limits
-from common.documents import Delete, Document, DocumentConflict, Documents, Patch, Put, Sort, Where, Write
+from common.documents import Delete, DocumentConflict, Documents, Patch, Put, Write
 from common.errors import DocumentsUnavailable, Unavailable, WarehouseBusy, WarehouseUnavailable
 from common.organizations.directory import Directory
 from common.record.adoption import Adoption, is_readable
 from common.record.outbox import OutboxEntry, entry_of
+from common.record.outbox_queue import CLOCK_SKEW_SECONDS, OutboxQueue
 from common.record.purge import Purge
 from common.record.sync_lease import SyncLease
 from common.record.writer import RecordWriter
@@ -27,13 +28,13 @@ from common.warehouse.client import QueryRefused
 from common.warehouse.result import size_of
 
 SYNC_SECONDS = 40.0
-SYNC_BATCH_ROWS = 100
+SYNC_BATCH_ROWS = 2_000
 SYNC_BATCH_BYTES = 4_000_000
-SYNC_AT_ONCE = 8
+# Rows as old as that share no statement with new ones: it would read all the days between them.
+SYNC_OLD_ROW = timedelta(days=2)
+SYNC_SETTLED_AT_ONCE = 100
 SYNC_REFUSALS = 60
 SYNC_FIRST_RETRY_SECONDS = 120
-# Instances' clocks may differ by so much.
-CLOCK_SKEW_SECONDS = 330
 
 # What a batch is refused for although no row of it is at fault.
 _NOT_THE_ROW = {"table_not_found", "access_denied", "timeout", "bytes_over_limit"}
@@ -43,7 +44,7 @@ _NEVER = datetime.fromtimestamp(0, UTC)
 
 @dataclass(slots=True)
 class _Round:
-    """The counts of one sync; ``stopped`` is the reason for an early end.
+    """The counts of one sync; ``left`` are entries that stay due, ``stopped`` is the reason for an early end.
 
     ``unanswered`` says that a statement may still be running, although nobody waits for it.
     """
@@ -53,7 +54,7 @@ class _Round:
     rejected: int = 0
     purged: int = 0
     refusals: int = 0
-    postponed: int = 0
+    left: int = 0
     stopped: str | None = None
     unanswered: bool = False
     orgs: set[str] = field(default_factory=set)
@@ -77,7 +78,8 @@ class Sync:
     """Drains the outbox, a bounded part of it per call.
 
     An entry is removed only after the record has its row, and only if it did not change meanwhile. Rows are merged by
-    their ids, so a row that was written before a crash is not written again.
+    their ids, so a row that was written before a crash is not written again. A table is changed by one statement at a
+    time, for all organisations together: BigQuery lets few run, and those that overlap fail.
     """
 
     def __init__(
@@ -90,7 +92,6 @@ class Sync:
         clock: Callable[[], datetime],
     ) -> None:
         self._documents = documents
-        self._directory = directory
         self._writer = writer
         self._purge = purge
         self._log = log
@@ -105,9 +106,11 @@ class Sync:
             try:
                 if not await lease.take():
                     return {"status": "busy"}
-                await self._drain(lease, done)
+                queue = OutboxQueue(self._documents, self._clock, lease.left)
+                await self._drain(lease, queue, done)
                 if done.stopped is None and await self._adoption.search():
-                    await self._drain(lease, done)
+                    await self._drain(lease, OutboxQueue(self._documents, self._clock, lease.left), done)
+                lease.left = queue.left(everything_written=done.stopped is None and not done.left)
                 if done.stopped is None:
                     done.purged = await self._purge.run(lease)
             except Unavailable as error:
@@ -131,18 +134,18 @@ class Sync:
             self._stop(done, error)
             return None
 
-    async def _drain(self, lease: SyncLease, done: _Round) -> None:
+    async def _drain(self, lease: SyncLease, queue: OutboxQueue, done: _Round) -> None:
         until = time.monotonic() + SYNC_SECONDS
         while done.stopped is None and time.monotonic() < until:
-            documents = await self._due()
+            documents, all_read = await queue.read()
             before = done.settled + done.rejected
             await lease.renew()
             unreadable = [document for document in documents if not is_readable(document)]
             repaired = await self._adoption.repair(unreadable)
             done.rejected += len(unreadable) - repaired
-            gate = asyncio.Semaphore(SYNC_AT_ONCE)
             entries = [entry_of(document) for document in documents if is_readable(document)]
-            writing = (self._write(gate, lease, batch, done) for batch in _batches(entries))
+            tables = _batches(entries, self._clock() - SYNC_OLD_ROW)
+            writing = (self._write(lease, table, batches, done) for table, batches in tables.items())
             # All of them end before the lease is given back, whatever one of them raises.
             for ended in await asyncio.gather(*writing, return_exceptions=True):
                 if ended is not None:
@@ -150,55 +153,52 @@ class Sync:
             await self._note_orgs(done)
             if repaired:
                 continue
-            if len(documents) < limits.SYNC_READ or done.settled + done.rejected == before:
+            if all_read or done.settled + done.rejected == before:
                 return
 
-    async def _due(self) -> list[Document]:
-        # An entry of an instance whose clock is ahead is due all the same.
-        soon = self._clock() + timedelta(seconds=CLOCK_SKEW_SECONDS)
-        return await self._documents.query(
-            OUTBOX,
-            where=(Where("next_try_at", "<=", soon),),
-            order=(Sort("next_try_at"),),
-            limit=limits.SYNC_READ,
-        )
-
-    async def _write(self, gate: asyncio.Semaphore, lease: SyncLease, batch: list[OutboxEntry], done: _Round) -> None:
-        """Merge a batch of one table and organisation; halve what BigQuery refuses until the row is found."""
-        async with gate:
-            tenant = self._directory.tenant(OrgSlug(batch[0].org_slug))
-            waiting = [batch]
-            while waiting and done.stopped is None:
-                part = waiting.pop()
-                try:
-                    await lease.renew()
-                    written = await self._writer.merge(tenant, part[0].table, [entry.row for entry in part])
-                except WarehouseBusy:
-                    # Its rows are at no fault: they stay due, and the next round sends them again.
-                    done.postponed += len(part)
-                except Unavailable as error:
-                    self._stop(done, error)
-                except QueryRefused as refused:
-                    done.refusals += 1
-                    if refused.code in _NOT_THE_ROW or done.refusals > SYNC_REFUSALS:
-                        self._stop(done, refused)
-                    elif len(part) == 1:
-                        await self._reject(part[0], refused, done)
-                    else:
-                        waiting += [part[len(part) // 2 :], part[: len(part) // 2]]
+    async def _write(self, lease: SyncLease, table: str, batches: list[list[OutboxEntry]], done: _Round) -> None:
+        """Merge the batches of one table, one after another; halve what BigQuery refuses until the row is found."""
+        waiting = batches[::-1]
+        while waiting and done.stopped is None:
+            part = waiting.pop()
+            try:
+                await lease.renew()
+                written = await self._writer.merge(table, [(OrgSlug(entry.org_slug), entry.row) for entry in part])
+            except WarehouseBusy:
+                # Its rows are at no fault: they stay due, and the next round sends them again.
+                done.left += len(part)
+            except Unavailable as error:
+                self._stop(done, error)
+            except QueryRefused as refused:
+                done.refusals += 1
+                if refused.code in _NOT_THE_ROW or done.refusals > SYNC_REFUSALS:
+                    self._stop(done, refused)
+                elif len(part) == 1:
+                    await self._reject(part[0], refused, done)
                 else:
-                    # Added only now: batches are written at the same time, and a sum begun before a wait loses theirs.
-                    done.written += written
-                    done.settled += await self._settled(part, done)
-                    done.orgs.add(tenant.org_slug)
+                    waiting += [part[len(part) // 2 :], part[: len(part) // 2]]
+            else:
+                # Added only now: tables are written at the same time, and a sum begun before a wait loses theirs.
+                done.written += written
+                settled = await self._settled(part, done)
+                done.settled += settled
+                done.left += len(part) - settled
+                done.orgs.update(entry.org_slug for entry in part)
 
     async def _settled(self, entries: Sequence[OutboxEntry], done: _Round) -> int:
         """Return how many of the written entries are removed; those that are not are written again, without effect."""
-        try:
-            return await self._settle(entries)
-        except DocumentsUnavailable as error:
-            self._stop(done, error)
-            return 0
+        starts = range(0, len(entries), SYNC_SETTLED_AT_ONCE)
+        removing = (self._settle(entries[start : start + SYNC_SETTLED_AT_ONCE]) for start in starts)
+        removed = 0
+        for ended in await asyncio.gather(*removing, return_exceptions=True):
+            match ended:
+                case int():
+                    removed += ended
+                case DocumentsUnavailable():
+                    self._stop(done, ended)
+                case BaseException():
+                    raise ended
+        return removed
 
     async def _settle(self, entries: Sequence[OutboxEntry]) -> int:
         """Remove what is written and let its documents expire; what changed meanwhile stays."""
@@ -266,19 +266,28 @@ class Sync:
         done.unanswered = done.unanswered or unanswered or error.code == "timeout"
 
 
-def _batches(entries: Iterable[OutboxEntry]) -> Iterator[list[OutboxEntry]]:
-    """Entries of one organisation and table together, so many as one statement takes."""
-    ordered = sorted(entries, key=lambda entry: (entry.org_slug, entry.table))
-    for _, group in groupby(ordered, key=lambda entry: (entry.org_slug, entry.table)):
-        batch, size = list[OutboxEntry](), 0
-        for entry in group:
-            weight = size_of(entry.row)
-            if batch and (len(batch) >= SYNC_BATCH_ROWS or size + weight > SYNC_BATCH_BYTES):
-                yield batch
-                batch, size = [], 0
-            batch.append(entry)
-            size += weight
-        yield batch
+def _batches(entries: Iterable[OutboxEntry], old: datetime) -> dict[str, list[list[OutboxEntry]]]:
+    """By table, so many entries together as one statement takes; new rows first, those of older months apart."""
+    months: dict[tuple[str, str], list[OutboxEntry]] = {}
+    for entry in entries:
+        made = str(entry.row.get("created_at"))
+        months.setdefault((entry.table, "" if made >= old.isoformat() else made[:7]), []).append(entry)
+    tables: dict[str, list[list[OutboxEntry]]] = {}
+    for (table, _), together in sorted(months.items(), key=itemgetter(0)):
+        tables.setdefault(table, []).extend(_of_one_statement(together))
+    return tables
+
+
+def _of_one_statement(entries: Iterable[OutboxEntry]) -> Iterator[list[OutboxEntry]]:
+    batch, size = list[OutboxEntry](), 0
+    for entry in entries:
+        weight = size_of(entry.row)
+        if batch and (len(batch) >= SYNC_BATCH_ROWS or size + weight > SYNC_BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(entry)
+        size += weight
+    yield batch
 
 
 def _settling(entry: OutboxEntry, expire_at: datetime) -> list[Write]:

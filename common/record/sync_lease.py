@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime
 
 from common import limits
-from common.documents import Create, Document, DocumentConflict, Documents, Patch, Write
+from common.documents import Create, Data, Document, DocumentConflict, Documents, Patch, Write
 from common.errors import DocumentsUnavailable, Unavailable
 from common.transcript.paths import SYNC_LEASE
 
@@ -20,10 +20,12 @@ _PAUSE_SECONDS = 1.0
 class SyncLease:
     """A lease that outlives every statement begun under it, so that a crashed sync's last statement ends first.
 
-    Firestore's own time tells its age: instances' clocks differ.
+    Firestore's own time tells its age: instances' clocks differ. ``left`` is what the last sync left to the next one;
+    what it holds when the lease is given back is left in turn.
     """
 
     def __init__(self, documents: Documents) -> None:
+        self.left: Data = {}
         self._documents = documents
         self._holder = str(uuid.uuid4())
         self._version: datetime | None = None
@@ -36,6 +38,8 @@ class SyncLease:
         document = (await self._documents.get_all([SYNC_LEASE]))[SYNC_LEASE]
         if document is not None and _holds(document):
             return False
+        if document is not None:
+            self.left = document.data.get("left") or {}
         try:
             await self._write(document.updated_at if document else None)
         except DocumentConflict:
@@ -70,7 +74,7 @@ class SyncLease:
         # Read first: the commit that took or renewed it may have been made without a reply.
         document = (await self._documents.get_all([SYNC_LEASE]))[SYNC_LEASE]
         if document is not None and document.data.get("holder") == self._holder:
-            await self._documents.commit([Patch(SYNC_LEASE, {"holder": None}, document.updated_at)])
+            await self._documents.commit([Patch(SYNC_LEASE, {"holder": None, "left": self.left}, document.updated_at)])
 
     async def _write(self, version: datetime | None) -> None:
         self._asked, asked = True, time.monotonic()

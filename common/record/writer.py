@@ -1,4 +1,7 @@
-"""Writing to the record: batches of rows merged by their ids, so that a batch sent twice changes nothing."""
+"""Writing to the record: batches of rows merged by their ids, so that a batch sent twice changes nothing.
+
+One statement takes the rows of all organisations: BigQuery lets few statements change a table at the same time.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from common import limits
-from common.tenant import Tenant
+from common.tenant import OrgSlug, Tenant
 from common.warehouse import schema
 from common.warehouse.client import QueryRefused, Warehouse
 from common.warehouse.query import Parameter, fixed
@@ -24,8 +27,8 @@ USING (
     {read}
   FROM UNNEST(@rows) AS row_json
 ) AS s
-ON t.org_slug = @org_slug AND {key}{days}
-{update}WHEN NOT MATCHED THEN INSERT (org_slug, {names}) VALUES (@org_slug, {values})
+ON t.org_slug IN UNNEST(@org_slugs) AND t.org_slug = s.org_slug AND {key}{days}
+{update}WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({values})
 """
 PURGE_SQL = """
 DELETE FROM {{shared.{table}}}
@@ -34,33 +37,40 @@ WHERE org_slug = @org_slug AND conversation_id IN UNNEST(@conversation_ids)
 
 
 class RecordWriter:
-    """Merges and purges rows of one organisation.
+    """Merges rows of any organisations and purges those of one.
 
     Raises QueryRefused where BigQuery will not take a batch, WarehouseBusy where others change the table, and
     WarehouseUnavailable where it does not answer; a batch that was not answered may have been written all the same.
     """
 
-    def __init__(self, warehouse: Warehouse) -> None:
+    def __init__(self, warehouse: Warehouse, everybody: Tenant) -> None:
         self._warehouse = warehouse
+        # The statements' project and shared dataset; they touch the organisations that their rows name.
+        self._everybody = everybody
 
-    async def merge(self, tenant: Tenant, table: str, rows: Sequence[Row]) -> int:
-        """Write rows, whose ids must differ; return how many were new or newer than what was there."""
-        given = {"rows": Parameter("STRING", tuple(json.dumps(row, ensure_ascii=False) for row in rows))}
+    async def merge(self, table: str, rows: Sequence[tuple[OrgSlug, Row]]) -> int:
+        """Write rows of organisations, whose ids must differ; return how many were new or newer than what was there."""
+        # Whose row it is, its entry says; what the row itself says of that does not count.
+        texts = tuple(json.dumps({**row, "org_slug": org_slug}, ensure_ascii=False) for org_slug, row in rows)
+        org_slugs = tuple(sorted({org_slug for org_slug, _ in rows}))
+        given = {"rows": Parameter("STRING", texts), "org_slugs": Parameter("STRING", org_slugs)}
         if _rule_of(table).fixed_day:
-            moments = [_moment(row.get("created_at")) for row in rows]
+            moments = [_moment(row.get("created_at")) for _, row in rows]
             given |= {
                 "earliest": Parameter("TIMESTAMP", min(moments)),
                 "latest": Parameter("TIMESTAMP", max(moments)),
             }
-        return await self._write(tenant, merge_sql(table), given)
+        return await self._write(
+            self._everybody, "all" if len(org_slugs) > 1 else org_slugs[0], merge_sql(table), given
+        )
 
     async def purge(self, tenant: Tenant, table: str, conversation_ids: Sequence[str]) -> int:
         """Delete the rows of these conversations; return how many there were."""
         given = {"conversation_ids": Parameter("STRING", tuple(conversation_ids))}
-        return await self._write(tenant, PURGE_SQL.format(table=table), given)
+        return await self._write(tenant, tenant.org_slug, PURGE_SQL.format(table=table), given)
 
-    async def _write(self, tenant: Tenant, sql: str, given: Mapping[str, Parameter]) -> int:
-        labels = {"org": tenant.org_slug, "purpose": "record"}
+    async def _write(self, tenant: Tenant, org: str, sql: str, given: Mapping[str, Parameter]) -> int:
+        labels = {"org": org, "purpose": "record"}
         query = fixed(tenant, sql, given)
         result = await self._warehouse.run(query, labels=labels, seconds=limits.SYNC_STATEMENT_SECONDS, own=True)
         return result.affected_rows or 0
@@ -68,20 +78,19 @@ class RecordWriter:
 
 @cache
 def merge_sql(table: str) -> str:
-    """The MERGE of a table. ``@rows`` are JSON objects; the organisation is never theirs to say."""
+    """The MERGE of a table. ``@rows`` are JSON objects that say their organisation, one of ``@org_slugs``."""
     merge = _rule_of(table)
     fields = schema.load("organizations", table).fields
-    own = [field for field in fields if field.name != "org_slug"]
-    read = ",\n    ".join(f"{_read(field)} AS {field.name}" for field in own)
+    read = ",\n    ".join(f"{_read(field)} AS {field.name}" for field in fields)
     key = " AND ".join(f"t.{name} = s.{name}" for name in merge.key)
     days = " AND t.created_at BETWEEN @earliest AND @latest" if merge.fixed_day else ""
     update = ""
     if merge.newest:
-        changing = [field.name for field in own if field.name not in (*merge.key, *merge.kept)]
+        changing = [field.name for field in fields if field.name not in (*merge.key, *merge.kept, "org_slug")]
         sets = ", ".join(f"{name} = s.{name}" for name in changing)
         update = f"WHEN MATCHED AND s.{merge.newest} > t.{merge.newest} THEN UPDATE SET {sets}\n"
-    names = ", ".join(field.name for field in own)
-    values = ", ".join(f"s.{field.name}" for field in own)
+    names = ", ".join(field.name for field in fields)
+    values = ", ".join(f"s.{field.name}" for field in fields)
     # Every name in it is a schema file's; values are bound.
     return MERGE_SQL.format(table=table, read=read, key=key, days=days, update=update, names=names, values=values)
 

@@ -64,12 +64,12 @@ def fixed(tenant: Tenant, text: str, parameters: Mapping[str, Parameter] | None 
 
     ``text`` names tables as ``{own.table}`` (the tenant's dataset) or ``{shared.table}`` (the shared one), values as
     ``@name``. Raises ValueError when the parameters are not exactly those of the text, or a shared table is read
-    without a bound org_slug or bound hashes of keys.
+    without a bound org_slug, a bound list of them (the record's own merges) or bound hashes of keys.
     """
     given = dict(parameters or {})
     declared = _declared(text)
-    if "{shared." in text and not declared & {"org_slug", "key_hashes"}:
-        raise ValueError("a query of a shared table must bind @org_slug or @key_hashes")
+    if "{shared." in text and not declared & {"org_slug", "org_slugs", "key_hashes"}:
+        raise ValueError("a query of a shared table must bind @org_slug, @org_slugs or @key_hashes")
     if "org_slug" in declared:
         given["org_slug"] = Parameter("STRING", tenant.org_slug)
     if declared != given.keys():

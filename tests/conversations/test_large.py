@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 
 from common import limits
 from common.documents import Put, Write
-from common.record.writer import RecordWriter
 from common.tenant import Tenant
 from common.transcript.conversation import Conversation
 from common.transcript.message import Message, Role
@@ -40,9 +39,9 @@ async def put(product: Product, writes: list[Write]) -> None:
 
 
 async def merge(product: Product, table: str, rows: list[Row]) -> None:
-    writer = RecordWriter(product.services.warehouse)
+    writer = product.services.sync._writer
     for start in range(0, len(rows), 500):
-        await writer.merge(tenant_of(product), table, rows[start : start + 500])
+        await writer.merge(table, [(tenant_of(product).org_slug, row) for row in rows[start : start + 500]])
 
 
 async def pages(product: Product, path: str, key: str) -> list[list[Row]]:

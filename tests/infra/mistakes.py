@@ -323,9 +323,9 @@ REFUSED_BY_POLICY = (
     Mistake(
         "a query of a field that is exempt",
         "firestore.tf",
-        '["row"]',
-        '["row", "next_try_at"]',
-        "asks outbox for next_try_at, which is exempt",
+        '"next_try_at", "row"]',
+        '"next_try_at", "row", "attempts"]',
+        "asks outbox for attempts, which is exempt",
         "indexes",
     ),
     Mistake(

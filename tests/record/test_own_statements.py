@@ -67,7 +67,7 @@ async def test_statements_that_change_a_table_at_the_same_time_may_be_sent_again
         warehouse = Warehouse(settings)
         try:
             with pytest.raises(WarehouseBusy):
-                await RecordWriter(warehouse).purge(ACME, "org_chat_messages", ["c"])
+                await RecordWriter(warehouse, ACME).purge(ACME, "org_chat_messages", ["c"])
         finally:
             warehouse.close()
 

@@ -16,7 +16,7 @@ TYPES = {
     "user_id": "STRING", "conversation_id": "STRING", "before": "TIMESTAMP", "before_id": "STRING",
     "after": "TIMESTAMP", "after_id": "STRING", "most": "INT64", "text": "STRING",
 }  # fmt: skip
-LISTS = {"message_ids", "conversation_ids", "rows"}
+LISTS = {"message_ids", "conversation_ids", "org_slugs", "rows"}
 READS = {name: value for name, value in vars(record).items() if name.endswith("_SQL") and isinstance(value, str)}
 
 

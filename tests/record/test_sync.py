@@ -9,7 +9,8 @@ import pytest
 
 from common import limits
 from common.errors import DocumentsUnavailable
-from common.record import sync, sync_lease
+from common.record import outbox_queue, sync, sync_lease
+from common.tenant import OrgSlug
 from common.transcript.paths import SYNC_LEASE
 from tests.conversations.conftest import Product, Row, Serving, delays, until
 from tests.fakes.scripted_model import ScriptedModel, call_tool, say
@@ -81,10 +82,11 @@ async def test_merging_the_same_rows_at_the_same_time_writes_them_once(product: 
     entries = product.outbox(conversation_id)
     await product.synced()
     writer = product.services.sync._writer
-    tenant = product.services.directory.tenant("acme_inc")  # type: ignore[arg-type]
     changed = []
     for entry in entries.values():
-        changed += await asyncio.gather(*(writer.merge(tenant, entry["table"], [entry["row"]]) for _ in range(3)))
+        changed += await asyncio.gather(
+            *(writer.merge(entry["table"], [(OrgSlug("acme_inc"), entry["row"])]) for _ in range(3))
+        )
     assert sum(changed) == 0
     assert counts(product, conversation_id) == TABLES | {"org_chat_tool_calls": 0}
 
@@ -173,7 +175,7 @@ async def test_rows_that_bigquery_rejects_stay_and_block_nobody(product: Product
     (entry,) = product.outbox(conversation_id).values()
     assert (entry["attempts"], entry["error_class"]) == (1, "query_failed")
     # Entries are looked for early by as much as clocks may differ.
-    wait = timedelta(seconds=sync.SYNC_FIRST_RETRY_SECONDS + sync.CLOCK_SKEW_SECONDS)
+    wait = timedelta(seconds=sync.SYNC_FIRST_RETRY_SECONDS + outbox_queue.CLOCK_SKEW_SECONDS)
     assert entry["next_try_at"] == product.clock.now + wait
     logged = [json.loads(line) for line in product.logs.getvalue().splitlines()]
     (error,) = [line for line in logged if line["message"] == "sync.rejected"]
@@ -231,7 +233,8 @@ async def test_a_lease_that_was_taken_without_a_reply_is_given_back(product: Pro
 
 
 @pytest.mark.parametrize(
-    "missing", [["next_try_at"], ["expires"], ["attempts", "error_class"], ["next_try_at", "row_id", "created_at"]]
+    "missing",
+    [["next_try_at"], ["shard"], ["expires"], ["attempts", "error_class"], ["next_try_at", "row_id", "created_at"]],
 )
 async def test_entries_of_an_older_shape_are_written_all_the_same(product: Product, missing: list[str]) -> None:
     conversation_id = await conversation(product)
@@ -304,6 +307,22 @@ async def test_a_call_does_a_bounded_part_and_says_what_remains(
     monkeypatch.setattr(sync, "SYNC_SECONDS", 40.0)
     monkeypatch.setattr(sync, "SYNC_BATCH_ROWS", 1)
     assert (await product.sync())["remaining"] == 0
+
+
+@pytest.mark.parametrize("late", [timedelta(seconds=30), timedelta(hours=2)])
+async def test_an_entry_that_shows_after_younger_ones_were_written_is_found(product: Product, late: timedelta) -> None:
+    await product.synced()
+    conversation_id = await conversation(product)
+    name, entry = next(iter(product.outbox(conversation_id).items()))
+    await product.synced()
+    # As a commit does that took long, or an instance whose clock is behind.
+    shown = entry | {"next_try_at": entry["next_try_at"] - late}
+    product.documents.document(f"outbox/{name}").set(shown)
+    if late > timedelta(minutes=5):
+        # So late that only a reading from the beginning finds it, which comes once an hour.
+        product.clock.forward(hours=1, seconds=1)
+    await product.synced()
+    assert product.outbox(conversation_id) == {}
 
 
 async def test_what_was_deleted_long_enough_ago_is_purged_everywhere(serving: Serving) -> None:

@@ -124,11 +124,14 @@ def _path(name: str) -> str:
 
 
 def _fields(held: dict[str, Any]) -> dict[str, Any]:
-    """Fields by name, durations without their figure."""
-    return {
-        name: "<milliseconds>" if name.endswith("_ms") and "integer_value" in value else _field(value)
-        for name, value in sorted(held.get("fields", {}).items())
-    }
+    """Fields by name, durations without their figure, and of a part that an id chooses only that there is one."""
+    return {name: _figure(name, value) for name, value in sorted(held.get("fields", {}).items())}
+
+
+def _figure(name: str, value: dict[str, Any]) -> Any:
+    if "integer_value" in value and name.endswith("_ms"):
+        return "<milliseconds>"
+    return "<shard>" if "integer_value" in value and name == "shard" else _field(value)
 
 
 def _field(value: dict[str, Any]) -> Any:
