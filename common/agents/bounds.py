@@ -1,15 +1,19 @@
 """The bounds of one run of the loop: what it has used of them, and what they refuse."""
 
+import hashlib
 import json
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
 from common import limits
 from common.agents.roster import Agent
 from common.models.call import ToolCall, Usage
 from common.tools.result import error_envelope
+
+_COUNTS = ("model_calls", "tool_calls", "handovers", "said_chars")
 
 
 @dataclass(slots=True)
@@ -34,6 +38,22 @@ class Bounds:
             or self.said_chars >= limits.MODEL_REPLY_CHARS
             or time.monotonic() >= deadline
         )
+
+    def copy(self) -> "Bounds":
+        """The bounds as they now are; what is counted later does not change it."""
+        return replace(self, repeats=self.repeats.copy(), asked=self.asked.copy())
+
+    def document(self) -> dict[str, Any]:
+        """The bounds as JSON holds them."""
+        counts = {name: getattr(self, name) for name in _COUNTS}
+        return counts | {"usage": astuple(self.usage), "repeats": self.repeats, "asked": sorted(self.asked)}
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> "Bounds":
+        """Read them back."""
+        counts = {name: document[name] for name in _COUNTS}
+        repeats, asked = Counter(document["repeats"]), set(document["asked"])
+        return cls(**counts, usage=Usage(*document["usage"]), repeats=repeats, asked=asked)
 
     def count_hand_over(self, source: Agent, target: Agent) -> None:
         """Count that one agent gave the question to another."""
@@ -71,4 +91,4 @@ def _meaning(call: ToolCall) -> str:
         arguments = json.dumps(json.loads(call.arguments or "{}"), sort_keys=True)
     except (ValueError, RecursionError):
         arguments = call.arguments
-    return f"{call.name} {arguments}"
+    return hashlib.sha256(f"{call.name} {arguments}".encode(errors="replace")).hexdigest()

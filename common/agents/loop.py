@@ -11,8 +11,10 @@ from typing import Any
 from common import limits
 from common.agents import approval
 from common.agents.bounds import Bounds
+from common.agents.checkpoint import Checkpoint
 from common.agents.ending import ASK_FOR_ANSWER, Ending
 from common.agents.events import AgentChanged, Event, Finish, TextDelta, ToolFinished, ToolStarted
+from common.agents.exchange import UNANSWERED, asking, newer_half
 from common.agents.pausing import ClientTool, Continuation, Paused, Waiting, new_waiting
 from common.agents.roster import TRANSFER, Agent, Roster
 from common.agents.toolless import TOOLLESS_PROMPT, asks_for_data, without_figures
@@ -23,7 +25,7 @@ from common.secret import Secret
 from common.telemetry import timing
 from common.telemetry.tracing import span
 from common.tools.registry import BoundTools
-from common.tools.result import NOT_APPROVED, as_message, as_model_message, error_envelope
+from common.tools.result import NOT_APPROVED, as_model_message
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class Briefing:
     tools_for: Callable[[tuple[str, ...]], BoundTools]
     client_tools: tuple[ClientTool, ...] = ()
     continuation: Continuation | None = None
+    checkpoint: Checkpoint | None = None
+    marks_steps: bool = False
     calls_tools: bool = True
     note: str = ""
 
@@ -99,6 +103,10 @@ class _State:
         self.bounds.said_chars += len(text)
         return TextDelta(text)
 
+    def checkpoint(self) -> Checkpoint:
+        """The place after the step that has just ended."""
+        return Checkpoint(self.agent.name, "".join(self.text), tuple(self.exchange), self.bounds.copy())
+
     def answered(self) -> Answered:
         """The end of the run, as it stands."""
         bounds = self.bounds
@@ -139,19 +147,18 @@ class AgentLoop:
         """The loop over the same models, asked through what ``wrap`` puts around them."""
         return AgentLoop(wrap(self._completion))
 
-    async def run(self, briefing: Briefing) -> AsyncGenerator[Event | Answered, None]:
+    async def run(self, briefing: Briefing) -> AsyncGenerator[Event | Checkpoint | Answered, None]:
         """Yield what happens, then Answered. Raises the ModelError family; a failing tool is an answer to the model.
 
-        A step asks the model; its reply hands over to another agent, calls tools, or is the answer.
+        A step asks the model; its reply hands over to another agent, calls tools, or is the answer. Where the briefing
+        marks steps, a Checkpoint follows the results of each one that called tools.
         """
         if not briefing.calls_tools and asks_for_data(briefing.question):
             raise ModelCannotUseTools
-        state = _State(briefing.roster.choose_first(briefing.agent_name), briefing.history)
+        state = _begun(briefing)
         deadline = time.monotonic() + limits.TURN_SECONDS
-        if briefing.note:
-            yield state.say(briefing.note)
-        if briefing.continuation is not None:
-            async for happened in self._continue(briefing, briefing.continuation, state):
+        if briefing.checkpoint is None:
+            async for happened in self._open(briefing, state):
                 yield happened
         while not state.ended:
             step = _Step(briefing.tools_for(state.agent.tools), last=state.next_is_last(deadline))
@@ -173,9 +180,21 @@ class AgentLoop:
                 state.bounds.count_hand_over(state.agent, target)
                 state.agent = target
                 yield AgentChanged(target.name)
+            if calling.tool_calls and briefing.marks_steps and not state.ended:
+                yield state.checkpoint()
         if not state.waiting and step.reply is not None and (sentence := state.ending.close(step.reply)):
             yield state.say(sentence)
         yield state.answered()
+
+    async def _open(self, briefing: Briefing, state: _State) -> AsyncIterator[Event | Checkpoint]:
+        """Say what stands before the answer, and make the calls that a paused turn waited with."""
+        if briefing.note:
+            yield state.say(briefing.note)
+        if briefing.continuation is not None:
+            async for happened in self._continue(briefing, briefing.continuation, state):
+                yield happened
+            if briefing.marks_steps:
+                yield state.checkpoint()
 
     async def _ask_model(self, briefing: Briefing, state: _State, step: _Step) -> AsyncGenerator[TextDelta, None]:
         """Yield the text of one model call and leave its reply in the step.
@@ -200,7 +219,7 @@ class AgentLoop:
         except ContextTooLong:
             if begun or state.history_cut or not state.history:
                 raise
-            state.history, state.history_cut = _newer_half(state.history), True
+            state.history, state.history_cut = newer_half(state.history), True
             return
         step.reply = step.reply or Reply("")
         state.bounds.usage += step.reply.usage
@@ -238,7 +257,7 @@ class AgentLoop:
         for waiting in continuation.paused.waiting:
             call = waiting.call
             if waiting.kind == "client":
-                content = continuation.results.get(waiting.waiting_id) or as_message(_UNANSWERED)
+                content = continuation.results.get(waiting.waiting_id) or UNANSWERED
             else:
                 refusal = None if waiting.waiting_id in continuation.approved else NOT_APPROVED
                 if refusal is None:
@@ -256,7 +275,7 @@ class AgentLoop:
 
         Calls that wait for the client are kept in the state.
         """
-        state.exchange.append(_asking(reply))
+        state.exchange.append(asking(reply))
         running: list[asyncio.Task[ToolFinished]] = []
         made = False
         for call in reply.tool_calls:
@@ -320,6 +339,20 @@ def _hand_over(reply: Reply, state: _State, roster: Roster) -> tuple[Agent | Non
     return target, replace(reply, tool_calls=tuple(call for call in reply.tool_calls if call.name != TRANSFER))
 
 
+def _begun(briefing: Briefing) -> _State:
+    """The state that a run begins in: after the steps of an earlier attempt, if there were some."""
+    place = briefing.checkpoint
+    if place is None:
+        return _State(briefing.roster.choose_first(briefing.agent_name), briefing.history)
+    return _State(
+        agent=briefing.roster.choose_first(place.agent_name),
+        history=briefing.history,
+        exchange=list(place.exchange),
+        text=[place.text] if place.text else [],
+        bounds=place.bounds.copy(),
+    )
+
+
 def _transfer_target(reply: Reply, state: _State, roster: Roster) -> Agent | None:
     """Return the agent that the reply hands over to, or None where there is none or it may not."""
     for call in reply.tool_calls:
@@ -363,27 +396,3 @@ def _measured(call: ModelCall) -> Iterator[Callable[[Reply], None]]:
             asked.set(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
 
         yield count
-
-
-_UNANSWERED = error_envelope("not_answered", "The client did not say what came of this call.")
-
-
-def _newer_half(history: Sequence[Message]) -> Sequence[Message]:
-    """The newer half of the messages, beginning with the user's."""
-    kept = list(history[(len(history) + 1) // 2 :])
-    while kept and kept[0]["role"] != "user":
-        kept.pop(0)
-    return kept
-
-
-def _asking(reply: Reply) -> Message:
-    """The assistant's message that asks for the calls, in OpenAI's shape."""
-    return {
-        "role": "assistant",
-        # Providers refuse text that is only white space.
-        "content": reply.text if reply.text.strip() else None,
-        "tool_calls": [
-            {"id": call.call_id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-            for call in reply.tool_calls
-        ],
-    } | ({} if reply.thoughts is None else {"thoughts": reply.thoughts})

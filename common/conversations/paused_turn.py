@@ -56,7 +56,7 @@ class Pending:
         waiting = json.dumps(listed, ensure_ascii=False)
         room = PENDING_BYTES - len(waiting.encode()) - len(self.question.encode())
         kept = {each.call.call_id for each in self.paused.waiting}
-        exchange = _fitted(self.paused.exchange, kept, room)
+        exchange = fit_exchange(self.paused.exchange, kept, room)
         if exchange is None:
             return None
         document: Data = {
@@ -89,7 +89,7 @@ def pending_of(document: Document) -> Pending:
     )
 
 
-def _fitted(exchange: Sequence[Message], waiting: Collection[str], room: int) -> str | None:
+def fit_exchange(exchange: Sequence[Message], waiting: Collection[str], room: int) -> str | None:
     """The exchange as JSON of at most so many bytes: its results are cut, then what else no call waits for."""
     share = PENDING_RESULT_CHARS
     while share > _SHORTEST:

@@ -27,6 +27,7 @@ class Answer:
     """The stored part of an answered turn: the assistant's message and the tool calls behind it.
 
     Under ``lost_id`` the calls are kept where the answer itself cannot be: its own id may be another attempt's.
+    There, the first ``kept`` of them are not: they are part of what another attempt goes on from.
     ``retitles`` is the title that the conversation has had, and the one it has then unless its user gave it another.
     """
 
@@ -34,6 +35,7 @@ class Answer:
     agent_name: str
     tools: tuple[ToolFinished, ...]
     lost_id: str = ""
+    kept: int = 0
     retitles: tuple[str, str] = ("", "")
 
     def title_for(self, conversation: Conversation) -> str:
@@ -89,10 +91,13 @@ class ConversationStore:
                 return replace(begun, version=updated[0])
         raise ConversationBusy(_MOVED_ON, retry_after=1)
 
-    async def renew(self, principal: Principal, conversation: Conversation) -> Conversation | None:
+    async def renew(
+        self, principal: Principal, conversation: Conversation, also: Sequence[Write] = ()
+    ) -> Conversation | None:
         """Say that the holder of the lease is alive; the conversation as it then is, or None when it is no longer its.
 
-        Only a turn that has the lease calls this, with what ``begin`` or this returned.
+        Only a turn that has the lease calls this, with what ``begin`` or this returned. ``also`` is written in the same
+        commit.
         """
         tenant, lease = principal.tenant, conversation.lease
         assert lease is not None
@@ -101,7 +106,7 @@ class ConversationStore:
         while True:
             alive = Patch(path, {"lease": lease.document()}, current.version, LEASED_AT)
             try:
-                updated = await self._documents.commit([alive])
+                updated = await self._documents.commit([alive, *also])
                 return replace(current, version=updated[0])
             except DocumentConflict:
                 newest = await self._newest(tenant, conversation.conversation_id)
@@ -148,7 +153,8 @@ class ConversationStore:
     async def audit(self, principal: Principal, conversation: Conversation, answer: Answer) -> None:
         """Store the tool calls behind an answer without the answer itself."""
         message = replace(answer.message, message_id=answer.lost_id or answer.message.message_id)
-        await self._commit_parts(outbox.tool_call_entries(principal.tenant, conversation, message, answer.tools))
+        tools = answer.tools[answer.kept :]
+        await self._commit_parts(outbox.tool_call_entries(principal.tenant, conversation, message, tools))
 
     async def _commit_parts(self, writes: Sequence[Write]) -> None:
         for start in range(0, len(writes), _AUDITED_WITH_ANSWER):

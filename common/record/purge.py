@@ -20,7 +20,7 @@ from common.transcript.paths import (
     SYNCED_ORGS,
     conversation_path,
     messages_path,
-    pending_path,
+    pendings_path,
     purge_path,
 )
 from common.warehouse.client import QueryRefused
@@ -82,9 +82,9 @@ class Purge:
                 raise WarehouseUnavailable from refused
         for conversation_id in conversation_ids:
             await self._empty(messages_path(tenant, conversation_id))
+            await self._empty(pendings_path(tenant, conversation_id))
             path = conversation_path(tenant, conversation_id)
-            waiting = pending_path(tenant, conversation_id)
-            await self._documents.commit([Delete(path), Delete(waiting), Delete(purge_path(tenant, conversation_id))])
+            await self._documents.commit([Delete(path), Delete(purge_path(tenant, conversation_id))])
 
     async def _empty(self, collection: str, where: Sequence[Where] = ()) -> None:
         while documents := await self._documents.query(

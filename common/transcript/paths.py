@@ -30,9 +30,19 @@ def message_path(tenant: Tenant, conversation_id: str, message_id: str) -> str:
     return f"{messages_path(tenant, conversation_id)}/{message_id}"
 
 
+def pendings_path(tenant: Tenant, conversation_id: str) -> str:
+    """The collection of what a conversation's turns may go on from."""
+    return f"{conversation_path(tenant, conversation_id)}/pending"
+
+
 def pending_path(tenant: Tenant, conversation_id: str) -> str:
     """The path of a conversation's paused turn."""
-    return f"{conversation_path(tenant, conversation_id)}/pending/turn"
+    return f"{pendings_path(tenant, conversation_id)}/turn"
+
+
+def steps_path(tenant: Tenant, conversation_id: str, answer_id: str) -> str:
+    """The path of the finished steps of an answer that is not whole yet."""
+    return f"{pendings_path(tenant, conversation_id)}/{answer_id}"
 
 
 def confirmation_path(tenant: Tenant, confirmation_id: str) -> str:

@@ -2,11 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from common import limits
 from common.conversations.store import ConversationStore
+from common.documents import Write
 from common.errors import DocumentsUnavailable
 from common.tenant import Principal
 from common.transcript.conversation import Conversation
@@ -32,29 +34,57 @@ class HeldLease:
         self._principal = principal
         self._renewed = since
         self._lost = lost
+        self._is_over = False
+        self._next: tuple[Write, Callable[[], None]] | None = None
+        self._keeping: asyncio.Task[None] | None = None
         self._renewing = asyncio.create_task(self._renew())
 
     async def end(self, last: Callable[[Conversation], Awaitable[T]]) -> T:
         """Give it back with the turn's last commit, which is tried until the lease would have run out by itself."""
+        self._is_over = True
         self._renewing.cancel()
-        await asyncio.wait([self._renewing])
+        # What is kept of a turn under way must not come after its end.
+        self._next = None
+        await asyncio.wait([task for task in (self._renewing, self._keeping) if task is not None])
         return await patiently(lambda: last(self.conversation), self._renewed + limits.LEASE_SECONDS)
+
+    def keep(self, write: Write, then: Callable[[], None]) -> None:
+        """Write something of the turn under way, as long as it has the lease, in the background.
+
+        What is not written yet gives way to what is newer; ``then`` is called once it is written.
+        """
+        self._next = write, then
+        if self._keeping is None or self._keeping.done():
+            self._keeping = asyncio.create_task(self._keep())
+
+    async def _keep(self) -> None:
+        while self._next is not None:
+            (write, then), self._next = self._next, None
+            with suppress(TimeoutError, DocumentsUnavailable):
+                if await self._say_alive([write]):
+                    then()
 
     async def _renew(self) -> None:
         pause = limits.LEASE_RENEW_SECONDS
-        while True:
+        while not self._is_over:
             await asyncio.sleep(pause)
-            asked = time.monotonic()
             try:
-                async with asyncio.timeout(limits.LEASE_CALL_SECONDS):
-                    renewed = await self._store.renew(self._principal, self.conversation)
+                await self._say_alive()
+                pause = limits.LEASE_RENEW_SECONDS
             except (TimeoutError, DocumentsUnavailable):
                 pause = _PAUSE_SECONDS
-                continue
-            if renewed is None:
-                self._lost()
-                return
-            self.conversation, self._renewed, pause = renewed, asked, limits.LEASE_RENEW_SECONDS
+
+    async def _say_alive(self, also: Sequence[Write] = ()) -> bool:
+        """Renew the lease; false once it is another turn's. Raises TimeoutError or DocumentsUnavailable."""
+        asked = time.monotonic()
+        async with asyncio.timeout(limits.LEASE_CALL_SECONDS):
+            renewed = await self._store.renew(self._principal, self.conversation, also)
+        if renewed is not None:
+            self.conversation, self._renewed = renewed, asked
+        elif not self._is_over:
+            self._is_over = True
+            self._lost()
+        return renewed is not None
 
 
 async def patiently(work: Callable[[], Awaitable[T]], until: float) -> T:

@@ -15,7 +15,7 @@ from common.tenant import Principal, Tenant
 from common.transcript.conversation import Conversation
 from common.transcript.ids import answer_id_for, conversation_id_for, is_random
 from common.transcript.message import Message, message_of
-from common.transcript.paths import conversation_path, message_path, pending_path
+from common.transcript.paths import conversation_path, message_path, pending_path, steps_path
 from common.turn.client_features import ClientFeatures
 from common.turn.prepared import TurnServices
 from common.turn.request import SendRequest
@@ -60,7 +60,9 @@ def _paths(opening: Opening, conversation_id: str) -> dict[str, str]:
     }
     if message_id is not None:
         paths["question"] = message_path(tenant, conversation_id, message_id)
-        paths["answer"] = message_path(tenant, conversation_id, answer_id_for(conversation_id, message_id))
+        answer_id = answer_id_for(conversation_id, message_id)
+        paths["answer"] = message_path(tenant, conversation_id, answer_id)
+        paths["steps"] = steps_path(tenant, conversation_id, answer_id)
     return paths
 
 

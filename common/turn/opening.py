@@ -9,6 +9,7 @@ from functools import partial
 
 from common import limits
 from common.agents.events import Event, TurnFailed
+from common.conversations.kept_steps import kept_of
 from common.conversations.paused_turn import pending_of
 from common.errors import ConversationBusy, KeyServiceUnavailable, ServiceError
 from common.identity.authenticate import Credentials
@@ -92,7 +93,7 @@ async def _open(opening: Opening, held: ExitStack | None = None, slot: Slot | No
     if joins and stored.in_flight(opening.request):
         return Work(_join(opening, stored.conversation_id))
     reply = opening.features.reply or decided(opening.request)
-    prepared = go_on(_prepare(opening, loaded), reply, pending, opening.request.message)
+    prepared = _after_steps(go_on(_prepare(opening, loaded), reply, pending, opening.request.message), loaded)
     if held is None or slot is None:
         slot = services.admission.enter(opening.tenant.org_slug)
         if slot is None:
@@ -189,6 +190,14 @@ def _prepare(opening: Opening, loaded: Loaded) -> PreparedTurn:
         now=loaded.now,
         features=opening.features,
     )
+
+
+def _after_steps(prepared: PreparedTurn, loaded: Loaded) -> PreparedTurn:
+    """The turn after the steps that an earlier attempt at it has finished, if there was one."""
+    if not prepared.resumed:
+        return prepared
+    document = loaded.entry.documents.get(loaded.paths.get("steps", ""))
+    return replace(prepared, steps=kept_of(document, prepared.answer_id, prepared.question.content, prepared.now))
 
 
 def _check_free(conversation: Conversation | None) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from common.agents.loop import AgentLoop
 from common.agents.pausing import Continuation
 from common.agents.roster import Roster
+from common.conversations.kept_steps import KeptSteps
 from common.conversations.lookup import ConversationLookup
 from common.conversations.paused_turn import Pending
 from common.conversations.store import ConversationStore
@@ -56,7 +57,7 @@ class PreparedTurn:
     """The input of an authorised turn. ``resumed`` says that the question is stored already.
 
     ``now`` is the moment of the whole turn, for its prompt, tools, titles and counters. ``attempt_id`` names the holder
-    of the lease.
+    of the lease. ``steps`` are those that an earlier attempt at this message has finished.
     """
 
     principal: Principal
@@ -74,6 +75,7 @@ class PreparedTurn:
     features: ClientFeatures = NO_FEATURES
     reply: ClientReply | None = None
     pending: Pending | None = None
+    steps: KeptSteps | None = None
     attempt_id: str = field(default_factory=new_id)
 
     @property

@@ -7,34 +7,31 @@ from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import replace
 
 from common import limits
-from common.agents.context import system_context
+from common.agents.checkpoint import Checkpoint
 from common.agents.events import AgentChanged, Event, Finish, TextDelta, TurnFailed, TurnStarted
-from common.agents.loop import Answered, Briefing
+from common.agents.loop import Answered
 from common.conversations.paused_turn import Pending
 from common.conversations.store import Answer
 from common.documents import Write
 from common.errors import ConversationBusy, DocumentsUnavailable, RateLimited, Restarting, ServiceError
 from common.models.completion import Usage
-from common.organizations.serving import calls_tools
 from common.secret import Secret
 from common.telemetry.timing import Timing
 from common.telemetry.tracing import NO_SPAN, Span, span
-from common.tools.context import ToolContext
-from common.tools.registry import BoundTools
 from common.transcript.conversation import Conversation, title_of
 from common.transcript.message import Message, MessageStatus, fitted, tool_calls_json, tool_results_json
 from common.transcript.titles import title_after
-from common.transcript.window import for_model
 from common.turn.answering import AnsweringModels
+from common.turn.briefing import briefing_for
 from common.turn.joining import finished_of, replay
 from common.turn.lease import HeldLease, patiently
 from common.turn.prepared import PreparedTurn, TurnServices
 from common.turn.progress import Progress
+from common.turn.stepping import Steps
 from common.turn.turn import Turn, hold
 
 # kills after 10 s)
 STOP_TURN_SECONDS = 4.0
-PROMPT_TOKENS = 6_000
 
 # How long a client waits for what is kept of a turn that failed; it is kept in the background then.
 _KEEP_SECONDS = 3.0
@@ -70,6 +67,9 @@ class TurnRunner:
         self._progress = Progress({tool.name for tool in services.registry.tools if tool.writes})
         self._started = time.perf_counter()
         self._finishing: asyncio.Task[None] | None = None
+        # The request may have asked a model in an attempt before this one.
+        self._used_before = timed.input_tokens or 0, timed.output_tokens or 0
+        self._steps = Steps(prepared, services.clock)
 
     async def run(self, key: Secret, stack: AsyncExitStack) -> bool:
         """Answer, store and say the end; False, with no end said, where another attempt may have answered."""
@@ -96,7 +96,9 @@ class TurnRunner:
                 # Its client may send this message again at any time: only who has the lease asks the model.
                 await asyncio.shield(beginning)
             loop = self._answering.over(self._services.loop)
-            async with aclosing(loop.run(self._briefing(key))) as events:
+            # Only a message with an id can be sent again as the same one.
+            briefing = briefing_for(self._services, self._prepared, key, marks_steps=self._joins)
+            async with aclosing(loop.run(briefing)) as events:
                 answered = await self._follow(events, beginning)
         self._finishing = hold(self._finish(await asyncio.shield(beginning), answered))
         await asyncio.shield(self._finishing)
@@ -126,10 +128,18 @@ class TurnRunner:
         first = self._services.roster.choose_first(begun.last_agent)
         self._progress.agent_name = first.name
         self._emit(AgentChanged(first.name))
+        for event in self._steps.say_again(first.name):
+            self._tell(event)
         return lease
 
+    def _tell(self, event: Event) -> None:
+        self._progress.note(event)
+        if isinstance(event, TextDelta):
+            self._timed.said()
+        self._emit(event)
+
     async def _follow(
-        self, events: AsyncGenerator[Event | Answered, None], beginning: "asyncio.Task[HeldLease]"
+        self, events: AsyncGenerator[Event | Checkpoint | Answered, None], beginning: "asyncio.Task[HeldLease]"
     ) -> Answered:
         """Pass the loop's events on; none before the question is stored."""
         async for event in events:
@@ -137,20 +147,28 @@ class TurnRunner:
             await asyncio.shield(beginning)
             if isinstance(event, Answered):
                 return event
-            self._progress.note(event)
-            if isinstance(event, TextDelta):
-                self._timed.said()
-            self._emit(event)
+            if isinstance(event, Checkpoint):
+                self._steps.keep(await asyncio.shield(beginning), event, self._progress.tools, self._usage)
+                continue
+            self._tell(event)
             # Nothing more is asked of the provider until its reader has taken what there is.
             await self._turn.keep_pace()
         raise ServiceError
 
+    @property
+    def _usage(self) -> Usage:
+        """The tokens that this attempt counts: of its own model calls, and of those that it goes on from."""
+        timed, (read, written) = self._timed, self._used_before
+        used = Usage((timed.input_tokens or 0) - read, (timed.output_tokens or 0) - written)
+        return used + self._steps.uncounted
+
     async def _finish(self, lease: HeldLease, answered: Answered) -> None:
         """Store the answer and say the end: of the answer that is stored, which may be another attempt's."""
         prepared, store = self._prepared, self._services.store
-        answer = self._answer(answered.agent_name, self._progress.said, answered.usage, finish=answered.finish)
+        usage = self._usage
+        answer = self._answer(answered.agent_name, self._progress.said, usage, finish=answered.finish)
         answer = replace(answer, retitles=self._titles())
-        spent = prepared.allowed.count_tokens(answered.usage.total_tokens)
+        spent = [*prepared.allowed.count_tokens(usage.total_tokens), *self._steps.last_writes(is_answered=True)]
         try:
             with self._timed.stage("answer"):
                 stored = await lease.end(
@@ -269,16 +287,16 @@ class TurnRunner:
         Half an answer of a model that failed is none; what was done while answering always counts.
         """
         prepared, progress, store = self._prepared, self._progress, self._services.store
-        usage = Usage(self._timed.input_tokens or 0, self._timed.output_tokens or 0)
-        spent = prepared.allowed.count_tokens(usage.total_tokens)
+        is_answer = status == "cancelled" and bool(progress.said)
+        left = self._steps.last_writes(is_answered=is_answer, ended_by_itself=self._turn.stopped != "restart")
+        spent = [*prepared.allowed.count_tokens(self._usage.total_tokens), *left]
         was_stopped = self._turn.stopped is not None
         if not (progress.tools or (progress.said and was_stopped)):
             await store.abandon(prepared.principal, conversation, spent)
             return
-        is_answer = status == "cancelled" and bool(progress.said)
         text = progress.said if is_answer and not progress.tools else progress.explained
         message_id = prepared.answer_id if is_answer else prepared.unfinished_id
-        answer = self._answer(progress.agent_name, text, usage, status, message_id)
+        answer = self._answer(progress.agent_name, text, self._usage, status, message_id)
         await store.finish(prepared.principal, conversation, answer, spent)
 
     async def _give_back(self) -> None:
@@ -317,43 +335,9 @@ class TurnRunner:
             latency_ms=round((time.perf_counter() - self._started) * 1000),
             finish=finish or status,
         )
-        return Answer(message, agent_name, tools, prepared.unfinished_id)
-
-    def _briefing(self, key: Secret) -> Briefing:
-        prepared = self._prepared
-        settings = prepared.settings
-        profile = prepared.organization.profile if settings.include_org_context else None
-        return Briefing(
-            roster=self._services.roster,
-            agent_name=prepared.conversation.last_agent,
-            history=for_model(
-                prepared.history,
-                max_messages=settings.max_history_messages if settings.enable_memory else 0,
-                context_window=prepared.model.context_window,
-                reserved=min(settings.max_tokens, prepared.model.max_output) + PROMPT_TOKENS,
-            ),
-            question=prepared.question.content,
-            context=system_context(
-                prepared.now.date(), profile, settings.system_prompt_extra, prepared.features.context
-            ),
-            note=prepared.features.note,
-            model=prepared.model,
-            key=key,
-            temperature=settings.temperature,
-            max_tokens=settings.max_tokens,
-            tools_for=self._tools_for,
-            client_tools=prepared.features.tools,
-            continuation=prepared.goes_on_from,
-            calls_tools=calls_tools(prepared.model, settings.calls_tools),
-        )
-
-    def _tools_for(self, names: tuple[str, ...]) -> BoundTools:
-        prepared = self._prepared
-        labels = {"org": prepared.principal.org_slug, "conversation": prepared.conversation.conversation_id}
-        key = prepared.pending.idempotency_key if prepared.pending else prepared.answer_id
-        calendar = prepared.organization.profile.calendar
-        call = ToolContext(labels, prepared.now, idempotency_key=key, calendar=calendar)
-        return self._services.registry.bind(prepared.principal, call, names, self._services.tool_resources)
+        audited = self._steps.audited
+        kept = max(0, self._steps.kept - audited)
+        return Answer(message, agent_name, tools[audited:], prepared.unfinished_id, kept)
 
     def _log(self, finish: str) -> None:
         prepared, timed = self._prepared, self._timed

@@ -97,6 +97,17 @@ class Process:
         self._signal(signal.SIGKILL)
         self._child = None
 
+    def terminate(self) -> None:
+        """Tell it to end, as the platform does, and wait until it has."""
+        child = self._child
+        assert child is not None
+        self._signal(signal.SIGTERM)
+        self._child = None
+        with suppress(ProcessLookupError):
+            while True:
+                os.kill(child, 0)
+                time.sleep(0.02)
+
     def pause(self) -> None:
         self._signal(signal.SIGSTOP)
 

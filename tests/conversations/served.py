@@ -6,6 +6,7 @@ patience with Firestore, and writes that one's process id: a start takes no time
 """
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -16,29 +17,36 @@ import uvicorn
 
 from common import app, documents, limits
 from common.app import Services
-from common.models.completion import ModelCall, Reply, Usage
+from common.models.completion import ModelCall, Reply, ToolCall, Usage
 from common.record import sync_lease
 from common.settings import load_settings
 from tests.conversations.front import Front
 
 SLOW_SECONDS = 1.5
+# The calls of a question that takes some, and how long the model thinks before each.
+STEPS, STEP_SECONDS = 5, 0.6
 
 
 class Echo:
     """Answers ``echo: <question>`` word by word.
 
-    A question that begins with ``hold`` is never answered whole, one that begins with ``slow`` takes a second or so.
+    A question that begins with ``hold`` is never answered whole, one that begins with ``slow`` takes a second or so,
+    and one that begins with ``steps`` takes calls, one after the other.
     """
 
     def __init__(self) -> None:
         self.open_streams = 0
 
     async def stream(self, call: ModelCall) -> AsyncGenerator[str | Reply, None]:
-        question = str(call.messages[-1]["content"])
+        at = max(at for at, message in enumerate(call.messages) if message["role"] == "user")
+        question, results = str(call.messages[at]["content"]), len(call.messages[at + 1 :]) // 2
         self.open_streams += 1
         sys.stderr.write("model.asked\n")
         sys.stderr.flush()
         try:
+            if question.startswith("steps") and results < STEPS:
+                yield await _next_step(call, question, results)
+                return
             yield "echo: "
             if question.startswith("hold"):
                 await asyncio.Event().wait()
@@ -50,6 +58,19 @@ class Echo:
             self.open_streams -= 1
             sys.stderr.write("model.closed\n")
             sys.stderr.flush()
+
+
+async def _next_step(call: ModelCall, question: str, results: int) -> Reply:
+    """The hand-over to who has the tool, or the next call of it; no two calls are the same."""
+    arguments: dict[str, object]
+    if "list_alerts" not in [tool["function"]["name"] for tool in call.tools]:
+        name, arguments = "transfer_to_agent", {"agent_name": "AlertManager"}
+    else:
+        await asyncio.sleep(STEP_SECONDS)
+        sys.stderr.write(f"call.asked {question} {results}\n")
+        sys.stderr.flush()
+        name, arguments = "list_alerts", {"limit": results + 1}
+    return Reply("", (ToolCall(f"call_{results}", name, json.dumps(arguments)),), Usage(10, 5), "tool_calls")
 
 
 def serve(port: int, later: float, lease: float, patience: float) -> None:

@@ -1,0 +1,51 @@
+"""The briefing of a turn: what its loop answers from, and the tools that it may call."""
+
+from functools import partial
+
+from common.agents.context import system_context
+from common.agents.loop import Briefing
+from common.organizations.serving import calls_tools
+from common.secret import Secret
+from common.tools.context import ToolContext
+from common.tools.registry import BoundTools
+from common.transcript.window import for_model
+from common.turn.prepared import PreparedTurn, TurnServices
+
+PROMPT_TOKENS = 6_000
+
+
+def briefing_for(services: TurnServices, prepared: PreparedTurn, key: Secret, *, marks_steps: bool) -> Briefing:
+    """Brief the loop on a turn, and on the steps that an earlier attempt at it has finished."""
+    settings = prepared.settings
+    profile = prepared.organization.profile if settings.include_org_context else None
+    return Briefing(
+        roster=services.roster,
+        agent_name=prepared.conversation.last_agent,
+        history=for_model(
+            prepared.history,
+            max_messages=settings.max_history_messages if settings.enable_memory else 0,
+            context_window=prepared.model.context_window,
+            reserved=min(settings.max_tokens, prepared.model.max_output) + PROMPT_TOKENS,
+        ),
+        question=prepared.question.content,
+        context=system_context(prepared.now.date(), profile, settings.system_prompt_extra, prepared.features.context),
+        note=prepared.features.note,
+        model=prepared.model,
+        key=key,
+        temperature=settings.temperature,
+        max_tokens=settings.max_tokens,
+        tools_for=partial(_tools_for, services, prepared),
+        client_tools=prepared.features.tools,
+        continuation=prepared.goes_on_from,
+        checkpoint=prepared.steps.checkpoint if prepared.steps else None,
+        marks_steps=marks_steps,
+        calls_tools=calls_tools(prepared.model, settings.calls_tools),
+    )
+
+
+def _tools_for(services: TurnServices, prepared: PreparedTurn, names: tuple[str, ...]) -> BoundTools:
+    labels = {"org": prepared.principal.org_slug, "conversation": prepared.conversation.conversation_id}
+    key = prepared.pending.idempotency_key if prepared.pending else prepared.answer_id
+    calendar = prepared.organization.profile.calendar
+    call = ToolContext(labels, prepared.now, idempotency_key=key, calendar=calendar)
+    return services.registry.bind(prepared.principal, call, names, services.tool_resources)
