@@ -62,6 +62,14 @@ def kept_of(document: Document | None, answer_id: str, question: str, now: datet
     data = document.data if document else {}
     if data.get("question") != question or now - data["kept_at"] > timedelta(seconds=STEPS_SECONDS):
         return None
+    try:
+        return _read(data, answer_id)
+    except (KeyError, TypeError, ValueError):
+        # An instance of another version has kept them in another shape.
+        return None
+
+
+def _read(data: Data, answer_id: str) -> KeptSteps:
     place = Checkpoint(
         agent_name=data["agent_name"],
         text=data["text"],
@@ -69,7 +77,7 @@ def kept_of(document: Document | None, answer_id: str, question: str, now: datet
         bounds=Bounds.read(json.loads(data["bounds"])),
     )
     tools = tuple(ToolFinished(**call) for call in json.loads(data["tools"]))
-    return KeptSteps(answer_id, question, tools, place, Usage(*data["uncounted"]), data["audited"])
+    return KeptSteps(answer_id, data["question"], tools, place, Usage(*data["uncounted"]), data["audited"])
 
 
 def _listed(tools: Sequence[ToolFinished]) -> str:
