@@ -14,12 +14,16 @@ from google.cloud import firestore
 from google.cloud.firestore_v1 import _helpers, types
 
 from common import limits
+from common.agents.bounds import Bounds
+from common.agents.checkpoint import Checkpoint
 from common.agents.events import ToolFinished
+from common.agents.exchange import asking
 from common.agents.pausing import Paused, Waiting
+from common.conversations.kept_steps import KeptSteps, kept_of
 from common.conversations.paused_turn import Pending, pending_of
 from common.conversations.store import Answer, ConversationStore
 from common.documents import Documents, Put, Write
-from common.models.completion import ToolCall
+from common.models.completion import Reply, ToolCall, Usage
 from common.record import outbox
 from common.tenant import OrgSlug, Principal, Tenant, UserId
 from common.transcript.conversation import Conversation, conversation_of, title_of
@@ -193,6 +197,33 @@ async def test_what_waits_for_a_client_is_kept_where_it_fits(
     kept = pending_of(read)
     assert (kept.question, kept.paused.waiting) == (question, (waiting,))
     assert [message["role"] for message in kept.paused.exchange] == [message["role"] for message in exchange]
+
+
+@pytest.mark.parametrize("letter", ALPHABETS.values(), ids=ALPHABETS)
+@pytest.mark.parametrize(("length", "fits"), [(100, True), (2_000, True), (60_000, False)])
+async def test_the_steps_of_an_answer_are_kept_where_they_fit(
+    documents: Watched, client: firestore.Client, caller: Principal, letter: str, length: int, fits: bool
+) -> None:
+    tools, text, bounds = calls(16, letter * length), letter * length, Bounds(Usage(1, 2))
+    exchange: list[dict[str, Any]] = []
+    for call in tools:
+        asked = ToolCall(call.call_id, "query", json.dumps({"text": text}))
+        bounds.count_call(asked)
+        exchange += [asking(Reply(text, (asked,))), {"role": "tool", "tool_call_id": call.call_id, "content": text}]
+    question = letter * limits.MAX_MESSAGE_CHARS
+    place = Checkpoint("CostAnalyst", text, tuple(exchange), bounds)
+    steps = KeptSteps("a1", question, tools, place, Usage(1, 2), 0)
+    write = steps.write(caller.tenant, "c1", NOW)
+    assert (write is not None) == fits
+    if write is None:
+        return
+    await documents.commit([write])
+    assert check(client, documents.commits) == 1
+    read = kept_of((await documents.get_all([write.path]))[write.path], "a1", question, NOW)
+    assert read is not None
+    assert [call.arguments for call in read.tools] == [call.arguments for call in tools]
+    assert [message["role"] for message in read.checkpoint.exchange] == [message["role"] for message in exchange]
+    assert read.checkpoint.bounds == bounds
 
 
 async def test_more_writes_than_firestore_takes_are_refused(ours: str, monkeypatch: pytest.MonkeyPatch) -> None:
