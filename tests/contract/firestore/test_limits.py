@@ -209,7 +209,10 @@ async def test_the_steps_of_an_answer_are_kept_where_they_fit(
     for call in tools:
         asked = ToolCall(call.call_id, "query", json.dumps({"text": text}))
         bounds.count_call(asked)
-        exchange += [asking(Reply(text, (asked,))), {"role": "tool", "tool_call_id": call.call_id, "content": text}]
+        exchange += [
+            dict(asking(Reply(text, (asked,)))),
+            {"role": "tool", "tool_call_id": call.call_id, "content": text},
+        ]
     question = letter * limits.MAX_MESSAGE_CHARS
     place = Checkpoint("CostAnalyst", text, tuple(exchange), bounds)
     steps = KeptSteps("a1", question, tools, place, Usage(1, 2), 0)
