@@ -18,8 +18,8 @@ help: ## Say what can be run
 	$(BIN)/python -m pip check --disable-pip-version-check
 	@touch $@
 
-run: .venv/.installed ## Serve everything on http://127.0.0.1:PORT with demo data (PORT=8002, FOCUS=bill or folder, TEAM_TAG=key)
-	@exec $(BIN)/python -m local run --port $(PORT) $(if $(FOCUS),--focus "$$FOCUS") $(if $(TEAM_TAG),--team-tag "$$TEAM_TAG") $(if $(JSON_LOGS),--json-logs)
+run: .venv/.installed ## Serve everything on http://127.0.0.1:PORT with demo data (PORT=8002, FOCUS=bill or folder, TEAM_TAG=key, EMPTY=1)
+	@exec $(BIN)/python -m local run --port $(PORT) $(if $(FOCUS),--focus "$$FOCUS") $(if $(TEAM_TAG),--team-tag "$$TEAM_TAG") $(if $(JSON_LOGS),--json-logs) $(if $(EMPTY),--empty)
 run: export FOCUS := $(value FOCUS)
 run: export TEAM_TAG := $(value TEAM_TAG)
 

@@ -22,8 +22,10 @@ from common.documents import Documents
 from common.identity.authenticate import Authenticator
 from common.metering.entrance import Entrance
 from common.metering.rate_limits import RateLimits
+from common.organizations.api_keys import ApiKeys
 from common.organizations.directory import Directory
 from common.organizations.key_check import KeyCheck
+from common.organizations.profiles import Profiles
 from common.organizations.provider_key import ProviderKeys
 from common.organizations.settings_store import SettingsStore
 from common.organizations.settings_view import SettingsView
@@ -128,6 +130,14 @@ class Services:
             log=self.log,
             clock=self.clock,
         )
+
+    @cached_property
+    def profiles(self) -> Profiles:
+        return Profiles(self.directory, self.warehouse, self.clock)
+
+    @cached_property
+    def api_keys(self) -> ApiKeys:
+        return ApiKeys(self.directory, self.warehouse, self.clock)
 
     @cached_property
     def readiness(self) -> Readiness:

@@ -5,8 +5,7 @@ import json
 import sys
 from collections.abc import Callable
 
-from local.data.organizations import API_KEYS
-from local.ports import port
+from local.terminal.access import Access, AccessError, access_of, add_access
 from local.terminal.answer import Answer
 from local.terminal.asking import Question, ask, decision
 from local.terminal.client import Client, ConnectionLostError, RefusedError
@@ -21,7 +20,7 @@ _MOST_DECISIONS = 8
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    add_place(parser)
+    add_access(parser)
     parser.add_argument("--conversation", help="continue this conversation")
     parser.add_argument(
         "--work",
@@ -35,25 +34,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("question", help="the question, in plain words")
 
 
-def add_place(parser: argparse.ArgumentParser) -> None:
-    """Declare where to ask, and as whom."""
-    parser.add_argument("--port", type=port, default=8002, help="where the product is served (8002)")
-    parser.add_argument("--org", default="acme_inc", help="acme_inc, globex_inc or focus_inc (acme_inc)")
-    parser.add_argument("--user", default="terminal", help="the person who asks (terminal)")
-
-
 def run(args: argparse.Namespace) -> int:
     """Ask, and print what comes: 0 answered, 1 refused or failed, 2 not understood, 130 cancelled."""
     screen = Screen()
     if not args.question.strip():
         screen.complain('Ask something: make ask Q="What did we spend per provider last month?"')
         return 2
-    if args.org not in API_KEYS:
-        screen.complain(f"There is no demo organisation {args.org!r}; use one of {', '.join(API_KEYS)}.")
-        return 2
     try:
-        with served(args.port, screen.note) as url, Client(url, args.org, args.user) as client:
-            return _ask(screen, client, args)
+        access = access_of(args, reads_input=False)
+        with served(args.port, screen.note, elsewhere=access.url) as url, Client(url, access) as client:
+            return _ask(screen, client, access, args)
+    except AccessError as error:
+        screen.complain(str(error))
+        return 2
     except RefusedError as error:
         _tell(args, error.code, error.detail)
         screen.complain(error.detail)
@@ -68,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     return 1
 
 
-def _ask(screen: Screen, client: Client, args: argparse.Namespace) -> int:
+def _ask(screen: Screen, client: Client, access: Access, args: argparse.Namespace) -> int:
     question = Question(args.question, args.conversation)
     if args.json:
         answer = _decided(question, args, lambda: None, lambda question: ask(client, question, SilentView()))
@@ -81,7 +74,7 @@ def _ask(screen: Screen, client: Client, args: argparse.Namespace) -> int:
 
     answer = _decided(question, args, screen.allows, watched)
     if answer.waiting:
-        place = f"--org {args.org} --user {args.user} --conversation {answer.finish['conversation_id']}"
+        place = f"{access.place} --conversation {answer.finish['conversation_id']}"
         screen.note(f"Nothing is changed yet. To allow it: python -m local ask {place} yes")
     screen.ending(answer.finish.get("finish"))
     screen.charts(answer)

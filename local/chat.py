@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from local.ask import CANCELLED, add_place
-from local.data.organizations import API_KEYS
+from local.ask import CANCELLED
+from local.terminal.access import AccessError, access_of, add_access
 from local.terminal.chatting import Chat, LeaveError
 from local.terminal.prompt import Prompt
 from local.terminal.screen import Screen
@@ -13,7 +13,7 @@ from local.terminal.served import NotServedError, served
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    add_place(parser)
+    add_access(parser)
     parser.add_argument(
         "--work", "--sql", action="store_true", help="show the SQL and bytes behind every answer; /sql shows the last"
     )
@@ -26,12 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Talk until the person leaves: 0; 130 by Ctrl-C; 1 where lines came from a file and one had no answer."""
     screen = Screen()
-    if args.org not in API_KEYS:
-        screen.complain(f"There is no demo organisation {args.org!r}; use one of {', '.join(API_KEYS)}.")
-        return 2
     try:
-        with served(args.port, screen.note) as url:
-            return _talk(screen, Chat(screen, url, args.org, args.user, shows_work=args.work), args)
+        access = access_of(args, reads_input=True)
+        with served(args.port, screen.note, elsewhere=access.url) as url:
+            return _talk(screen, Chat(screen, url, access, shows_work=args.work), args)
+    except AccessError as error:
+        screen.complain(str(error))
+        return 2
     except NotServedError as error:
         screen.complain(str(error))
         return 1

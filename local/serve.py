@@ -24,7 +24,7 @@ from local.data.__main__ import add_bill, emulated_bigquery, emulated_kms
 from local.data.focus.problems import FocusFileError
 from local.data.organizations import API_KEYS, DEMO, Organization, focus_organization
 from local.data.prepare import FOCUS_ORG, prepare
-from local.data.warehouse import COSTS, has_rows, tenant_dataset
+from local.data.warehouse import COSTS, SHARED, create_shared, has_rows, tenant_dataset
 from local.draining import Draining
 from local.emulators.process import EmulatorProcess, EmulatorStartError
 from local.page import Page
@@ -62,6 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json-logs", action="store_true", help="print the records as JSON instead of one short line a request"
     )
+    parser.add_argument(
+        "--empty", action="store_true", help="without demo organisations and the page: a project as an apply leaves it"
+    )
     add_bill(parser)
 
 
@@ -72,6 +75,9 @@ def run(args: argparse.Namespace) -> int:
     under ``state``.
     """
     console = Console()
+    if args.empty and args.focus:
+        _say(console, "--empty serves without focus_inc. Load a bill with: python -m local focus load")
+        return 2
     # A stop at any moment ends by the with statements below, so that nothing that was started stays.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     problem = problem_of(args.port)
@@ -120,16 +126,20 @@ def _serve_all(console: Console, args: argparse.Namespace, loading: threading.Th
             stack.enter_context(announced(args.state, {**emulators.environment, **_model_addresses()}))
             probes["state"] = state.probe
         warehouse = emulated_bigquery(os.environ)
-        today = datetime.now(UTC).date()
-        prepare(warehouse, emulated_kms(os.environ), today, args.focus, console, args.team_tag)
-        page = stack.enter_context(Page(_loaded(warehouse), partial(_say, console)))
+        page = None
+        if args.empty:
+            create_shared(warehouse, SHARED)
+        else:
+            today = datetime.now(UTC).date()
+            prepare(warehouse, emulated_kms(os.environ), today, args.focus, console, args.team_tag)
+            page = stack.enter_context(Page(_loaded(warehouse), partial(_say, console)))
         with console.status("Loading the demo model"):
             loading.join()
         app.use(Services(load_settings(), more_probes=probes))
         _serve(console, args, page, drained=own)
 
 
-def _serve(console: Console, args: argparse.Namespace, page: Page, *, drained: bool) -> None:
+def _serve(console: Console, args: argparse.Namespace, page: Page | None, *, drained: bool) -> None:
     from local.gateway import Gateway
     from local.own_machine import OwnMachine
 
@@ -141,7 +151,7 @@ def _serve(console: Console, args: argparse.Namespace, page: Page, *, drained: b
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if self.started:
-                _greet(console, args.port)
+                (_greet_empty if page is None else _greet)(console, args.port)
 
     # Open connections get a moment to end when it is stopped, not for ever.
     config = uvicorn.Config(
@@ -178,6 +188,11 @@ def _greet(console: Console, port: int) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    console.print("Ctrl-C stops everything.")
+
+
+def _greet_empty(console: Console, at: int) -> None:
+    _say(console, f"http://127.0.0.1:{at} serves a project without organisations. Make one: python -m local org create")
     console.print("Ctrl-C stops everything.")
 
 

@@ -7,27 +7,20 @@ A key is read from standard input or asked for; it is never an argument, which e
 """
 
 import argparse
-import asyncio
 import getpass
 import json
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from common.app import Services
 from common.bodies import problems
-from common.errors import ServiceError
 from common.organizations.organization import Organization
 from common.organizations.settings_change import SettingsChange
-from common.settings import InvalidSettings, load_settings
-from common.telemetry.log import Log
-from common.tenant import WRITE_SETTINGS, Principal, UserId, parse_org_slug
-from local.running import NotRunningError, environment_of
+from local.operating import add_place, complain, operate, operator_of
 
-_HOSTS = ("BIGQUERY_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST", "KMS_EMULATOR_HOST")
 _VALUES = (
     "provider", "model", "credential_name", "temperature", "max_tokens", "include_org_context", "enable_memory",
     "max_history_messages", "system_prompt_extra", "allow_external_fallback",
@@ -47,8 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     deleted = actions.add_parser("delete", allow_abbrev=False, help="end the chat: no settings and no key stay active")
     for action in (shown, changed, rotated, deleted):
         action.add_argument("--org", required=True, help="the organisation's slug")
-        action.add_argument("--project", help="a real project; without it, the running make run")
-        action.add_argument("--state", type=Path, default=Path(".local"), help="where make run keeps its data (.local)")
+        add_place(action)
     for action in (changed, rotated):
         action.add_argument("--key-stdin", action="store_true", help="read the provider key from standard input")
         action.add_argument("--credential-name", help="a name for the key, to know it by")
@@ -74,39 +66,25 @@ def run(args: argparse.Namespace) -> int:
     """Do it, print what is then set, and return 0; 1 where it is refused, 2 where it is not understood."""
     try:
         change = _change(args)
-        _point_at_project(args)
-        return asyncio.run(_run(args, change))
     except ValidationError as error:
-        _complain(problems(error, "The change"))
+        complain(problems(error, "The change"))
         return 2
-    except (InvalidSettings, NotRunningError) as error:
-        _complain(str(error))
-        return 2
-    except ServiceError as error:
-        _complain(f"{error.detail} ({error.code})")
-        return 1
+    return operate(args, lambda services: _run(services, args, change))
 
 
-async def _run(args: argparse.Namespace, change: SettingsChange | None) -> int:
-    services = Services(load_settings())
-    # The audit record; standard output is for what was asked.
-    services.__dict__["log"] = Log("INFO", sys.stderr)
-    tenant = services.directory.tenant(parse_org_slug(args.org))
-    operator = Principal(tenant, UserId(f"operator:{getpass.getuser()}"), "operator", frozenset({WRITE_SETTINGS}))
-    try:
-        organization: Organization | None
-        if change is not None:
-            _serve_demo_model(services)
-            organization = await services.settings_store.change(operator, change)
-        elif args.action == "delete":
-            await services.settings_store.delete(operator)
-            organization = await services.directory.renew(tenant)
-        else:
-            organization = await services.directory.renew(tenant)
-        print(json.dumps(services.settings_view.whole(organization), indent=2, ensure_ascii=False))
-        return 0
-    finally:
-        await services.close()
+async def _run(services: Services, args: argparse.Namespace, change: SettingsChange | None) -> int:
+    principal = operator_of(services, args.org)
+    organization: Organization | None
+    if change is not None:
+        _serve_demo_model(services)
+        organization = await services.settings_store.change(principal, change)
+    elif args.action == "delete":
+        await services.settings_store.delete(principal)
+        organization = await services.directory.renew(principal.tenant)
+    else:
+        organization = await services.directory.renew(principal.tenant)
+    print(json.dumps(services.settings_view.whole(organization), indent=2, ensure_ascii=False))
+    return 0
 
 
 def _change(args: argparse.Namespace) -> SettingsChange | None:
@@ -137,20 +115,6 @@ def _key(args: argparse.Namespace) -> str | None:
     return None
 
 
-def _point_at_project(args: argparse.Namespace) -> None:
-    """Set the environment that the product's own settings are read from. Raises NotRunningError."""
-    if args.project:
-        os.environ["GCP_PROJECT_ID"] = args.project
-        os.environ.setdefault("ENVIRONMENT", "production")
-        return
-    os.environ.setdefault("ENVIRONMENT", "local")
-    if not all(os.environ.get(name) for name in _HOSTS):
-        os.environ.update(environment_of(args.state))
-        # Where the running product asks its models, the keys are checked; not where this shell would.
-        if not os.environ.get("MODEL_API_BASES"):
-            os.environ.pop("MODEL_API_BASES", None)
-
-
 def _serve_demo_model(services: Services) -> None:
     if not services.settings.environment.is_deployed:
         # litellm reads it as it is imported; without it a price list is fetched.
@@ -158,7 +122,3 @@ def _serve_demo_model(services: Services) -> None:
         from local.demo_model.provider import register
 
         register()
-
-
-def _complain(sentence: str) -> None:
-    sys.stderr.write(f"{sentence}\n")

@@ -25,6 +25,11 @@ output "service_accounts" {
   )
 }
 
+output "tenant_readers" {
+  description = "The accounts that read an organisation's dataset, as the command org create takes them."
+  value       = join(",", [for name in local.tenant_readers : google_service_account.function[name].email])
+}
+
 output "load_balancer" {
   description = "What the domain's A record must say, and the record that proves the domain for its certificate."
   value = var.load_balancer == "none" ? null : {

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -94,11 +94,11 @@ class Directory:
         key_hash = hash_api_key(api_key) if api_key is not None else None
         if key_hash is not None:
             self._keys.check(tenant.org_slug, key_hash)
-        key_path = f"api_keys/{key_hash}" if key_hash else None
+        own_path = key_path(key_hash) if key_hash else None
         org_path = organization_path(tenant)
-        found = await self._documents.get_all([path for path in (key_path, org_path, *also) if path])
+        found = await self._documents.get_all([path for path in (own_path, org_path, *also) if path])
         now = datetime.now(UTC)
-        key_data = self._fresh(found.get(key_path), now) if key_path else None
+        key_data = self._fresh(found.get(own_path), now) if own_path else None
         org_data = self._fresh(found.get(org_path), now)
         missing_key = key_hash if key_data is None else None
         # A key of another organisation is refused anyway; it must not make BigQuery look up slugs.
@@ -108,9 +108,9 @@ class Directory:
                 tenant,
                 missing_key,
                 read_organization=org_data is None and not refused,
-                never_seen=missing_key is not None and found[str(key_path)] is None,
+                never_seen=missing_key is not None and found[str(own_path)] is None,
             )
-            await self._keep(key_path, read_key, org_path, read_org, found[org_path], now)
+            await self._keep(own_path, read_key, org_path, read_org, found[org_path], now)
             key_data, org_data = key_data or read_key, org_data or read_org
         return Lookup(
             key=_api_key(key_data) if key_data else None,
@@ -129,7 +129,7 @@ class Directory:
             self._named.move_to_end(key_hash)
             return known
         self._keys.check(self.nobody.org_slug, key_hash)
-        path = f"api_keys/{key_hash}"
+        path = key_path(key_hash)
         document = (await self._documents.get_all([path]))[path]
         found = document.data if document else None
         if found is None:
@@ -157,7 +157,7 @@ class Directory:
 
     async def _keep(
         self,
-        key_path: str | None,
+        own_path: str | None,
         read_key: Data | None,
         org_path: str,
         read_org: Data | None,
@@ -166,8 +166,8 @@ class Directory:
     ) -> None:
         """Write to Firestore what BigQuery answered."""
         writes: list[Write] = []
-        if read_key and key_path:
-            writes.append(Put(key_path, self._stamped(read_key, now)))
+        if read_key and own_path:
+            writes.append(Put(own_path, self._stamped(read_key, now)))
         # An unknown organisation is not cached: anyone could fill the store with made-up slugs.
         if read_org and read_org["profile"]:
             writes.append(_copy(org_path, self._stamped(read_org, now), known_org))
@@ -193,6 +193,12 @@ class Directory:
     async def forget(self, tenant: Tenant) -> None:
         """Drop the organisation's copy, so that the next reader asks BigQuery."""
         await self._documents.commit([Delete(organization_path(tenant))])
+
+    async def forget_keys(self, key_hashes: Sequence[str]) -> None:
+        """Drop the copies of keys, so that the next caller with one of them is looked up in BigQuery."""
+        for first in range(0, len(key_hashes), limits.MAX_WRITES_PER_COMMIT):
+            part = key_hashes[first : first + limits.MAX_WRITES_PER_COMMIT]
+            await self._documents.commit([Delete(key_path(key_hash)) for key_hash in part])
 
     async def _read_key(self, tenant: Tenant, key_hash: str | None, never_seen: bool) -> Data | None:
         return None if key_hash is None else await self._keys.read(tenant, key_hash, never_seen=never_seen)
@@ -264,6 +270,11 @@ class Directory:
 def hash_api_key(api_key: str) -> str:
     """The SHA-256 of an API key in hexadecimal, as org_api_keys stores it."""
     return hashlib.sha256(api_key.encode()).hexdigest()
+
+
+def key_path(key_hash: str) -> str:
+    """The path of the Firestore copy of a key."""
+    return f"api_keys/{key_hash}"
 
 
 def organization_path(tenant: Tenant) -> str:

@@ -10,15 +10,15 @@ from pathlib import Path
 
 from google.cloud import bigquery
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, TaskID
 
 from common.warehouse import schema
 from local.data import access, alerts, calendar, demo, drivers, operations, warehouse
 from local.data.access import Encrypt
 from local.data.focus.loading import Load, stored_team_tag, stored_teams
 from local.data.focus.summary import Loaded
-from local.data.focus.workspace import Watch
 from local.data.organizations import DEMO, Organization, focus_organization
+from local.data.progress import bars, watching
 from local.data.rows import Row
 
 FOCUS_ORG = "focus_inc"
@@ -37,7 +37,7 @@ def prepare(
     ``encrypt`` is ``access.kms_encrypt(kms_client, key_name)``. A FOCUS bill is read whole before anything of it is
     loaded: FocusFileError leaves focus_inc as it was. What is already loaded for ``today`` is left alone.
     """
-    with _progress(console) as progress:
+    with bars(console) as progress:
         # First, so that a file that cannot be read is said at once and nothing is touched.
         load = _read_bill(client, bill, today, team_tag, progress, console)
         try:
@@ -160,7 +160,7 @@ def _read_bill(
         return None
     given = [bill] if isinstance(bill, str | Path) else bill
     tag = team_tag or stored_team_tag(client, FOCUS_ORG)
-    load = Load(client, FOCUS_ORG, given, today, tag, _watching(progress))
+    load = Load(client, FOCUS_ORG, given, today, tag, watching(progress))
     try:
         if load.is_done():
             names = ", ".join(Path(each).name for each in given)
@@ -182,31 +182,6 @@ def _load_bill(client: bigquery.Client, encrypt: Encrypt, load: Load, today: dat
     for name, made in rows.items():
         warehouse.replace_demo_rows(client, FOCUS_ORG, name, made)
     return load.replace()
-
-
-def _progress(console: Console) -> Progress:
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-    )
-    return Progress(*columns, console=console)
-
-
-def _watching(progress: Progress) -> Watch:
-    """Return a function that shows each step of a load as a bar of its own."""
-    tasks: dict[str, TaskID] = {}
-
-    def watch(step: str, share: float | None) -> None:
-        if step not in tasks:
-            for task in tasks.values():
-                progress.stop_task(task)
-            tasks[step] = progress.add_task(step, total=None)
-        progress.update(tasks[step], total=None if share is None else 1.0, completed=share or 0.0)
-
-    return watch
 
 
 def _tell(rows: Iterator[Row], progress: Progress, task: TaskID) -> Iterator[Row]:

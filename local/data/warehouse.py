@@ -47,6 +47,41 @@ def create(client: bigquery.Client, orgs: Iterable[str]) -> None:
         _create_dataset(client, tenant_dataset(org), "tenant")
 
 
+def create_shared(client: bigquery.Client, dataset_id: str) -> None:
+    """Create the shared dataset and its tables, as Terraform does in a project."""
+    _create_dataset(client, dataset_id, "organizations")
+
+
+def create_tenant(client: bigquery.Client, org: str, shared: str, readers: Iterable[str] = ()) -> None:
+    """Create an organisation's dataset and tables where the shared dataset is, encrypted as that is, for its readers.
+
+    What is there stays, and gets the columns that it lacks. Raises NotFound where there is no shared dataset.
+    """
+    model = client.get_dataset(f"{client.project}.{shared}")
+    dataset = bigquery.Dataset(f"{client.project}.{tenant_dataset(org)}")
+    dataset.location = model.location
+    dataset.default_encryption_configuration = model.default_encryption_configuration
+    dataset.labels = {"org": org}
+    client.create_dataset(dataset, exists_ok=True)
+    _create_tables(client, tenant_dataset(org), "tenant")
+    _let_read(client, f"{client.project}.{tenant_dataset(org)}", readers)
+
+
+def _let_read(client: bigquery.Client, dataset_id: str, readers: Iterable[str]) -> None:
+    """Add readers (an e-mail address, or group: and one); an etag makes a change by somebody else meanwhile fail."""
+    dataset = client.get_dataset(dataset_id)
+    known = {(entry.role, entry.entity_id) for entry in dataset.access_entries}
+    wanted = {reader.removeprefix("group:"): reader.startswith("group:") for reader in readers}
+    entries = [
+        bigquery.AccessEntry("READER", "groupByEmail" if is_group else "userByEmail", email)
+        for email, is_group in wanted.items()
+        if ("READER", email) not in known
+    ]
+    if entries:
+        dataset.access_entries = [*dataset.access_entries, *entries]
+        client.update_dataset(dataset, ["access_entries"])
+
+
 def append_table(client: bigquery.Client, table_id: str, table: TableSchema, ndjson: IO[bytes]) -> bigquery.LoadJob:
     """Start one load job that adds rows to a table; see ``wait_for``."""
     return _load(client, table_id, table, ndjson, bigquery.WriteDisposition.WRITE_APPEND)
@@ -125,6 +160,10 @@ def bigquery_fields(table: TableSchema) -> list[bigquery.SchemaField]:
 
 def _create_dataset(client: bigquery.Client, dataset_id: str, dataset: Dataset) -> None:
     client.create_dataset(f"{client.project}.{dataset_id}", exists_ok=True)
+    _create_tables(client, dataset_id, dataset)
+
+
+def _create_tables(client: bigquery.Client, dataset_id: str, dataset: Dataset) -> None:
     existing = {item.table_id for item in client.list_tables(f"{client.project}.{dataset_id}")}
     for name in schema.tables(dataset):
         described = schema.load(dataset, name)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from local.data.organizations import API_KEYS
+from local.terminal.access import Access
 from local.terminal.answer import Answer, stored_answer
 from local.terminal.asking import Question, ask, decision
 from local.terminal.client import Client, ConnectionLostError, RefusedError
@@ -35,10 +36,10 @@ class MistypedError(Exception):
 class Chat:
     """The state of the conversation. ``failed`` counts what was refused, failed or not understood."""
 
-    def __init__(self, screen: Screen, url: str, org: str, user: str, *, shows_work: bool) -> None:
+    def __init__(self, screen: Screen, url: str, access: Access, *, shows_work: bool) -> None:
         self._screen = screen
-        self._user = user
-        self._client = Client(url, org, user)
+        self._access = access
+        self._client = Client(url, access)
         self._shows_work = shows_work
         self._conversation_id: str | None = None
         self._answer: Answer | None = None
@@ -228,10 +229,13 @@ class Chat:
             raise MistypedError("The last answer has no chart.")
 
     def _org(self, rest: str) -> None:
+        if not self._access.is_demo:
+            raise MistypedError("Another organisation has another key: leave, and begin with its --org and --key-file.")
         if rest not in API_KEYS:
             raise MistypedError(f"Type /org and one of {', '.join(API_KEYS)}.")
         self._client.close()
-        self._client = Client(self._client.url, rest, self._user)
+        self._access = Access(rest, self._access.user, API_KEYS[rest])
+        self._client = Client(self._client.url, self._access)
         self._listed, self._more = [], None
         self._new("")
 

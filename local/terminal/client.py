@@ -12,7 +12,8 @@ from urllib.parse import quote
 import httpx
 from httpx_sse import EventSource, SSEError
 
-from local.data.organizations import API_KEYS
+from local.own_machine import is_own
+from local.terminal.access import Access, AccessError
 
 # An answer may be silent for long, but the product sends a sign of life every 15 s.
 _TIMEOUT = httpx.Timeout(10, read=60)
@@ -47,13 +48,16 @@ class Event:
 class Client:
     """Calls as one organisation; every call raises RefusedError or ConnectionLostError."""
 
-    def __init__(self, url: str, org: str, user: str) -> None:
+    def __init__(self, url: str, access: Access) -> None:
         self.url = url
-        self.org = org
-        headers = {"X-Org-Slug": org, "X-API-Key": API_KEYS[org], "X-User-Id": user}
-        base = f"{url}/api/v1/chat/{org}"
+        self.org = access.org
+        headers = {"X-Org-Slug": access.org, "X-API-Key": access.key, "X-User-Id": access.user}
+        base = f"{url}/api/v1/chat/{access.org}"
         # No proxy of the environment stands between two programs on one machine.
-        self._http = httpx.Client(base_url=base, headers=headers, timeout=_TIMEOUT, trust_env=False)
+        proxied = not is_own(url)
+        self._http = httpx.Client(
+            base_url=base, headers=headers, timeout=_TIMEOUT, trust_env=proxied, auth=access.token
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -118,9 +122,10 @@ class Client:
         try:
             yield
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise ConnectionLostError(
-                f"Nothing answers at {self.url}. Is make run still running?", reached=False
-            ) from error
+            hint = "Is make run still running?" if is_own(self.url) else "Is the address right, and reached from here?"
+            raise ConnectionLostError(f"Nothing answers at {self.url}. {hint}", reached=False) from error
+        except AccessError as error:
+            raise RefusedError(str(error), "no_id_token") from error
         except (httpx.TransportError, SSEError, ValueError) as error:
             raise ConnectionLostError("The connection was lost.", reached=True) from error
 
@@ -138,8 +143,18 @@ def _check(response: httpx.Response) -> None:
         body = response.json()
         detail, code = str(body["detail"]), str(body["code"])
     except (ValueError, KeyError, TypeError):
-        detail, code = f"The answer was HTTP {response.status_code}, without a reason.", "unknown"
+        detail, code = _of_the_platform(response.status_code), "unknown"
     raise refused(detail, code, response.headers.get("retry-after"))
+
+
+def _of_the_platform(status: int) -> str:
+    """A refusal without the product's words, which never saw the request."""
+    said = f"The answer was HTTP {status}, without a reason."
+    if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        return f"{said} Cloud Run asks for the ID token of an account among invokers: --id-token-command"
+    if status == httpx.codes.NOT_FOUND:
+        return f"{said} Is the address right? A function that lets in its network only says the same from elsewhere."
+    return said
 
 
 def refused(detail: str, code: str, again: object) -> RefusedError:

@@ -26,11 +26,16 @@ class NotServedError(Exception):
 
 
 @contextmanager
-def served(port: int, say: Callable[[str], None], state: Path = _ROOT / ".local") -> Iterator[str]:
+def served(
+    port: int, say: Callable[[str], None], state: Path = _ROOT / ".local", elsewhere: str | None = None
+) -> Iterator[str]:
     """The URL of the running product; where none runs, one is started and stopped after it. Raises NotServedError.
 
-    One that is still starting is waited for.
+    One that is still starting is waited for, and one that is ``elsewhere`` is taken as it is.
     """
+    if elsewhere is not None:
+        yield elsewhere
+        return
     url = f"http://127.0.0.1:{port}"
     if _answers(f"{url}/health"):
         yield url

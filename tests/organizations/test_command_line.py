@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from local import operating
 from local import settings as command
 from local.__main__ import main
 from local.running import NotRunningError, announced, environment_of
@@ -107,8 +108,8 @@ def test_what_is_out_of_bounds_is_said(terminal: Terminal, made: Made, arguments
 def test_what_is_refused_is_said_with_its_code(terminal: Terminal, made: Made) -> None:
     assert terminal.run("set", "--org", made.slug, "--provider", "demo", "--model", "analyst-1") == 1
     assert "(setup_required)" in terminal.errors
-    assert terminal.run("show", "--org", "Not A Slug") == 1
-    assert "(bad_org_slug)" in terminal.errors
+    assert terminal.run("show", "--org", "Not A Slug") == 2
+    assert "--org: a slug has" in terminal.errors
 
 
 def test_a_real_project_never_takes_an_emulator(
@@ -147,9 +148,9 @@ async def test_a_local_model_and_a_fallback_are_chosen_from_a_shell(
 ) -> None:
     async with wire_stub() as stub:
         home = {"base_url": f"{stub.url}/openai/v1", "model_id": "m", "context_window": 8192, "max_output": 512}
-        told = {name: os.environ[name] for name in command._HOSTS}
+        told = {name: os.environ[name] for name in operating.HOSTS}
         told |= {"MODEL_API_BASES": json.dumps(stub.bases), "LOCAL_MODELS": json.dumps({"home": home})}
-        for name in command._HOSTS:
+        for name in operating.HOSTS:
             monkeypatch.delenv(name)
         # What the command sets is taken back after the test.
         for name in told:

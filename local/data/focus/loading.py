@@ -23,7 +23,7 @@ from local.data.focus.workspace import Watch, Workspace, quoted, watch_nothing
 from local.data.warehouse import COSTS, SHARED, tenant_dataset
 
 PIPELINE = "focus-file"
-CREDENTIAL = "demo-focus-file"
+CREDENTIAL = "focus-file"
 _RUNS = "org_meta_pipeline_runs"
 
 
@@ -52,9 +52,11 @@ class Load:
         today: date,
         team_tag: str | None = None,
         watch: Watch = watch_nothing,
+        shared: str = SHARED,
     ) -> None:
         self.client = client
         self.org = org
+        self.shared = shared
         self.today = today
         self.team_tag = team_tag
         self.watch = watch
@@ -73,7 +75,7 @@ class Load:
     def is_done(self) -> bool:
         """Say whether these very files are what the table holds already, all their rows of them."""
         self._run_id = self._identify()
-        recorded = _recorded_rows(self.client, self._run_id)
+        recorded = _recorded_rows(self.client, self._run_id, self.shared)
         return recorded is not None and replacing.run_rows(self.client, self.table, self._run_id) == recorded
 
     def read(self, teams: Sequence[Team] = ()) -> Summary:
@@ -92,9 +94,9 @@ class Load:
         if self.summary is None:
             raise RuntimeError("the bill is not read yet")
         replaced = replacing.replace_months(self.client, self.table, self._parts, self.summary.months, self.watch)
-        _record(self.client, self.org, self._run_id, self.summary, self._began, self.today)
+        self._record(self.summary)
         if self.team_tag:
-            store_team_tag(self.client, self.org, self.team_tag)
+            store_team_tag(self.client, self.org, self.team_tag, self.shared)
         self.close()
         return Loaded(self.summary, tuple(replaced))
 
@@ -102,6 +104,33 @@ class Load:
         """Remove what was kept aside; safe to call twice."""
         if self._folder is not None:
             self._folder.cleanup()
+
+    def _record(self, summary: Summary) -> None:
+        """Write the run into the table of pipeline runs; a run of the same files gets a record each time."""
+        ended = datetime.now(UTC)
+        row = {
+            "pipeline_logging_id": f"{self._run_id}-{self._began:%Y%m%d%H%M%S%f}",
+            "org_slug": self.org,
+            "pipeline_id": PIPELINE,
+            "status": "COMPLETED",
+            "trigger_type": "manual",
+            "start_time": self._began.isoformat(),
+            "end_time": ended.isoformat(),
+            "duration_ms": int((ended - self._began).total_seconds() * 1000),
+            "run_date": self.today.isoformat(),
+            "run_metadata": {"run": self._run_id, "rows": summary.rows, "files": len(summary.files)},
+            "created_at": ended.isoformat(),
+        }
+        fields = schema.load("organizations", _RUNS).fields
+        job = self.client.load_table_from_json(
+            [row],
+            f"{self.client.project}.{self.shared}.{_RUNS}",
+            job_config=bigquery.LoadJobConfig(
+                schema=[bigquery.SchemaField(field.name, field.type, mode=field.mode) for field in fields],
+                write_disposition=bigquery.WriteDisposition.WRITE_APPEND,
+            ),
+        )
+        job.result()
 
     def _identify(self) -> str:
         """Return the id of the run that loads these files in this way: the same for the same."""
@@ -142,32 +171,32 @@ def load(
         loading.close()
 
 
-def stored_team_tag(client: bigquery.Client, org: str) -> str | None:
+def stored_team_tag(client: bigquery.Client, org: str, shared: str = SHARED) -> str | None:
     """Return the tag that the organisation's teams are read from, None where none is set."""
     with suppress(NotFound):
         # All columns: a profile that an earlier version made has no such column yet.
         found = client.query_and_wait(
-            f"SELECT * FROM `{client.project}.{SHARED}.org_profiles` WHERE org_slug = @org",
+            f"SELECT * FROM `{client.project}.{shared}.org_profiles` WHERE org_slug = @org",
             job_config=_parameters(org=org),
         )
         return next((row.get("team_tag") for row in found), None)
     return None
 
 
-def store_team_tag(client: bigquery.Client, org: str, team_tag: str) -> None:
+def store_team_tag(client: bigquery.Client, org: str, team_tag: str, shared: str = SHARED) -> None:
     """Keep the tag with the organisation, so that its next bill is read by it too."""
     client.query_and_wait(
-        f"UPDATE `{client.project}.{SHARED}.org_profiles` SET team_tag = @tag WHERE org_slug = @org",
+        f"UPDATE `{client.project}.{shared}.org_profiles` SET team_tag = @tag WHERE org_slug = @org",
         job_config=_parameters(tag=team_tag, org=org),
     )
 
 
-def stored_teams(client: bigquery.Client, org: str) -> list[Team]:
+def stored_teams(client: bigquery.Client, org: str, shared: str = SHARED) -> list[Team]:
     """Return the active entities of the organisation's hierarchy."""
     with suppress(NotFound):
         found = client.query_and_wait(
             "SELECT entity_id, entity_name, level_code, path, path_names FROM "
-            f"`{client.project}.{SHARED}.org_hierarchy` WHERE org_slug = @org AND is_active ORDER BY depth, entity_id",
+            f"`{client.project}.{shared}.org_hierarchy` WHERE org_slug = @org AND is_active ORDER BY depth, entity_id",
             job_config=_parameters(org=org),
         )
         return [
@@ -177,45 +206,17 @@ def stored_teams(client: bigquery.Client, org: str) -> list[Team]:
     return []
 
 
-def _recorded_rows(client: bigquery.Client, run_id: str) -> int | None:
+def _recorded_rows(client: bigquery.Client, run_id: str, shared: str) -> int | None:
     """Return the rows that the run's record counts, None where there is no such run."""
     with suppress(NotFound):
         found = client.query_and_wait(
             "SELECT CAST(JSON_VALUE(run_metadata, '$.rows') AS INT64) AS line_items "
-            f"FROM `{client.project}.{SHARED}.{_RUNS}` WHERE JSON_VALUE(run_metadata, '$.run') = @run "
+            f"FROM `{client.project}.{shared}.{_RUNS}` WHERE JSON_VALUE(run_metadata, '$.run') = @run "
             "ORDER BY start_time DESC LIMIT 1",
             job_config=_parameters(run=run_id),
         )
         return next((row.line_items for row in found), None)
     return None
-
-
-def _record(client: bigquery.Client, org: str, run_id: str, summary: Summary, began: datetime, today: date) -> None:
-    """Write the run into the table of pipeline runs; a run of the same files gets a record each time."""
-    ended = datetime.now(UTC)
-    row = {
-        "pipeline_logging_id": f"{run_id}-{began:%Y%m%d%H%M%S%f}",
-        "org_slug": org,
-        "pipeline_id": PIPELINE,
-        "status": "COMPLETED",
-        "trigger_type": "manual",
-        "start_time": began.isoformat(),
-        "end_time": ended.isoformat(),
-        "duration_ms": int((ended - began).total_seconds() * 1000),
-        "run_date": today.isoformat(),
-        "run_metadata": {"run": run_id, "rows": summary.rows, "files": len(summary.files)},
-        "created_at": ended.isoformat(),
-    }
-    fields = schema.load("organizations", _RUNS).fields
-    job = client.load_table_from_json(
-        [row],
-        f"{client.project}.{SHARED}.{_RUNS}",
-        job_config=bigquery.LoadJobConfig(
-            schema=[bigquery.SchemaField(field.name, field.type, mode=field.mode) for field in fields],
-            write_disposition=bigquery.WriteDisposition.WRITE_APPEND,
-        ),
-    )
-    job.result()
 
 
 def _parameters(**values: str) -> bigquery.QueryJobConfig:

@@ -55,6 +55,7 @@ class Api:
                 ("GET", "datasets", self._list_datasets),
                 ("POST", "datasets", self._insert_dataset),
                 ("GET", r"datasets/([^/]+)", self._get_dataset),
+                ("PATCH", r"datasets/([^/]+)", self._patch_dataset),
                 ("DELETE", r"datasets/([^/]+)", self._delete_dataset),
                 ("GET", r"datasets/([^/]+)/tables", self._list_tables),
                 ("POST", r"datasets/([^/]+)/tables", self._insert_table),
@@ -114,6 +115,10 @@ class Api:
         return self._dataset(name)
 
     def _get_dataset(self, _call: Call, name: str) -> dict[str, Any]:
+        return self._dataset(name)
+
+    def _patch_dataset(self, call: Call, name: str) -> dict[str, Any]:
+        self.store.patch_dataset(name, call.body)
         return self._dataset(name)
 
     def _delete_dataset(self, call: Call, name: str) -> dict[str, Any]:

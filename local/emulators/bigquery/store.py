@@ -182,6 +182,20 @@ class Store:
             self.version += 1
             return kept
 
+    def patch_dataset(self, dataset: str, changes: dict[str, Any]) -> None:
+        """Change what describes a dataset, and who may use it: that is kept, and asked of nobody here."""
+        described = {"description", "friendlyName", "labels", "access"}
+        if refused := changes.keys() - described - {"datasetReference", "etag"}:
+            raise unsupported(f"changing {', '.join(sorted(refused))} of a dataset")
+        with self._catalog_lock:
+            kept = self.dataset(dataset) | {name: changes[name] for name in described & changes.keys()}
+            with self.transaction() as cursor:
+                cursor.execute(
+                    f"UPDATE {CATALOG}.{META}.resources SET body = ? WHERE dataset = ? AND name IS NULL",
+                    [json.dumps(kept), dataset],
+                )
+            self.datasets[dataset] = kept
+
     def delete_dataset(self, dataset: str, with_contents: bool) -> None:
         with self._catalog_lock:
             tables = self.tables(dataset)
