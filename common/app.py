@@ -30,6 +30,9 @@ from common.organizations.provider_key import ProviderKeys
 from common.organizations.settings_store import SettingsStore
 from common.organizations.settings_view import SettingsView
 from common.record.backlog import Backlog
+from common.record.dead_letters import DeadLetters
+from common.record.erasure import Erasure
+from common.record.offboarding import Offboarding
 from common.record.purge import Purge
 from common.record.reader import Record
 from common.record.sync import Sync
@@ -194,10 +197,35 @@ class Services:
         return Feedback(self.lookup, self.documents, self.record, self.clock)
 
     @cached_property
+    def record_writer(self) -> RecordWriter:
+        return RecordWriter(self.warehouse, self.directory.nobody)
+
+    @cached_property
+    def purge(self) -> Purge:
+        return Purge(self.settings, self.documents, self.directory, self.record, self.record_writer, self.clock)
+
+    @cached_property
     def sync(self) -> Sync:
-        writer = RecordWriter(self.warehouse, self.directory.nobody)
-        purge = Purge(self.settings, self.documents, self.directory, self.record, writer, self.clock)
-        return Sync(self.documents, self.directory, writer, purge, self.log, self.clock)
+        return Sync(self.documents, self.directory, self.record_writer, self.purge, self.log, self.clock)
+
+    @cached_property
+    def erasure(self) -> Erasure:
+        return Erasure(self.documents, self.record, self.purge)
+
+    @cached_property
+    def dead_letters(self) -> DeadLetters:
+        return DeadLetters(self.documents, self.clock)
+
+    @cached_property
+    def offboarding(self) -> Offboarding:
+        return Offboarding(
+            documents=self.documents,
+            directory=self.directory,
+            profiles=self.profiles,
+            api_keys=self.api_keys,
+            settings_store=self.settings_store,
+            writer=self.record_writer,
+        )
 
     @cached_property
     def admission(self) -> "Admission":

@@ -183,6 +183,23 @@ class Documents:
         async with _asked("firestore.query"):
             return await _again(read)
 
+    async def below(self, path: str, limit: int) -> list[str]:
+        """Return the paths of at most ``limit`` documents at any depth below a document, which need not exist."""
+        request = types.RunQueryRequest.pb()(parent=self._name(path))
+        request.structured_query.limit.value = limit
+        # Of no collection by name, so of every one: also of those whose own document has expired.
+        request.structured_query.from_.add(all_descendants=True)
+        request.structured_query.select.fields.add(field_path="__name__")
+
+        async def read(seconds: float) -> list[str]:
+            wrapped = types.RunQueryRequest.wrap(request)
+            answers = await self._client._firestore_api.run_query(request=wrapped, **self._call(seconds))
+            names = [answer._pb.document.name async for answer in answers]
+            return [name.removeprefix(self._root) for name in names if name]
+
+        async with _asked("firestore.below"):
+            return await _again(read)
+
     async def count(self, collection: str, where: Sequence[Where] = ()) -> int:
         """Count the documents of a collection that meet the conditions, without reading them."""
         query: Any = self._client.collection(collection)

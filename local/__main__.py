@@ -16,6 +16,8 @@ COMMANDS = {
     "settings": ("local.settings", "show and change an organisation's chat settings and provider key"),
     "focus": ("local.focus", "load a FOCUS bill into an organisation's costs, month by month"),
     "drivers": ("local.drivers", "load an organisation's own counts (orders, customers) for costs per unit"),
+    "record": ("local.record", "list the rows that BigQuery rejects, with their reasons, and try them again"),
+    "purge": ("local.purge", "erase a conversation, or all of a person, for good"),
     "tables": ("local.tables", "hold the tables to this version's columns, and add those that they lack"),
     "guard": ("local.guard", "say whether a query that a model wrote would be admitted, and why not"),
     "boundary": ("local.boundary", "print the views and grants that keep organisations apart below the guard"),

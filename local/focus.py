@@ -19,7 +19,7 @@ from common.tenant import Tenant, parse_org_slug
 from local.data.focus.loading import Load, check, stored_team_tag, stored_teams
 from local.data.focus.problems import FocusFileError
 from local.data.progress import bars, watching
-from local.operating import add_place, bigquery_of, complain, note, operate
+from local.operating import add_place, bigquery_of, complain, note, operate, profile_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,9 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
 async def _load(services: Services, args: argparse.Namespace) -> int:
     tenant = services.directory.tenant(parse_org_slug(args.org))
-    profile = await services.profiles.read(tenant)
-    if profile is None or profile["status"] == "DELETED":
-        raise NotFound(f"There is no organisation {tenant.org_slug}: python -m local org create makes one.")
+    profile = await profile_of(services, tenant)
     client = bigquery_of(services.settings)
     currencies = await asyncio.to_thread(_bring, client, tenant, args.files, args.team_tag)
     own = profile["default_currency"]

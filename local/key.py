@@ -18,8 +18,8 @@ from common.app import Services
 from common.errors import NotFound
 from common.organizations.api_keys import NewKey, serves
 from common.secret import Secret
-from common.tenant import EVERY_PERMISSION, WITHOUT_SCOPES, Tenant, parse_org_slug
-from local.operating import add_place, complain, note, operate
+from common.tenant import EVERY_PERMISSION, WITHOUT_SCOPES, parse_org_slug
+from local.operating import add_place, complain, note, operate, profile_of
 
 _NAME = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,62}[\x21-\x7e])?")
 _MOST_DAYS = 3_650
@@ -77,7 +77,7 @@ def _create_into(args: argparse.Namespace) -> int:
 
 async def _create(services: Services, args: argparse.Namespace, out: IO[str]) -> int:
     tenant = services.directory.tenant(parse_org_slug(args.org))
-    await _check_there(services, tenant)
+    await profile_of(services, tenant)
     wanted = NewKey(args.name, frozenset(args.scope or WITHOUT_SCOPES), args.expires)
     key_id, key = await services.api_keys.create(tenant, wanted)
     try:
@@ -103,7 +103,8 @@ def _hand_over(key: Secret, out: IO[str]) -> None:
 
 async def _list(services: Services, args: argparse.Namespace) -> int:
     tenant = services.directory.tenant(parse_org_slug(args.org))
-    await _check_there(services, tenant)
+    if await services.profiles.read(tenant) is None:
+        raise NotFound(f"There is no organisation {tenant.org_slug}.")
     for key in await services.api_keys.stored(tenant):
         shown = _shown(key, services.clock())
         print(json.dumps(shown, ensure_ascii=False) if args.json else "\t".join(map(_cell, shown.values())))
@@ -115,12 +116,6 @@ async def _revoke(services: Services, args: argparse.Namespace) -> int:
     revoked = await services.api_keys.revoke(tenant, args.id)
     print(f"Key {args.id} of {tenant.org_slug} {'is' if revoked else 'was'} revoked.")
     return 0
-
-
-async def _check_there(services: Services, tenant: Tenant) -> None:
-    profile = await services.profiles.read(tenant)
-    if profile is None or profile["status"] == "DELETED":
-        raise NotFound(f"There is no organisation {tenant.org_slug}: python -m local org create makes one.")
 
 
 def _shown(key: dict[str, Any], now: datetime) -> dict[str, Any]:

@@ -10,18 +10,19 @@ import asyncio
 import getpass
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from google.api_core.exceptions import GoogleAPICallError
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import bigquery
 
 from common.app import Services
-from common.errors import BadSlug, ServiceError
+from common.errors import BadSlug, NotFound, ServiceError
 from common.settings import InvalidSettings, Settings, load_settings
 from common.telemetry.log import Log
-from common.tenant import WRITE_SETTINGS, Principal, UserId, parse_org_slug
+from common.tenant import WRITE_SETTINGS, Principal, Tenant, UserId, parse_org_slug
 from common.warehouse.client import QueryRefused
 from local.data.__main__ import emulated_bigquery
 from local.running import NotRunningError, environment_of
@@ -90,11 +91,31 @@ def operator_of(services: Services, org: str) -> Principal:
     return Principal(tenant, UserId(f"operator:{getpass.getuser()}"), "operator", frozenset({WRITE_SETTINGS}))
 
 
+async def profile_of(services: Services, tenant: Tenant) -> Mapping[str, Any]:
+    """The stored profile of an organisation. Raises NotFound where there is none, or it was offboarded."""
+    profile = await services.profiles.read(tenant)
+    if profile is None:
+        raise NotFound(f"There is no organisation {tenant.org_slug}: python -m local org create makes one.")
+    if profile["status"] == "DELETED":
+        raise NotFound(f"{tenant.org_slug} was offboarded.")
+    return profile
+
+
 def bigquery_of(settings: Settings) -> bigquery.Client:
     """A client for what only an operator does: datasets, tables, and what is not of one organisation."""
     if settings.bigquery_emulator_host:
         return emulated_bigquery(os.environ)
     return bigquery.Client(project=settings.gcp_project_id, location=settings.bq_location)
+
+
+def confirmed(args: argparse.Namespace, warning: str) -> bool:
+    """Ask for the organisation's slug once more, and return whether it was typed."""
+    sys.stderr.write(f"{warning} It is of {args.project or 'this machine'}. Type {args.org} to go on: ")
+    sys.stderr.flush()
+    typed = sys.stdin.readline().strip()
+    if typed != args.org:
+        complain("That is not the slug. Nothing was changed.")
+    return bool(typed == args.org)
 
 
 def complain(sentence: str) -> None:

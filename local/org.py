@@ -17,12 +17,13 @@ from pydantic import ValidationError
 
 from common.app import Services
 from common.bodies import problems
-from common.errors import BadRequest, NotFound
+from common.errors import NotFound
 from common.organizations.api_keys import serves
 from common.organizations.profiles import NewProfile
 from common.tenant import Principal, Tenant, parse_org_slug
+from local import offboard
 from local.data import warehouse
-from local.operating import add_place, bigquery_of, complain, note, operate, operator_of
+from local.operating import add_place, bigquery_of, complain, note, operate, operator_of, profile_of
 
 _LIST_SQL = """
 SELECT org_slug, company_name, status, default_currency, created_at
@@ -73,6 +74,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action = actions.add_parser(name, allow_abbrev=False, help=purpose)
         add_place(action)
         action.add_argument("--org", required=True, help="its slug")
+    offboard.add_arguments(
+        actions.add_parser("offboard", allow_abbrev=False, help="end an organisation and delete what it has said")
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -89,6 +93,8 @@ def run(args: argparse.Namespace) -> int:
             complain(problems(error, "The organisation"))
             return 2
         return operate(args, lambda services: _create(services, args, profile))
+    if args.action == "offboard":
+        return offboard.run(args)
     work = {"show": _show, "suspend": _suspend, "resume": _resume}[args.action]
     return operate(args, lambda services: work(services, operator_of(services, args.org)))
 
@@ -99,9 +105,11 @@ async def _create(services: Services, args: argparse.Namespace, profile: NewProf
     if services.settings.bigquery_emulator_host:
         # No Terraform has made it there.
         await asyncio.to_thread(warehouse.create_shared, client, tenant.organizations_dataset)
+    await asyncio.to_thread(_check_shared, client, tenant)
+    await services.profiles.check(tenant, profile)
     if args.dataset:
         readers = [reader for part in args.readers.split(",") if (reader := part.strip())]
-        await asyncio.to_thread(_make_dataset, client, tenant, readers)
+        await asyncio.to_thread(warehouse.create_tenant, client, tenant.org_slug, tenant.organizations_dataset, readers)
     # Last, so that an organisation that can sign in has its tables.
     new = await services.profiles.create(tenant, profile)
     print(f"{tenant.org_slug} is {'made' if new else 'there already, as it was asked for'}: {profile.company_name}.")
@@ -110,9 +118,9 @@ async def _create(services: Services, args: argparse.Namespace, profile: NewProf
     return 0
 
 
-def _make_dataset(client: bigquery.Client, tenant: Tenant, readers: list[str]) -> None:
+def _check_shared(client: bigquery.Client, tenant: Tenant) -> None:
     try:
-        warehouse.create_tenant(client, tenant.org_slug, tenant.organizations_dataset, readers)
+        client.get_dataset(f"{tenant.project_id}.{tenant.organizations_dataset}")
     except GoogleNotFound:
         raise NotFound(
             f"There is no dataset {tenant.organizations_dataset} in {tenant.project_id}: terraform apply makes it. "
@@ -170,18 +178,14 @@ def _rows(client: bigquery.Client, tenant: Tenant) -> dict[str, int] | None:
 
 
 async def _suspend(services: Services, operator: Principal) -> int:
-    profile = await services.profiles.read(operator.tenant)
-    if profile is not None and profile["status"] == "DELETED":
-        raise BadRequest(f"{operator.org_slug} was offboarded.")
+    await profile_of(services, operator.tenant)
     changed = await services.profiles.set_status(operator.tenant, "SUSPENDED")
     print(f"{operator.org_slug} is suspended{'' if changed else ' already'}: its keys are refused.")
     return 0
 
 
 async def _resume(services: Services, operator: Principal) -> int:
-    profile = await services.profiles.read(operator.tenant)
-    if profile is not None and profile["status"] == "DELETED":
-        raise BadRequest(f"{operator.org_slug} was offboarded, and is not served again.")
+    await profile_of(services, operator.tenant)
     changed = await services.profiles.set_status(operator.tenant, "ACTIVE")
     print(f"{operator.org_slug} is served{'' if changed else ' already'}: its active keys are accepted.")
     return 0

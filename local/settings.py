@@ -19,7 +19,7 @@ from common.app import Services
 from common.bodies import problems
 from common.organizations.organization import Organization
 from common.organizations.settings_change import SettingsChange
-from local.operating import add_place, complain, operate, operator_of
+from local.operating import add_place, complain, operate, operator_of, profile_of
 
 _VALUES = (
     "provider", "model", "credential_name", "temperature", "max_tokens", "include_org_context", "enable_memory",
@@ -76,6 +76,7 @@ async def _run(services: Services, args: argparse.Namespace, change: SettingsCha
     principal = operator_of(services, args.org)
     organization: Organization | None
     if change is not None:
+        await profile_of(services, principal.tenant)
         _serve_demo_model(services)
         organization = await services.settings_store.change(principal, change)
     elif args.action == "delete":

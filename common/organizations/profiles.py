@@ -101,17 +101,21 @@ class Profiles:
         rows = (await self.warehouse.look_up(query, labels=labels_of(tenant))).rows
         return rows[0] if rows else None
 
-    async def create(self, tenant: Tenant, profile: NewProfile) -> bool:
-        """Make an organisation, and return whether it is new; one that is there with the same data stays as it is.
+    async def check(self, tenant: Tenant, profile: NewProfile) -> bool:
+        """Return whether the organisation is there, as it was asked for.
 
         Raises BadRequest where it has other data, is suspended or was offboarded.
         """
-        values = profile.model_dump()
         known = await self.read(tenant)
         if known is not None:
-            _check_same(tenant, known, values)
+            _check_same(tenant, known, profile.model_dump())
+        return known is not None
+
+    async def create(self, tenant: Tenant, profile: NewProfile) -> bool:
+        """Make an organisation, and return whether it is new; one that is there stays as it is. Raises as ``check``."""
+        if await self.check(tenant, profile):
             return False
-        given = {name: _parameter(name, value) for name, value in values.items()}
+        given = {name: _parameter(name, value) for name, value in profile.model_dump().items()}
         given |= {"org_dataset_id": Parameter("STRING", tenant.dataset), "now": Parameter("TIMESTAMP", self.clock())}
         await write(self.warehouse, tenant, CREATE_SQL, given)
         await self.directory.renew(tenant)

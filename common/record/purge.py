@@ -30,7 +30,7 @@ PURGES_PER_SYNC = 20
 RETENTION_CHECK_HOURS = 24
 RETENTION_ORGS_PER_SYNC = 5
 
-_AT_ONCE = datetime.fromtimestamp(0, UTC)
+AT_ONCE = datetime.fromtimestamp(0, UTC)
 
 
 class Purge:
@@ -66,10 +66,11 @@ class Purge:
         ordered = sorted((document.data for document in due), key=_org)
         for org_slug, group in groupby(ordered, key=_org):
             tenant = self._directory.tenant(OrgSlug(org_slug))
-            await self._purge(lease, tenant, [data["conversation_id"] for data in group])
+            await self.conversations(lease, tenant, [data["conversation_id"] for data in group])
         return len(due)
 
-    async def _purge(self, lease: SyncLease, tenant: Tenant, conversation_ids: Sequence[str]) -> None:
+    async def conversations(self, lease: SyncLease, tenant: Tenant, conversation_ids: Sequence[str]) -> None:
+        """Delete conversations everywhere while no sync runs. Raises WarehouseUnavailable."""
         # Outbox first, so that nothing brings a row back; the note last, so that what stops half-way is done again.
         for conversation_id in conversation_ids:
             mine = (Where("org_slug", "==", tenant.org_slug), Where("conversation_id", "==", conversation_id))
@@ -113,7 +114,7 @@ class Purge:
         """Delete an idle conversation and note it as due at once; one that was spoken in meanwhile stays."""
         path = conversation_path(tenant, conversation_id)
         document = (await self._documents.get_all([path]))[path]
-        note: Data = {"org_slug": tenant.org_slug, "conversation_id": conversation_id, "deleted_at": _AT_ONCE}
+        note: Data = {"org_slug": tenant.org_slug, "conversation_id": conversation_id, "deleted_at": AT_ONCE}
         writes: list[Write] = [Put(purge_path(tenant, conversation_id), note)]
         if document is not None:
             if conversation_of(document).last_message_at >= before:

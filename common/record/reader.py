@@ -79,6 +79,13 @@ WHERE org_slug = @org_slug AND COALESCE(last_message_at, created_at) < @before
 ORDER BY conversation_id
 LIMIT @most
 """
+OF_USER_SQL = """
+SELECT DISTINCT conversation_id
+FROM {shared.org_chat_conversations}
+WHERE org_slug = @org_slug AND user_id = @user_id AND conversation_id > @after
+ORDER BY conversation_id
+LIMIT @most
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +171,11 @@ class Record:
         """The ids of an organisation's conversations without a message since ``before``."""
         given = {"before": Parameter("TIMESTAMP", before), "most": Parameter("INT64", most)}
         return [row["conversation_id"] for row in await self._read(tenant, IDLE_SQL, given)]
+
+    async def of_user(self, tenant: Tenant, user_id: str, after: str, most: int) -> list[str]:
+        """The ids of a person's conversations behind an id, of any status, in order."""
+        given = {"user_id": _text(user_id), "after": _text(after), "most": Parameter("INT64", most)}
+        return [row["conversation_id"] for row in await self._read(tenant, OF_USER_SQL, given)]
 
     async def _read(self, tenant: Tenant, sql: str, given: Mapping[str, Parameter]) -> tuple[dict[str, Any], ...]:
         labels = {"org": tenant.org_slug, "purpose": "sessions"}

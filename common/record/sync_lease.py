@@ -46,6 +46,14 @@ class SyncLease:
             return False
         return True
 
+    async def wait(self, seconds: float) -> None:
+        """Take the lease once nobody holds it. Raises Unavailable where somebody does for so long."""
+        until = time.monotonic() + seconds
+        while not await self.take():
+            if time.monotonic() >= until:
+                raise Unavailable("The record is being written by a sync that does not end. Try again in a minute.")
+            await asyncio.sleep(_PAUSE_SECONDS)
+
     async def renew(self) -> None:
         """Have at least two statements' time left. Raises Unavailable when another sync has taken over."""
         async with self._renewing:

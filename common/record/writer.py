@@ -34,6 +34,12 @@ PURGE_SQL = """
 DELETE FROM {{shared.{table}}}
 WHERE org_slug = @org_slug AND conversation_id IN UNNEST(@conversation_ids)
 """
+PURGE_ALL_SQL = """
+DELETE FROM {{shared.{table}}}
+WHERE org_slug = @org_slug
+"""
+# No lease waits for it, and it reads every partition.
+PURGE_ALL_SECONDS = 300.0
 
 
 class RecordWriter:
@@ -69,10 +75,21 @@ class RecordWriter:
         given = {"conversation_ids": Parameter("STRING", tuple(conversation_ids))}
         return await self._write(tenant, tenant.org_slug, PURGE_SQL.format(table=table), given)
 
-    async def _write(self, tenant: Tenant, org: str, sql: str, given: Mapping[str, Parameter]) -> int:
+    async def purge_all(self, tenant: Tenant, table: str) -> int:
+        """Delete every row of the organisation; return how many there were."""
+        return await self._write(tenant, tenant.org_slug, PURGE_ALL_SQL.format(table=table), {}, PURGE_ALL_SECONDS)
+
+    async def _write(
+        self,
+        tenant: Tenant,
+        org: str,
+        sql: str,
+        given: Mapping[str, Parameter],
+        seconds: float = limits.SYNC_STATEMENT_SECONDS,
+    ) -> int:
         labels = {"org": org, "purpose": "record"}
         query = fixed(tenant, sql, given)
-        result = await self._warehouse.run(query, labels=labels, seconds=limits.SYNC_STATEMENT_SECONDS, own=True)
+        result = await self._warehouse.run(query, labels=labels, seconds=seconds, own=True)
         return result.affected_rows or 0
 
 

@@ -1,4 +1,4 @@
-"""Where the product is asked and as whom: a demo organisation of this machine, or any organisation by its API key.
+"""The access of the terminal: a demo organisation of this machine, or any organisation by its API key, at an address.
 
 A key comes from a file, standard input, a prompt or the environment, never from an argument, which every process of the
 machine could read.

@@ -3,8 +3,10 @@
 import pytest
 
 from common.organizations import api_keys, profiles
+from common.record import reader, writer
 from common.tenant import Tenant, parse_org_slug
 from common.warehouse.query import Parameter, fixed
+from common.warehouse.schema import record_tables
 from local import org
 from tests import googlesql
 from tests.conftest import PROJECT
@@ -32,6 +34,8 @@ STATEMENTS = {
     ),
     "revoke a key": (api_keys.REVOKE_SQL, {"ids": "ARRAY<STRING>"}),
     "revoke all keys": (api_keys.REVOKE_ALL_SQL, {}),
+    "find a person": (reader.OF_USER_SQL, {"user_id": TEXT, "after": TEXT, "most": "INT64"}),
+    **{f"purge {table}": (writer.PURGE_ALL_SQL.format(table=table), {}) for table in record_tables()},
 }  # fmt: skip
 
 

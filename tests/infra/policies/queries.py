@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.infra.workspace import ROOT
 
 _DEPLOYED = ROOT / "common"
+_ASKING = {f"self.{name}.{how}" for name in ("documents", "_documents") for how in ("query", "count")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def _of(file: Path) -> Iterator[Query]:
         if isinstance(target, ast.Name)
     }
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("self._documents.query", "self._documents.count"):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in _ASKING:
             collection = _collection(node.args[0])
             if collection is None:
                 continue  # The caller names the collection: a purge, which asks for equality only.
