@@ -18,6 +18,7 @@ COMMANDS = {
     "drivers": ("local.drivers", "load an organisation's own counts (orders, customers) for costs per unit"),
     "record": ("local.record", "list the rows that BigQuery rejects, with their reasons, and try them again"),
     "purge": ("local.purge", "erase a conversation, or all of a person, for good"),
+    "doctor": ("local.doctor", "say what is wrong with a project's tables, rights, stores and organisations"),
     "tables": ("local.tables", "hold the tables to this version's columns, and add those that they lack"),
     "guard": ("local.guard", "say whether a query that a model wrote would be admitted, and why not"),
     "boundary": ("local.boundary", "print the views and grants that keep organisations apart below the guard"),

@@ -1,0 +1,42 @@
+"""The rights that each function's account needs, as terraform/locals.tf grants them; a test holds the two together."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Key = Literal["encrypt", "decrypt", "view"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What an account reads and writes in BigQuery, and what it does with documents and with the key."""
+
+    shared: bool = False
+    tenants: bool = False
+    writes: tuple[str, ...] = ()
+    key: Key | None = None
+    writes_documents: bool = True
+
+
+_ALERTS = ("org_notification_rules", "org_alert_history")
+_RECORD = ("org_chat_conversations", "org_chat_messages", "org_chat_tool_calls", "org_chat_feedback")
+_ANSWERING = Rights(shared=True, tenants=True, writes=_ALERTS, key="decrypt")
+
+FUNCTIONS: dict[str, Rights] = {
+    "send": _ANSWERING,
+    "copilotkit": _ANSWERING,
+    "completions": _ANSWERING,
+    "a2a": _ANSWERING,
+    "mcp": Rights(shared=True, tenants=True, writes=_ALERTS),
+    "settings_status": Rights(shared=True, writes=("org_chat_settings", "org_integration_credentials"), key="encrypt"),
+    "conversations": Rights(shared=True),
+    "messages": Rights(shared=True),
+    "sync": Rights(writes=_RECORD),
+    "health": Rights(key="view", writes_documents=False),
+}
+# What the commands of an operator do.
+OPERATOR = Rights(
+    shared=True,
+    tenants=True,
+    writes=("org_profiles", "org_api_keys", "org_chat_settings", "org_integration_credentials", *_RECORD),
+    key="encrypt",
+)
