@@ -8,7 +8,7 @@ Key = Literal["encrypt", "decrypt", "view"]
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What an account reads and writes in BigQuery, and what it does with documents and with the key."""
+    """The rights of an account: tables that it reads and writes, and its use of documents and of the key."""
 
     shared: bool = False
     tenants: bool = False
