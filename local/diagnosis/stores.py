@@ -52,10 +52,12 @@ class StoresCheck:
         nobody = "orgs/doctor/conversations"
         active = (Where("user_id", "==", "doctor"), Where("status", "==", "active"))
         newest = (Sort("last_message_at", descending=True), Sort("__name__", descending=True))
-        due = (Where("org_slug", "==", "doctor"), Where("conversation_id", "==", "doctor"))
+        purged = (Where("org_slug", "==", "doctor"), Where("conversation_id", "==", "doctor"))
+        shard = (Where("shard", "==", 0),)
         for subject, ask in (
             ("index of conversations", documents.query(nobody, where=active, order=newest, limit=1)),
-            ("index of outbox", documents.query(OUTBOX, where=due, limit=1)),
+            ("index of outbox by conversation", documents.query(OUTBOX, where=purged, limit=1)),
+            ("index of outbox by time", documents.query(OUTBOX, where=shard, order=(Sort("next_try_at"),), limit=1)),
         ):
             try:
                 await ask
