@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from common.conversations.cancelling import Cancellations
 from common.conversations.confirmation import Confirmations
 from common.conversations.conversations import Conversations
 from common.conversations.feedback import Feedback
@@ -181,6 +182,10 @@ class Services:
         return Conversations(self.authenticator, self.lookup, self.documents, self.record, self.store, self.clock)
 
     @cached_property
+    def cancellations(self) -> Cancellations:
+        return Cancellations(self.lookup, self.documents, self.store)
+
+    @cached_property
     def messages(self) -> Messages:
         return Messages(self.lookup, self.documents, self.record, self.clock)
 
@@ -248,6 +253,7 @@ class Services:
             store=self.store,
             documents=self.documents,
             lookup=self.lookup,
+            cancellations=self.cancellations,
             record=self.record,
             registry=self.registry,
             tool_resources=self.tool_resources,

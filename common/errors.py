@@ -13,6 +13,7 @@ ServiceError
 ├── MethodNotAllowed 405 method_not_allowed
 ├── BodyTimeout 408 body_timeout
 ├── ConversationBusy 409 conversation_busy
+├── NothingToCancel 409 nothing_to_cancel
 ├── ApprovalGone 409 approval_gone
 │   ├── ApprovalAnswered 409 approval_answered
 │   ├── ApprovalExpired 409 approval_expired
@@ -126,6 +127,12 @@ class ConversationBusy(ServiceError):
     status = 409
     code = "conversation_busy"
     detail = "Another message of this conversation is being answered. Wait for it, then send again."
+
+
+class NothingToCancel(ServiceError):
+    status = 409
+    code = "nothing_to_cancel"
+    detail = "No answer is under way here: it has ended, or was never begun. The conversation says how it ended."
 
 
 class ApprovalGone(ServiceError):

@@ -29,6 +29,7 @@ locals {
       routes = [
         "/api/v1/chat/{org_slug}/send",
         "/api/v1/chat/{org_slug}/stream",
+        "/api/v1/chat/{org_slug}/conversations/{conversation_id}/cancel",
       ]
     }
     copilotkit = {

@@ -1,7 +1,8 @@
 """The changes of a turn or its user in Firestore. Each commit also writes to the outbox."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -52,6 +53,7 @@ class ConversationStore:
 
     def __init__(self, documents: Documents) -> None:
         self._documents = documents
+        self._watched: dict[str, asyncio.Event] = {}
 
     async def begin(
         self,
@@ -60,17 +62,18 @@ class ConversationStore:
         question: Message,
         holder: str,
         *,
+        answer_id: str = "",
         resumed: bool = False,
         also: Sequence[Write] = (),
     ) -> Conversation:
         """Store the user's message and take the lease for ``holder``; ``resumed`` takes only the lease.
 
-        ``also`` is written in the same commit.
+        ``answer_id`` is what the answer will be stored under. ``also`` is written in the same commit.
         Raises ConversationBusy when another turn has the lease or has just answered, ConversationNotFound when the
         conversation was deleted meanwhile.
         """
         tenant = principal.tenant
-        lease = Lease(question.message_id, holder)
+        lease = Lease(question.message_id, holder, answer_id)
         current = conversation
         for _ in range(_TRIES):
             begun, writes = _begun(tenant, current, question, lease, resumed=resumed)
@@ -96,8 +99,8 @@ class ConversationStore:
     ) -> Conversation | None:
         """Say that the holder of the lease is alive; the conversation as it then is, or None when it is no longer its.
 
-        Only a turn that has the lease calls this, with what ``begin`` or this returned. ``also`` is written in the same
-        commit.
+        Only a turn that has the lease calls this, with what ``begin`` or this returned. One that is asked to stop is
+        not renewed: the conversation's lease then says so. ``also`` is written in the same commit.
         """
         tenant, lease = principal.tenant, conversation.lease
         assert lease is not None
@@ -112,7 +115,36 @@ class ConversationStore:
                 newest = await self._newest(tenant, conversation.conversation_id)
                 if newest is None or newest.lease != lease:
                     return None
+                if newest.lease.is_cancelled:
+                    return newest
                 current = newest
+
+    async def cancel(self, principal: Principal, conversation: Conversation) -> None:
+        """Ask the holder of the conversation's lease to stop; nothing is asked of a later holder."""
+        tenant, lease, current = principal.tenant, conversation.lease, conversation
+        assert lease is not None
+        path = conversation_path(tenant, conversation.conversation_id)
+        asked = {"lease": replace(lease, is_cancelled=True).document()}
+        while current.lease == lease:
+            try:
+                await self._documents.commit([Patch(path, asked, current.version)])
+                break
+            except DocumentConflict:
+                newest = await self._newest(tenant, conversation.conversation_id)
+                if newest is None:
+                    return
+                current = newest
+        if lease.holder in self._watched:
+            self._watched[lease.holder].set()
+
+    @contextmanager
+    def watching(self, lease: Lease) -> Iterator[asyncio.Event]:
+        """Yield what is set when the holder is asked, on this very instance, to stop."""
+        told = self._watched[lease.holder] = asyncio.Event()
+        try:
+            yield told
+        finally:
+            del self._watched[lease.holder]
 
     async def finish(
         self, principal: Principal, conversation: Conversation, answer: Answer, also: Sequence[Write] = ()

@@ -22,13 +22,16 @@ LEASED_AT = "leased_at"
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to answer in a conversation; ``holder`` is one attempt at an answer.
+    """The right to answer in a conversation; ``holder`` is one attempt at the answer ``answer_id``.
 
+    ``is_cancelled`` says that somebody asked this attempt to stop; its holder reads that when it renews the lease.
     ``silent_seconds`` is how long ago it was renewed when it was read, by Firestore's time: instances' clocks differ.
     """
 
     message_id: str
     holder: str = ""
+    answer_id: str = ""
+    is_cancelled: bool = field(default=False, compare=False)
     silent_seconds: float = field(default=0.0, compare=False)
 
     @property
@@ -47,7 +50,8 @@ class Lease:
 
     def document(self) -> Data:
         """The lease in its conversation's document; the time of it is Firestore's to write."""
-        return {"message_id": self.message_id, "holder": self.holder}
+        cancelled = {"is_cancelled": True} if self.is_cancelled else {}
+        return {"message_id": self.message_id, "holder": self.holder, "answer_id": self.answer_id, **cancelled}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,13 @@ def _lease_of(document: Document) -> Lease | None:
     # One of before leases had a time of Firestore's was taken when the document last changed, or earlier.
     renewed_at = document.data.get(LEASED_AT) or document.updated_at
     silent = (document.read_at or document.updated_at) - renewed_at
-    return Lease(held["message_id"], held.get("holder", ""), max(0.0, silent.total_seconds()))
+    return Lease(
+        held["message_id"],
+        held.get("holder", ""),
+        held.get("answer_id", ""),
+        held.get("is_cancelled", False),
+        max(0.0, silent.total_seconds()),
+    )
 
 
 def window_of(data: Data) -> tuple[Data, ...]:

@@ -12,13 +12,14 @@ from common.documents import Write
 from common.errors import DocumentsUnavailable
 from common.tenant import Principal
 from common.transcript.conversation import Conversation
+from common.turn.turn import Reason
 
 T = TypeVar("T")
 _PAUSE_SECONDS = 1.0
 
 
 class HeldLease:
-    """The lease of a turn under way. ``lost`` is called once, when another turn has taken it over."""
+    """The lease of a turn under way. ``stop`` is called once: another turn has taken it over, or it was cancelled."""
 
     def __init__(
         self,
@@ -26,14 +27,14 @@ class HeldLease:
         principal: Principal,
         conversation: Conversation,
         since: float,
-        lost: Callable[[], None],
+        stop: Callable[[Reason], None],
     ) -> None:
         """``conversation`` is what the store began, ``since`` the monotonic time before it was asked to."""
         self.conversation = conversation
         self._store = store
         self._principal = principal
         self._renewed = since
-        self._lost = lost
+        self._stop = stop
         self._is_over = False
         self._next: tuple[Write, Callable[[], None]] | None = None
         self._keeping: asyncio.Task[None] | None = None
@@ -58,16 +59,24 @@ class HeldLease:
             self._keeping = asyncio.create_task(self._keep())
 
     async def _keep(self) -> None:
-        while self._next is not None:
+        while self._next is not None and not self._is_over:
             (write, then), self._next = self._next, None
             with suppress(TimeoutError, DocumentsUnavailable):
                 if await self._say_alive([write]):
                     then()
 
     async def _renew(self) -> None:
+        assert self.conversation.lease is not None
+        with self._store.watching(self.conversation.lease) as told:
+            await self._renew_until(told)
+
+    async def _renew_until(self, told: asyncio.Event) -> None:
         pause = limits.LEASE_RENEW_SECONDS
         while not self._is_over:
-            await asyncio.sleep(pause)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await told.wait()
+            told.clear()
             try:
                 await self._say_alive()
                 pause = limits.LEASE_RENEW_SECONDS
@@ -75,16 +84,19 @@ class HeldLease:
                 pause = _PAUSE_SECONDS
 
     async def _say_alive(self, also: Sequence[Write] = ()) -> bool:
-        """Renew the lease; false once it is another turn's. Raises TimeoutError or DocumentsUnavailable."""
+        """Renew the lease; false once it is another turn's or cancelled. Raises TimeoutError or DocumentsUnavailable."""
         asked = time.monotonic()
         async with asyncio.timeout(limits.LEASE_CALL_SECONDS):
             renewed = await self._store.renew(self._principal, self.conversation, also)
         if renewed is not None:
-            self.conversation, self._renewed = renewed, asked
-        elif not self._is_over:
+            self.conversation = renewed
+            if renewed.lease is not None and not renewed.lease.is_cancelled:
+                self._renewed = asked
+                return True
+        if not self._is_over:
             self._is_over = True
-            self._lost()
-        return renewed is not None
+            self._stop("lost" if renewed is None else "cancelled")
+        return False
 
 
 async def patiently(work: Callable[[], Awaitable[T]], until: float) -> T:

@@ -7,6 +7,7 @@ from datetime import datetime
 from common.agents.loop import AgentLoop
 from common.agents.pausing import Continuation
 from common.agents.roster import Roster
+from common.conversations.cancelling import Cancellations
 from common.conversations.kept_steps import KeptSteps
 from common.conversations.lookup import ConversationLookup
 from common.conversations.paused_turn import Pending
@@ -42,6 +43,7 @@ class TurnServices:
     store: ConversationStore
     documents: Documents
     lookup: ConversationLookup
+    cancellations: Cancellations
     record: Record
     registry: Registry
     tool_resources: Resources

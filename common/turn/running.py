@@ -30,7 +30,7 @@ from common.turn.progress import Progress
 from common.turn.stepping import Steps
 from common.turn.turn import Turn, hold
 
-# kills after 10 s)
+# The platform kills a process 10 s after SIGTERM.
 STOP_TURN_SECONDS = 4.0
 
 # How long a client waits for what is kept of a turn that failed; it is kept in the background then.
@@ -114,6 +114,7 @@ class TurnRunner:
                 prepared.conversation,
                 prepared.question,
                 prepared.attempt_id,
+                answer_id=prepared.answer_id,
                 resumed=prepared.resumed,
                 also=counted,
             )
@@ -122,7 +123,7 @@ class TurnRunner:
         except RateLimited:
             await store.abandon(prepared.principal, begun)
             raise
-        lease = HeldLease(store, prepared.principal, begun, since, lambda: self._turn.stop("lost"))
+        lease = HeldLease(store, prepared.principal, begun, since, self._turn.stop)
         model = prepared.model
         self._emit(TurnStarted(begun.conversation_id, prepared.answer_id, model.provider, model.model_id, begun.title))
         first = self._services.roster.choose_first(begun.last_agent)
@@ -225,13 +226,19 @@ class TurnRunner:
             case "restart":
                 await self._end_soon(beginning)
                 return True
+        stored, error = None, ServiceError()
         try:
-            await self._end_early(beginning, "cancelled")
+            stored = await self._end_early(beginning, "cancelled")
             if self._finishing is None:
                 self._log("cancelled")
-        except ServiceError as error:
+        except ServiceError as failure:
+            error = failure
             self._log(error.code)
-        raise asyncio.CancelledError
+        if not self._turn.is_over:
+            # Where another request cancelled it, there is still a reader.
+            conversation_id = self._prepared.conversation.conversation_id
+            self._emit(finished_of(stored, conversation_id) if stored else TurnFailed(self._progress.warned(error)))
+        return True
 
     async def _end_soon(self, beginning: "asyncio.Task[HeldLease]") -> None:
         """End with what was said stored, in the seconds that the platform gives a process."""
@@ -267,37 +274,41 @@ class TurnRunner:
         self._emit(TurnFailed(self._progress.warned(error)))
         self._log(error.code)
 
-    async def _end_early(self, beginning: "asyncio.Task[HeldLease]", status: MessageStatus) -> None:
-        """Give the lease back, with what was said and done so far; an answer that is being stored is stored."""
+    async def _end_early(self, beginning: "asyncio.Task[HeldLease]", status: MessageStatus) -> Message | None:
+        """Give the lease back, with what was said and done so far, which is returned if it is kept.
+
+        An answer that is being stored is stored.
+        """
         self._progress.stop()
         if self._finishing is not None:
             await asyncio.wait([self._finishing])
-            return
+            return None
         try:
             lease = await asyncio.shield(beginning)
         except DocumentsUnavailable:
             hold(self._give_back())
             raise
         with self._timed.stage("answer"):
-            await lease.end(lambda current: self._keep(current, status))
+            return await lease.end(lambda current: self._keep(current, status))
 
-    async def _keep(self, conversation: Conversation, status: MessageStatus) -> None:
+    async def _keep(self, conversation: Conversation, status: MessageStatus) -> Message | None:
         """Store what there is of an answer; one that its client stopped is the answer to its message.
 
-        Half an answer of a model that failed is none; what was done while answering always counts.
+        One that was cancelled is an answer even without a word: asked for again, it says that it was cancelled. Half an
+        answer of a model that failed is none; what was done while answering always counts.
         """
         prepared, progress, store = self._prepared, self._progress, self._services.store
-        is_answer = status == "cancelled" and bool(progress.said)
+        was_stopped, cancelled = self._turn.stopped is not None, self._turn.stopped == "cancelled"
+        is_answer = status == "cancelled" and (cancelled or bool(progress.said))
         left = self._steps.last_writes(is_answered=is_answer, ended_by_itself=self._turn.stopped != "restart")
         spent = [*prepared.allowed.count_tokens(self._usage.total_tokens), *left]
-        was_stopped = self._turn.stopped is not None
-        if not (progress.tools or (progress.said and was_stopped)):
+        if not (progress.tools or cancelled or (progress.said and was_stopped)):
             await store.abandon(prepared.principal, conversation, spent)
-            return
-        text = progress.said if is_answer and not progress.tools else progress.explained
+            return None
+        text = progress.said if is_answer and progress.said and not progress.tools else progress.explained
         message_id = prepared.answer_id if is_answer else prepared.unfinished_id
         answer = self._answer(progress.agent_name, text, self._usage, status, message_id)
-        await store.finish(prepared.principal, conversation, answer, spent)
+        return await store.finish(prepared.principal, conversation, answer, spent)
 
     async def _give_back(self) -> None:
         """Give back a lease that may have been taken although Firestore did not say so."""

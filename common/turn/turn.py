@@ -3,24 +3,26 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import ExitStack, aclosing
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from common import limits
 from common.agents.events import Event, Heartbeat, TextDelta, TurnFailed, TurnFinished
 from common.errors import Restarting, ServiceError
 from common.stopping import told_to_stop
 
-# Why a turn is stopped: its client left, its process ends, or another instance has taken it over.
-Reason = Literal["left", "restart", "lost"]
+# Why a turn is stopped: its client left, another request of its person cancelled it, its process ends, or another
+# instance has taken it over.
+Reason = Literal["left", "cancelled", "restart", "lost"]
 
 # An event counts for so much beside its text.
 _EVENT_CHARS = 100
 
 # A running task must be held by somebody, or it may vanish half-way.
-_running: set["asyncio.Task[None]"] = set()
+_running: set["asyncio.Task[Any]"] = set()
+T = TypeVar("T")
 
 
-def hold(work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
+def hold(work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
     """Run work that goes on whatever becomes of whoever began it; what it raises is there for whoever waits."""
     task = asyncio.create_task(work)
     _running.add(task)
@@ -28,7 +30,7 @@ def hold(work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
     return task
 
 
-def _let_go(task: "asyncio.Task[None]") -> None:
+def _let_go(task: "asyncio.Task[Any]") -> None:
     _running.discard(task)
     if not task.cancelled():
         task.exception()  # Looked at: its failure is said, or no longer anybody's.

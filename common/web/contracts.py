@@ -15,6 +15,7 @@ from common.errors import (
     KeyInvalid,
     ModelError,
     NotFound,
+    NothingToCancel,
     RateLimited,
     ServiceError,
     SetupRequired,
@@ -53,6 +54,7 @@ class Contract:
     fails: tuple[type[ServiceError], ...] = ()
     also: Mapping[int, str | None] = field(default_factory=dict)
     errors: str | None = None
+    body_may_be_empty: bool = False
     open: bool = False
     bearer: bool = False
 
@@ -76,6 +78,11 @@ _CONTRACTS: Mapping[str, Contract] = {
     "send/stream": Contract(
         "Ask, and get the answer as server-sent events: start, agent, tool, token, and done or error",
         "common.turn.request:SendRequest", media=(EVENTS,), fails=_TURN,
+    ),
+    "send/cancel": Contract(
+        "Cancel the answer under way in a conversation", "common.conversations.cancelling:Cancel",
+        "common.conversations.cancelling:Cancelled", fails=(ConversationBusy, NothingToCancel),
+        body_may_be_empty=True,
     ),
     "copilotkit/run": Contract(
         "Run a thread over AG-UI, or call CopilotKit's single endpoint",

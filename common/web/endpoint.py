@@ -72,10 +72,11 @@ class Call:
         """The value of a path parameter."""
         return self.match.values[name]
 
-    async def body(self, model: type[Body], most: int = limits.MAX_BODY_BYTES) -> Body:
+    async def body(self, model: type[Body], most: int = limits.MAX_BODY_BYTES, *, may_be_empty: bool = False) -> Body:
         """The body as ``model``. Raises TooLarge or BodyTimeout, or Unprocessable with a sentence per field."""
+        raw = await self.raw(most)
         try:
-            return await apart(model.model_validate_json, await self.raw(most))
+            return await apart(model.model_validate_json, raw or b"{}" if may_be_empty else raw)
         except ValidationError as error:
             raise Unprocessable(problems(error)) from None
 

@@ -105,7 +105,7 @@ def _operation(route: Route, contract: Contract, schemas: Schemas) -> dict[str, 
     }
     if route.method in _WITH_BODY and not contract.open:
         schema = schemas[contract.body, "validation"] if contract.body else _OBJECT
-        operation["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
+        operation["requestBody"] = {"required": not contract.body_may_be_empty, "content": {JSON: {"schema": schema}}}
     if not contract.open:
         operation["security"] = [{"key": []}, *([{"bearer": []}] if contract.bearer else [])]
     return operation

@@ -39,6 +39,8 @@ class Match:
 ROUTES = (
     Route("send", "send", "POST", f"{BASE}/send", ("/", "/send"), WRITE_CHAT),
     Route("send", "stream", "POST", f"{BASE}/stream", ("/stream",), WRITE_CHAT),
+    # Where the answers are made: on the instance that is asked, one ends at once.
+    Route("send", "cancel", "POST", f"{BASE}{_ONE}/cancel", (f"{_ONE}/cancel",), WRITE_CHAT),
     Route("copilotkit", "run", "POST", f"{BASE}/copilotkit", (), WRITE_CHAT),
     Route("copilotkit", "run", "POST", "/copilotkit", ("/",), WRITE_CHAT),
     Route("copilotkit", "message", "POST", f"{BASE}/ui-message-stream", ("/ui-message-stream",), WRITE_CHAT),

@@ -1,11 +1,11 @@
-"""POST a message and get the answer: as JSON (send), or as it is written (stream, server-sent events)."""
+"""POST a message and get the answer, as JSON or as it is written (server-sent events); or cancel one under way."""
 
 import functions_framework.aio
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from common import app
-from common.app import Services
+from common.conversations.cancelling import Cancel
 from common.turn import SendRequest, Turn, open_turn
 from common.web import endpoint, sse
 from common.web.endpoint import Call
@@ -13,18 +13,22 @@ from common.web.endpoint import Call
 app.check_settings()
 
 
-async def _send(services: Services, call: Call) -> Response:
+async def _send(services: app.Services, call: Call) -> Response:
     if call.wants_events:
         return await _stream(services, call)
-    turn = await _open(services, call)
-    return JSONResponse(sse.answer(await turn.finished()))
+    return JSONResponse(sse.answer(await (await _open(services, call)).finished()))
 
 
-async def _stream(services: Services, call: Call) -> Response:
+async def _stream(services: app.Services, call: Call) -> Response:
     return sse.stream(await _open(services, call))
 
 
-async def _open(services: Services, call: Call) -> Turn:
+async def _cancel(services: app.Services, call: Call) -> Response:
+    body = await call.body(Cancel, may_be_empty=True)
+    return JSONResponse(await services.cancellations.cancel(call.credentials, call.value("conversation_id"), body))
+
+
+async def _open(services: app.Services, call: Call) -> Turn:
     return await open_turn(services.turns, call.credentials, await call.body(SendRequest), disconnect=call.disconnect)
 
 
@@ -32,4 +36,5 @@ async def _open(services: Services, call: Call) -> Turn:
 async def send(request: Request) -> Response:
     """The Cloud Function."""
     app.warm()
-    return await endpoint.serve(app.services(), "send", request, {"send": _send, "stream": _stream})
+    handlers = {"send": _send, "stream": _stream, "cancel": _cancel}
+    return await endpoint.serve(app.services(), "send", request, handlers)

@@ -1,6 +1,8 @@
 """The Python A2A resolver and client, as 1.0 and as 0.3, against the function."""
 
+import asyncio
 import uuid
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -19,11 +21,11 @@ from a2a.types import (
     StreamResponse,
     TaskState,
 )
-from a2a.utils.errors import A2AError, TaskNotFoundError
+from a2a.utils.errors import A2AError, TaskNotCancelableError, TaskNotFoundError
 from a2a.utils.proto_utils import validate_proto_required_fields
 
 from common.errors import ProviderUnavailable
-from tests.clients.conftest import Product, Serving
+from tests.clients.conftest import HeldModel, Product, Serving
 from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
 
 QUESTION = [call_tool("query_costs", group_by="provider"), say("Here it is.")]
@@ -153,6 +155,86 @@ async def test_a_stream_brings_text_as_it_comes_and_rows_as_data(serving: Servin
     assert task.status.state == TaskState.TASK_STATE_COMPLETED
     assert [each.name for each in task.artifacts] == ["answer", "query_costs"]
     assert get_text_parts(task.artifacts[0].parts) == ["Here it all is. "]
+
+
+async def cancelled_half_way(
+    http: httpx.AsyncClient, card: AgentCard, cancelling: Callable[[str], Awaitable[Any]]
+) -> tuple[list[StreamResponse], Any]:
+    """Ask as events, cancel at the first word, and return all that the stream said and what the cancelling answered."""
+    client = ClientFactory(ClientConfig(streaming=True, httpx_client=http)).create(card)
+    request = SendMessageRequest(message=new_text_message("Count.", role=Role.ROLE_USER))
+    updates: list[StreamResponse] = []
+    answer: asyncio.Task[Any] | None = None
+    async for update in client.send_message(request):
+        updates.append(update)
+        if update.HasField("artifact_update") and answer is None:
+            answer = asyncio.ensure_future(cancelling(updates[0].task.id))
+    assert answer is not None
+    return updates, await answer
+
+
+@pytest.mark.parametrize("version", ["1.0", "0.3"])
+async def test_a_task_at_work_is_cancelled(serving: Serving, version: str) -> None:
+    product: Product = await serving(HeldModel([say("one two"), say("fine")]))
+    async with httpx.AsyncClient(headers=product.headers(), timeout=60) as http:
+        card = only(await resolved(http, product.url), version)
+        client = ClientFactory(ClientConfig(httpx_client=http)).create(card)
+        seen: list[TaskState] = []
+
+        async def cancel(its_id: str) -> Any:
+            seen.append((await client.get_task(GetTaskRequest(id=its_id))).status.state)
+            return await client.cancel_task(CancelTaskRequest(id=its_id))
+
+        updates, task = await cancelled_half_way(http, card, cancel)
+        assert seen == [TaskState.TASK_STATE_WORKING]
+        assert task.status.state == TaskState.TASK_STATE_CANCELED
+        assert get_text_parts(task.artifacts[0].parts) == ["one "]
+        last = updates[-1].status_update
+        assert (last.task_id, last.status.state) == (task.id, TaskState.TASK_STATE_CANCELED)
+        again = await client.get_task(GetTaskRequest(id=task.id))
+        assert again == task
+        with pytest.raises(TaskNotCancelableError):
+            await client.cancel_task(CancelTaskRequest(id=task.id))
+        await ask(http, card, "and now?", context_id=task.context_id)
+    told = [message["content"] for message in product.model.calls[1].messages if message["role"] == "assistant"]
+    assert told == ["one \n\n[The user stopped this answer here.]"]
+    assert [each["status"] for each in product.messages(task.context_id)[1::2]] == ["cancelled", "complete"]
+
+
+async def test_a_task_is_cancelled_by_its_own_person_alone(serving: Serving) -> None:
+    product: Product = await serving(HeldModel([say("one two")]))
+    others = [product.headers(user="somebody"), product.headers("globex_inc")]
+    async with httpx.AsyncClient(headers=product.headers(), timeout=60) as http:
+        card = await resolved(http, product.url)
+
+        async def cancel(its_id: str) -> Any:
+            conversation_id = its_id.partition(".")[0]
+            for headers in others:
+                async with httpx.AsyncClient(headers=headers, timeout=30) as other:
+                    client = ClientFactory(ClientConfig(httpx_client=other)).create(card)
+                    for named in (its_id, f"{conversation_id}.{uuid.uuid4()}", "none", "a.b"):
+                        with pytest.raises(TaskNotFoundError):
+                            await client.cancel_task(CancelTaskRequest(id=named))
+            client = ClientFactory(ClientConfig(httpx_client=http)).create(card)
+            with pytest.raises(TaskNotFoundError):
+                await client.cancel_task(CancelTaskRequest(id=f"{conversation_id}.{uuid.uuid4()}"))
+            assert product.conversation(conversation_id)["lease"].get("is_cancelled") is None
+            return await client.cancel_task(CancelTaskRequest(id=its_id))
+
+        updates, task = await cancelled_half_way(http, card, cancel)
+    assert task.status.state == updates[-1].status_update.status.state == TaskState.TASK_STATE_CANCELED
+
+
+async def test_a_task_that_ended_cannot_be_cancelled(serving: Serving) -> None:
+    product: Product = await serving(ScriptedModel([say("one")]))
+    async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
+        card = await resolved(http, product.url)
+        updates = await told(http, card, "Count.", streaming=True)
+        client = ClientFactory(ClientConfig(httpx_client=http)).create(card)
+        with pytest.raises(TaskNotCancelableError):
+            await client.cancel_task(CancelTaskRequest(id=updates[0].task.id))
+        task = await client.get_task(GetTaskRequest(id=updates[0].task.id))
+    assert task.status.state == TaskState.TASK_STATE_COMPLETED
 
 
 ALERT = call_tool("create_alert", "call_2", name="Too much", threshold=100, currency="USD")

@@ -10,7 +10,7 @@ from a2a.helpers import get_data_parts, get_text_parts, new_text_part
 from a2a.server.context import ServerCallContext
 from a2a.server.request_handlers.request_handler import RequestHandler
 from a2a.server.routes.jsonrpc_dispatcher import JsonRpcDispatcher
-from a2a.types import Artifact, CancelTaskRequest, GetTaskRequest, Message, SendMessageRequest, Task
+from a2a.types import Artifact, CancelTaskRequest, GetTaskRequest, Message, SendMessageRequest, Task, TaskState
 from a2a.utils.errors import (
     A2AError,
     ContentTypeNotSupportedError,
@@ -25,14 +25,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from common.agents.events import ApprovalNeeded, Event, ToolFinished, TurnFailed, TurnFinished
+from common.conversations.cancelling import Cancel
 from common.conversations.paused_turn import pending_of
-from common.errors import ConversationNotFound, ServiceError
+from common.errors import ConversationNotFound, NothingToCancel, ServiceError
 from common.identity.authenticate import Credentials
 from common.protocols.a2a.tasks import (
     ANSWER,
     TaskEncoder,
     Update,
     answer_message,
+    bare_task,
     described,
     finished_status,
     read_task_id,
@@ -75,7 +77,7 @@ async def answer(services: TurnServices, credentials: Credentials, request: Requ
 
 
 class _Handler(RequestHandler):
-    """The methods of A2A for one caller. A task is an answer: it is over when the request is, or waits for a yes."""
+    """The methods of A2A for one caller. A task is an answer: it is at work while a request is, or waits for a yes."""
 
     def __init__(self, services: TurnServices, credentials: Credentials, disconnect: Disconnect) -> None:
         self._services = services
@@ -146,16 +148,31 @@ class _Handler(RequestHandler):
         stored = message_of(document) if document else None
         stored = stored or await self._services.record.message(tenant, conversation_id, answer_id)
         if stored is None or stored.role != "assistant":
+            lease = conversation.lease
+            if lease is not None and lease.holds and lease.answer_id == answer_id:
+                return bare_task(conversation_id, its_id, TaskState.TASK_STATE_WORKING)
             raise TaskNotFoundError
         pending = found.documents.get(pending_path(tenant, conversation_id))
         waiting = still_waiting(stored, conversation, pending_of(pending) if pending else None, self._services.clock())
         approvals = [each for each in waiting if isinstance(each, ApprovalNeeded)]
         return stored_task(conversation_id, its_id, stored, approvals)
 
-    async def on_cancel_task(self, params: CancelTaskRequest, _: ServerCallContext) -> NoReturn:
+    async def on_cancel_task(self, params: CancelTaskRequest, _: ServerCallContext) -> Task:
         with self._translating():
-            await self._task(params.id)
-            raise TaskNotCancelableError("It is over, or waits for a yes: answer no to that, or ask something else.")
+            named = read_task_id(params.id)
+            if named is None:
+                raise TaskNotFoundError
+            conversation_id, answer_id = named
+            try:
+                await self._services.cancellations.cancel(self._claim, conversation_id, Cancel(message_id=answer_id))
+                return await self._task(params.id)
+            except ConversationNotFound:
+                raise TaskNotFoundError from None
+            except NothingToCancel:
+                await self._task(params.id)
+                raise TaskNotCancelableError(
+                    "It is over, or waits for a yes: answer no to that, or ask something else."
+                ) from None
 
     @contextmanager
     def _translating(self) -> Iterator[None]:
@@ -207,8 +224,8 @@ async def _each(batches: AsyncIterator[list[Event]]) -> AsyncIterator[Event]:
 
 
 def _ended(finished: TurnFinished, context_id: str, results: list[dict[str, Any]]) -> Message | Task:
-    """The answer as a message, or as a task where it waits for a yes."""
-    if not finished.approvals:
+    """The answer as a message, or as a task where it waits for a yes or was cancelled."""
+    if not finished.approvals and finished.finish != "cancelled":
         return answer_message(finished, context_id, results)
     its_id = task_id(finished.conversation_id, finished.message_id)
     context_id = context_id or finished.conversation_id

@@ -85,8 +85,7 @@ class TaskEncoder:
             return []
         self._task_id = task_id(event.conversation_id, event.message_id)
         self._context_id = self._context_id or event.conversation_id
-        status = TaskStatus(state=TaskState.TASK_STATE_WORKING)
-        return [Task(id=self._task_id, context_id=self._context_id, status=status)]
+        return [bare_task(self._context_id, self._task_id, TaskState.TASK_STATE_WORKING)]
 
     def _artifact(self, artifact: Artifact, *, append: bool, last: bool) -> TaskArtifactUpdateEvent:
         return TaskArtifactUpdateEvent(
@@ -112,9 +111,9 @@ def data_artifact(number: int, tool_name: str, result: Mapping[str, Any]) -> Art
 
 
 def finished_status(finished: TurnFinished, context_id: str, its_id: str) -> TaskStatus:
-    """The last status of a turn: completed, or waiting for the person's yes."""
+    """The last status of a turn: completed, cancelled, or waiting for the person's yes."""
     if not finished.approvals:
-        return TaskStatus(state=TaskState.TASK_STATE_COMPLETED)
+        return TaskStatus(state=_STATES.get(finished.finish, TaskState.TASK_STATE_COMPLETED))
     return waiting_status(finished.approvals, context_id, its_id)
 
 
@@ -154,6 +153,11 @@ def stored_task(context_id: str, its_id: str, answer: Answer, approvals: Iterabl
     with_rows = [(name, result) for name, result in zip(names, results, strict=False) if "rows" in result]
     artifacts += [data_artifact(number, name, result) for number, (name, result) in enumerate(with_rows, 1)]
     return Task(id=its_id, context_id=context_id, status=status, artifacts=artifacts)
+
+
+def bare_task(context_id: str, its_id: str, state: TaskState) -> Task:
+    """A task of which nothing is stored: it is at work, or was cancelled and left nothing."""
+    return Task(id=its_id, context_id=context_id, status=TaskStatus(state=state))
 
 
 def answer_message(finished: TurnFinished, context_id: str, results: Iterable[Mapping[str, Any]]) -> Message:

@@ -7,7 +7,8 @@ from ag_ui.core import RunAgentInput
 from starlette.responses import JSONResponse, Response
 
 from common.agents.roster import TRANSFER
-from common.errors import ConversationNotFound
+from common.conversations.cancelling import Cancel
+from common.errors import ConversationNotFound, NothingToCancel
 from common.identity.authenticate import Credentials
 from common.protocols.agui import client_features
 from common.protocols.agui import input as agui_input
@@ -41,10 +42,11 @@ async def answer(
     services: TurnServices, credentials: Credentials, asked: AguiRequest, disconnect: Disconnect
 ) -> Response:
     """Answer one request. Raises a ServiceError before the first event, or ClientDisconnect while it waits."""
+    if asked.method == "agent/stop":
+        return JSONResponse(await _stop(services, credentials, *asked.stops))
     if asked.run is None:
         await services.authenticator.authenticate(credentials)
-        # A run stops when its client closes the connection; another instance could not stop it.
-        return JSONResponse(_INFO if asked.method == "info" else {"stopped": False})
+        return JSONResponse(_INFO)
     if asked.method == "agent/connect":
         return await _connect(services, credentials, asked.run)
     return await _run(services, credentials, asked.run, asked.left_out, disconnect)
@@ -62,6 +64,17 @@ async def _run(
     interrupts = client_features.shows_interrupts(run)
     encoder = RunEncoder(run.thread_id, run.run_id, interrupts=interrupts, resumes=bool(run.resume))
     return EventStream(turn, frames_of(turn, encoder, services.log))
+
+
+async def _stop(
+    services: TurnServices, credentials: Credentials, thread_id: str, message_id: str | None
+) -> dict[str, Any]:
+    """Stop the run of a thread, whose stream then ends. A foreign thread looks like one without a run."""
+    try:
+        await services.cancellations.cancel(credentials, thread_id, Cancel(message_id=message_id))
+    except (ConversationNotFound, NothingToCancel) as error:
+        return {"stopped": False, "message": error.detail}
+    return {"stopped": True}
 
 
 async def _connect(services: TurnServices, credentials: Credentials, run: RunAgentInput) -> Response:

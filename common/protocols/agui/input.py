@@ -35,7 +35,9 @@ Received = RunAgentInput | RuntimeCall
 
 @dataclass(frozen=True, slots=True)
 class AguiRequest:
-    """One request; ``run`` is there for the methods that are about a thread.
+    """One request; ``run`` is there for the methods that run or show a thread.
+
+    ``stops`` names the thread, and the message of the run if the client names that, for the one that stops it.
 
     ``left_out`` names what of the question is no text.
     """
@@ -43,6 +45,7 @@ class AguiRequest:
     method: Method
     run: RunAgentInput | None = None
     left_out: str = ""
+    stops: tuple[str, str | None] = ("", None)
 
 
 def read(raw: bytes) -> AguiRequest:
@@ -60,8 +63,10 @@ def read(raw: bytes) -> AguiRequest:
     agent_id = params.get("agentId", AGENT_ID) if isinstance(params, dict) else None
     if method is None or agent_id != AGENT_ID:
         raise NotFound("There is no such method or agent.")
-    if method in ("info", "agent/stop"):
+    if method == "info":
         return AguiRequest(method)
+    if method == "agent/stop":
+        return AguiRequest(method, stops=_stopped(params, body.get("body")))
     return _run(method, body.get("body"))
 
 
@@ -75,7 +80,7 @@ def turn_request(run: RunAgentInput, left_out: str = "") -> SendRequest:
         raise Unprocessable(f"Only text is read, and the message has none: {left_out}. Ask in words.")
     # The history and the model are told too, or the answer would wonder at what it does not see.
     asked = f"{text}\n\n[Not read, as it is no text: {left_out}]" if left_out else text
-    return question(asked, THREAD_ID, run.thread_id, as_id(f"{run.thread_id}/{run.run_id}"))
+    return question(asked, THREAD_ID, run.thread_id, _message_id(run.thread_id, run.run_id))
 
 
 def _run(method: Method, body: object) -> AguiRequest:
@@ -88,6 +93,19 @@ def _run(method: Method, body: object) -> AguiRequest:
         raise Unprocessable(problems(error)) from None
     check_id(THREAD_ID, run.thread_id)
     return AguiRequest(method, run, left_out)
+
+
+def _stopped(params: Mapping[str, Any], body: object) -> tuple[str, str | None]:
+    thread_id = params.get(THREAD_ID)
+    if not isinstance(thread_id, str):
+        raise Unprocessable(f"params.{THREAD_ID} is missing.")
+    check_id(THREAD_ID, thread_id)
+    run_id = body.get("runId") if isinstance(body, dict) else None
+    return thread_id, _message_id(thread_id, run_id) if isinstance(run_id, str) else None
+
+
+def _message_id(thread_id: str, run_id: str) -> str:
+    return as_id(f"{thread_id}/{run_id}")
 
 
 def _last_question(run: RunAgentInput) -> str:
