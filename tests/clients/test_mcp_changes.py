@@ -146,13 +146,57 @@ async def test_a_models_own_confirm_counts_for_nothing_where_the_person_can_be_a
     assert made == []
 
 
-@pytest.mark.parametrize("client", ["sdk", "client"])
-async def test_javascript_clients_confirm(serving: Serving, node: Node, client: str) -> None:
+ACCEPT_IT: dict[str, Any] = {"action": "accept", "content": {"confirm": True}}
+NEW = "2026-07-28"
+
+
+async def changed_by(node: Node, product: Product, client: str, **more: Any) -> Any:
+    asked = {"client": client, "url": product.address("mcp"), "headers": product.headers(), "call": WANTED}
+    seen = await node.run("mcp-change.mjs", asked | more)
+    assert seen["error"] is None
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("answer", "allowed"),
+    [
+        (ACCEPT_IT, True),
+        ({"action": "accept", "content": {"confirm": False}}, False),
+        ({"action": "decline"}, False),
+        ({"action": "cancel"}, False),
+    ],
+)
+async def test_a_javascript_client_that_can_ask_its_person_does(
+    serving: Serving, node: Node, answer: dict[str, Any], allowed: bool
+) -> None:
     made: list[tuple[str, int, str]] = []
     product: Product = await serving(registry=registry(made))
-    asked = {"client": client, "url": product.address("mcp"), "headers": product.headers(), "call": WANTED}
-    seen = await node.run("mcp-change.mjs", asked)
-    assert seen["error"] is None
+    seen = await changed_by(node, product, "client", answer=answer, version=NEW)
+    (elicited,) = seen["elicited"]
+    assert elicited["message"] == 'Set it: what "limit", much 3. Allow it?'
+    assert elicited["schema"]["properties"].keys() == {"confirm"}
+    assert [each[:2] for each in made] == ([("limit", 3)] if allowed else [])
+    assert seen["first"].get("isError", False) is not allowed
+    assert allowed or seen["first"]["structuredContent"]["error"]["code"] == "not_approved"
+
+
+@pytest.mark.parametrize(
+    ("client", "more"),
+    [
+        ("sdk", {}),
+        ("client", {}),
+        ("client", {"version": NEW}),
+        # Its protocol asks over a second connection, which may end at another instance.
+        ("sdk", {"answer": ACCEPT_IT}),
+        ("client", {"answer": ACCEPT_IT}),
+    ],
+    ids=["sdk", "client", "new client that cannot ask", "sdk that could ask", "client that could ask"],
+)
+async def test_javascript_clients_confirm(serving: Serving, node: Node, client: str, more: dict[str, Any]) -> None:
+    made: list[tuple[str, int, str]] = []
+    product: Product = await serving(registry=registry(made))
+    seen = await changed_by(node, product, client, **more)
+    assert seen["elicited"] == []
     assert seen["first"]["structuredContent"]["error"]["code"] == "approval_needed"
     assert not seen["second"].get("isError")
     assert [each[:2] for each in made] == [("limit", 3)]
