@@ -1,11 +1,11 @@
 """The request of an AG-UI client: a run, or one of CopilotKit's calls around runs."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NotRequired
 
-from ag_ui.core import RunAgentInput, TextPart, UserMessage
+from ag_ui.core import ResumeEntry, RunAgentInput, TextPart, UserMessage
 from pydantic import ValidationError
 from typing_extensions import TypedDict
 
@@ -80,7 +80,7 @@ def turn_request(run: RunAgentInput, left_out: str = "") -> SendRequest:
         raise Unprocessable(f"Only text is read, and the message has none: {left_out}. Ask in words.")
     # The history and the model are told too, or the answer would wonder at what it does not see.
     asked = f"{text}\n\n[Not read, as it is no text: {left_out}]" if left_out else text
-    return question(asked, THREAD_ID, run.thread_id, _message_id(run.thread_id, run.run_id))
+    return question(asked, THREAD_ID, run.thread_id, _message_id(run.thread_id, run.run_id, run.resume))
 
 
 def _run(method: Method, body: object) -> AguiRequest:
@@ -104,8 +104,10 @@ def _stopped(params: Mapping[str, Any], body: object) -> tuple[str, str | None]:
     return thread_id, _message_id(thread_id, run_id) if isinstance(run_id, str) else None
 
 
-def _message_id(thread_id: str, run_id: str) -> str:
-    return as_id(f"{thread_id}/{run_id}")
+def _message_id(thread_id: str, run_id: str, resume: Sequence[ResumeEntry] | None = None) -> str:
+    """The id of a run's message. A run may be resumed under its own id, and is another message then."""
+    decided = json.dumps([each.model_dump(mode="json") for each in resume], sort_keys=True) if resume else ""
+    return as_id(f"{thread_id}/{run_id}{decided}")
 
 
 def _last_question(run: RunAgentInput) -> str:
