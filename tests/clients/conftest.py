@@ -191,6 +191,24 @@ def copilotkit() -> Node:
     return _installed("copilotkit", "--legacy-peer-deps")
 
 
+@pytest.fixture(scope="session")
+def react() -> Node:
+    """The React clients, bundled into a page each; made again where a source or a package is another."""
+    node = _installed("react")
+    sources = sorted(
+        [*(node.folder / "src").iterdir(), node.folder / "package.json", node.folder / "package-lock.json"]
+    )
+    digest = hashlib.sha256(b"".join(each.read_bytes() for each in sources)).hexdigest()
+    stamp = node.folder / "built" / ".of-sources"
+    if not stamp.exists() or stamp.read_text() != digest:
+        shutil.rmtree(stamp.parent, ignore_errors=True)
+        command = [shutil.which("npm") or "npm", "run", "--silent", "build"]
+        made = subprocess.run(command, cwd=node.folder, capture_output=True, text=True, check=False, timeout=600)
+        assert made.returncode == 0, made.stderr
+        stamp.write_text(digest)
+    return node
+
+
 def _installed(name: str, *options: str) -> Node:
     """A folder's packages, installed once for the lock file they are of; without Node only CI fails."""
     executable, npm = shutil.which("node"), shutil.which("npm")

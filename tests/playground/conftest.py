@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from google.cloud import firestore
-from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Request, async_playwright, expect
+from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Request, expect
 
 from common import app
 from common.app import Services
@@ -24,22 +24,13 @@ from local import page as playground
 from local.data.organizations import DEMO
 from local.gateway import Gateway
 from local.own_machine import OwnMachine
+from tests.chromium import chromium, missing
 from tests.conftest import PROJECT, Cloud
 from tests.fakes.scripted_model import ScriptedModel
 from tests.listening import listening
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 780}, "has_touch": True}
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 860}}
-expect.set_options(timeout=20_000)
 
 
 class HeldModel(ScriptedModel):
@@ -113,13 +104,6 @@ Serving = Callable[..., Any]
 Visiting = Callable[..., Any]
 
 
-def missing(what: str) -> None:
-    """What a laptop may lack, CI may not."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(what)
-    pytest.skip(what)
-
-
 @pytest.fixture(scope="session")
 def sources() -> Path:
     """The page's sources, with its packages installed and its bundle made."""
@@ -132,13 +116,8 @@ def sources() -> Path:
 
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    executable = shutil.which("chromium")
-    if executable is None:
-        missing("chromium is not on the PATH")
-    async with async_playwright() as driver:
-        browser = await driver.chromium.launch(executable_path=executable, args=FLAGS)
+    async with chromium() as browser:
         yield browser
-        await browser.close()
 
 
 @pytest.fixture(scope="session")
