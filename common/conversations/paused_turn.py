@@ -42,6 +42,11 @@ class Pending:
         """Return true if it waited for too long; Firestore deletes it some time later."""
         return self.expire_at is not None and self.expire_at <= now
 
+    def waits_behind(self, answer_id: str, message_count: int, now: datetime) -> bool:
+        """Return true if this answer is the last thing that was said, and its calls still wait."""
+        is_newest = self.message_count == message_count and self.answer_ids[-1] == answer_id
+        return is_newest and not self.expired(now)
+
     @property
     def idempotency_key(self) -> str:
         """Names what goes on from here: the same write twice, in whatever attempt, is one write."""

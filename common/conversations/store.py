@@ -158,15 +158,9 @@ class ConversationStore:
         stored: list[Message] = []
 
         def answered(current: Conversation) -> list[Write]:
-            after, message = _answered(current, answer)
+            message, writes = _answer_writes(tenant, current, answer)
             stored[:] = [message]
-            return [
-                Patch(conversation_path(tenant, after.conversation_id), after.document(), current.version),
-                Put(message_path(tenant, after.conversation_id, message.message_id), message.document()),
-                *outbox.message_entries(tenant, after, message, message.created_at),
-                *outbox.tool_call_entries(tenant, after, message, answer.tools)[:_AUDITED_WITH_ANSWER],
-                *also,
-            ]
+            return [*writes, *also]
 
         entries = outbox.tool_call_entries(tenant, conversation, answer.message, answer.tools)
         await self._commit_parts(entries[_AUDITED_WITH_ANSWER:])
@@ -181,6 +175,18 @@ class ConversationStore:
             # The conversation goes on without the answer; its calls were made all the same.
             await self.audit(principal, conversation, answer)
             raise
+
+    async def add(
+        self, principal: Principal, conversation: Conversation, answer: Answer, also: Sequence[Write] = ()
+    ) -> None:
+        """Store an answer that no turn gives. Raises ConversationBusy where the conversation has moved on.
+
+        ``also`` is written in the same commit.
+        """
+        try:
+            await self._documents.commit([*_answer_writes(principal.tenant, conversation, answer)[1], *also])
+        except DocumentConflict:
+            raise ConversationBusy(_MOVED_ON, retry_after=1) from None
 
     async def audit(self, principal: Principal, conversation: Conversation, answer: Answer) -> None:
         """Store the tool calls behind an answer without the answer itself."""
@@ -302,6 +308,17 @@ def _answered(current: Conversation, answer: Answer) -> tuple[Conversation, Mess
         lease=None,
     )
     return after, message
+
+
+def _answer_writes(tenant: Tenant, current: Conversation, answer: Answer) -> tuple[Message, list[Write]]:
+    """The answer as it is stored after ``current``, and what stores it with the first of its calls."""
+    after, message = _answered(current, answer)
+    return message, [
+        Patch(conversation_path(tenant, after.conversation_id), after.document(), current.version),
+        Put(message_path(tenant, after.conversation_id, message.message_id), message.document()),
+        *outbox.message_entries(tenant, after, message, message.created_at),
+        *outbox.tool_call_entries(tenant, after, message, answer.tools)[:_AUDITED_WITH_ANSWER],
+    ]
 
 
 def _with_window_of(known: Conversation, newest: Conversation) -> Conversation:

@@ -71,9 +71,7 @@ def _check_reply(prepared: PreparedTurn, pending: Pending | None, yes: bool | No
 
 def still_waiting(answer: Message, conversation: Conversation, pending: Pending | None, now: datetime) -> list[Event]:
     """The calls that still wait behind an answer that is said again."""
-    if pending is None or pending.answer_ids[-1] != answer.message_id or pending.expired(now):
-        return []
-    if pending.message_count != conversation.message_count:
+    if pending is None or not pending.waits_behind(answer.message_id, conversation.message_count, now):
         return []
     return [each.event(answer.agent_name or "") for each in pending.paused.waiting]
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import httpx
@@ -25,8 +26,26 @@ from a2a.utils.errors import A2AError, TaskNotCancelableError, TaskNotFoundError
 from a2a.utils.proto_utils import validate_proto_required_fields
 
 from common.errors import ProviderUnavailable
+from common.models.completion import ModelCall, Reply
 from tests.clients.conftest import HeldModel, Product, Serving
-from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
+from tests.fakes.scripted_model import ScriptedModel, Step, call_tool, say, transfer
+
+
+class TalkedToModel(ScriptedModel):
+    """Says when its last answer is asked for, and gives it once that may be heard."""
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        super().__init__(steps)
+        self.last_is_asked, self.last_is_heard = asyncio.Event(), asyncio.Event()
+
+    async def stream(self, call: ModelCall) -> AsyncGenerator[str | Reply, None]:
+        if len(self.calls) == len(self.steps) - 1:
+            self.last_is_asked.set()
+            await self.last_is_heard.wait()
+        async with aclosing(super().stream(call)) as pieces:
+            async for piece in pieces:
+                yield piece
+
 
 QUESTION = [call_tool("query_costs", group_by="provider"), say("Here it is.")]
 
@@ -280,8 +299,6 @@ async def test_a_task_that_waits_takes_a_yes_or_a_no_of_its_person_alone(serving
         task = (await told(http, card, "Watch my costs"))[-1].task
         with pytest.raises(A2AError, match="a yes or a no"):
             await told(http, card, "yes, and another one", task_id=task.id)
-        with pytest.raises(A2AError):
-            await ClientFactory(ClientConfig(httpx_client=http)).create(card).cancel_task(CancelTaskRequest(id=task.id))
     async with httpx.AsyncClient(headers=product.headers(user="somebody"), timeout=30) as http:
         client = ClientFactory(ClientConfig(httpx_client=http)).create(card)
         with pytest.raises(TaskNotFoundError):
@@ -289,6 +306,72 @@ async def test_a_task_that_waits_takes_a_yes_or_a_no_of_its_person_alone(serving
         with pytest.raises(TaskNotFoundError):
             await told(http, card, "yes", task_id=task.id)
     assert changes(product, task.context_id) == []
+
+
+@pytest.mark.parametrize("version", ["1.0", "0.3"])
+async def test_a_task_that_waits_for_a_yes_is_cancelled(serving: Serving, version: str) -> None:
+    product: Product = await serving(ScriptedModel([*CHANGE[:2], say("Anything else?")]))
+    async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
+        card = only(await resolved(http, product.url), version)
+        waiting = (await told(http, card, "Watch my costs"))[-1].task
+        client = ClientFactory(ClientConfig(httpx_client=http)).create(card)
+        async with httpx.AsyncClient(headers=product.headers(user="somebody"), timeout=30) as other:
+            with pytest.raises(TaskNotFoundError):
+                await (
+                    ClientFactory(ClientConfig(httpx_client=other))
+                    .create(card)
+                    .cancel_task(CancelTaskRequest(id=waiting.id))
+                )
+        task = await client.cancel_task(CancelTaskRequest(id=waiting.id))
+        assert task.status.state == TaskState.TASK_STATE_CANCELED
+        with pytest.raises(A2AError, match="Nothing waits"):
+            await told(http, card, "yes", task_id=task.id)
+        with pytest.raises(TaskNotCancelableError):
+            await client.cancel_task(CancelTaskRequest(id=task.id))
+        said = [(message["role"], message["status"]) for message in product.messages(waiting.context_id)]
+        assert said == [("user", "complete"), ("assistant", "complete"), ("assistant", "cancelled")]
+        assert changes(product, waiting.context_id) == ["error"]
+        assert (await told(http, card, "yes", context_id=waiting.context_id))[0].HasField("message")
+        await product.forget(waiting.context_id)
+        again = await client.get_task(GetTaskRequest(id=task.id))
+        assert again.status.state == TaskState.TASK_STATE_CANCELED
+    assert [call.messages[-1]["content"] for call in product.model.calls[2:]] == ["yes"]
+
+
+async def test_a_change_that_is_being_made_is_not_withdrawn(serving: Serving) -> None:
+    model = TalkedToModel(CHANGE)
+    product: Product = await serving(model)
+    async with httpx.AsyncClient(headers=product.headers(), timeout=60) as http:
+        card = await resolved(http, product.url)
+        waiting = (await told(http, card, "Watch my costs"))[-1].task
+        client = ClientFactory(ClientConfig(httpx_client=http)).create(card)
+        yes = asyncio.create_task(told(http, card, "yes", task_id=waiting.id))
+        await asyncio.wait_for(model.last_is_asked.wait(), 60)
+        with pytest.raises(A2AError, match="being answered"):
+            await client.cancel_task(CancelTaskRequest(id=waiting.id))
+        model.last_is_heard.set()
+        assert get_message_text((await yes)[0].message) == "As you said. "
+    assert changes(product, waiting.context_id) == ["success"]
+
+
+async def test_a_yes_and_a_cancellation_at_once_are_one_of_them(serving: Serving) -> None:
+    product: Product = await serving(ScriptedModel(CHANGE))
+    async with httpx.AsyncClient(headers=product.headers(), timeout=60) as http:
+        card = await resolved(http, product.url)
+        waiting = (await told(http, card, "Watch my costs"))[-1].task
+        client = ClientFactory(ClientConfig(httpx_client=http)).create(card)
+        yes, cancelled = await asyncio.gather(
+            told(http, card, "yes", task_id=waiting.id),
+            client.cancel_task(CancelTaskRequest(id=waiting.id)),
+            return_exceptions=True,
+        )
+        state = (await client.get_task(GetTaskRequest(id=waiting.id))).status.state
+    if isinstance(cancelled, BaseException):
+        assert not isinstance(yes, BaseException)
+        assert (state, changes(product, waiting.context_id)) == (TaskState.TASK_STATE_COMPLETED, ["success"])
+    else:
+        assert isinstance(yes, A2AError)
+        assert (state, changes(product, waiting.context_id)) == (TaskState.TASK_STATE_CANCELED, ["error"])
 
 
 async def test_a_stream_that_fails_half_way_says_so_in_its_last_status(serving: Serving) -> None:

@@ -25,7 +25,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from common.agents.events import ApprovalNeeded, Event, ToolFinished, TurnFailed, TurnFinished
-from common.conversations.cancelling import Cancel
+from common.conversations.cancelling import Cancel, withdrawn_id
 from common.conversations.paused_turn import pending_of
 from common.errors import ConversationNotFound, NothingToCancel, ServiceError
 from common.identity.authenticate import Credentials
@@ -137,9 +137,10 @@ class _Handler(RequestHandler):
         if named is None:
             raise TaskNotFoundError
         conversation_id, answer_id = named
+        withdrawal = withdrawn_id(conversation_id, answer_id)
         try:
             found = await self._services.lookup.find(
-                self._claim, conversation_id, ("messages", answer_id), ("pending", "turn")
+                self._claim, conversation_id, ("messages", answer_id), ("messages", withdrawal), ("pending", "turn")
             )
         except ConversationNotFound:
             raise TaskNotFoundError from None
@@ -155,7 +156,10 @@ class _Handler(RequestHandler):
         pending = found.documents.get(pending_path(tenant, conversation_id))
         waiting = still_waiting(stored, conversation, pending_of(pending) if pending else None, self._services.clock())
         approvals = [each for each in waiting if isinstance(each, ApprovalNeeded)]
-        return stored_task(conversation_id, its_id, stored, approvals)
+        withdrawn = found.documents.get(message_path(tenant, conversation_id, withdrawal)) is not None
+        if document is None and stored.finish == "approval":
+            withdrawn = await self._services.record.message(tenant, conversation_id, withdrawal) is not None
+        return stored_task(conversation_id, its_id, stored, approvals, withdrawn=withdrawn)
 
     async def on_cancel_task(self, params: CancelTaskRequest, _: ServerCallContext) -> Task:
         with self._translating():
@@ -164,15 +168,21 @@ class _Handler(RequestHandler):
                 raise TaskNotFoundError
             conversation_id, answer_id = named
             try:
-                await self._services.cancellations.cancel(self._claim, conversation_id, Cancel(message_id=answer_id))
-                return await self._task(params.id)
+                await self._cancel(conversation_id, answer_id)
             except ConversationNotFound:
                 raise TaskNotFoundError from None
-            except NothingToCancel:
+            except NothingToCancel as error:
                 await self._task(params.id)
-                raise TaskNotCancelableError(
-                    "It is over, or waits for a yes: answer no to that, or ask something else."
-                ) from None
+                raise TaskNotCancelableError(error.detail) from None
+            return await self._task(params.id)
+
+    async def _cancel(self, conversation_id: str, answer_id: str) -> None:
+        """Stop the answer, or withdraw the changes that wait behind it. Raises NothingToCancel."""
+        cancellations = self._services.cancellations
+        try:
+            await cancellations.cancel(self._claim, conversation_id, Cancel(message_id=answer_id))
+        except NothingToCancel:
+            await cancellations.withdraw(self._claim, conversation_id, answer_id, self._services.clock())
 
     @contextmanager
     def _translating(self) -> Iterator[None]:

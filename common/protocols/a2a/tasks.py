@@ -142,10 +142,12 @@ def described(finished: TurnFinished) -> dict[str, Any]:
     }
 
 
-def stored_task(context_id: str, its_id: str, answer: Answer, approvals: Iterable[ApprovalNeeded]) -> Task:
-    """The task of a stored answer, with what waits behind it."""
+def stored_task(
+    context_id: str, its_id: str, answer: Answer, approvals: Iterable[ApprovalNeeded], *, withdrawn: bool = False
+) -> Task:
+    """The task of a stored answer, with what waits behind it; ``withdrawn``: that was cancelled."""
     waiting = list(approvals)
-    state = _STATES.get(answer.status, TaskState.TASK_STATE_COMPLETED)
+    state = _STATES.get("cancelled" if withdrawn else answer.status, TaskState.TASK_STATE_COMPLETED)
     status = waiting_status(waiting, context_id, its_id) if waiting else TaskStatus(state=state)
     results = [each["result"] for each in json.loads(answer.tool_results_json or "[]")]
     names = [each["name"] for each in json.loads(answer.tool_calls_json or "[]")]
