@@ -84,7 +84,7 @@ class HeldLease:
                 pause = _PAUSE_SECONDS
 
     async def _say_alive(self, also: Sequence[Write] = ()) -> bool:
-        """Renew the lease; false once it is another turn's or cancelled. Raises TimeoutError or DocumentsUnavailable."""
+        """Renew the lease; false once it is lost or cancelled. Raises TimeoutError or DocumentsUnavailable."""
         asked = time.monotonic()
         async with asyncio.timeout(limits.LEASE_CALL_SECONDS):
             renewed = await self._store.renew(self._principal, self.conversation, also)

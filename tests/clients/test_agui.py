@@ -233,7 +233,9 @@ async def test_the_single_endpoint_of_copilotkit_is_served(serving: Serving) -> 
     events = [json.loads(frame[6:]) for frame in connected.strip().split("\n\n")]
     snapshot = next(event for event in events if event["type"] == "MESSAGES_SNAPSHOT")
     assert [message["content"] for message in snapshot["messages"]] == ["hi", "one "]
-    assert (await enveloped(product, "agent/stop", params=params)).json() == {"stopped": False}
+    stopped = await enveloped(product, "agent/stop", params=params | {"threadId": body["threadId"]})
+    assert stopped.json()["stopped"] is False
+    assert (await enveloped(product, "agent/stop", params=params)).status_code == 422
     assert (await enveloped(product, "agent/fly", params=params)).status_code == 404
     assert (await enveloped(product, "agent/run", params={"agentId": "other"}, body=body)).status_code == 404
     assert (await enveloped(product, "agent/run", params=params)).status_code == 422
