@@ -113,3 +113,15 @@ def _plain(answer: object) -> object:
     if isinstance(answer, list):
         return [_plain(each) for each in answer]
     return (answer.path, answer.data) if isinstance(answer, documents.Document) else answer
+
+
+async def test_all_that_is_below_a_document_is_found_at_any_depth(store: Documents, path: str) -> None:
+    top = path.rsplit("/", 1)[0]
+    # The documents between are missing, as those that have expired.
+    below = [f"{path}/kept", f"{top}/other/missing/deep/one", f"{top}/other/missing/deep/one/deeper/two"]
+    beside = f"{top}-beside/parts/one"
+    await store.commit([Put(each, {"a": 1}) for each in (*below[1:], beside, top)])
+    assert sorted(await store.below(top, 10)) == sorted(below)
+    assert len(await store.below(top, 2)) == 2
+    assert await store.below(f"{top}/other/missing", 10) == below[1:]
+    assert await store.below(below[0], 10) == []

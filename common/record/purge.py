@@ -19,8 +19,6 @@ from common.transcript.paths import (
     PURGES,
     SYNCED_ORGS,
     conversation_path,
-    messages_path,
-    pendings_path,
     purge_path,
 )
 from common.warehouse.client import QueryRefused
@@ -73,8 +71,7 @@ class Purge:
         """Delete conversations everywhere while no sync runs. Raises WarehouseUnavailable."""
         # Outbox first, so that nothing brings a row back; the note last, so that what stops half-way is done again.
         for conversation_id in conversation_ids:
-            mine = (Where("org_slug", "==", tenant.org_slug), Where("conversation_id", "==", conversation_id))
-            await self._empty(OUTBOX, mine)
+            await self._empty_outbox(tenant, conversation_id)
         for table in record_tables():
             await lease.renew()
             try:
@@ -82,14 +79,17 @@ class Purge:
             except QueryRefused as refused:
                 raise WarehouseUnavailable from refused
         for conversation_id in conversation_ids:
-            await self._empty(messages_path(tenant, conversation_id))
-            await self._empty(pendings_path(tenant, conversation_id))
             path = conversation_path(tenant, conversation_id)
+            while below := await self._documents.below(path, limits.MAX_WRITES_PER_COMMIT):
+                await self._documents.commit([Delete(each) for each in below])
             await self._documents.commit([Delete(path), Delete(purge_path(tenant, conversation_id))])
 
-    async def _empty(self, collection: str, where: Sequence[Where] = ()) -> None:
+    async def _empty_outbox(self, tenant: Tenant, conversation_id: str) -> None:
         while documents := await self._documents.query(
-            collection, where=where, fields=(), limit=limits.MAX_WRITES_PER_COMMIT
+            OUTBOX,
+            where=(Where("org_slug", "==", tenant.org_slug), Where("conversation_id", "==", conversation_id)),
+            fields=(),
+            limit=limits.MAX_WRITES_PER_COMMIT,
         ):
             await self._documents.commit([Delete(document.path) for document in documents])
 

@@ -227,6 +227,20 @@ def test_a_collection_group_reaches_every_collection_of_that_name(
     assert ids(client.collection_group(group).where(filter=where("n", "==", "a"))) == ["in_a"]
 
 
+def test_all_that_is_below_a_document_is_found_without_a_collections_name(
+    client: firestore.Client, root: firestore.DocumentReference
+) -> None:
+    # The document between is missing.
+    deep = root.collection("a").document("missing").collection("b").document("deep")
+    for reference in (root, deep, root.collection("a").document("near")):
+        reference.set({"n": 1})
+    root.parent.document(f"{root.id}-beside").collection("a").document("x").set({"n": 1})
+    query = {"from_": [{"all_descendants": True}], "select": {"fields": [{"field_path": "__name__"}]}}
+    answers = client._firestore_api.run_query({"parent": root._document_path, "structured_query": query})
+    found = [answer.document.name.removeprefix(root._document_path) for answer in answers if answer.document.name]
+    assert sorted(found) == ["/a/missing/b/deep", "/a/near"]
+
+
 def test_a_projection_returns_only_the_fields_selected(rows: firestore.CollectionReference) -> None:
     found = rows.where(filter=where("i", "==", 3)).select(["org", "missing.deep"]).get()
     assert found[0].to_dict() == {"org": "acme"}
