@@ -5,10 +5,11 @@ import json
 import sys
 from collections.abc import Callable
 
-from local.terminal.access import Access, AccessError, access_of, add_access
+from local.terminal.access import Access, access_of, add_access
 from local.terminal.answer import Answer
 from local.terminal.asking import Question, ask, decision
 from local.terminal.client import Client, ConnectionLostError, RefusedError
+from local.terminal.id_token import AccessError
 from local.terminal.screen import Screen
 from local.terminal.served import NotServedError, served
 from local.terminal.silent_view import SilentView

@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 
 from local.ask import CANCELLED
-from local.terminal.access import AccessError, access_of, add_access
+from local.terminal.access import access_of, add_access
 from local.terminal.chatting import Chat, LeaveError
+from local.terminal.id_token import AccessError
 from local.terminal.prompt import Prompt
 from local.terminal.screen import Screen
 from local.terminal.served import NotServedError, served

@@ -5,36 +5,23 @@ machine could read.
 """
 
 import argparse
-import base64
 import getpass
-import json
 import os
 import re
-import shlex
-import subprocess
 import sys
-import time
-from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
-
-import httpx
 
 from common.errors import BadSlug
 from common.tenant import parse_org_slug
 from local.data.organizations import API_KEYS
 from local.own_machine import is_own
 from local.ports import port
+from local.terminal.id_token import AccessError, IdToken, reason_of
 
 CHAT_API_KEY = "CHAT_API_KEY"
 _KEY = re.compile(r"[\x21-\x7e]{1,512}")
-_COMMAND_SECONDS = 60.0
-_RENEWED_BEFORE_SECONDS = 120.0
-
-
-class AccessError(Exception):
-    """The arguments name no place, or no key to be let in with; the text says what to give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +32,7 @@ class Access:
     user: str
     key: str = field(repr=False)
     url: str | None = None
-    token: "IdToken | None" = None
+    token: IdToken | None = None
 
     @property
     def is_demo(self) -> bool:
@@ -56,40 +43,6 @@ class Access:
     def place(self) -> str:
         """The arguments that lead there again, without the key."""
         return f"{f'--url {self.url} ' if self.url else ''}--org {self.org} --user {self.user}"
-
-
-class IdToken(httpx.Auth):
-    """A Google ID token for Cloud Run's door, from a command that prints one; renewed before it ends."""
-
-    def __init__(self, command: str) -> None:
-        self._command = shlex.split(command)
-        self._text = ""
-        self._until = 0.0
-        if not self._command:
-            raise AccessError("--id-token-command: give a command, such as 'gcloud auth print-identity-token'.")
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Send the request with the token."""
-        if time.time() >= self._until:
-            self._text, self._until = self._printed()
-        request.headers["Authorization"] = f"Bearer {self._text}"
-        yield request
-
-    def _printed(self) -> tuple[str, float]:
-        """Run the command, and return the token and when to ask for the next. Raises AccessError."""
-        try:
-            done = subprocess.run(
-                self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=_COMMAND_SECONDS, check=True
-            )
-        except (OSError, subprocess.SubprocessError) as error:
-            raise AccessError(f"{self._command[0]} printed no ID token: {_reason(error)}.") from None
-        text = done.stdout.decode(errors="replace").strip()
-        try:
-            payload = text.split(".")[1]
-            claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-            return text, float(claims["exp"]) - _RENEWED_BEFORE_SECONDS
-        except (ValueError, LookupError, TypeError):
-            raise AccessError(f"{self._command[0]} printed something else than an ID token.") from None
 
 
 def add_access(parser: argparse.ArgumentParser) -> None:
@@ -107,7 +60,11 @@ def add_access(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--id-token-command",
         metavar="COMMAND",
-        help="prints the Google ID token for a function that is not public: 'gcloud auth print-identity-token'",
+        help="prints the Google ID token for a function that is not public: 'gcloud auth print-identity-token'; in it "
+        "{audience} is the function's own, from --endpoints",
+    )
+    parser.add_argument(
+        "--endpoints", metavar="FILE", help="what terraform output -json endpoints says: the audience of each path"
     )
 
 
@@ -133,7 +90,8 @@ def access_of(args: argparse.Namespace, *, reads_input: bool) -> Access:
         parse_org_slug(org)
     except BadSlug:
         raise AccessError("--org: a slug has 3 to 50 lower-case letters, digits and underscores.") from None
-    return Access(org, args.user, key, url, IdToken(args.id_token_command) if args.id_token_command else None)
+    token = IdToken(args.id_token_command, args.endpoints) if args.id_token_command else None
+    return Access(org, args.user, key, url, token)
 
 
 def _key(args: argparse.Namespace, known: str | None) -> str | None:
@@ -143,7 +101,7 @@ def _key(args: argparse.Namespace, known: str | None) -> str | None:
         try:
             return Path(args.key_file).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise AccessError(f"{args.key_file} cannot be read: {_reason(error)}.") from None
+            raise AccessError(f"{args.key_file} cannot be read: {reason_of(error)}.") from None
     if args.key_prompt:
         return getpass.getpass("API key (not shown): ").strip()
     return known or os.environ.get(CHAT_API_KEY, "").strip() or None
@@ -161,11 +119,3 @@ def _address(url: str) -> str:
     if parts.scheme == "http" and not is_own(url):
         raise AccessError("--url: use https; over http everybody on the way could read the key.")
     return url.rstrip("/")
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, subprocess.CalledProcessError):
-        return f"it ended with {error.returncode}"
-    if isinstance(error, subprocess.TimeoutExpired):
-        return f"it took longer than {_COMMAND_SECONDS:.0f} s"
-    return getattr(error, "strerror", None) or "it is no text in UTF-8"

@@ -13,7 +13,8 @@ import httpx
 from httpx_sse import EventSource, SSEError
 
 from local.own_machine import is_own
-from local.terminal.access import Access, AccessError
+from local.terminal.access import Access
+from local.terminal.id_token import AccessError
 
 # An answer may be silent for long, but the product sends a sign of life every 15 s.
 _TIMEOUT = httpx.Timeout(10, read=60)

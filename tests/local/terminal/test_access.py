@@ -32,8 +32,15 @@ class Door(BaseHTTPRequestHandler):
         if self.asks_for_token and not self.headers.get("Authorization", "").startswith("Bearer "):
             self._answer(403, "text/html", "<html>Forbidden</html>")
             return
-        events = f'event: token\ndata: {{"text": "Hello."}}\n\nevent: done\ndata: {json.dumps(DONE)}\n\n'
+        start = json.dumps({"conversation_id": "c1", "message_id": "m1"})
+        events = f"event: start\ndata: {start}\n\n" + 'event: token\ndata: {"text": "Hello."}\n\n'
+        events += f"event: done\ndata: {json.dumps(DONE)}\n\n"
         self._answer(200, "text/event-stream", events)
+
+    def do_PATCH(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.seen.append({"path": self.path})
+        self._answer(200, "application/json", "{}")
 
     def _answer(self, status: int, kind: str, text: str) -> None:
         self.send_response(status)
@@ -68,7 +75,7 @@ def command(tmp_path: Path, *, lives: float) -> str:
     """A command that prints an ID token which ends after some seconds, and notes that it was asked."""
     claims = base64.urlsafe_b64encode(json.dumps({"exp": time.time() + lives}).encode()).decode().rstrip("=")
     file = tmp_path / "token"
-    file.write_text(f"#!/bin/sh\necho asked >> {tmp_path}/asked\necho e30.{claims}.c2ln\n")
+    file.write_text(f"#!/bin/sh\necho asked $* >> {tmp_path}/asked\necho e30.{claims}.c2ln\n")
     file.chmod(0o755)
     return str(file)
 
@@ -98,6 +105,39 @@ def test_a_token_is_renewed_before_it_ends(
     assert main(["chat", *arguments, "--id-token-command", command(tmp_path, lives=lives)]) == 0
     assert len(Door.seen) == 3
     assert (tmp_path / "asked").read_text().count("asked") == asked
+
+
+def test_each_function_gets_a_token_of_its_own_audience(
+    door: str, key_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoints = tmp_path / "endpoints.json"
+    paths = {"stream": "send", "conversations/{conversation_id}/rename": "conversations"}
+    base = "/api/v1/chat/{org_slug}"
+    named = {f"{base}/{path}": {"audience": f"https://{each}.example"} for path, each in paths.items()}
+    endpoints.write_text(json.dumps(named))
+    monkeypatch.setattr(sys, "stdin", io.StringIO("one\n/rename A title\n/rename Another\n/list\n"))
+    arguments = ["--url", door, "--org", "first_inc", "--key-file", key_file, "--state", str(tmp_path)]
+    token = ["--id-token-command", f"{command(tmp_path, lives=3600)} --audiences={{audience}}"]
+    assert main(["chat", *arguments, *token, "--endpoints", str(endpoints)]) == 1  # Nothing serves the list.
+    assert (tmp_path / "asked").read_text().splitlines() == [
+        "asked --audiences=https://send.example",
+        "asked --audiences=https://conversations.example",
+    ]
+    assert [seen["path"].rsplit("/", 1)[1] for seen in Door.seen] == ["stream", "rename", "rename"]
+
+
+@pytest.mark.parametrize("content", [None, "no JSON", "[]", '{"/a": 1}', '{"/a": {"url": "x"}}'])
+def test_audiences_that_cannot_be_read_are_named(
+    door: str, key_file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None
+) -> None:
+    endpoints = tmp_path / "endpoints.json"
+    if content is not None:
+        endpoints.write_text(content)
+    given = ("--org", "first_inc", "--key-file", key_file, "--id-token-command", "gcloud --audiences={audience}")
+    assert ask(door, *given, "--endpoints", str(endpoints)) == 2
+    assert ask(door, *given) == 2
+    assert "--endpoints" in capsys.readouterr().err
+    assert Door.seen == []
 
 
 def test_a_door_that_asks_for_a_token_is_said(door: str, key_file: str, capsys: pytest.CaptureFixture[str]) -> None:
