@@ -78,6 +78,8 @@ class EventStream(StreamingResponse):
         finally:
             # The frames may not have been begun, and then they end nothing.
             self._turn.leave()
+            # An instance gets no processor once its response is over: what was said is stored before.
+            await self._turn.ended()
 
 
 def stream(turn: Turn) -> StreamingResponse:

@@ -83,7 +83,7 @@ class Process:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._child = self._nursery.fork(port, self._later, self._lease, self._patience)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             try:
                 httpx.get(f"{self.url}/health", timeout=5)

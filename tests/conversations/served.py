@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 
 import uvicorn
+from starlette.types import Receive, Scope, Send
 
 from common import app, documents, limits
 from common.app import Services
@@ -25,6 +26,7 @@ from tests.conversations.front import Front
 SLOW_SECONDS = 1.5
 # The calls of a question that takes some, and how long the model thinks before each.
 STEPS, STEP_SECONDS = 5, 0.6
+_FRONT = Front()
 
 
 class Echo:
@@ -73,6 +75,15 @@ async def _next_step(call: ModelCall, question: str, results: int) -> Reply:
     return Reply("", (ToolCall(f"call_{results}", name, json.dumps(arguments)),), Usage(10, 5), "tool_calls")
 
 
+async def _told(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer, and say when a request is over: from then on a frozen instance does nothing."""
+    try:
+        await _FRONT(scope, receive, send)
+    finally:
+        sys.stderr.write(f"request.over {scope.get('path')}\n")
+        sys.stderr.flush()
+
+
 def serve(port: int, later: float, lease: float, patience: float) -> None:
     """Serve until killed."""
     documents.DOCUMENTS_SECONDS = min(documents.DOCUMENTS_SECONDS, patience)
@@ -82,7 +93,7 @@ def serve(port: int, later: float, lease: float, patience: float) -> None:
     offset = timedelta(seconds=later)
     settings = load_settings().model_copy(update={"turns_per_org": 100})
     app.use(Services(settings, lambda: datetime.now(UTC) + offset, Echo()))
-    config = uvicorn.Config(Front(), host="127.0.0.1", port=port, log_level="warning", lifespan="off")
+    config = uvicorn.Config(_told, host="127.0.0.1", port=port, log_level="warning", lifespan="off")
     uvicorn.Server(config).run()
 
 
