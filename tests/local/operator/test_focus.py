@@ -65,8 +65,9 @@ def test_a_load_that_was_killed_leaves_the_costs_as_they_were_and_is_given_again
     with terminal.start(*given) as process:
         # Its rows are in a table of their own by now, and have not changed places.
         deadline = time.monotonic() + 240
-        while not any("_load_" in each.table_id for each in warehouse.list_tables("killed_inc_prod")):
-            assert process.poll() is None
+        while process.poll() is None and not any(
+            "_load_" in each.table_id for each in warehouse.list_tables("killed_inc_prod")
+        ):
             assert time.monotonic() < deadline
             time.sleep(0.02)
         process.kill()
