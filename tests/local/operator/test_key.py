@@ -37,7 +37,7 @@ def test_a_key_is_shown_once_and_stored_as_its_hash(terminal: Terminal, warehous
     assert key.startswith("cak_")
     assert key not in terminal.errors
     found = [dict(row) for row in warehouse.query_and_wait("SELECT * FROM organizations.org_api_keys")]
-    (row,) = [row for row in found if row["org_api_key_name"] == "web"]
+    (row,) = [row for row in found if (row["org_slug"], row["org_api_key_name"]) == (ORG, "web")]
     assert row["org_api_key_hash"] == hashlib.sha256(key.encode()).hexdigest()
     assert row["scopes"] == ["chat:read", "usage:read"]
     assert abs(row["expires_at"] - datetime.now(UTC) - timedelta(days=30)) < timedelta(hours=1)
