@@ -13,8 +13,9 @@ from statistics import median
 from typing import Literal
 
 from common import limits
+from common.skills.forecast.fees import falls_on
 from common.skills.forecast.models import is_irregular
-from common.skills.forecast.patterns import Pattern, falls_on, take_apart
+from common.skills.forecast.patterns import Pattern, take_apart
 from common.tools.periods import Period
 
 Kind = Literal["spike", "drop", "new level", "new cost"]

@@ -7,7 +7,7 @@ from datetime import date
 from statistics import fmean, pstdev
 
 from common import limits
-from common.skills.forecast.models import apart, extrapolate
+from common.skills.forecast.models import forecast
 from common.skills.forecast.patterns import WEEK
 
 COVERAGE = 0.8
@@ -67,7 +67,7 @@ def backtest(history: Sequence[float], start: date, horizon: int) -> Backtest:
     halves: list[float] = []
     weeks: list[list[float]] = [[] for _ in range(math.ceil(ahead / WEEK))]
     for origin in origins:
-        projected = extrapolate(history[:origin], apart(history[:origin], start), ahead)
+        projected, _ = forecast(history[:origin], start, ahead)
         errors = [one - other for one, other in zip(projected, history[origin : origin + ahead], strict=True)]
         totals.append(abs(sum(errors)))
         halves.append(abs(sum(errors[: ahead // 2])))

@@ -7,6 +7,7 @@ from itertools import combinations
 from statistics import fmean, median
 
 from common import limits
+from common.skills.forecast.fees import in_days, in_months, is_booked_daily
 from common.skills.forecast.patterns import WEEK, Pattern, take_apart
 
 _TREND_WEEKS = 16
@@ -25,8 +26,18 @@ def average(history: Sequence[float], pattern: Pattern | None, horizon: int) -> 
     return [fmean(history[max(since, len(history) - days) :])] * horizon
 
 
+def forecast(history: Sequence[float], start: date, horizon: int) -> tuple[list[float], Pattern | None]:
+    """The days after a history, and its pattern; a fee that is booked daily is measured in months of one length."""
+    if not is_booked_daily(history, start):
+        pattern = apart(history, start)
+        return extrapolate(history, pattern, horizon), pattern
+    monthly = in_months(history, start)
+    pattern = apart(monthly, start)
+    return in_days(extrapolate(monthly, pattern, horizon), start + timedelta(days=len(history))), pattern
+
+
 def extrapolate(history: Sequence[float], pattern: Pattern | None, horizon: int) -> list[float]:
-    """The days after a history: present level, damped trend, weekdays and monthly charges; else its average."""
+    """The days after a history: present level, damped trend, weekdays and recurring charges; else its average."""
     if pattern is None or is_irregular(history, pattern):
         return average(history, pattern, horizon)
     level = pattern.flat()[pattern.since :]

@@ -5,12 +5,13 @@ Pure and deterministic; the standard library alone. A history is a list of costs
 
 import math
 from bisect import bisect_left, insort
-from calendar import monthrange
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
 from statistics import fmean, median
+
+from common.skills.forecast.fees import Recurring, falls_on, find_recurring
 
 WEEK = 7
 _NEIGHBOURS = 10  # days on each side that say what was usual around a day
@@ -34,7 +35,8 @@ class Pattern:
     clean: tuple[float, ...]
     weekdays: tuple[float, ...]  # additive, at the level of the last segment
     monthly: Mapping[int, float]  # day of the month (31: its last day) -> amount above what is usual
-    unusual: Mapping[int, float]  # index -> distance, of days that are no monthly charge
+    rarer: tuple[Recurring, ...]  # charges that recur every few months or once a year
+    unusual: Mapping[int, float]  # index -> distance, of days that are no recurring charge
     shifts: tuple[int, ...]  # indexes at which a new level begins
     levels: tuple[float, ...]  # of a day, one more than there are shifts
     bound: float  # the distance from which on a day is unusual
@@ -52,11 +54,11 @@ class Pattern:
     def seasonal(self, day: date) -> float:
         """The amount that the day of the week and of the month add to the level."""
         due = next((amount for key, amount in self.monthly.items() if falls_on(day, key)), 0.0)
-        return self.weekdays[day.weekday()] + due
+        return self.weekdays[day.weekday()] + due + sum(each.due(day) for each in self.rarer)
 
 
 def take_apart(history: Sequence[float], start: date) -> Pattern:
-    """Find levels, weekdays and monthly charges of a history of at least two weeks."""
+    """Find levels, weekdays and recurring charges of a history of at least two weeks."""
     effects = _rough_weekdays(history, start)
     flat = [value - effects[weekday(start, index)] for index, value in enumerate(history)]
     shifts = find_shifts(flat)
@@ -66,6 +68,7 @@ def take_apart(history: Sequence[float], start: date) -> Pattern:
     bound = _OUTLIER * max(spread, 0.01 * median(abs(value) for value in history))
     unusual = {index: distance for index, distance in enumerate(distances) if abs(distance) > bound}
     monthly, left = _monthly(unusual, start, len(history))
+    rarer, left = find_recurring(left, start, len(history), alone=len(unusual) == sum(map(bool, history)))
     clean = [
         around[index] + effects[weekday(start, index)] if index in unusual else value
         for index, value in enumerate(history)
@@ -73,17 +76,12 @@ def take_apart(history: Sequence[float], start: date) -> Pattern:
     weekdays = _weekday_effects(clean, start, shifts)
     levels = tuple(median(flat[first:last]) for first, last in segments(shifts, len(flat)))
     unconfirmed = _unconfirmed(left, len(history), levels[-1])
-    return Pattern(start, tuple(clean), weekdays, monthly, left, shifts, levels, bound, unconfirmed)
+    return Pattern(start, tuple(clean), weekdays, monthly, rarer, left, shifts, levels, bound, unconfirmed)
 
 
 def weekday(start: date, index: int) -> int:
     """The weekday (0 is Monday) of a day of a history."""
     return (start.weekday() + index) % WEEK
-
-
-def falls_on(day: date, key: int) -> bool:
-    """Return true if a charge of this day of the month is due; in short months on the last day."""
-    return day.day == min(key, monthrange(day.year, day.month)[1])
 
 
 def find_shifts(flat: Sequence[float]) -> tuple[int, ...]:

@@ -6,14 +6,15 @@ rounded at the end.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal, localcontext
+from itertools import accumulate, pairwise
 from statistics import fmean
 
-from common.skills.forecast.confidence import Confidence, Evidence, judge
+from common.skills.forecast.confidence import Confidence, Evidence, is_known, judge
 from common.skills.forecast.intervals import Backtest, backtest
-from common.skills.forecast.models import apart, extrapolate
+from common.skills.forecast.models import forecast
 from common.skills.forecast.patterns import Pattern
 
 METHOD = (
@@ -73,23 +74,25 @@ def project(costs: Mapping[date, Decimal], end: date, today: date, horizon: int,
     ``end`` is the last day that the history covers; a day between that has no cost was free. Raises ValueError without
     any cost.
     """
-    start = min((day for day, cost in costs.items() if cost), default=min(costs))
-    history = [float(costs.get(start + timedelta(days=index), 0)) for index in range((end - start).days + 1)]
+    start, history = _history(costs, end)
     lag = (today - end).days
-    pattern = apart(history, start)
     test = backtest(history, start, lag + horizon)
-    days = extrapolate(history, pattern, lag + horizon)
+    days, pattern = forecast(history, start, lag + horizon)
     unit = _unit(days, history)
     floor = 0.0 if min(history) >= 0 else -math.inf
-    points = tuple(
-        _point(today + timedelta(days=ahead), value, (test.daily_width(lag + ahead),) * 2, unit, floor)
-        for ahead, value in enumerate(days[lag:], start=1)
-    )
     skipped = max(0, (since - today).days - 1) if since else 0
+    rounded = (*_rounded(days[lag : lag + skipped], unit), *_rounded(days[lag + skipped :], unit))
+    points = tuple(
+        _point(today + timedelta(days=ahead), value, test.daily_width(lag + ahead), floor)
+        for ahead, value in enumerate(rounded, start=1)
+    )
     total = sum((point.projected for point in points[skipped:]), Decimal())
     plain = _range_width(test, skipped, horizon)
     below, above = _unconfirmed(pattern, horizon - skipped)
-    evidence = Evidence(len(history), lag, horizon, float(total), max(plain + below, plain + above), test, pattern)
+    below += _guessed(pattern, [point.day for point in points[skipped:]])
+    lower, upper = max(float(total) - plain - below, floor), float(total) + plain + above
+    known, width = is_known(history, horizon - skipped, lower, upper), plain + max(below, above)
+    evidence = Evidence(len(history), lag, horizon, float(total), width, known, test, pattern)
     confidence, reason = judge(evidence)
     return Forecast(
         points=points,
@@ -97,12 +100,22 @@ def project(costs: Mapping[date, Decimal], end: date, today: date, horizon: int,
         gap=sum((_money(day, unit) for day in days[: lag - 1]), Decimal()),
         history_avg_daily=_money(fmean(history), unit),
         total=total,
-        lower=_money(max(float(total) - plain - below, floor), unit),
-        upper=_money(float(total) + plain + above, unit),
+        lower=_money(lower, unit),
+        upper=_money(upper, unit),
         confidence=confidence,
         confidence_reason=reason,
         changes=_changes(history, pattern),
     )
+
+
+def move(made: Forecast, total: Decimal) -> Forecast:
+    """The forecast of a part with another total. Its interval moves, too, and still holds the total that it had."""
+    moved = total - made.total
+    lower, upper = min(made.lower + moved, made.total), max(made.upper + moved, made.total)
+    lower = max(lower, Decimal()) if made.lower >= 0 else lower
+    is_far = not made.lower <= total <= made.upper
+    confidence: Confidence = "medium" if is_far and made.confidence == "high" else made.confidence
+    return replace(made, total=total, lower=lower, upper=upper, confidence=confidence)
 
 
 def monthly(points: Sequence[Point], made: Forecast) -> tuple[Point, ...]:
@@ -124,9 +137,21 @@ def _share(width: Decimal, part: Decimal, whole: Decimal) -> Decimal:
         return (width * abs(part) / whole).quantize(width) if whole else Decimal()
 
 
-def _point(day: date, value: float, widths: tuple[float, float], unit: Decimal, floor: float) -> Point:
-    below, above = widths
-    return Point(day, _money(value, unit), _money(max(value - below, floor), unit), _money(value + above, unit))
+def _history(costs: Mapping[date, Decimal], end: date) -> tuple[date, list[float]]:
+    """The first day with a cost, and the costs from it on; a day that has none was free."""
+    start = min((day for day, cost in costs.items() if cost), default=min(costs))
+    return start, [float(costs.get(start + timedelta(days=index), 0)) for index in range((end - start).days + 1)]
+
+
+def _rounded(days: Sequence[float], unit: Decimal) -> list[Decimal]:
+    """The days, rounded so that their sum is the rounded sum: a day takes what the days before it lost."""
+    sums = [_money(value, unit) for value in accumulate(days, initial=0.0)]
+    return [later - earlier for earlier, later in pairwise(sums)]
+
+
+def _point(day: date, value: Decimal, width: float, floor: float) -> Point:
+    lower = _money(max(float(value) - width, floor), value)
+    return Point(day, value, min(lower, value), max(_money(float(value) + width, value), value))
 
 
 def _range_width(test: Backtest, skipped: int, horizon: int) -> float:
@@ -141,6 +166,11 @@ def _unconfirmed(pattern: Pattern | None, days: int) -> tuple[float, float]:
     """The extra width of an interval, below and above, for newest days that may be a new level."""
     moved = pattern.unconfirmed[1] * days if pattern else 0.0
     return max(-moved, 0.0), max(moved, 0.0)
+
+
+def _guessed(pattern: Pattern | None, days: Sequence[date]) -> float:
+    """The charges among some days that came only once before: they may not come again."""
+    return sum(each.due(day) for each in pattern.rarer if each.seen == 1 for day in days) if pattern else 0.0
 
 
 def _changes(history: Sequence[float], pattern: Pattern | None) -> tuple[str, ...]:

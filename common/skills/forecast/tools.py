@@ -260,16 +260,14 @@ def _forecast_one(series: _Series, known: Period, span: ForecastSpan) -> _Made:
 def _reconcile(whole: _Made, parts: Sequence[_Made]) -> list[_Made]:
     """The parts, with projections that add up to the whole's."""
     of, of_whole = [part.landing for part in parts], whole.landing
-    totals = reconcile([each.forecast.total for each in of], of_whole.forecast.total)
-    rests = reconcile([each.rest_of_today for each in of], of_whole.rest_of_today)
-    gaps = reconcile([each.gap for each in of], of_whole.gap)
+    widths = [each.forecast.upper - each.forecast.lower for each in of]
+    totals = reconcile([each.forecast.total for each in of], of_whole.forecast.total, widths)
+    rests = reconcile([each.rest_of_today for each in of], of_whole.rest_of_today, widths)
+    gaps = reconcile([each.gap for each in of], of_whole.gap, widths)
     made = []
     for part, total, rest, gap in zip(parts, totals, rests, gaps, strict=True):
-        forecast = part.landing.forecast
-        moved = total - forecast.total
-        forecast = replace(forecast, total=total, lower=forecast.lower + moved, upper=forecast.upper + moved)
-        landing = replace(part.landing, forecast=forecast, rest_of_today=rest, gap=gap)
-        made.append(replace(part, landing=landing))
+        forecast = projection.move(part.landing.forecast, total)
+        made.append(replace(part, landing=replace(part.landing, forecast=forecast, rest_of_today=rest, gap=gap)))
     return made
 
 

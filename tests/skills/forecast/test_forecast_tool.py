@@ -114,6 +114,21 @@ async def test_parts_add_up_to_the_total_without_a_dimension(call: Call) -> None
     assert parts["rows"][-1]["service"] == "(other)"
 
 
+async def test_parts_that_are_fees_are_forecast_as_they_are_and_what_varies_takes_the_difference(call: Call) -> None:
+    span = {"start_date": "2026-04-01", "until": "2026-04-30"}
+    answer = await call("acme_inc", TODAY, "cost_forecast", dimension="service", limit=100, **span)
+    rows = {row["service"]: row for row in answer["rows"]}
+    for service in ("Slack", "GitHub Enterprise", "Datadog Infrastructure", "Notion"):
+        february = [row for row in rows_of("acme_inc") if f"{row['ChargePeriodStart']:%Y-%m}" == "2026-02"]
+        fee = sum(row["BilledCost"] for row in february if row["ServiceName"] == service)
+        assert rows[service]["period_total"] == pytest.approx(float(fee), abs=0.02)
+        assert rows[service]["lower"] <= rows[service]["period_total"] <= rows[service]["upper"]
+        assert rows[service]["confidence"] == "high"
+    assert rows["Figma"]["period_total"] == 0
+    (made,) = answer["summary"]["forecasts"]
+    assert sum(money(row["period_total"]) for row in answer["rows"]) == money(made["period_total"])
+
+
 async def test_the_effective_cost_is_forecast_from_the_effective_cost(call: Call) -> None:
     answer = await call("acme_inc", TODAY, "cost_forecast", until="end_of_month", metric="EffectiveCost")
     done = sum(
