@@ -82,17 +82,25 @@ OrderName = Annotated[_Name, _text("A metric or a group, with asc or desc.")]
 FullPeriod = Annotated[
     _Period,
     _text(
-        "today, yesterday, this_|last_ week|month|quarter|year|fiscal_quarter|fiscal_year, "
+        "all (no limit), today, yesterday, this_|last_ week|month|quarter|year|fiscal_quarter|fiscal_year, "
         "last_<n>_days, last_<n>_complete_days, last_<n>_months, 2026, 2026-10, 2026-10-05, 2026-Q3, Q3, FY2026, "
         "FY2026-Q2, 2026-10-01..2026-10-15, 2026-07..2026-10."
     ),
 ]
 PeriodName = Annotated[_Period, _text("As in query_costs.")]
 ComparedPeriod = Annotated[_Period, _text("As in query_costs, or 2026-10-01..2026-10-15.")]
-FirstDay = Annotated[date, Field(strict=True), _text("Inclusive; default: 30 days.", format="date")]
+FirstDay = Annotated[
+    date,
+    Field(strict=True),
+    _text(f"Inclusive; default: 30 days; {limits.MAX_RANGE_DAYS} days at most.", format="date"),
+]
 LastDay = Annotated[date, Field(strict=True), _text("Inclusive.", format="date")]
 Basis = Annotated[
-    TimeBasis, WithJsonSchema(_TEXT | {"enum": ["charge", "billing"], "description": "billing: as invoiced."})
+    TimeBasis,
+    WithJsonSchema(
+        _TEXT
+        | {"enum": ["charge", "billing"], "description": "billing: as invoiced; default where invoices are asked."}
+    ),
 ]
 ProviderName = Annotated[str, Field(min_length=1, max_length=100), _text("One provider.")]
 CategoryName = Annotated[str, Field(min_length=1, max_length=100), _text("One category.")]

@@ -4,21 +4,24 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from common.cost_query.filters import Filter, Filters
-from common.cost_query.periods import NamedPeriod
+from common.cost_query.periods import EVERYTHING_FROM, NamedPeriod
 from common.cost_query.scan import (
     MATCHED_VALUES,
     Reach,
     reach_parameters,
     read_alone,
+    read_counted_days,
+    read_everything,
     read_matched,
     read_reach,
     read_similar,
 )
 from common.cost_query.similar import Similar, find_similar
-from common.cost_query.values import look_up, look_up_period, meant_by, nearest, read_known
+from common.cost_query.values import look_up, meant_by, nearest, read_known
 from common.focus.calendar import FiscalCalendar
 from common.focus.dimensions import TimeBasis
 from common.tenant import Principal
@@ -62,6 +65,10 @@ class Asked:
     unmatched: tuple[Unmatched, ...] = ()
     similar: tuple[Similar, ...] = ()
     alone: tuple[int, ...] = ()
+    # The amount of the period without any filter, by currency, where a text asks for it.
+    everything: Mapping[str, Decimal] = field(default_factory=dict)
+    # The first and the last day of the rows that count.
+    counted_days: tuple[date, date] | None = None
 
     @property
     def rows(self) -> tuple[dict[str, Any], ...]:
@@ -118,14 +125,19 @@ async def _run(
     found = await context.run(fixed(principal.tenant, text, parameters))
     matched = read_matched(found.rows, filters)
     similar = find_similar(filters, matched, read_similar(found.rows, filters))
-    reach, alone = read_reach(found.rows), read_alone(found.rows)
-    return Asked(found, parameters, filters, matched, reach, similar=similar, alone=alone)
+    reach, alone, everything = read_reach(found.rows), read_alone(found.rows), read_everything(found.rows)
+    return Asked(
+        found, parameters, filters, matched, reach,
+        similar=similar, alone=alone, everything=everything, counted_days=read_counted_days(found.rows),
+    )  # fmt: skip
 
 
 def _unmet(each: Filter, matched: Sequence[str]) -> tuple[str, ...]:
     """The values of a filter that none of the rows met."""
     if len(matched) > MATCHED_VALUES or each.dimension.is_time:
         return ()  # More are met than are listed: which value met none cannot be told.
+    if each.op == "contains" and matched:
+        return ()  # Words of which any may be held: another one was.
     return tuple(value for value in each.values if not _met(each, value, matched))
 
 
@@ -145,7 +157,8 @@ async def _known(
     missing: Mapping[int, Sequence[str]],
     period: Period,
 ) -> dict[int, list[tuple[str, date, date]]]:
-    days = look_up_period(period, context.today)
+    # As far as what is said to be available: all that is loaded.
+    days = Period(EVERYTHING_FROM, max(period.end, context.today))
 
     async def one(number: int) -> list[tuple[str, date, date]]:
         try:

@@ -8,7 +8,7 @@ from common.cost_query.asking import Asked, QuestionScope
 from common.cost_query.counted_days import count_days
 from common.cost_query.scan import Reach
 from common.cost_query.similar import similar_notes
-from common.tools.periods import Period
+from common.tools.periods import Period, format_days
 
 UTC_NAMES = frozenset({"UTC", "Etc/UTC", "GMT", "Etc/GMT", "Etc/Universal", "Universal", "Zulu"})
 
@@ -63,16 +63,24 @@ def covered_days(scope: QuestionScope, reach: Sequence[Reach]) -> int:
 def describe_question(scope: QuestionScope, asked: Asked) -> dict[str, Any]:
     """The part of a summary that says what was asked: period, basis, filters, and what they stood for."""
     told: dict[str, Any] = {
-        "period": scope.period.as_dict(),
+        "period": _asked_period(scope, asked.reach).as_dict(),
         "filters": scope.filters.as_dict(),
         "matched": asked.matched_names(),
         "similar": [each.as_dict() for each in asked.similar if each.also],
         "unmatched": [each.as_dict() for each in asked.unmatched],
         "data": describe_reach(asked, scope),
+        "counted_days": format_days(*(asked.counted_days or (None, None))),
     }
     if scope.basis == "billing":
         told["time_basis"] = "billing"
     return told
+
+
+def _asked_period(scope: QuestionScope, reach: Sequence[Reach]) -> Period:
+    """The period of a question; where that is all there is, the days that data is there for."""
+    if not scope.named.is_all or not reach:
+        return scope.period
+    return Period(min(each.first_day for each in reach), min(max(each.last_day for each in reach), scope.period.end))
 
 
 def notes(scope: QuestionScope, asked: Asked, currencies: Iterable[str] = ()) -> list[str]:
@@ -120,7 +128,7 @@ def _about_data(period: Period, scope: QuestionScope, reach: Sequence[Reach]) ->
     if not reach:
         return
     first, last = min(each.first_day for each in reach), max(each.last_day for each in reach)
-    if period.start < first:
+    if period.start < first and not scope.named.is_all:
         yield f"Data begins on {first}: the days of the period before it have none."
     if last < min(period.end, scope.today - timedelta(days=1)):
         yield f"Data ends on {last}: the days of the period after it have none yet."

@@ -7,6 +7,7 @@ from common.cost_query.periods import NamedPeriod, resolve_period
 from common.focus.calendar import FiscalCalendar, add_months
 from common.tools import periods
 from common.tools.periods import Comparison, Period, PeriodType
+from common.tools.result import ToolError
 
 _MONTHS = {"year": 12, "fy": 12, "ytd": 12, "quarter": 3, "q": 3, "month": 1, "mtd": 1}
 
@@ -18,6 +19,8 @@ def resolve_comparison(
     if current is None and previous is None:
         return periods.compared(period_type or "MTD", today)
     now = resolve_period(current or "this_month", None, None, today, calendar)
+    if now.is_all:
+        raise ToolError("invalid_range", "Nothing comes before all that is loaded. Give two periods to compare.")
     if previous is not None:
         before = resolve_period(previous, None, None, today, calendar).period
         return Comparison(now.period, before, _basis(now.period, before))

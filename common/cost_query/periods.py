@@ -12,15 +12,18 @@ from common.tools.periods import Period
 from common.tools.result import ToolError
 
 _FIRST_YEAR, _LAST_YEAR = 1971, 2999
+EVERYTHING_FROM = date(_FIRST_YEAR, 1, 1)  # before any cloud: what is loaded begins later
+_EVERYTHING = frozenset({"all", "all_time", "all_data", "everything", "ever"})
 _Reader = Callable[[date, FiscalCalendar], Period]
 
 
 @dataclass(frozen=True, slots=True)
 class NamedPeriod:
-    """A period, and how its name was read; ``reading`` is None for plain dates."""
+    """A period, and how its name was read; ``reading`` is None for plain dates. ``is_all`` is all that is loaded."""
 
     period: Period
     reading: str | None = None
+    is_all: bool = False
 
 
 def resolve_period(
@@ -37,6 +40,10 @@ def resolve_period(
         return NamedPeriod(periods.requested(start, end, today, ahead=ahead))
     if start is not None or end is not None:
         raise ToolError("invalid_range", "Give a period or start_date and end_date, not both.")
+    if re.sub(r"[\s_-]+", "_", name.strip().casefold()) in _EVERYTHING:
+        return NamedPeriod(
+            Period(EVERYTHING_FROM, today), f"{name.strip()} is read as all that is loaded.", is_all=True
+        )
     found = _by_name(name, today, calendar)
     if found.start > today:
         raise ToolError(
@@ -51,8 +58,9 @@ def resolve_period(
 
 def period_names() -> tuple[str, ...]:
     """The names there are, with the forms of those that take a number or a date."""
-    return (*_NAMED, "last_<n>_days", "last_<n>_complete_days", "last_<n>_weeks", "last_<n>_months", "2026", "2026-10",
-            "2026-10-05", "2026-10-01..2026-10-15", "2026-07..2026-10", "2026-Q3", "FY2026", "FY2026-Q2")  # fmt: skip
+    return (*_NAMED, "all", "last_<n>_days", "last_<n>_complete_days", "last_<n>_weeks", "last_<n>_months", "2026",
+            "2026-10", "2026-10-05", "2026-10-01..2026-10-15", "2026-07..2026-10", "2026-Q3", "FY2026",
+            "FY2026-Q2")  # fmt: skip
 
 
 def _by_name(name: str, today: date, calendar: FiscalCalendar) -> Period:

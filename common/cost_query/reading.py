@@ -5,12 +5,16 @@ from datetime import date
 from typing import Any
 
 from common.cost_query.asking import QuestionScope
+from common.cost_query.dimensions import BoundDimension
 from common.cost_query.filters import Filters
 from common.cost_query.periods import resolve_period
 from common.focus.dimensions import TimeBasis
 from common.focus.metrics import METRICS, Metric, find_metric
 from common.tools.context import ToolContext
 from common.tools.result import ToolError
+
+# Dimensions of what was invoiced: a charge of one month may be on the invoice of another.
+_INVOICED = frozenset({"invoice", "billing_period"})
 
 
 def read_filters(context: ToolContext, given: Iterable[Mapping[str, Any]], **plain: str | None) -> Filters:
@@ -25,10 +29,17 @@ def read_scope(
     period: str | None = None,
     start: date | None = None,
     end: date | None = None,
-    basis: TimeBasis = "charge",
+    basis: TimeBasis | None = "charge",
+    groups: Sequence[BoundDimension] = (),
 ) -> QuestionScope:
-    """Read the period, by its name or its dates, under the filters."""
+    """Read the period, by its name or its dates, under the filters.
+
+    Without a basis, charges count in their billing period where the question is about invoices.
+    """
     named = resolve_period(period, start, end, context.today, context.calendar)
+    if basis is None:
+        names = {each.name for each in groups} | {each.dimension.name for each in filters.all}
+        basis = "billing" if names & _INVOICED else "charge"
     return QuestionScope(named, filters, context.calendar, context.today, basis)
 
 

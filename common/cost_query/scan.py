@@ -24,9 +24,30 @@ _RECENT_DAYS = 45
 
 _FACTS = Template("""facts AS (
   SELECT
-    COUNT(*) AS period_line_items$matched
+    COUNT(*) AS period_line_items,
+    MIN(IF(counted, charge_day, NULL)) AS first_counted_day,
+    MAX(IF(counted, charge_day, NULL)) AS last_counted_day$matched
   FROM charges
 )""")
+_SIMILAR = Template(""",
+    (
+      SELECT ARRAY_AGG(STRUCT(name, currency, $fields) ORDER BY name, currency LIMIT $most)
+      FROM (
+        SELECT $column AS name, currency, $sums
+        FROM charges
+        WHERE missed = $alone AND $column IS NOT NULL
+        GROUP BY name, currency
+      )
+    ) AS $column""")
+_EVERYTHING = Template(""",
+    (
+      SELECT ARRAY_AGG(STRUCT(currency, amount) ORDER BY currency LIMIT 100)
+      FROM (
+        SELECT currency, $sum AS amount
+        FROM charges
+        GROUP BY currency
+      )
+    ) AS everything""")
 REACH = """reach AS (
   SELECT ARRAY_AGG(STRUCT(provider, first_day, last_day) ORDER BY provider LIMIT 100) AS data
   FROM (
@@ -65,7 +86,8 @@ def alias_of(dimension: BoundDimension, index: int) -> str:
 def scan_columns(filters: Filters, basis: TimeBasis) -> str:
     """The columns by which a scan says what counts, what a filter met, and which names it nearly met."""
     missed = [f",\n    {_missed(filters, basis)} AS missed"] if filters else []
-    return "".join([f"({filters.where(basis)}) AS counted", *missed, *_matched(filters.all, basis)])
+    counted = f"DATE(ChargePeriodStart) AS charge_day,\n    ({filters.where(basis)}) AS counted"
+    return "".join([counted, *missed, *_matched(filters.all, basis)])
 
 
 def _missed(filters: Filters, basis: TimeBasis) -> str:
@@ -88,33 +110,52 @@ def _has_similar(each: Filter) -> bool:
     return each.op in ("in", "not_in") and not each.dimension.is_time
 
 
-def facts(filters: Filters) -> str:
-    """The part that counts the period's rows and lists what each filter met."""
-    listed = []
+def facts(filters: Filters, sums: Sequence[tuple[str, str]] = (), everything: str | None = None, more: str = "") -> str:
+    """The part that counts the period's rows and lists what each filter met.
+
+    ``sums`` are the figures, by their field, of each name that a filter nearly met; ``everything`` is the one that is
+    summed of all rows as well, whether they meet the filters or not; ``more`` are further columns.
+    """
+    listed = [more, _EVERYTHING.substitute(sum=everything) if filters and everything else ""]
     for number, each in enumerate(filters.all):
         if each.takes_values:
-            listed.append(_list(f"matched_{number}", f"matched_{number}"))
+            listed.append(list_values(f"matched_{number}", f"matched_{number}"))
         if _has_similar(each):
             # Only what this filter alone decides on: a name that another one leaves out is no surprise.
             alone = 1 << number if each.op == "in" else 0
-            listed.append(_list(f"IF(missed = {alone}, similar_{number}, NULL)", f"similar_{number}"))
+            listed.append(_similar(f"similar_{number}", alone, sums))
     if filters:
         powers = ", ".join(str(1 << number) for number in range(len(filters.all)))
-        listed.append(_list(f"IF(missed IN ({powers}), missed, NULL)", "alone"))
+        listed.append(list_values(f"IF(missed IN ({powers}), missed, NULL)", "alone"))
     return _FACTS.substitute(matched="".join(listed))
 
 
-def _list(value: str, name: str) -> str:
+def _similar(column: str, alone: int, sums: Sequence[tuple[str, str]]) -> str:
+    if not sums:
+        return list_values(f"IF(missed = {alone}, {column}, NULL)", column)
+    return _SIMILAR.substitute(
+        column=column,
+        alone=alone,
+        sums=", ".join(f"{text} AS {field}" for field, text in sums),
+        fields=", ".join(field for field, _ in sums),
+        most=MATCHED_VALUES + 1,
+    )
+
+
+def list_values(value: str, name: str) -> str:
+    """The column that lists the values there are, each once."""
     return f",\n    ARRAY_AGG(DISTINCT {value} IGNORE NULLS ORDER BY {value} LIMIT {MATCHED_VALUES + 1}) AS {name}"
 
 
-def facts_columns(filters: Filters, first: str) -> str:
+def facts_columns(filters: Filters, first: str, *, everything: bool = False, more: Sequence[str] = ()) -> str:
     """The columns of facts and reach: filled in the row where ``first`` holds, empty in all others."""
     names = [f"matched_{number}" for number, each in enumerate(filters.all) if each.takes_values]
     names += [f"similar_{number}" for number, each in enumerate(filters.all) if _has_similar(each)]
     names += ["alone"] if filters else []
+    names += [*(["everything"] if filters and everything else []), *more]
     shown = [f"IF({first}, facts.{name}, NULL) AS {name}" for name in names]
-    return ",\n  ".join(["facts.period_line_items", f"IF({first}, reach.data, NULL) AS data", *shown])
+    days = ["facts.first_counted_day", "facts.last_counted_day"]
+    return ",\n  ".join(["facts.period_line_items", *days, f"IF({first}, reach.data, NULL) AS data", *shown])
 
 
 def reach_parameters(period: Period, today: date) -> dict[str, Parameter]:
@@ -133,16 +174,36 @@ def read_reach(rows: Sequence[Mapping[str, Any]]) -> tuple[Reach, ...]:
     return tuple(Reach(entry["provider"], entry["first_day"], entry["last_day"]) for entry in found)
 
 
+def read_counted_days(rows: Sequence[Mapping[str, Any]]) -> tuple[date, date] | None:
+    """Read the first and the last day of the rows that count. Returns None where no row does."""
+    row = next(iter(rows), {})
+    first, last = row.get("first_counted_day"), row.get("last_counted_day")
+    return (first, last) if first and last else None
+
+
 def read_matched(rows: Sequence[Mapping[str, Any]], filters: Filters) -> dict[int, tuple[str, ...]]:
     """Read what each filter met, by the filter's place, out of the rows of an answer."""
     names = {number: f"matched_{number}" for number, each in enumerate(filters.all) if each.takes_values}
     return {number: tuple(next((row[name] for row in rows if row.get(name)), ())) for number, name in names.items()}
 
 
-def read_similar(rows: Sequence[Mapping[str, Any]], filters: Filters) -> dict[int, tuple[str, ...]]:
-    """Read which names hold a filter's words without meeting it, by the filter's place."""
-    names = {number: f"similar_{number}" for number, each in enumerate(filters.all) if _has_similar(each)}
-    return {number: tuple(next((row[name] for row in rows if row.get(name)), ())) for number, name in names.items()}
+def read_similar(rows: Sequence[Mapping[str, Any]], filters: Filters) -> dict[int, dict[str, list[Mapping[str, Any]]]]:
+    """Read which names hold a filter's words without meeting it, by the filter's place, with their figures if any."""
+    found: dict[int, dict[str, list[Mapping[str, Any]]]] = {}
+    for number in (number for number, each in enumerate(filters.all) if _has_similar(each)):
+        names = found.setdefault(number, {})
+        for entry in next((row[f"similar_{number}"] for row in rows if row.get(f"similar_{number}")), ()):
+            if isinstance(entry, str):
+                names[entry] = []
+            else:
+                names.setdefault(entry["name"], []).append({key: entry[key] for key in entry if key != "name"})
+    return found
+
+
+def read_everything(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Read the amount of all rows of the period, whether they meet the filters or not, by currency."""
+    found = next((row["everything"] for row in rows if row.get("everything")), ())
+    return {entry["currency"]: entry["amount"] for entry in found}
 
 
 def read_alone(rows: Sequence[Mapping[str, Any]]) -> tuple[int, ...]:

@@ -13,16 +13,22 @@ _NAMED = 8
 # A whole name of these may still be meant for a kind of them: there are often several of nearly one name.
 _PLACES = frozenset({"billing_account", "sub_account", "team", "entity", "department"})
 
+Figures = Sequence[Mapping[str, Any]]
+
 
 @dataclass(frozen=True, slots=True)
 class Similar:
-    """One value of a filter: the names that it was read as, and others that hold it and are not counted."""
+    """One value of a filter: the names that it was read as, and others that hold it and are not counted.
+
+    ``figures`` are those of the other names, one entry for each currency.
+    """
 
     dimension: str
     value: str
     matched: tuple[str, ...]
     also: tuple[str, ...]
     excludes: bool = False
+    figures: tuple[Mapping[str, Any], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -30,6 +36,7 @@ class Similar:
             "value": self.value,
             "matched": list(self.matched[:_NAMED]),
             "also": list(self.also[:_NAMED]),
+            **({"figures": list(self.figures)} if self.figures else {}),
         }
 
     def describe(self) -> str:
@@ -43,19 +50,19 @@ class Similar:
 
 
 def find_similar(
-    filters: Filters, matched: Mapping[int, Sequence[str]], holding: Mapping[int, Sequence[str]]
+    filters: Filters, matched: Mapping[int, Sequence[str]], holding: Mapping[int, Mapping[str, Figures]]
 ) -> tuple[Similar, ...]:
     """Find the values that were read as other names than they are, or that other names hold as well."""
     found = []
     for number, each in enumerate(filters.all):
         if each.op == "contains" or not each.takes_values or each.dimension.is_time:
             continue
-        names, others = matched.get(number, ()), holding.get(number, ())
+        names, others = matched.get(number, ()), holding.get(number, {})
         found += [told for value in each.values if (told := _read(each, value, names, others))]
     return tuple(found)
 
 
-def _read(each: Filter, value: str, names: Sequence[str], others: Sequence[str]) -> Similar | None:
+def _read(each: Filter, value: str, names: Sequence[str], others: Mapping[str, Figures]) -> Similar | None:
     own = tuple(name for name in names if _is(each, value, name) or _holds(value, name))
     if not own and len(each.values) == 1:
         own = tuple(names)  # It was met by an id that is not shown.
@@ -67,7 +74,8 @@ def _read(each: Filter, value: str, names: Sequence[str], others: Sequence[str])
     also = () if whole and not is_place else tuple(name for name in others if _holds(value, name, whole_words=exact))
     if not also and (exact or len(own) > 1):
         return None
-    return Similar(each.dimension.name, value, own, also, each.op == "not_in")
+    figures = ({each.dimension.name: name} | dict(one) for name in also[:_NAMED] for one in others[name])
+    return Similar(each.dimension.name, value, own, also, each.op == "not_in", tuple(figures))
 
 
 def _is(each: Filter, value: str, name: str) -> bool:

@@ -184,7 +184,7 @@ def _month_to_date(today: date) -> Comparison:
             f"{current} ({current.days} days) is compared with {previous} ({previous.days} days): "
             f"the month before is shorter, so it is compared whole."
         )
-    return Comparison(current, previous, f"{basis} Today is not over yet.")
+    return Comparison(current, previous, basis)
 
 
 def format_days(first: date | None, last: date | None) -> Mapping[str, date] | None:

@@ -143,3 +143,14 @@ def test_windows_hold_the_same_days_of_the_week(count: int) -> None:
     assert compared.current.days == compared.previous.days == count
     assert compared.previous.end < compared.current.start
     assert compared.current.start.weekday() == compared.previous.start.weekday()
+
+
+@pytest.mark.parametrize("name", ["all", "All time", "everything", "ever"])
+def test_all_that_is_loaded_has_no_limit_and_nothing_before_it(name: str) -> None:
+    named = resolve_period(name, None, None, FRIDAY, APRIL)
+    assert named.is_all
+    assert named.period.end == FRIDAY
+    assert named.period.days > limits.MAX_RANGE_DAYS
+    assert not resolve_period("2026", None, None, FRIDAY, APRIL).is_all
+    with pytest.raises(ToolError, match="Give two periods"):
+        resolve_comparison(None, name, None, FRIDAY, APRIL)

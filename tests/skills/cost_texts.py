@@ -50,7 +50,9 @@ def costs_text(
     groups: tuple[str, ...], metrics: tuple[str, ...], filters: Filters, basis: str, order_by: str | None = None
 ) -> Text:
     """What query_costs sends for these arguments."""
-    shape = read_shape(groups, metrics, order_by, "billing" if basis == "billing" else "charge", CALENDAR)
+    shape = read_shape(
+        bind_dimensions(groups, "g", CALENDAR), metrics, order_by, "billing" if basis == "billing" else "charge"
+    )
     text = sql.costs(shape, filters)
     types = _types(text, all_parameters(shape.groups), filters.parameters(), more={**_INSTANTS, "limit": "INT64"})
     names = [each.dimension.name + " " + each.op for each in filters.all]
@@ -124,7 +126,9 @@ def with_values() -> Iterator[Bound]:
     for name in NAMES:
         groups = bind_dimensions([name], "g", CALENDAR)
         filters = filters_of((name, "not_null"), ("charge_category", "not_in"))
-        shape = read_shape((name,), ("BilledCost", "EffectiveCost", "LineItems"), None, "charge", CALENDAR)
+        shape = read_shape(
+            bind_dimensions((name,), "g", CALENDAR), ("BilledCost", "EffectiveCost", "LineItems"), None, "charge"
+        )
         yield _bound(
             f"costs by {name}", sql.costs(shape, filters if name in _EACH_KIND else Filters()), groups, filters
         )
@@ -134,7 +138,7 @@ def with_values() -> Iterator[Bound]:
         yield _bound(f"breakdown by {name}", sql.breakdown(dimension, metric, filters), groups, filters)
         listed = sql.breakdown(dimension, METRICS["ListCost"], filters)
         yield _bound(f"breakdown of list cost by {name}", listed, groups, filters)
-        shape = read_shape((name,), ("ListCost", "ContractedCost"), None, "charge", CALENDAR)
+        shape = read_shape(bind_dimensions((name,), "g", CALENDAR), ("ListCost", "ContractedCost"), None, "charge")
         yield _bound(f"list costs by {name}", sql.costs(shape, filters), groups, filters)
         yield _bound(f"changes by {name}", changes_sql.changes(groups, metric, filters), groups, filters)
         yield _bound(f"drivers by {name}", changes_sql.drivers(groups, metric, filters), groups, filters)

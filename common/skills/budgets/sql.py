@@ -170,7 +170,7 @@ others AS (
   GROUP BY budget_id
 ),
 reached AS (
-  SELECT MAX(IF(day < @as_of, day, NULL)) AS last_day
+  SELECT MAX(IF(day < @as_of, day, NULL)) AS last_day, MAX(day) AS newest_day
   FROM charges
 )
 SELECT
@@ -179,7 +179,8 @@ SELECT
   series.amounts,
   COALESCE(series.actual, 0) AS actual,
   others.other_currencies,
-  reached.last_day
+  reached.last_day,
+  reached.newest_day
 FROM budgets
 CROSS JOIN reached
 LEFT JOIN series

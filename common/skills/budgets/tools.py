@@ -115,6 +115,7 @@ async def budget_summary(
         "status_rule": RULE,
         "cost_basis": "BilledCost",
         **_none_said(found),
+        "notes": _about_days(found, day, context.today),
     }
     return of_shared_tables(principal, found, rows, summary, parameters)
 
@@ -151,7 +152,7 @@ async def budget_variance(
         "status_rule": RULE,
         "cost_basis": "BilledCost",
         **_none_said(found),
-        "notes": _notes(standings, parameters),
+        "notes": [*_about_days(found, day, context.today), *_notes(standings, parameters)],
     }
     return of_shared_tables(principal, found, rows, summary, parameters, truncated=len(chosen) > len(rows))
 
@@ -299,6 +300,16 @@ def _is_below(each: Standing, other: Standing) -> bool:
 def _called(each: Standing) -> str:
     name, category = each.budget["hierarchy_entity_name"], each.budget["category"]
     return f"{name}" if category == "total" else f"{name} ({category})"
+
+
+def _about_days(found: QueryResult, day: date, today: date) -> list[str]:
+    """Say which is the newest day that actuals count, and that today is not over."""
+    newest: date | None = found.rows[0]["newest_day"] if found.rows else None
+    if newest is None or (newest == day != today):
+        return []
+    if newest == day:
+        return [f"Actuals count what is there of today, {day}, which is not over, as spend queries do."]
+    return [f"Actuals count up to {newest}: {day} has no data yet."]
 
 
 def _notes(standings: Sequence[Standing], parameters: Mapping[str, Parameter]) -> list[str]:

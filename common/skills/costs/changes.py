@@ -66,6 +66,7 @@ async def compare_periods(
     summary = {
         **kind,
         **_compared(compared, asked, scope, measured),
+        "largest_percent_change": _percent_leaders(rows, groups),
         **(await where_data_is(principal, context, asked)),
         **describe_basis(measured.name),
     }
@@ -147,12 +148,17 @@ def _compared(compared: Comparison, asked: Asked, scope: QuestionScope, measured
     question = describe_question(scope, asked)
     del question["period"]
     days = _differing_days(compared, asked, scope)
-    said = [f"The periods have {days[0]} and {days[1]} days: compare the costs per day."] if days else []
+    said = (
+        [f"The periods have {days[0]} and {days[1]} days: the change per day evens that out, absolute changes do not."]
+        if days
+        else []
+    )
     return {
         "current": compared.current.as_dict(),
         "previous": compared.previous.as_dict(),
         "basis": compared.basis,
         "totals": [total | (_per_day(total, *days) if days else {}) for total in _totals(asked.rows)],
+        **_of_equal_days(compared, asked),
         **question,
         "notes": [
             *notes(scope, asked, (row["currency"] for row in asked.rows)),
@@ -187,6 +193,29 @@ def _totals(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
+def _of_equal_days(compared: Comparison, asked: Asked) -> dict[str, Any]:
+    """The totals of as many days of each period as the current one has data for, where that is not all of them."""
+    found = next((row["equal_days"] for row in asked.rows if row["equal_days"]), ())
+    totals = [
+        {
+            "currency": each["currency"],
+            "current_cost": each["current_cost"],
+            "previous_cost": each["previous_cost"],
+            "absolute_change": each["current_cost"] - each["previous_cost"],
+            "percent_change": percent_change(each["current_cost"], each["previous_cost"]),
+        }
+        for each in found
+        if each["days_after"] is not None
+    ]
+    days = next((each["days_after"] + 1 for each in found if each["days_after"] is not None), 0)
+    if not totals or days >= min(compared.current.days, compared.previous.days):
+        return {}
+    spans = (
+        Period(each.start, each.start + timedelta(days=days - 1)) for each in (compared.current, compared.previous)
+    )
+    return {"days_with_data_in_both": {"days": days, "periods": " and ".join(map(str, spans)), "totals": totals}}
+
+
 def _per_day(total: Mapping[str, Any], current_days: int, previous_days: int) -> dict[str, Any]:
     """The costs per day of periods that differ in length, and their change."""
     current, previous = total["current_cost"] / current_days, total["previous_cost"] / previous_days
@@ -212,6 +241,17 @@ def _changed(row: Mapping[str, Any], groups: Sequence[BoundDimension], more: Map
         **more,
         "currency": row["currency"],
     }
+
+
+def _percent_leaders(rows: Sequence[Mapping[str, Any]], groups: Sequence[BoundDimension]) -> list[dict[str, Any]]:
+    """Among the rows, which go by the absolute change: those that grew and fell most in percent, per currency."""
+    leaders = []
+    for currency in sorted({row["currency"] for row in rows}):
+        own = [row for row in rows if row["currency"] == currency and row["percent_change"] is not None]
+        up, down = (pick(own, key=lambda row: row["percent_change"], default=None) for pick in (max, min))
+        leaders += [row for row in (up, down) if row and row["percent_change"] * (1 if row is up else -1) > 0]
+    names = [*(each.name for each in groups), "percent_change", "absolute_change", "currency"]
+    return [{name: row[name] for name in names} for row in leaders]
 
 
 def _effects(row: Mapping[str, Any]) -> dict[str, Any]:

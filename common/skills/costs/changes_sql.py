@@ -195,6 +195,32 @@ LEFT JOIN paths
   AND paths.currency = shown.currency
 ORDER BY IF(shown.place = 1, 0, 1), shown.position
 """)
+# The costs of as many days from the start of each period as the later one has data for, whatever it was for.
+_REACHED = """reached AS (
+  SELECT
+    DATE_DIFF(MAX(IF(is_current, charge_day, NULL)), DATE(@current_start), DAY) AS days_after
+  FROM charges
+)"""
+_EQUAL_DAYS = """,
+    (
+      SELECT ARRAY_AGG(STRUCT(currency, days_after, current_cost, previous_cost) ORDER BY currency LIMIT 100)
+      FROM (
+        SELECT
+          currency,
+          MAX(days_after) AS days_after,
+          SUM(IF(is_current, amount, 0)) AS current_cost,
+          SUM(IF(is_previous AND DATE_DIFF(charge_day, DATE(@previous_start), DAY) <= days_after, amount, 0))
+            AS previous_cost
+        FROM charges
+        CROSS JOIN reached
+        WHERE counted
+        GROUP BY currency
+      )
+    ) AS equal_days"""
+_FIGURES = (
+    ("current_cost", "SUM(IF(is_current, amount, 0))"),
+    ("previous_cost", "SUM(IF(is_previous, amount, 0))"),
+)
 _STEPS = ",\n    ".join(
     (
         "SubAccountId AS sub_account_step",
@@ -260,9 +286,9 @@ def _shared(groups: Sequence[BoundDimension], metric: Metric, filters: Filters, 
         "charges": charges,
         "twice_summed": "".join(f",\n    {text} AS {name}" for name, text in sums),
         "twice_added": "".join(f",\n    SUM({name}) AS {name}" for name, _ in sums),
-        "facts": scan.facts(filters),
+        "facts": f"{_REACHED},\n{scan.facts(filters, _FIGURES, more=_EQUAL_DAYS)}",
         "reach": scan.REACH,
-        "about": scan.facts_columns(filters, "COALESCE(shown.position, 1) = 1"),
+        "about": scan.facts_columns(filters, "COALESCE(shown.position, 1) = 1", more=("equal_days",)),
     }
 
 

@@ -40,7 +40,9 @@ def costs(result: ToolResult) -> Spec | None:
     measure = _measure(result)
     if not by or measure is None:
         return None
-    rows, currency, notes = of_one_currency(result.rows)
+    # Rows of quantities alone have no currency.
+    has_currency = "currency" in result.rows[0]
+    rows, currency, notes = of_one_currency(result.rows) if has_currency else (result.rows, None, ())
     measured = replace(measure, unit=currency if measure.unit is None else measure.unit)
     cut = ("Later rows are cut off",) if result.truncated else ()
     heading = Heading(

@@ -13,8 +13,19 @@ from common.skills.costs.sql import purchased
 def note_shares(rows: Iterable[Mapping[str, Any]], field: str, filters: Filters) -> list[str]:
     """Say that shares are of what the filters take, where there are both."""
     if filters and any(row.get(field) is not None for row in rows):
-        return ["Shares are of the filtered rows, not of all spend."]
+        return ["Shares are of the filtered rows, not of all spend; share_of_all_pct in totals is of all spend."]
     return []
+
+
+def note_rounding(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say what shares that are rounded one by one add up to, where that is not 100."""
+    told = []
+    for currency in sorted({row["currency"] for row in rows}):
+        shares = [row["pct_of_total"] for row in rows if row["currency"] == currency]
+        total = sum((share for share in shares if share is not None), Decimal())
+        if None not in shares and total != 100:
+            told.append(f"Each share is rounded by itself; those in {currency} add up to {total}.")
+    return told
 
 
 def note_purchases(

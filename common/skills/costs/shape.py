@@ -3,14 +3,14 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from common.cost_query.amounts import percent_of
-from common.cost_query.dimensions import BoundDimension, bind_dimensions
+from common.cost_query.dimensions import BoundDimension
 from common.cost_query.filters import Filters
 from common.cost_query.reading import read_metrics
-from common.cost_query.scan import alias_of
-from common.focus.calendar import FiscalCalendar
+from common.cost_query.scan import MATCHED_VALUES, alias_of
 from common.focus.currencies import round_amount
 from common.focus.dimensions import TimeBasis, find_dimension
 from common.focus.metrics import Metric, find_metric
@@ -21,12 +21,11 @@ _DIRECTION = re.compile(r"[\s:_]+(asc|desc)(ending)?$", re.IGNORECASE)
 
 
 def read_shape(
-    groups: Sequence[str], metrics: Sequence[str], order_by: str | None, basis: TimeBasis, calendar: FiscalCalendar
+    groups: tuple[BoundDimension, ...], metrics: Sequence[str], order_by: str | None, basis: TimeBasis
 ) -> Shape:
-    """Read what an answer is grouped by, what it measures and how its rows are ordered."""
-    bound = bind_dimensions(groups, "g", calendar)
+    """Read what an answer of some groups measures and how its rows are ordered."""
     measured = read_metrics(metrics)
-    return Shape(bound, measured, _read_order(bound, measured, order_by), basis)
+    return Shape(groups, measured, _read_order(groups, measured, order_by), basis)
 
 
 def _read_order(groups: Sequence[BoundDimension], metrics: Sequence[Metric], order_by: str | None) -> tuple[Order, ...]:
@@ -65,18 +64,50 @@ def make_row(row: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
     return {**made, "currency": row["currency"]}
 
 
-def make_totals(rows: Sequence[Mapping[str, Any]], shape: Shape, days: int) -> list[dict[str, Any]]:
-    """Make the totals of each currency over all groups, with the average per day that data is there for."""
+def without_currency(rows: list[dict[str, Any]], shape: Shape) -> list[dict[str, Any]]:
+    """The rows; those of quantities alone say no currency, unless there are several that they are split by."""
+    if any(metric.kind == "money" for metric in shape.metrics) or len({row["currency"] for row in rows}) > 1:
+        return rows
+    return [{name: row[name] for name in row if name != "currency"} for row in rows]
+
+
+def make_totals(
+    rows: Sequence[Mapping[str, Any]], shape: Shape, days: int, everything: Mapping[str, Decimal]
+) -> list[dict[str, Any]]:
+    """Make the totals of each currency over all groups, with the average per day that data is there for.
+
+    Under filters each says what its share is of ``everything``, the currency's spend without them.
+    """
     totals = []
     for row in sorted((row for row in rows if row["place"] == 1), key=lambda row: str(row["currency"])):
         currency = row["currency"]
         summed = [metric for metric in shape.summed if metric.kind != "quantity"]
         total = {"currency": currency, **{metric.field: row[f"currency_{metric.field}"] for metric in summed}}
+        total |= _of_one_unit(row, shape)
         first = shape.metrics[0]
         if first.kind == "money" and days > 1 and shape.basis == "charge":
             total["daily_average"] = round_amount(row[f"currency_{first.field}"] / days, currency)
-        totals.append(total)
+        totals.append(total | share_of_all(everything.get(currency), total.get(first.field), f"all_{first.field}"))
     return totals
+
+
+def _of_one_unit(row: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
+    """The quantities over all groups, of which all are in one unit: those of several units are never added."""
+    told: dict[str, Any] = {}
+    for metric in shape.metrics:
+        if metric.unit is not None and row[f"currency_{unit_field(metric.unit)}s"] == 1:
+            told |= {
+                metric.field: row[f"currency_{metric.field}"],
+                unit_field(metric.unit): row[unit_field(metric.unit)],
+            }
+    return told
+
+
+def share_of_all(everything: Decimal | None, amount: Decimal | None, name: str) -> dict[str, Any]:
+    """The spend without any filter, and the share of it that an amount has; nothing where that is not known."""
+    if everything is None or amount is None:
+        return {}
+    return {name: everything, "share_of_all_pct": percent_of(amount, everything)}
 
 
 def name_groups(groups: Sequence[BoundDimension]) -> str | list[str] | None:
@@ -113,14 +144,26 @@ def _valueless(rows: Sequence[Mapping[str, Any]], groups: Sequence[BoundDimensio
 
 def _most_repeated(rows: Sequence[Mapping[str, Any]], group: BoundDimension) -> str | None:
     """The value of a group that stands in most rows of one currency, where that is more than one."""
-    counts = Counter((row[group.name], row["currency"]) for row in rows)
+    counts = Counter((row[group.name], row.get("currency")) for row in rows)
     (value, _), most = next(iter(counts.most_common(1)), ((None, None), 0))
     return f"{group.name} {value} is in {most} rows" if most > 1 else None
 
 
-def note_units(rows: Sequence[Mapping[str, Any]], shape: Shape) -> list[str]:
-    """Say that quantities of several units stand side by side, where they do."""
-    told = []
+def _held(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Say which services, and which types of resources, a quantity is of, where it is of several."""
+    for field, name in (("held_services", "services"), ("held_types", "resource types")):
+        values = next((row[field] for row in rows if row.get(field)), ())
+        if len(values) > 1:
+            shown = ", ".join(values[:MATCHED_VALUES])
+            more = " and more" if len(values) > MATCHED_VALUES else ""
+            yield f"The quantity is of several {name}: {shown}{more}."
+
+
+def note_units(rows: Sequence[Mapping[str, Any]], shape: Shape, filters: Filters) -> list[str]:
+    """Say that quantities of several units stand side by side, and what those of a unit that was asked for are of."""
+    told = list[str]()
+    if any(each.dimension.name in ("consumed_unit", "pricing_unit") for each in filters.all):
+        told += _held(rows)
     for unit in shape.units:
         there = sorted({str(row[unit_field(unit)]) for row in rows})
         if len(there) > 1:

@@ -18,6 +18,8 @@ from common.focus.metrics import METRICS, Metric
 OTHER = "(other)"
 # Costs that a purchased commitment has, and the usage that it covers has once more.
 LISTED = ("ListCost", "ContractedCost")
+# What quantities are of: one unit may count hours of machines and of databases.
+HELD = ("held_services", "held_types")
 _IS_PURCHASE = "ChargeCategory = 'Purchase' AND CommitmentDiscountId IS NOT NULL"
 _IS_COVERED = "ChargeCategory = 'Usage' AND COALESCE(CommitmentDiscountStatus, '') = 'Used'"
 
@@ -163,6 +165,11 @@ class Shape:
         return self.metrics if items in self.metrics else (*self.metrics, items)
 
     @property
+    def share_of(self) -> Metric | None:
+        """The cost that shares are of: the first metric. Returns None where that is no cost."""
+        return self.metrics[0] if self.metrics[0].kind == "money" else None
+
+    @property
     def listed(self) -> tuple[Metric, ...]:
         """The costs among the metrics that count a commitment twice: when it is bought, and where it is used."""
         return tuple(metric for metric in self.metrics if metric.name in LISTED)
@@ -195,11 +202,12 @@ def costs(shape: Shape, filters: Filters) -> str:
                 *(f"COALESCE({unit}, 'No unit') AS {unit_field(unit)}" for unit in shape.units),
                 *(metric.name for metric in shape.metrics if metric.kind != "count"),
                 *twice_columns(shape.listed),
+                *(["ServiceName AS held_service", "ResourceType AS held_type"] if shape.units else []),
                 scan.scan_columns(filters, shape.basis),
             ]
         ),
         time=scan.time_column(shape.basis),
-        facts=scan.facts(filters),
+        facts=scan.facts(filters, _figures(shape), shape.share_of.sql if shape.share_of else None, _held(shape)),
         reach=scan.REACH,
         sums=",\n    ".join(
             [
@@ -213,7 +221,24 @@ def costs(shape: Shape, filters: Filters) -> str:
         order=", ".join(order) or "currency",
         position=_position(shape, order),
         totals=",\n    ".join(_totals(shape)),
-        about=scan.facts_columns(filters, "COALESCE(shown.position, 1) = 1"),
+        about=scan.facts_columns(
+            filters,
+            "COALESCE(shown.position, 1) = 1",
+            everything=shape.share_of is not None,
+            more=HELD if shape.units else (),
+        ),
+    )
+
+
+def _figures(shape: Shape) -> list[tuple[str, str]]:
+    """The figures that can be told of a name by itself: quantities are left out, which would need their units."""
+    return [(metric.field, metric.sql) for metric in shape.summed if metric.kind != "quantity"]
+
+
+def _held(shape: Shape) -> str:
+    """The services and the types of resources that quantities are of."""
+    return "".join(
+        scan.list_values(f"IF(counted, {name.removesuffix('s')}, NULL)", name) for name in (HELD if shape.units else ())
     )
 
 
@@ -234,9 +259,11 @@ def purchased(metric: Metric) -> str:
 
 
 def _totals(shape: Shape) -> list[str]:
-    fields = [metric.field for metric in shape.summed if metric.kind != "quantity"]
-    fields += [name for name, _ in twice_sums(shape.listed)]
-    return [f"SUM({field}) OVER (PARTITION BY currency) AS currency_{field}" for field in fields]
+    fields = [metric.field for metric in shape.summed] + [name for name, _ in twice_sums(shape.listed)]
+    sums = [f"SUM({field}) OVER (PARTITION BY currency) AS currency_{field}" for field in fields]
+    # Quantities have a total where there is one unit of them.
+    units = [unit_field(unit) for unit in shape.units]
+    return [*sums, *(f"COUNT(DISTINCT {unit}) OVER (PARTITION BY currency) AS currency_{unit}s" for unit in units)]
 
 
 def _position(shape: Shape, order: Sequence[str]) -> str:
@@ -266,6 +293,7 @@ def breakdown(dimension: BoundDimension, metric: Metric, filters: Filters, basis
     name = scan.alias_of(dimension, 0)
     listed = (metric,) if metric.name in LISTED else ()
     sums = twice_sums(listed, "amount")
+    figures = (("total", "SUM(amount)"), ("effective_cost", "SUM(EffectiveCost)"))
     return _BREAKDOWN.substitute(
         expression=dimension.on_basis(basis),
         name=name,
@@ -277,9 +305,9 @@ def breakdown(dimension: BoundDimension, metric: Metric, filters: Filters, basis
         twice_folded="".join(f",\n    SUM({each}) AS {each}" for each, _ in sums),
         scanned=scan.scan_columns(filters, basis),
         time=scan.time_column(basis),
-        facts=scan.facts(filters),
+        facts=scan.facts(filters, figures, "SUM(amount)"),
         reach=scan.REACH,
-        about=scan.facts_columns(filters, "COALESCE(shown.position, 1) = 1"),
+        about=scan.facts_columns(filters, "COALESCE(shown.position, 1) = 1", everything=True),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from common import limits
-from common.cost_query.amounts import percentages
+from common.cost_query.amounts import percent_of
 from common.cost_query.arguments import (
     Basis,
     CategoryName,
@@ -26,7 +26,7 @@ from common.cost_query.arguments import (
 )
 from common.cost_query.asking import ask
 from common.cost_query.caveats import covered_days, describe_question, notes
-from common.cost_query.dimensions import BoundDimension, all_parameters, bind_dimension
+from common.cost_query.dimensions import BoundDimension, all_parameters, bind_dimension, bind_dimensions
 from common.cost_query.reading import read_cost, read_filters, read_scope
 from common.cost_query.scan import alias_of
 from common.focus.dimensions import CostType
@@ -34,8 +34,17 @@ from common.focus.metrics import describe_basis
 from common.skills.costs import charts, sql
 from common.skills.costs.availability import where_data_is
 from common.skills.costs.changes import compare_periods, top_cost_drivers
-from common.skills.costs.reminders import note_purchases, note_shares
-from common.skills.costs.shape import make_row, make_totals, name_groups, note_groups, note_units, read_shape
+from common.skills.costs.reminders import note_purchases, note_rounding, note_shares
+from common.skills.costs.shape import (
+    make_row,
+    make_totals,
+    name_groups,
+    note_groups,
+    note_units,
+    read_shape,
+    share_of_all,
+    without_currency,
+)
 from common.tenant import Principal
 from common.tools.context import WarehouseContext
 from common.tools.registry import Tool, tool
@@ -59,31 +68,32 @@ async def query_costs(
     period: FullPeriod | None = None,
     start_date: FirstDay | None = None,
     end_date: LastDay | None = None,
-    time_basis: Basis = "charge",
+    time_basis: Basis | None = None,
     order_by: OrderName | None = None,
     limit: Annotated[int, Field(ge=1, le=limits.MAX_GROUPS, description="Rows; totals cover everything.")]
     | None = None,
 ) -> ToolResult:
     """Sum costs, quantities or line items by any dimensions, under any filters, in any period, per currency."""
     given = read_filters(context, filters, provider=provider, service_category=service_category, cost_type=cost_type)
-    scope = read_scope(context, given, period, start_date, end_date, time_basis)
-    shape = read_shape(group_by, metrics or _DEFAULT_METRICS, order_by, time_basis, context.calendar)
+    groups = bind_dimensions(group_by, "g", context.calendar)
+    scope = read_scope(context, given, period, start_date, end_date, time_basis, groups)
+    shape = read_shape(groups, metrics or _DEFAULT_METRICS, order_by, scope.basis)
     most = limit or (_MANY if any(each.is_time for each in shape.groups) else _FEW)
     bound = {**scope.period.bounds(), **all_parameters(shape.groups), "limit": Parameter("INT64", most)}
     asked = await ask(principal, context, given, scope.period, lambda narrowed: (sql.costs(shape, narrowed), bound))
     ordered = sorted(asked.rows, key=lambda row: row["position"])
-    rows = [make_row(row, shape) for row in ordered[:most]]
+    rows = without_currency([make_row(row, shape) for row in ordered[:most]], shape)
     count = ordered[0]["group_count"] if ordered else 0
     days = covered_days(scope, asked.reach)
     summary = {
         "group_by": name_groups(shape.groups),
-        "totals": make_totals(ordered, shape, days),
+        "totals": make_totals(ordered, shape, days, asked.everything),
         "days_counted": days,
         **describe_question(scope, asked),
         **(await where_data_is(principal, context, asked)),
         "notes": [
             *notes(scope, asked, (row["currency"] for row in ordered)),
-            *note_units(ordered, shape),
+            *note_units(ordered, shape, given),
             *note_purchases(ordered, shape.listed, "currency_"),
             *note_groups(rows, shape.groups, count, given),
             *note_shares(rows, "share_pct", given),
@@ -107,17 +117,21 @@ async def cost_breakdown(
     start_date: FirstDay | None = None,
     end_date: LastDay | None = None,
 ) -> ToolResult:
-    """Divide a period's cost by one dimension: shares add up to exactly 100 per currency, the rest is "(other)"."""
+    """Divide a period's cost by one dimension, with each value's share; what does not fit is "(other)"."""
     given = read_filters(context, filters, cost_type=cost_type)
-    scope = read_scope(context, given, period, start_date, end_date)
     divided = bind_dimension(dimension, "g0", context.calendar)
+    scope = read_scope(context, given, period, start_date, end_date, None, (divided,))
     measured = read_cost(metric)
     most = Parameter("INT64", limits.MAX_GROUPS)
     bound = {**scope.period.bounds(), **divided.parameters(), "max_rows": most}
     asked = await ask(
-        principal, context, given, scope.period, lambda narrowed: (sql.breakdown(divided, measured, narrowed), bound)
+        principal,
+        context,
+        given,
+        scope.period,
+        lambda narrowed: (sql.breakdown(divided, measured, narrowed, scope.basis), bound),
     )
-    rows, totals = divide(asked.rows, divided)
+    rows, totals = divide(asked.rows, divided, asked.everything)
     summary = {
         "dimension": divided.name,
         "totals": totals,
@@ -128,6 +142,7 @@ async def cost_breakdown(
             *note_purchases(asked.rows, (measured,) if measured.name in sql.LISTED else ()),
             *note_groups(rows, (divided,), len(rows), given),
             *note_shares(rows, "pct_of_total", given),
+            *note_rounding(rows),
         ],
         **describe_basis(measured.name),
     }
@@ -146,16 +161,38 @@ TOOLS: tuple[Tool, ...] = tuple(
 
 
 def divide(
-    found: Sequence[Mapping[str, Any]], divided: BoundDimension
+    found: Sequence[Mapping[str, Any]], divided: BoundDimension, everything: Mapping[str, Decimal]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Make the parts of each currency's total, with shares that add up to 100, and the totals."""
+    """Make the parts of each currency's total, with their shares of it, and the totals."""
     rows, totals, name = list[dict[str, Any]](), list[dict[str, Any]](), alias_of(divided, 0)
     for currency in sorted({row["currency"] for row in found}):
         group = [row for row in found if row["currency"] == currency]
-        parts = sorted(group, key=lambda row: (row["groups_in_row"] > 1, row["place"]))
-        for row, share in zip(parts, percentages([row["total"] for row in parts]), strict=True):
-            figures = {field: row[field] for field in ("total", "effective_cost")}
-            rows.append({divided.name: row[name], **figures, "pct_of_total": share, "currency": currency})
         sums = {field: sum((row[field] for row in group), Decimal()) for field in ("total", "effective_cost")}
-        totals.append({"currency": currency, **sums})
+        for row in sorted(group, key=lambda row: (row["groups_in_row"] > 1, row["place"])):
+            figures = {field: row[field] for field in ("total", "effective_cost")}
+            share = percent_of(row["total"], sums["total"])
+            rows.append({divided.name: row[name], **figures, "pct_of_total": share, "currency": currency})
+        totals.append(
+            {
+                "currency": currency,
+                **sums,
+                **_without_value(group, divided, sums["total"]),
+                **share_of_all(everything.get(currency), sums["total"], "all_total"),
+            }
+        )
     return rows, totals
+
+
+def _without_value(group: Sequence[Mapping[str, Any]], divided: BoundDimension, total: Decimal) -> dict[str, Any]:
+    """What of a total has a value of the dimension, and what has none, where some has none."""
+    none, name = divided.dimension.none, alias_of(divided, 0)
+    without = [row["total"] for row in group if none and row[name] == none]
+    if not without:
+        return {}
+    (amount,) = without
+    return {
+        "with_value": total - amount,
+        "with_value_pct": percent_of(total - amount, total),
+        "without_value": amount,
+        "without_value_pct": percent_of(amount, total),
+    }

@@ -28,7 +28,8 @@ from common.warehouse.query import Parameter, fixed
 
 _COUNTED = {"token": "total_tokens", "request": "requests"}
 _BASIS = (
-    "unit_cost = EffectiveCost / quantity of usage; committed: covered by a commitment; pay_as_you_go: the rest. "
+    "unit_cost = EffectiveCost / quantity of usage, billed_unit_cost = BilledCost / quantity; committed: covered by a "
+    "commitment; pay_as_you_go: the rest. "
     "Unused commitments and charges without a quantity are told apart and are in no unit's cost. totals: per unit and "
     "currency, over all groups."
 )

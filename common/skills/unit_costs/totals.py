@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
 
-_TWELVE = Decimal("0.000000000001")
+_DIGITS = 12
 
 
 def unit_totals(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -24,11 +24,13 @@ def driver_totals(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def cost_of_one(cost: Decimal | None, quantity: Decimal | int | None) -> Decimal | None:
-    """The cost of one, to twelve decimals. Returns None where there is no cost or nothing to divide by."""
+    """The cost of one, to twelve decimals, and of less to twelve digits. Returns None where nothing can be divided."""
     if cost is None or not quantity:
         return None
     with localcontext(prec=80):
-        return (cost / quantity).quantize(_TWELVE, ROUND_HALF_UP)
+        exact = cost / quantity
+        decimals = max(_DIGITS, _DIGITS - 1 - exact.adjusted()) if exact else _DIGITS
+        return exact.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
 
 
 def _group(row: Mapping[str, Any]) -> tuple[Any, ...]:

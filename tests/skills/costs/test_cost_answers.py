@@ -52,7 +52,8 @@ async def test_what_does_not_fit_a_breakdown_is_folded_into_one_row_per_currency
     assert dollars[-1]["service"] == cost_sql.OTHER
     assert sum(row["total"] for row in dollars) == sum(range(10, 610))
     assert dollars[-1]["total"] == sum(range(10, 10 + 600 - len(dollars) + 1))
-    assert sum(Decimal(str(row["pct_of_total"])) for row in dollars) == 100
+    # Each of the hundreds of shares is rounded by itself.
+    assert sum(Decimal(str(row["pct_of_total"])) for row in dollars) == pytest.approx(100, abs=Decimal(3))
     assert len([row for row in answer["rows"] if row["currency"] == "EUR"]) == 3
     assert answer["truncated"] is False
 
@@ -119,7 +120,9 @@ async def test_a_forecast_is_per_currency_and_its_days_add_up(call: Call) -> Non
         days = [Decimal(str(row["projected_cost"])) for row in answer["rows"] if row["currency"] == currency]
         assert len(days) == 30
         assert sum(days) == Decimal(str(each["projected_total"]))
-        assert each["lower"] < each["projected_total"] < each["upper"]
+        # Dollars are a fee alone, which is certain.
+        assert each["lower"] <= each["projected_total"] <= each["upper"]
+        assert (each["lower"] < each["upper"]) is (currency == "EUR")
         assert each["confidence"] in ("low", "medium", "high")
         assert each["confidence_reason"]
     assert "weekday" in answer["summary"]["method"]

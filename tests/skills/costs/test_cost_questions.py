@@ -262,6 +262,6 @@ async def test_a_dimension_without_any_value_is_said_to_have_none(call: Call) ->
 
 
 async def test_a_text_that_no_name_holds_is_said_so(call: Call) -> None:
-    parts = [{"dimension": "sku_meter", "op": "contains", "values": ["egress", "zzz"]}]
+    parts = [{"dimension": "sku_meter", "op": "contains", "values": ["zzz"]}]
     answer = await call("acme_inc", DEMO_TODAY, "query_costs", filters=parts)
     assert [note for note in answer["summary"]["notes"] if "No sku meter holds 'zzz'" in note]

@@ -10,7 +10,7 @@ from common.warehouse.json_values import json_safe
 from tests.skills.conftest import DEMO_TODAY, Call, rows_of
 
 QUARTER = {"start_date": "2026-01-01", "end_date": "2026-03-31"}
-_SHARES = "Shares are of the filtered rows, not of all spend."
+_SHARES = "Shares are of the filtered rows, not of all spend; share_of_all_pct in totals is of all spend."
 _TWICE = "beside the usage that they cover; add ChargeCategory not_in Purchase before comparing"
 _NO_PURCHASE = [{"dimension": "charge_category", "op": "not_in", "values": ["Purchase"]}]
 

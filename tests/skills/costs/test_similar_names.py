@@ -77,3 +77,33 @@ async def test_an_empty_answer_names_the_filters_that_emptied_it(call: Call) -> 
     other = [{"dimension": "service", "values": ["BigQuery"]}]
     summary = await asked(call, "provider", "AWS", also=other)
     assert "There are charges without the filter on provider (AWS); or service (BigQuery)." in summary["notes"]
+
+
+@pytest.mark.parametrize("op", ["in", "not_in"])
+async def test_other_names_have_their_figures_as_if_they_were_asked_for(call: Call, op: str) -> None:
+    summary = await asked(call, "sub_account", "production", op=op)
+    (told,) = summary["similar"]
+    alone = await asked(call, "sub_account", "azure-corp-production")
+    assert told["figures"] == [
+        {"sub_account": "corp-production (azure-corp-production)"}
+        | {name: alone["totals"][0][name] for name in ("billed_cost", "effective_cost", "line_items", "currency")}
+    ]
+
+
+async def test_other_names_are_told_with_figures_by_a_breakdown_and_a_comparison(call: Call) -> None:
+    filters = [{"dimension": "sub_account", "values": ["production"]}]
+    alone = await asked(call, "sub_account", "azure-corp-production")
+    divided = await call("acme_inc", DEMO_TODAY, "cost_breakdown", dimension="service", filters=filters, **MARCH)
+    (figures,) = divided["summary"]["similar"][0]["figures"]
+    assert figures["total"] == alone["totals"][0]["billed_cost"]
+    compared = await call(
+        "acme_inc", DEMO_TODAY, "compare_periods", current="2026-03", previous="2026-02", filters=filters
+    )
+    (figures,) = compared["summary"]["similar"][0]["figures"]
+    assert figures["current_cost"] == alone["totals"][0]["billed_cost"]
+    assert figures["previous_cost"] > 0
+
+
+async def test_a_name_that_was_taken_for_others_has_their_figures(call: Call) -> None:
+    summary = await asked(call, "sub_account", "prod")
+    assert [each["sub_account"] for each in summary["similar"][0]["figures"]] == summary["similar"][0]["also"]
