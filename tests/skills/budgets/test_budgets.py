@@ -207,15 +207,14 @@ async def test_a_budget_is_projected_to_the_end_of_its_own_period(budgeted: None
 
 @pytest.mark.parametrize("name", ["budget_variance", "budget_summary"])
 async def test_the_newest_day_that_actuals_count_is_said(budgeted: None, ask: Call, name: str) -> None:
-    ends = max(row["ChargePeriodStart"].date() for row in rows_of("acme_inc"))
-    days = {
-        NOW.date(): f"what is there of today, {NOW.date()}, which is not over",
-        ends + timedelta(days=1): f"Actuals count up to {ends}: {ends + timedelta(days=1)} has no data yet.",
-    }
-    for day, said in days.items():
-        answer = await ask("acme_inc", name, _now=datetime.combine(day, NOW.timetz()))
+    later = TODAY + timedelta(days=1)
+    for day, said in (
+        (TODAY, f"what is there of today, {TODAY}, which is not over"),
+        (later, f"Actuals count up to {TODAY}: {later} has no data yet."),
+    ):
+        answer = await ask(ORG, name, _now=datetime.combine(day, NOW.timetz()))
         assert any(said in note for note in answer["summary"]["notes"])
-    past = await ask("acme_inc", name, _now=NOW, as_of=str(NOW.date() - timedelta(days=3)))
+    past = await ask(ORG, name, _now=NOW, as_of=str(TODAY - timedelta(days=3)))
     assert not any("Actuals count" in note for note in past["summary"]["notes"])
 
 
