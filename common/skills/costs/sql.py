@@ -185,7 +185,6 @@ def costs(shape: Shape, filters: Filters) -> str:
     names = [scan.alias_of(each, index) for index, each in enumerate(shape.groups)]
     units = [unit_field(unit) for unit in shape.units]
     keys = [*names, "currency", *units]
-    expressions = [f"{each.on_basis(shape.basis)} AS {name}" for each, name in zip(shape.groups, names, strict=True)]
     orders = [
         (f"order_{index}", on_basis(each.dimension.order, shape.basis))
         for index, each in enumerate(shape.groups)
@@ -194,18 +193,7 @@ def costs(shape: Shape, filters: Filters) -> str:
     order = _order(shape, names)
     order += [name for name in (*names, *units) if name not in order]
     return _COSTS.substitute(
-        columns=",\n    ".join(
-            [
-                *expressions,
-                *(f"{text} AS {name}" for name, text in orders),
-                "BillingCurrency AS currency",
-                *(f"COALESCE({unit}, 'No unit') AS {unit_field(unit)}" for unit in shape.units),
-                *(metric.name for metric in shape.metrics if metric.kind != "count"),
-                *twice_columns(shape.listed),
-                *(["ServiceName AS held_service", "ResourceType AS held_type"] if shape.units else []),
-                scan.scan_columns(filters, shape.basis),
-            ]
-        ),
+        columns=",\n    ".join(_columns(shape, names, orders, filters)),
         time=scan.time_column(shape.basis),
         facts=scan.facts(filters, _figures(shape), shape.share_of.sql if shape.share_of else None, _held(shape)),
         reach=scan.REACH,
@@ -233,6 +221,20 @@ def costs(shape: Shape, filters: Filters) -> str:
 def _figures(shape: Shape) -> list[tuple[str, str]]:
     """The figures that can be told of a name by itself: quantities are left out, which would need their units."""
     return [(metric.field, metric.sql) for metric in shape.summed if metric.kind != "quantity"]
+
+
+def _columns(shape: Shape, names: Sequence[str], orders: Sequence[tuple[str, str]], filters: Filters) -> list[str]:
+    expressions = [f"{each.on_basis(shape.basis)} AS {name}" for each, name in zip(shape.groups, names, strict=True)]
+    return [
+        *expressions,
+        *(f"{text} AS {name}" for name, text in orders),
+        "BillingCurrency AS currency",
+        *(f"COALESCE({unit}, 'No unit') AS {unit_field(unit)}" for unit in shape.units),
+        *(metric.name for metric in shape.metrics if metric.kind != "count"),
+        *twice_columns(shape.listed),
+        *(["ServiceName AS held_service", "ResourceType AS held_type"] if shape.units else []),
+        scan.scan_columns(filters, shape.basis),
+    ]
 
 
 def _held(shape: Shape) -> str:

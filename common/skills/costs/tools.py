@@ -184,7 +184,7 @@ def divide(
 
 
 def _without_value(group: Sequence[Mapping[str, Any]], divided: BoundDimension, total: Decimal) -> dict[str, Any]:
-    """What of a total has a value of the dimension, and what has none, where some has none."""
+    """The part of a total that has a value of the dimension, and the part that has none, where there is one."""
     none, name = divided.dimension.none, alias_of(divided, 0)
     without = [row["total"] for row in group if none and row[name] == none]
     if not without:
