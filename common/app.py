@@ -21,6 +21,7 @@ from common.conversations.search import Search
 from common.conversations.store import ConversationStore
 from common.documents import Documents
 from common.identity.authenticate import Authenticator
+from common.metering.ceilings import CostCeilings
 from common.metering.entrance import Entrance
 from common.metering.rate_limits import RateLimits
 from common.organizations.api_keys import ApiKeys
@@ -45,6 +46,7 @@ from common.warehouse.client import Warehouse
 from common.web import framework
 
 if TYPE_CHECKING:
+    from common.metering.statement import UsageReports
     from common.models.completion import Completion
     from common.protocols.mcp.server import ToolServices
     from common.skills.loading import Skills
@@ -240,6 +242,16 @@ class Services:
         return Admission(self.settings.turns_per_org, self.settings.turns_per_instance)
 
     @cached_property
+    def cost_ceilings(self) -> CostCeilings:
+        return CostCeilings(self.settings)
+
+    @cached_property
+    def usage(self) -> "UsageReports":
+        from common.metering.statement import UsageReports
+
+        return UsageReports(self.entrance, self.warehouse, self.cost_ceilings, self.clock)
+
+    @cached_property
     def turns(self) -> "TurnServices":
         # Only the functions that answer questions import the agents, the tools and the models.
         from common.agents.loop import AgentLoop
@@ -250,6 +262,7 @@ class Services:
             authenticator=self.authenticator,
             provider_keys=self.provider_keys,
             rate_limits=self.rate_limits,
+            cost_ceilings=self.cost_ceilings,
             store=self.store,
             documents=self.documents,
             lookup=self.lookup,

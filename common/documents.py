@@ -5,9 +5,9 @@ times as much as all else that is done with a document.
 """
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypeVar
 
@@ -89,12 +89,13 @@ class Delete:
 class Count:
     """Add to a document's ``total`` and set ``data`` beside it; concurrent additions all count.
 
-    Once it was committed, ``total`` is what the counter then holds.
+    ``more`` is added to further fields. Once it was committed, ``total`` is what the counter then holds.
     """
 
     path: str
     by: int
     data: Data
+    more: Mapping[str, int] = field(default_factory=dict)
     total: int | None = None
 
 
@@ -242,9 +243,10 @@ class Documents:
                     _set_moment(into.current_document.update_time, since)
             case Delete(unchanged_since=since) if since is not None:
                 _set_moment(into.current_document.update_time, since)
-            case Count(by=by, data=data):
+            case Count(by=by, data=data, more=more):
                 into.update_mask.field_paths.extend(data)
-                into.update_transforms.add(field_path="total").increment.integer_value = by
+                for name, more_by in {"total": by, **more}.items():
+                    into.update_transforms.add(field_path=name).increment.integer_value = more_by
         if isinstance(write, Create | Patch) and write.stamp is not None:
             into.update_transforms.add(field_path=write.stamp).set_to_server_value = _REQUEST_TIME
 

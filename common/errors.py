@@ -21,11 +21,13 @@ ServiceError
 ├── TooLarge 413 payload_too_large
 ├── EncodingNotSupported 415 encoding_not_supported
 ├── Unprocessable 422 invalid_body
+│   ├── PriceUnknown 422 price_unknown
 │   ├── SetupRequired 422 setup_required
 │   └── KeyInvalid 422 key_invalid
 │       └── KeyExpired 422 key_expired
 ├── RateLimited 429 rate_limited
-│   └── TooManyTurns 429 too_many_turns
+│   ├── TooManyTurns 429 too_many_turns
+│   └── CostCeiling 429 cost_ceiling
 ├── Unavailable 503 unavailable
 │   ├── Restarting 503 restarting
 │   ├── DocumentsUnavailable 503 session_store_unavailable
@@ -180,6 +182,11 @@ class Unprocessable(ServiceError):
     detail = "The body does not have the expected shape."
 
 
+class PriceUnknown(Unprocessable):
+    code = "price_unknown"
+    detail = "The price of this model is not known, so its cost cannot be limited. Set daily_token_limit instead."
+
+
 class SetupRequired(Unprocessable):
     code = "setup_required"
     detail = "No chat model is set up for this organisation. Add a provider key and choose a model in the settings."
@@ -204,6 +211,11 @@ class RateLimited(ServiceError):
 class TooManyTurns(RateLimited):
     code = "too_many_turns"
     detail = "Too many questions are being answered at the moment. Wait a little, then send again."
+
+
+class CostCeiling(RateLimited):
+    code = "cost_ceiling"
+    detail = "What models may cost here is used up. Try again later, or have the limit raised."
 
 
 class Unavailable(ServiceError):

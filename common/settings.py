@@ -129,7 +129,15 @@ class Settings(BaseSettings):
     """The API keys that may fail at one organisation and instance in a minute, before they are refused with 429.
     Valid keys go on serving."""
     org_tokens_per_day: int | None = Field(None, gt=0)
-    """The model tokens of one organisation in a day; unset is no limit."""
+    """The model tokens of one organisation in a day (UTC); unset is no limit. An organisation may set a lower one."""
+    org_cost_per_month_usd: Decimal | None = Field(None, gt=0, allow_inf_nan=False)
+    """The US dollars that one organisation's models may cost in a month (UTC), by the known prices; unset is no
+    limit. An organisation may set a lower one."""
+    user_tokens_per_day: int | None = Field(None, gt=0)
+    """The model tokens of one person in a day (UTC); unset is no limit. An organisation may set a lower one."""
+    user_cost_per_month_usd: Decimal | None = Field(None, gt=0, allow_inf_nan=False)
+    """The US dollars that one person's models may cost in a month (UTC); unset is no limit. An organisation may set a
+    lower one."""
     turns_per_instance: int = Field(limits.TURNS_PER_INSTANCE, ge=1, le=1_000)
     """The turns that one instance runs at a time; others wait for a few seconds."""
     turns_per_org: int = Field(limits.TURNS_PER_ORG, ge=1, le=1_000)

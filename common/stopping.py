@@ -1,17 +1,36 @@
-"""SIGTERM: what is under way is told to end, and the server waits for the rest no longer than the platform does."""
+"""SIGTERM: what is under way is told to end, and the server waits a bounded time; some work outlives its caller."""
 
 import asyncio
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 STOP_SERVER_SECONDS = 8.0
 
 _told: set[Callable[[], None]] = set()
 _Handler = Callable[[int, FrameType | None], Any]
+
+
+# A running task must be held by somebody, or it may vanish half-way.
+_running: set["asyncio.Task[Any]"] = set()
+T = TypeVar("T")
+
+
+def hold(work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+    """Run work that goes on whatever becomes of whoever began it; what it raises is there for whoever waits."""
+    task = asyncio.create_task(work)
+    _running.add(task)
+    task.add_done_callback(_let_go)
+    return task
+
+
+def _let_go(task: "asyncio.Task[Any]") -> None:
+    _running.discard(task)
+    if not task.cancelled():
+        task.exception()  # Looked at: its failure is said, or no longer anybody's.
 
 
 @contextmanager

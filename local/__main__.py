@@ -20,6 +20,7 @@ COMMANDS = {
     "purge": ("local.purge", "erase a conversation, or all of a person, for good"),
     "doctor": ("local.doctor", "say what is wrong with a project's tables, rights, stores and organisations"),
     "tables": ("local.tables", "hold the tables to this version's columns, and add those that they lack"),
+    "usage": ("local.usage", "show what the chat used of the models in a month, and the ceilings on it"),
     "guard": ("local.guard", "say whether a query that a model wrote would be admitted, and why not"),
     "boundary": ("local.boundary", "print the views and grants that keep organisations apart below the guard"),
 }

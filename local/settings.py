@@ -27,6 +27,14 @@ _VALUES = (
 )  # fmt: skip
 
 
+_LIMITS = {
+    "daily_token_limit": "most model tokens of the organisation in a day",
+    "monthly_cost_limit_usd": "most US dollars of its models in a month",
+    "user_daily_token_limit": "most model tokens of one person in a day",
+    "user_monthly_cost_limit_usd": "most US dollars of one person's models in a month",
+}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     actions = parser.add_subparsers(dest="action", required=True)
@@ -59,6 +67,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a model that answers while the chosen one does not, with a stored key; at most twice; empty: none",
     )
     changed.add_argument("--allow-external-fallback", action=argparse.BooleanOptionalAction, default=None)
+    for name, what in _LIMITS.items():
+        changed.add_argument(
+            f"--{name.replace('_', '-')}", metavar="NUMBER", help=f"{what}; empty: no limit of its own"
+        )
     changed.add_argument("--system-prompt-extra", help="text added to the system prompt; empty clears it")
 
 
@@ -98,8 +110,20 @@ def _change(args: argparse.Namespace) -> SettingsChange | None:
         given["system_prompt_extra"] = None
     if getattr(args, "fallback", None) is not None:
         given["fallback"] = [_further(text) for text in args.fallback if text]
+    limits = {name: text for name in _LIMITS if (text := getattr(args, name, None)) is not None}
+    given |= {name: _number(text) for name, text in limits.items()}
     key = _key(args)
     return SettingsChange.model_validate_json(json.dumps(given | ({"key": key} if key is not None else {})))
+
+
+def _number(text: str) -> int | float | str | None:
+    """A limit as it was typed; what is no number is for the check of the change to refuse."""
+    if not text:
+        return None
+    try:
+        return int(text) if text.isdigit() else float(text)
+    except ValueError:
+        return text
 
 
 def _further(text: str) -> dict[str, str]:

@@ -185,6 +185,27 @@ locals {
         "/api/v1/chat/{org_slug}/conversations/{conversation_id}/messages/{message_id}/feedback",
       ]
     }
+    usage = {
+      entry_point     = "usage"
+      description     = "What the chat used of the models in a month, and its statement."
+      memory          = "512Mi"
+      cpu             = "1"
+      concurrency     = 32
+      min_instances   = 0
+      max_instances   = var.max_instances
+      timeout_seconds = 120
+      env             = {}
+      documents       = "roles/datastore.user"
+      key             = []
+      shared          = true
+      # The providers' own bills are among the organisations' costs.
+      tenants = true
+      writes  = []
+      routes = [
+        "/api/v1/chat/{org_slug}/usage",
+        "/api/v1/chat/{org_slug}/usage/statement",
+      ]
+    }
     sync = {
       entry_point     = "sync"
       description     = "Carries what was said from Firestore into BigQuery, and purges; called by the scheduler."
@@ -204,6 +225,7 @@ locals {
         "org_chat_messages",
         "org_chat_tool_calls",
         "org_chat_feedback",
+        "org_chat_usage",
       ]
       routes = []
     }

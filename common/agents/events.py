@@ -93,6 +93,7 @@ class TurnFinished:
     ``fallback_from`` names the model (provider/model_id) that the settings choose, where another one answered.
     ``title`` is the conversation's where the answer has given it another one.
     ``approvals`` are the changes that wait where ``finish`` is "approval".
+    ``usage_warning`` is a sentence on a ceiling that is nearly reached.
     """
 
     conversation_id: str
@@ -107,6 +108,7 @@ class TurnFinished:
     fallback_from: str | None = None
     approvals: tuple[ApprovalNeeded, ...] = ()
     title: str = ""
+    usage_warning: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -376,21 +376,14 @@ def _named(call: ToolCall, current: Agent, roster: Roster) -> Agent | None:
 @contextmanager
 def _measured(call: ModelCall) -> Iterator[Callable[[Reply], None]]:
     """Time a model call for its turn and its trace; what it yields takes the reply."""
-    measured = timing.of_this_turn()
-    measured.model_calls += 1
     model = call.model
     with (
-        measured.stage("model"),
+        timing.of_this_turn().stage("model"),
         span("model.call", leaf=True, provider=model.provider, model_id=model.model_id) as asked,
     ):
 
         def count(reply: Reply) -> None:
             usage, model = reply.usage, reply.answered_by or call.model
-            measured.used(usage.input_tokens, usage.output_tokens, usage.cached_tokens)
-            # By the call: a long prompt has other prices than a turn of many short ones.
-            measured.costs(
-                model.cost(usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.cache_write_tokens)
-            )
             if reply.answered_by is not None:
                 asked.set(provider=model.provider, model_id=model.model_id)
             asked.set(input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)

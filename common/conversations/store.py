@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from common.agents.events import ToolFinished
-from common.documents import Create, DocumentConflict, Documents, Patch, Put, Write
+from common.documents import Count, Create, DocumentConflict, Documents, Patch, Put, Write
 from common.errors import ConversationBusy, ConversationNotFound
 from common.record import outbox
 from common.tenant import Principal, Tenant
@@ -43,6 +43,20 @@ class Answer:
         """The title of the conversation after this answer."""
         was, becomes = self.retitles
         return becomes if becomes and conversation.title == was else conversation.title
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """The writes that file and count what a turn used: ``whole`` with its end, ``alone`` where that cannot be stored.
+
+    ``alone`` leaves out the steps that another attempt goes on from: it counts those.
+    """
+
+    whole: Sequence[Put | Count] = ()
+    alone: Sequence[Put | Count] = ()
+
+
+NOTHING_USED = Used()
 
 
 class ConversationStore:
@@ -147,12 +161,18 @@ class ConversationStore:
             del self._watched[lease.holder]
 
     async def finish(
-        self, principal: Principal, conversation: Conversation, answer: Answer, also: Sequence[Write] = ()
+        self,
+        principal: Principal,
+        conversation: Conversation,
+        answer: Answer,
+        also: Sequence[Write] = (),
+        used: Used = NOTHING_USED,
     ) -> Message:
         """Store the answer, its tool calls and the new state of the conversation, and give the lease back.
 
-        ``also`` is written in the same commit. Returns the message that is stored under the answer's id: it is another
-        attempt's where that one came first. Raises ConversationBusy where another turn went on without this answer.
+        ``also`` and ``used`` are written in the same commit, ``used`` where the answer cannot be stored too. Returns
+        the message that is stored under the answer's id: it is another attempt's where that one came first. Raises
+        ConversationBusy where another turn went on without this answer.
         """
         tenant = principal.tenant
         stored: list[Message] = []
@@ -160,19 +180,21 @@ class ConversationStore:
         def answered(current: Conversation) -> list[Write]:
             message, writes = _answer_writes(tenant, current, answer)
             stored[:] = [message]
-            return [*writes, *also]
+            return [*writes, *also, *used.whole]
 
         entries = outbox.tool_call_entries(tenant, conversation, answer.message, answer.tools)
         await self._commit_parts(entries[_AUDITED_WITH_ANSWER:])
         try:
             if await self._while_leased(tenant, conversation, answered):
                 return stored[0]
+            await self.spend(used.alone)
             found = await self._stored(tenant, conversation.conversation_id, answer.message.message_id)
             if found is None:
                 raise ConversationBusy(_MOVED_ON, retry_after=1)
             return found
         except (ConversationBusy, ConversationNotFound):
             # The conversation goes on without the answer; its calls were made all the same.
+            await self.spend(used.alone)
             await self.audit(principal, conversation, answer)
             raise
 
@@ -198,19 +220,49 @@ class ConversationStore:
         for start in range(0, len(writes), _AUDITED_WITH_ANSWER):
             await self._documents.commit(writes[start : start + _AUDITED_WITH_ANSWER])
 
-    async def abandon(self, principal: Principal, conversation: Conversation, also: Sequence[Write] = ()) -> None:
-        """Give the lease back without an answer; the user's message stays. ``also`` is written in the same commit."""
-        path = conversation_path(principal.tenant, conversation.conversation_id)
-        await self._while_leased(
-            principal.tenant, conversation, lambda current: [Patch(path, {"lease": None}, current.version), *also]
-        )
+    async def spend(self, spent: Sequence[Put | Count]) -> None:
+        """Store what a turn used apart from its end, once: a commit that was made without a reply counts."""
+        if spent:
+            once = [Create(each.path, each.data) if isinstance(each, Put) else each for each in spent]
+            with suppress(DocumentConflict):
+                await self._documents.commit(once)
 
-    async def give_back(self, principal: Principal, conversation_id: str, holder: str) -> None:
-        """Give the lease back if ``holder`` has it: the commit that took it may have been made without a reply."""
+    async def abandon(
+        self,
+        principal: Principal,
+        conversation: Conversation,
+        also: Sequence[Write] = (),
+        used: Used = NOTHING_USED,
+    ) -> None:
+        """Give the lease back without an answer; the user's message stays.
+
+        ``also`` and ``used`` are written in the same commit, ``used`` in any case.
+        """
+        path = conversation_path(principal.tenant, conversation.conversation_id)
+        last = [*also, *used.whole]
+        try:
+            if await self._while_leased(
+                principal.tenant, conversation, lambda current: [Patch(path, {"lease": None}, current.version), *last]
+            ):
+                return
+        except ConversationNotFound:
+            await self.spend(used.alone)
+            raise
+        await self.spend(used.alone)
+
+    async def give_back(
+        self, principal: Principal, conversation_id: str, holder: str, used: Used = NOTHING_USED
+    ) -> None:
+        """Give the lease back if ``holder`` has it: the commit that took it may have been made without a reply.
+
+        ``used`` is written in any case.
+        """
         newest = await self._newest(principal.tenant, conversation_id)
         if newest is not None and newest.lease is not None and newest.lease.holder == holder:
             with suppress(ConversationNotFound):
-                await self.abandon(principal, newest)
+                await self.abandon(principal, newest, used=used)
+        else:
+            await self.spend(used.alone)
 
     async def rename(self, principal: Principal, conversation: Conversation, title: str, now: datetime) -> None:
         """Give the conversation another title. Raises ConversationNotFound when it was deleted meanwhile."""

@@ -29,3 +29,8 @@ IS_GENAI = f"""(
         OR REGEXP_CONTAINS(LOWER(CONCAT(ServiceName, ' ', COALESCE(SkuMeter, ''))), r'{_SERVICES}')
       )"""
 SERVICE_PATTERN = _SERVICES
+# A cost row's GenAI provider under the name that usage rows give it.
+PROVIDER = """LOWER(COALESCE(
+      x_genai_provider,
+      IF(LOWER(ServiceProviderName) IN ('google gemini', 'google ai'), 'gemini', ServiceProviderName)
+    ))"""

@@ -43,9 +43,12 @@ class Entrance:
         """Let one call in, and return its caller. Raises RateLimited where it is one too many."""
         return await (await self.enter(credentials, kind)).count()
 
-    async def enter(self, credentials: Credentials, kind: Kind) -> Entered:
-        """Return the caller, and the limits as they were read. Raises Unauthenticated, or one of the Forbidden."""
+    async def enter(self, credentials: Credentials, kind: Kind, also: tuple[str, ...] = ()) -> Entered:
+        """Return the caller, and the limits as they were read; the documents at ``also`` are read with them.
+
+        Raises Unauthenticated, or one of the Forbidden.
+        """
         tenant = self.authenticator.tenant(credentials)
         allowed = self.rate_limits.for_caller(tenant, credentials, self.clock(), kind)
-        principal, found = await self.authenticator.authenticate(credentials, allowed.paths)
+        principal, found = await self.authenticator.authenticate(credentials, (*allowed.paths, *also))
         return Entered(principal, found, allowed, self.documents)

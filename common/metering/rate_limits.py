@@ -1,4 +1,4 @@
-"""Rate limits: calls a minute of a person and of an organisation, and its tokens a day, counted in Firestore.
+"""Rate limits: calls a minute of a person and of an organisation, counted in Firestore.
 
 The counters are read with everything else a turn reads and added to in the commits it makes anyway. Additions of turns
 on other instances are never lost, so the limits hold across all of them. A document takes a few changes a second for
@@ -11,10 +11,10 @@ import random
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from common.documents import Count, Document, Write
+from common.documents import Count, Document
 from common.errors import RateLimited
 from common.identity.authenticate import Credentials
 from common.settings import Settings
@@ -35,7 +35,6 @@ _NAMES: Mapping[Kind, tuple[str, str]] = {
     "settings_changes": ("changes of settings", "changes of settings"),
 }
 _WINDOW = timedelta(minutes=1)
-_OUT_OF_TOKENS = "The organisation has used up its tokens of today (UTC). Try again tomorrow, or have the limit raised."
 
 
 @dataclass(slots=True)
@@ -80,8 +79,6 @@ class Allowance:
     """
 
     limits: tuple[Limit, ...]
-    tokens_path: str | None
-    tokens_per_day: int
     now: datetime
     admitted_here: OrderedDict[str, int] = field(default_factory=OrderedDict)
 
@@ -89,15 +86,13 @@ class Allowance:
     def paths(self) -> tuple[str, ...]:
         """The counters to read."""
         counted = [path for limit in self.limits for path in limit.paths]
-        return (*counted, *([self.tokens_path] if self.tokens_path else ()))
+        return tuple(counted)
 
     def check_room(self, documents: Mapping[str, Document | None]) -> None:
         """Raise RateLimited where a counter, or this instance by itself, has reached a limit."""
         for limit in self.limits:
             if max(self.admitted_here.get(limit.path, 0), limit.read(documents)) >= limit.most:
                 raise self._too_many(limit)
-        if self.tokens_path and _total(documents.get(self.tokens_path)) >= self.tokens_per_day:
-            raise RateLimited(_OUT_OF_TOKENS, retry_after=_seconds(_midnight_after(self.now) - self.now))
 
     def check(self, documents: Mapping[str, Document | None]) -> None:
         """Let one call in. Raises RateLimited where there is no room for it."""
@@ -116,10 +111,6 @@ class Allowance:
         for limit, count in zip(self.limits, counts, strict=True):
             if count.total is not None and limit.others + count.total > limit.most:
                 raise self._too_many(limit)
-
-    def count_tokens(self, used: int) -> list[Write]:
-        """The writes that count the tokens of an answer. Commit them with it."""
-        return [self._count(self.tokens_path, used)] if self.tokens_path and used else []
 
     def _too_many(self, limit: Limit) -> RateLimited:
         return RateLimited(limit.sentence, retry_after=_seconds(_WINDOW - (self.now - _minute(self.now))))
@@ -144,7 +135,6 @@ class RateLimits:
             "searches": ("searches", settings.org_searches_per_minute),
             "settings_changes": ("settings_changes", settings.org_settings_changes_per_minute),
         }
-        self._tokens = settings.org_tokens_per_day
         self._admitted: OrderedDict[str, int] = OrderedDict()
 
     def for_caller(self, tenant: Tenant, credentials: Credentials, now: datetime, kind: Kind = "messages") -> Allowance:
@@ -169,8 +159,6 @@ class RateLimits:
         )
         return Allowance(
             limits=tuple(limit for limit in limits if limit.most),
-            tokens_path=f"{counters}/tokens-{at:%Y%m%d}" if self._tokens and kind == "messages" else None,
-            tokens_per_day=self._tokens or 0,
             now=at,
             admitted_here=self._admitted,
         )
@@ -182,10 +170,6 @@ def _total(document: Document | None) -> int:
 
 def _minute(moment: datetime) -> datetime:
     return moment.replace(second=0, microsecond=0)
-
-
-def _midnight_after(moment: datetime) -> datetime:
-    return datetime.combine(moment.date() + timedelta(days=1), time(), UTC)
 
 
 def _seconds(span: timedelta) -> int:

@@ -42,9 +42,36 @@ class Usage:
             self.cache_write_tokens + other.cache_write_tokens,
         )
 
+    def __sub__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.input_tokens - other.input_tokens,
+            self.output_tokens - other.output_tokens,
+            self.cached_tokens - other.cached_tokens,
+            self.cache_write_tokens - other.cache_write_tokens,
+        )
+
     @property
     def total_tokens(self) -> int:
         return self.input_tokens + self.output_tokens
+
+
+@dataclass(slots=True)
+class Heard:
+    """The part of a reply that has come so far: the usage that its provider told, and every piece of its text.
+
+    Only this is left of a call that is cut off. ``ended`` says that the provider has said all, its usage too;
+    ``earlier`` is the usage of an attempt that was made again.
+    """
+
+    usage: Usage = field(default_factory=Usage)
+    pieces: list[str] = field(default_factory=list)
+    ended: bool = False
+    earlier: Usage = field(default_factory=Usage)
+
+    def begin_again(self, used: Usage) -> None:
+        """Listen to another attempt at the same call, after one that used so much."""
+        self.earlier, self.usage, self.ended = self.earlier + used, Usage(), False
+        self.pieces.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +80,7 @@ class Reply:
 
     ``thoughts`` is what the model wants back with its tool calls; it is for its provider alone, never for a reader.
     ``answered_by`` is the model that answered in place of the call's own; None where that one did.
+    ``usage_is_estimated`` says that the provider told no usage.
     """
 
     text: str
@@ -61,6 +89,7 @@ class Reply:
     finish_reason: FinishReason = "stop"
     thoughts: Mapping[str, Any] | None = field(default=None, repr=False)
     answered_by: Model | None = None
+    usage_is_estimated: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -79,6 +108,7 @@ class ModelCall:
     temperature: float
     max_tokens: int
     may_call_tools: bool = True
+    heard: Heard = field(default_factory=Heard, repr=False, compare=False)
 
 
 class Completion(Protocol):

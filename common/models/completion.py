@@ -1,7 +1,6 @@
 """The Completion over all providers: one call, tried again where that may help; the key travels with the call alone."""
 
 import asyncio
-import json
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
@@ -15,6 +14,7 @@ from common.models.call import Completion, Message, ModelCall, Reply, ToolCall, 
 from common.models.catalog import canonical
 from common.models.provider_errors import may_pass
 from common.models.reply_builder import Gathered
+from common.models.token_estimate import prompt_tokens, tokens_of
 
 if TYPE_CHECKING:
     from common.models.http_pool import Sockets
@@ -108,11 +108,12 @@ class Providers:
         spoilt: Reply | None = None
         while True:
             attempt += 1
-            gathered = Gathered()
+            gathered = Gathered(call.heard)
             try:
                 async with aclosing(wire.attempt(call, api_base, gathered, deadline)) as pieces:
                     async for text in pieces:
                         yield text
+                call.heard.ended = not gathered.full
                 if rest := gathered.rest():
                     yield rest
                 reply = _reply(call, gathered)
@@ -126,8 +127,9 @@ class Providers:
                 continue
             if spoilt is None and not gathered.has_shown and _is_spoilt(call, reply):
                 spoilt = reply
+                call.heard.begin_again(reply.usage)
                 continue
-            yield reply if spoilt is None else replace(reply, usage=spoilt.usage + reply.usage)
+            yield reply if spoilt is None else _with_usage_of(spoilt, reply)
             return
 
     async def _wire(self, call: ModelCall) -> _Wire:
@@ -169,9 +171,8 @@ def _sendable_key(key: str, *, needed: bool) -> bool:
 
 def _estimated(call: ModelCall, reply: Reply) -> Usage:
     """About what a call used whose provider does not say: bounds on tokens hold for it too."""
-    asked = len(json.dumps([*call.messages, *call.tools]))
-    said = len(reply.text) + sum(len(each.name) + len(each.arguments) for each in reply.tool_calls)
-    return Usage(asked // limits.CHARS_PER_TOKEN, said // limits.CHARS_PER_TOKEN)
+    said = "\n".join([reply.text, *(f"{each.name} {each.arguments}" for each in reply.tool_calls)])
+    return Usage(prompt_tokens(call), tokens_of(said))
 
 
 def _reply(call: ModelCall, gathered: Gathered) -> Reply:
@@ -182,8 +183,15 @@ def _reply(call: ModelCall, gathered: Gathered) -> Reply:
     if reply.finish_reason == "broken":
         raise ProviderUnavailable
     # The provider counts at the end, which a reply that was cut has not seen.
-    told = reply.usage.total_tokens and not gathered.full
-    return reply if told else replace(reply, usage=_estimated(call, reply))
+    if reply.usage.total_tokens and not gathered.full:
+        return reply
+    return replace(reply, usage=_estimated(call, reply), usage_is_estimated=True)
+
+
+def _with_usage_of(spoilt: Reply, reply: Reply) -> Reply:
+    """The second reply, with what both have used."""
+    estimated = spoilt.usage_is_estimated or reply.usage_is_estimated
+    return replace(reply, usage=spoilt.usage + reply.usage, usage_is_estimated=estimated)
 
 
 def _is_spoilt(call: ModelCall, reply: Reply) -> bool:

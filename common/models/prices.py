@@ -16,14 +16,22 @@ class Tier(BaseModel):
     cached_input_price: Decimal | None = Field(None, ge=0)
     cache_write_price: Decimal | None = Field(None, ge=0)
 
+    @property
+    def read_price(self) -> Decimal:
+        """The price of input that was in the cache."""
+        return self.input_price if self.cached_input_price is None else self.cached_input_price
+
+    @property
+    def write_price(self) -> Decimal:
+        """The price of input that is put into the cache."""
+        return self.input_price if self.cache_write_price is None else self.cache_write_price
+
     def cost(self, input_tokens: int, output_tokens: int, cached_tokens: int, cache_write_tokens: int) -> Decimal:
         """US dollars of one call; cached and written tokens are part of the input."""
         cached = min(cached_tokens, input_tokens)
         written = min(cache_write_tokens, input_tokens - cached)
-        read_price = self.input_price if self.cached_input_price is None else self.cached_input_price
-        write_price = self.input_price if self.cache_write_price is None else self.cache_write_price
         total = self.input_price * (input_tokens - cached - written)
-        total += read_price * cached + write_price * written + self.output_price * output_tokens
+        total += self.read_price * cached + self.write_price * written + self.output_price * output_tokens
         return total / 1_000_000
 
 
@@ -40,10 +48,13 @@ class Prices:
     plain: Tier
     long_context: LongContext | None = None
 
+    def of_call(self, input_tokens: int) -> Tier:
+        """The prices of a call whose input has so many tokens."""
+        longer = self.long_context
+        return longer if longer is not None and input_tokens > longer.above else self.plain
+
     def cost(
         self, input_tokens: int, output_tokens: int, cached_tokens: int = 0, cache_write_tokens: int = 0
     ) -> Decimal:
         """US dollars of one call to the provider."""
-        longer = self.long_context
-        tier = longer if longer is not None and input_tokens > longer.above else self.plain
-        return tier.cost(input_tokens, output_tokens, cached_tokens, cache_write_tokens)
+        return self.of_call(input_tokens).cost(input_tokens, output_tokens, cached_tokens, cache_write_tokens)

@@ -7,7 +7,7 @@ from typing import Any
 from common import limits
 from common.errors import ModelError, ServiceError
 from common.models.answer_text import AnswerText, whole
-from common.models.call import FinishReason, Reply, Usage
+from common.models.call import FinishReason, Heard, Reply, Usage
 from common.models.call_builder import CallBuilder
 from common.models.catalog import Model
 from common.models.stream_delta import Delta
@@ -19,9 +19,10 @@ class Gathered:
     ``full`` is set once it is more than a reply may be: then nothing more is taken in, and the reply is cut there.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, heard: Heard | None = None) -> None:
         self.begun = False
         self.full = False
+        self._heard = heard or Heard()
         self.finish_reason: FinishReason | None = None
         self._room = limits.MODEL_REPLY_CHARS
         self._text = AnswerText()
@@ -37,21 +38,26 @@ class Gathered:
         if self.full:
             return ""
         if delta.usage is not None:
-            self._usage = _newer(self._usage, delta.usage)
+            self._usage = self._heard.usage = _newer(self._usage, delta.usage)
         self.end(delta.finish_reason)
         for piece in delta.calls:
             self._take(len(piece.call_id) + len(piece.name) + len(piece.arguments))
             if not self.full:
                 self._calls.add(piece)
+                self._heard.pieces += (piece.name, piece.arguments)
         for block in delta.blocks:
             self._add_block(block)
+            if not self.full:
+                self._heard.pieces.append(str(block.get("thinking") or ""))
         # What a model thought is not part of what it says; it does show that it has begun.
         if delta.text or delta.calls or delta.thought or delta.blocks:
             self.begun = True
         if delta.thought:
             self._thought.append(delta.thought[: self._take(len(delta.thought))])
+            self._heard.pieces.append(self._thought[-1])
         self._refuses = self._refuses or delta.refuses
         text = delta.text[: self._take(len(delta.text))]
+        self._heard.pieces.append(text)
         if self._calls.full:
             self.cut()
         return self._say(self._text.feed(text)) if text else ""

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from common import limits
@@ -34,7 +35,8 @@ LIMIT 1
 SETTINGS_SQL = """
 SELECT setting_id, provider, credential_id, model_id, temperature, max_tokens, include_org_context, enable_memory,
   max_history_messages, system_prompt_extra, calls_tools, TO_JSON_STRING(fallback) AS fallback,
-  allow_external_fallback
+  allow_external_fallback, daily_token_limit, CAST(monthly_cost_limit_usd AS STRING) AS monthly_cost_limit_usd,
+  user_daily_token_limit, CAST(user_monthly_cost_limit_usd AS STRING) AS user_monthly_cost_limit_usd
 FROM {shared.org_chat_settings}
 WHERE org_slug = @org_slug AND is_active
 ORDER BY COALESCE(updated_at, created_at) DESC
@@ -48,6 +50,10 @@ WHERE org_slug = @org_slug AND is_active
 ORDER BY COALESCE(updated_at, created_at) DESC
 LIMIT 50
 """
+
+
+# As text: a document's numbers are no decimals.
+_DOLLARS = ("monthly_cost_limit_usd", "user_monthly_cost_limit_usd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +261,8 @@ class Directory:
             "enable_memory": True,
             "system_prompt_extra": None,
         }
-        return ChatSettings(**{**defaults, **given, "fallback": fallback_in(data.get("fallback"))})
+        dollars = {name: Decimal(given[name]) for name in _DOLLARS if name in given}
+        return ChatSettings(**{**defaults, **given, **dollars, "fallback": fallback_in(data.get("fallback"))})
 
     def _fresh(self, document: Document | None, now: datetime) -> Data | None:
         if document is None:

@@ -72,10 +72,10 @@ class FallbackChooser:
     key_check: KeyCheck
     stored_key: Callable[[Tenant, Model], Awaitable[str]]
 
-    def check(self, old: ChatSettings | None, change: SettingsChange, main: Model) -> None:
+    def check(self, old: ChatSettings | None, change: SettingsChange, main: Model) -> list[tuple[str, str]]:
         """Refuse what settings with this model of their own may not name, before anybody is asked.
 
-        Raises Unprocessable.
+        Returns the provider and id of each model that they will name. Raises Unprocessable.
         """
         names = [(main.provider, main.model_id)]
         if change.fallback is not None:
@@ -88,6 +88,7 @@ class FallbackChooser:
         outside = any(not same_provider(provider, LOCAL) for provider, _ in names)
         if main.provider == LOCAL and outside and not _allows_external(old, change):
             raise Unprocessable(_LEAVES_HOME)
+        return names
 
     async def choose(
         self,

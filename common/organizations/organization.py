@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from common.focus.calendar import FiscalCalendar
 from common.tenant import WITHOUT_SCOPES
@@ -77,6 +78,10 @@ class ChatSettings:
     calls_tools: bool | None = None
     fallback: tuple[FallbackChoice, ...] = ()
     allow_external_fallback: bool = False
+    daily_token_limit: int | None = None
+    monthly_cost_limit_usd: Decimal | None = None
+    user_daily_token_limit: int | None = None
+    user_monthly_cost_limit_usd: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The body of a settings change, each field within its bounds."""
 
 import re
+from decimal import Decimal
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, AliasChoices, ConfigDict, Field, SecretStr, model_validator
@@ -11,6 +12,17 @@ from common.models.catalog import MODEL_ID
 
 _MODEL_ID = f"^{MODEL_ID.pattern}$"
 _KEY = re.compile(rf"[\x21-\x7e]{{{limits.PROVIDER_KEY_MIN_CHARS},{limits.PROVIDER_KEY_MAX_CHARS}}}")
+
+
+_CLEARED_BY_NULL = {
+    "system_prompt_extra", "daily_token_limit", "monthly_cost_limit_usd", "user_daily_token_limit",
+    "user_monthly_cost_limit_usd",
+}  # fmt: skip
+# Dollars and cents; a JSON number, which strictness would refuse as a decimal.
+DollarLimit = Annotated[
+    Decimal,
+    Field(strict=False, gt=0, le=limits.MAX_COST_LIMIT_USD, decimal_places=2, allow_inf_nan=False),
+]
 
 
 def _plausible(key: SecretStr) -> SecretStr:
@@ -46,7 +58,7 @@ class FallbackChange(Body):
 class SettingsChange(Body):
     """The body of PUT settings: a field that is left out stays as it is.
 
-    ``system_prompt_extra`` null clears it, and so does an empty ``fallback``.
+    ``system_prompt_extra`` null clears it, and so does null a limit, and an empty ``fallback``.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -68,12 +80,16 @@ class SettingsChange(Body):
     system_prompt_extra: str | None = Field(None, max_length=limits.SYSTEM_PROMPT_EXTRA_CHARS)
     fallback: list[FallbackChange] | None = Field(None, max_length=limits.MAX_FALLBACKS)
     allow_external_fallback: bool | None = None
+    daily_token_limit: int | None = Field(None, ge=1, le=limits.MAX_TOKEN_LIMIT)
+    monthly_cost_limit_usd: DollarLimit | None = None
+    user_daily_token_limit: int | None = Field(None, ge=1, le=limits.MAX_TOKEN_LIMIT)
+    user_monthly_cost_limit_usd: DollarLimit | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if not self.model_fields_set:
             raise ValueError("name at least one setting to change")
-        empty = [name for name in self.changed if getattr(self, name) is None and name != "system_prompt_extra"]
+        empty = [name for name in self.changed if getattr(self, name) is None and name not in _CLEARED_BY_NULL]
         if empty:
             raise ValueError(f"{', '.join(empty)} cannot be null; leave out what stays as it is")
         if self.credential_name is not None and self.key is None:

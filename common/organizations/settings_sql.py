@@ -36,12 +36,14 @@ WHEN NOT MATCHED BY TARGET THEN
   INSERT (
     setting_id, org_slug, provider, credential_id, model_id, temperature, max_tokens, include_org_context,
     enable_memory, max_history_messages, system_prompt_extra, calls_tools, fallback, allow_external_fallback,
-    is_active, configured_by, created_at
+    daily_token_limit, monthly_cost_limit_usd, user_daily_token_limit, user_monthly_cost_limit_usd, is_active,
+    configured_by, created_at
   )
   VALUES (
     given.setting_id, @org_slug, @provider, @credential_id, @model_id, @temperature, @max_tokens,
     @include_org_context, @enable_memory, @max_history_messages, @system_prompt_extra, @calls_tools,
-    PARSE_JSON(@fallback), @allow_external_fallback, TRUE, @user_id, @now
+    PARSE_JSON(@fallback), @allow_external_fallback, @daily_token_limit, @monthly_cost_limit_usd,
+    @user_daily_token_limit, @user_monthly_cost_limit_usd, TRUE, @user_id, @now
   )
 WHEN NOT MATCHED BY SOURCE AND stored.org_slug = @org_slug AND stored.is_active THEN
   UPDATE SET is_active = FALSE, updated_at = @now
@@ -117,6 +119,10 @@ TYPES: dict[str, ParameterType] = {
     "calls_tools": "BOOL",
     "fallback": "STRING",
     "allow_external_fallback": "BOOL",
+    "daily_token_limit": "INT64",
+    "monthly_cost_limit_usd": "NUMERIC",
+    "user_daily_token_limit": "INT64",
+    "user_monthly_cost_limit_usd": "NUMERIC",
     "user_id": "STRING",
     "now": "TIMESTAMP",
 }

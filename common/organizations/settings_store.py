@@ -6,13 +6,13 @@ one statement puts the new settings in place of the old, and only then is the ol
 
 import re
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from common.errors import NotFound, ServiceError, SetupRequired, Unprocessable, WarehouseUnavailable
+from common.errors import NotFound, PriceUnknown, ServiceError, SetupRequired, Unprocessable, WarehouseUnavailable
 from common.models.catalog import Model
 from common.organizations import settings_sql as sql
 from common.organizations.directory import Directory
@@ -57,7 +57,7 @@ class SettingsStore:
         model = self._model(organization.settings, change)
         values = self._values(organization.settings, change, model) | {"user_id": principal.user_id}
         chooser = FallbackChooser(self._offering, self.provider_keys, self.key_check, self._stored_key)
-        chooser.check(organization.settings, change, model)
+        self._check_prices(values, chooser.check(organization.settings, change, model))
         credential_id, ciphertext, found = await self._credential(tenant, organization, change, model)
         name = change.credential_name or f"{model.provider} key"
         added = [] if ciphertext is None else [Stored(credential_id, model.provider, name, ciphertext)]
@@ -127,6 +127,10 @@ class SettingsStore:
             "enable_memory": True,
             "max_history_messages": self.settings.default_max_history,
             "system_prompt_extra": None,
+            "daily_token_limit": None,
+            "monthly_cost_limit_usd": None,
+            "user_daily_token_limit": None,
+            "user_monthly_cost_limit_usd": None,
         }
         for name in values:
             if name in change.model_fields_set:
@@ -134,6 +138,17 @@ class SettingsStore:
             elif old is not None:
                 values[name] = getattr(old, name)
         return {**values, "provider": model.provider, "model_id": model.model_id}
+
+    def _check_prices(self, values: Mapping[str, Any], models: Sequence[tuple[str, str]]) -> None:
+        """Raise PriceUnknown where the settings limit the cost of a model that has no known price."""
+        if values["monthly_cost_limit_usd"] is None and values["user_monthly_cost_limit_usd"] is None:
+            return
+        for provider, model_id in models:
+            if self._offering.resolve(provider, model_id).prices is None:
+                raise PriceUnknown(
+                    f"The price of {provider}/{model_id} is not known, so its cost cannot be limited. Set "
+                    "daily_token_limit or user_daily_token_limit instead, and null for the cost limits."
+                )
 
     async def _credential(
         self, tenant: Tenant, organization: Organization, change: SettingsChange, model: Model

@@ -16,7 +16,8 @@ from common.settings import Settings
 
 _CHANGEABLE = (
     "provider", "model_id", "temperature", "max_tokens", "include_org_context", "enable_memory",
-    "max_history_messages", "system_prompt_extra", "allow_external_fallback",
+    "max_history_messages", "system_prompt_extra", "allow_external_fallback", "daily_token_limit",
+    "user_daily_token_limit",
 )  # fmt: skip
 
 
@@ -102,6 +103,8 @@ class SettingsView:
         if chosen is None:
             return {**self.status(organization), "settings": None}
         shown = {name: getattr(chosen, name) for name in _CHANGEABLE}
+        for name in ("monthly_cost_limit_usd", "user_monthly_cost_limit_usd"):
+            shown[name] = _number(getattr(chosen, name))
         shown["fallback"] = [{"provider": each.provider, "model_id": each.model_id} for each in chosen.fallback]
         return {**self.status(organization), "settings": shown}
 

@@ -16,6 +16,7 @@ from common.tools.result import bytes_read
 from common.transcript.conversation import Conversation
 from common.transcript.message import Message
 from common.transcript.paths import OUTBOX, conversation_path, message_path
+from common.warehouse.schema import purged_tables
 
 AUDIT_RESULT_CHARS = 4_000
 # Entries are made in the order of an indexed time, which one part of an index takes only so many of a second.
@@ -94,6 +95,11 @@ def lone_call_entry(tenant: Tenant, conversation_id: str, message: Message, call
     return _entry("org_chat_tool_calls", row["tool_call_id"], row, message.created_at)
 
 
+def usage_entry(row: Data, now: datetime) -> Put:
+    """A row of what a turn used. A purge of its conversation leaves it: it is the basis of a statement."""
+    return _entry("org_chat_usage", row["usage_id"], row, now)
+
+
 def feedback_entry(principal: Principal, conversation_id: str, message_id: str, feedback: Mapping[str, Any]) -> Write:
     """The user's opinion of an answer. It replaces an older one."""
     at: datetime = feedback["updated_at"]
@@ -143,14 +149,16 @@ def _capped(value: object) -> str:
 
 def _entry(table: str, row_id: str, row: Data, now: datetime, expires: str | None = None) -> Put:
     # A message id is the client's to choose: only with its organisation and conversation is it unique.
-    entry_id = ":".join((row["org_slug"], table, row["conversation_id"], row_id))
+    # A model's id, which is part of a usage row's, may hold a slash.
+    entry_id = ":".join((row["org_slug"], table, row["conversation_id"], row_id)).replace("/", "%2F")
     data = {
         "table": table,
         "row_id": row_id,
         "row": row,
         "shard": shard_of(entry_id),
         "org_slug": row["org_slug"],
-        "conversation_id": row["conversation_id"],
+        # By this a purge finds the entries that go with a conversation.
+        "conversation_id": row["conversation_id"] if table in purged_tables() else "",
         "expires": expires,
         "created_at": now,
         "attempts": 0,

@@ -22,7 +22,7 @@ from common.transcript.paths import (
     purge_path,
 )
 from common.warehouse.client import QueryRefused
-from common.warehouse.schema import record_tables
+from common.warehouse.schema import purged_tables
 
 PURGES_PER_SYNC = 20
 RETENTION_CHECK_HOURS = 24
@@ -72,7 +72,7 @@ class Purge:
         # Outbox first, so that nothing brings a row back; the note last, so that what stops half-way is done again.
         for conversation_id in conversation_ids:
             await self._empty_outbox(tenant, conversation_id)
-        for table in record_tables():
+        for table in purged_tables():
             await lease.renew()
             try:
                 await self._writer.purge(tenant, table, conversation_ids)

@@ -17,7 +17,14 @@ from common.warehouse.query import Parameter, fixed
 
 Row = Mapping[str, Any]
 
-_CASTS = {"STRING": "STRING", "INTEGER": "INT64", "TIMESTAMP": "TIMESTAMP", "BOOLEAN": "BOOL", "FLOAT": "FLOAT64"}
+_CASTS = {
+    "STRING": "STRING",
+    "INTEGER": "INT64",
+    "TIMESTAMP": "TIMESTAMP",
+    "BOOLEAN": "BOOL",
+    "FLOAT": "FLOAT64",
+    "NUMERIC": "NUMERIC",
+}
 
 
 MERGE_SQL = """

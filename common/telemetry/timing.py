@@ -1,11 +1,10 @@
-"""The timing of a turn: the time of every stage, tokens and bytes, added up as it happens."""
+"""The timing of a turn: the time of every stage and the bytes of its queries, added up as it happens."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Literal, get_args
 
 from common.telemetry.request import current
@@ -22,11 +21,6 @@ class Timing:
 
     began: float = field(default_factory=time.perf_counter)
     first_token: float | None = None
-    model_calls: int = 0
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cached_tokens: int | None = None
-    cost: Decimal | None = Decimal(0)
     bytes_processed: int = 0
     bytes_billed: int = 0
     _seconds: dict[Stage, float] = field(default_factory=dict)
@@ -44,16 +38,6 @@ class Timing:
         """Note the first text of the answer. Later calls do nothing."""
         if self.first_token is None:
             self.first_token = time.perf_counter()
-
-    def used(self, input_tokens: int, output_tokens: int, cached_tokens: int) -> None:
-        """Add the tokens of one model call."""
-        self.input_tokens = (self.input_tokens or 0) + input_tokens
-        self.output_tokens = (self.output_tokens or 0) + output_tokens
-        self.cached_tokens = (self.cached_tokens or 0) + cached_tokens
-
-    def costs(self, dollars: Decimal | None) -> None:
-        """Add the cost of one model call; once one is unknown, so is the sum."""
-        self.cost = None if self.cost is None or dollars is None else self.cost + dollars
 
     def read(self, processed: int, billed: int) -> None:
         """Add the bytes of one query."""

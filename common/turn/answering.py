@@ -23,14 +23,23 @@ class AnsweringModels:
     """Puts a turn's fallback and its place around the models that its loop asks, and knows which one answered."""
 
     def __init__(
-        self, chosen: Model, fallback: Sequence[Served], open_key: OpenKey, slot: Slot, log: Log, org: OrgSlug
+        self,
+        chosen: Model,
+        fallback: Sequence[Served],
+        open_key: OpenKey,
+        slot: Slot,
+        log: Log,
+        org: OrgSlug,
+        metered: Callable[[Completion], Completion],
     ) -> None:
+        """``metered`` puts around a provider's calls what counts each of them."""
         self._chosen = chosen
         self._fallback = fallback
         self._open_key = open_key
         self._slot = slot
         self._log = log
         self._org = org
+        self._metered = metered
         self._completion: FallbackCompletion | None = None
 
     def over(self, loop: AgentLoop) -> AgentLoop:
@@ -49,7 +58,7 @@ class AnsweringModels:
 
     def _wrap(self, completion: Completion) -> Completion:
         candidates = [Candidate(each.model, partial(self._open_key, each.credential)) for each in self._fallback]
-        self._completion = FallbackCompletion(completion, candidates, self._note)
+        self._completion = FallbackCompletion(self._metered(completion), candidates, self._note)
         return LendingCompletion(self._completion, self._slot)
 
     def _note(self, model: Model, error: ServiceError) -> None:

@@ -8,7 +8,9 @@ from common.conversations.lookup import held_by
 from common.documents import Document
 from common.errors import ConversationNotFound
 from common.identity.authenticate import Credentials
+from common.metering.ceilings import Spending
 from common.metering.rate_limits import Allowance
+from common.metering.usage_rows import Channel
 from common.organizations.directory import Lookup, hash_api_key
 from common.telemetry.timing import Timing
 from common.tenant import Principal, Tenant
@@ -29,6 +31,7 @@ class Opening:
     services: TurnServices
     credentials: Credentials
     request: SendRequest
+    channel: Channel
     features: ClientFeatures
     timed: Timing
     turn: Turn
@@ -88,6 +91,8 @@ class Loaded:
     now: datetime
     paths: dict[str, str]
     allowed: Allowance
+    spending: Spending
+    documents: Mapping[str, Document | None]
     principal: Principal
     entry: Lookup
     stored: StoredState
@@ -100,8 +105,14 @@ async def load(opening: Opening) -> Loaded:
     places = {each: _paths(opening, each) for each in _ids(opening)}
     read = [path for paths in places.values() for path in paths.values()]
     allowed = services.rate_limits.for_caller(opening.tenant, opening.credentials, now)
+    spending = services.cost_ceilings.for_caller(opening.tenant, opening.credentials, now)
     with opening.timed.stage("read"):
-        principal, entry = await services.authenticator.authenticate(opening.credentials, (*read, *allowed.paths))
+        principal, entry = await services.authenticator.authenticate(
+            opening.credentials, (*read, *allowed.paths, *spending.paths)
+        )
+        documents = dict(entry.documents)
+        while further := spending.further_paths(documents):
+            documents |= await services.documents.get_all(further)
     if request.conversation_id is not None and not request.names_a_conversation:
         raise ConversationNotFound
     if not any(entry.documents.get(path) for path in read):
@@ -109,7 +120,8 @@ async def load(opening: Opening) -> Loaded:
         allowed.check_room(entry.documents)
     with opening.timed.stage("read"):
         stored = await _read_stored(opening, principal, entry, places)
-    return Loaded(now, places.get(stored.conversation_id or "", {}), allowed, principal, entry, stored)
+    paths = places.get(stored.conversation_id or "", {})
+    return Loaded(now, paths, allowed, spending, documents, principal, entry, stored)
 
 
 async def _read_stored(

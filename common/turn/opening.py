@@ -13,6 +13,8 @@ from common.conversations.kept_steps import kept_of
 from common.conversations.paused_turn import pending_of
 from common.errors import ConversationBusy, KeyServiceUnavailable, ServiceError
 from common.identity.authenticate import Credentials
+from common.metering.ledger import Ledger, MeteredCompletion
+from common.metering.usage_rows import Channel
 from common.models.catalog import Model
 from common.organizations.offering import Offering
 from common.organizations.organization import Credential
@@ -54,13 +56,14 @@ async def open_turn(
     request: SendRequest,
     features: ClientFeatures = NO_FEATURES,
     disconnect: Disconnect | None = None,
+    channel: Channel = "send",
 ) -> Turn:
-    """Load, authorise, find a slot and open the key, then start the turn.
+    """Load, authorise, find a slot and open the key, then start the turn. ``channel`` is what its usage is filed under.
 
     Raises a ServiceError before anything is stored, or ClientDisconnect while the turn waits for its slot.
     """
     until = time.monotonic() + limits.JOIN_SECONDS
-    opening = Opening(services, credentials, request, features, timing.begin(), Turn(), until)
+    opening = Opening(services, credentials, request, channel, features, timing.begin(), Turn(), until)
     work = await _find_work(opening, disconnect)
     opening.turn.start(work.steps, then=work.close)
     return opening.turn
@@ -106,8 +109,10 @@ async def _open(opening: Opening, held: ExitStack | None = None, slot: Slot | No
         with opening.timed.stage("key"):
             key = await open_key(prepared.credential)
         org = loaded.principal.org_slug
-        answering = AnsweringModels(prepared.model, prepared.fallback, open_key, slot, services.log, org)
-        runner = TurnRunner(services, prepared, turn, opening.timed, answering, joins=joins)
+        ledger = Ledger()
+        metered = partial(MeteredCompletion, ledger=ledger, check=partial(prepared.allotment.check, ledger))
+        answering = AnsweringModels(prepared.model, prepared.fallback, open_key, slot, services.log, org, metered)
+        runner = TurnRunner(services, prepared, turn, opening.timed, answering, ledger, joins=joins)
         kept = held.pop_all()
         return Work(_answer(opening, runner, kept.close, stored.conversation_id, (key, stack)), kept.close)
 
@@ -173,6 +178,8 @@ def _prepare(opening: Opening, loaded: Loaded) -> PreparedTurn:
     model = served.model
     _check_free(stored.conversation)
     loaded.allowed.check(loaded.entry.documents)
+    allotment = loaded.spending.allotment(loaded.documents, settings)
+    allotment.check(Ledger())
     conversation = _conversation(loaded, model, request.message)
     question_id = request.message_id or new_id()
     return PreparedTurn(
@@ -182,6 +189,8 @@ def _prepare(opening: Opening, loaded: Loaded) -> PreparedTurn:
         credential=served.credential,
         fallback=fallback_of(organization, offering, loaded.now, needs_tools=calls_tools(model, settings.calls_tools)),
         allowed=loaded.allowed,
+        allotment=allotment,
+        channel=opening.channel,
         model=model,
         conversation=conversation,
         question=Message(question_id, "user", request.message, loaded.now, sequence=conversation.message_count),

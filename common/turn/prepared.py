@@ -14,7 +14,9 @@ from common.conversations.paused_turn import Pending
 from common.conversations.store import ConversationStore
 from common.documents import Data, Documents
 from common.identity.authenticate import Authenticator
+from common.metering.ceilings import Allotment, CostCeilings
 from common.metering.rate_limits import Allowance, RateLimits
+from common.metering.usage_rows import Channel, EndedTurn
 from common.models.catalog import Model
 from common.organizations.organization import ChatSettings, Credential, Organization
 from common.organizations.provider_key import ProviderKeys
@@ -40,6 +42,7 @@ class TurnServices:
     authenticator: Authenticator
     provider_keys: ProviderKeys
     rate_limits: RateLimits
+    cost_ceilings: CostCeilings
     store: ConversationStore
     documents: Documents
     lookup: ConversationLookup
@@ -68,6 +71,8 @@ class PreparedTurn:
     credential: Credential | None
     fallback: tuple[Served, ...]
     allowed: Allowance
+    allotment: Allotment
+    channel: Channel
     model: Model
     conversation: Conversation
     question: Message
@@ -106,3 +111,20 @@ class PreparedTurn:
     def exchange_ids(self) -> set[str]:
         """The messages that are no history yet: the question, and what was answered to it before a pause."""
         return {self.question.message_id, *(self.pending.answer_ids if self.pending else ())}
+
+    def ended(
+        self, agent_name: str, finish: str, message_id: str, tool_calls: int, bytes_billed: int, at: datetime
+    ) -> EndedTurn:
+        """Return the turn as its usage is filed, under the message that it is stored by."""
+        return EndedTurn(
+            principal=self.principal,
+            conversation_id=self.conversation.conversation_id,
+            message_id=message_id,
+            attempt_id=self.unfinished_id,
+            agent_name=agent_name,
+            channel=self.channel,
+            finish=finish,
+            tool_calls=tool_calls,
+            bytes_billed=bytes_billed,
+            at=at,
+        )

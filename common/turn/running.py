@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import replace
 
@@ -11,11 +11,14 @@ from common.agents.checkpoint import Checkpoint
 from common.agents.events import AgentChanged, Event, Finish, TextDelta, TurnFailed, TurnStarted
 from common.agents.loop import Answered
 from common.conversations.paused_turn import Pending
-from common.conversations.store import Answer
-from common.documents import Write
+from common.conversations.store import NOTHING_USED, Answer, Used
+from common.documents import Count, Put, Write
 from common.errors import ConversationBusy, DocumentsUnavailable, RateLimited, Restarting, ServiceError
-from common.models.completion import Usage
+from common.metering.ledger import Ledger
+from common.metering.usage_rows import turn_rows
+from common.record.outbox import usage_entry
 from common.secret import Secret
+from common.stopping import hold
 from common.telemetry.timing import Timing
 from common.telemetry.tracing import NO_SPAN, Span, span
 from common.transcript.conversation import Conversation, title_of
@@ -28,7 +31,7 @@ from common.turn.lease import HeldLease, patiently
 from common.turn.prepared import PreparedTurn, TurnServices
 from common.turn.progress import Progress
 from common.turn.stepping import Steps
-from common.turn.turn import Turn, hold
+from common.turn.turn import Turn
 
 # The platform kills a process 10 s after SIGTERM.
 STOP_TURN_SECONDS = 4.0
@@ -52,10 +55,14 @@ class TurnRunner:
         turn: Turn,
         timed: Timing,
         answering: AnsweringModels,
+        ledger: Ledger,
         *,
         joins: bool,
     ) -> None:
-        """``joins`` says that there may be another attempt at the same message, which can be waited for."""
+        """``ledger`` counts the calls of ``answering``.
+
+        ``joins`` says that there may be another attempt at the same message, which can be waited for.
+        """
         self._services = services
         self._prepared = prepared
         self._turn = turn
@@ -63,12 +70,11 @@ class TurnRunner:
         self._joins = joins
         self._timed = timed
         self._answering = answering
+        self._ledger = ledger
         self._span: Span = NO_SPAN
         self._progress = Progress({tool.name for tool in services.registry.tools if tool.writes})
         self._started = time.perf_counter()
         self._finishing: asyncio.Task[None] | None = None
-        # The request may have asked a model in an attempt before this one.
-        self._used_before = timed.input_tokens or 0, timed.output_tokens or 0
         self._steps = Steps(prepared, services.clock)
 
     async def run(self, key: Secret, stack: AsyncExitStack) -> bool:
@@ -123,6 +129,7 @@ class TurnRunner:
         except RateLimited:
             await store.abandon(prepared.principal, begun)
             raise
+        self._steps.count(self._ledger)
         lease = HeldLease(store, prepared.principal, begun, since, self._turn.stop)
         model = prepared.model
         self._emit(TurnStarted(begun.conversation_id, prepared.answer_id, model.provider, model.model_id, begun.title))
@@ -149,46 +156,37 @@ class TurnRunner:
             if isinstance(event, Answered):
                 return event
             if isinstance(event, Checkpoint):
-                self._steps.keep(await asyncio.shield(beginning), event, self._progress.tools, self._usage)
+                self._steps.keep(await asyncio.shield(beginning), event, self._progress.tools, self._ledger)
                 continue
             self._tell(event)
             # Nothing more is asked of the provider until its reader has taken what there is.
             await self._turn.keep_pace()
         raise ServiceError
 
-    @property
-    def _usage(self) -> Usage:
-        """The tokens that this attempt counts: of its own model calls, and of those that it goes on from."""
-        timed, (read, written) = self._timed, self._used_before
-        used = Usage((timed.input_tokens or 0) - read, (timed.output_tokens or 0) - written)
-        return used + self._steps.uncounted
-
     async def _finish(self, lease: HeldLease, answered: Answered) -> None:
         """Store the answer and say the end: of the answer that is stored, which may be another attempt's."""
         prepared, store = self._prepared, self._services.store
-        usage = self._usage
-        answer = self._answer(answered.agent_name, self._progress.said, usage, finish=answered.finish)
+        answer = self._answer(answered.agent_name, self._progress.said, finish=answered.finish)
         answer = replace(answer, retitles=self._titles())
-        spent = [*prepared.allowed.count_tokens(usage.total_tokens), *self._steps.last_writes(is_answered=True)]
+        left = self._steps.last_writes(is_answered=True)
+
+        def last(current: Conversation) -> Awaitable[Message]:
+            also = [*left, *self._waits(current, answered)]
+            used = self._used(answered.finish, prepared.answer_id)
+            return store.finish(prepared.principal, current, answer, also, used)
+
         try:
             with self._timed.stage("answer"):
-                stored = await lease.end(
-                    lambda current: store.finish(
-                        prepared.principal, current, answer, [*spent, *self._waits(current, answered)]
-                    )
-                )
+                stored = await lease.end(last)
                 was, title = lease.conversation.title, answer.title_for(lease.conversation)
         except DocumentsUnavailable as error:
             raise DocumentsUnavailable(_NOT_KNOWN) from error
         if stored.content == fitted(answer.message).content:
             waiting = answered.paused.waiting if answered.paused else ()
             events = [each.event(answered.agent_name) for each in waiting]
-            self._emit(
-                replace(
-                    finished_of(stored, prepared.conversation.conversation_id, events),
-                    title=title if title != was else "",
-                )
-            )
+            end = finished_of(stored, prepared.conversation.conversation_id, events)
+            warning = prepared.allotment.warning(self._ledger)
+            self._emit(replace(end, title=title if title != was else "", usage_warning=warning))
         else:
             await store.audit(prepared.principal, lease.conversation, answer)
             replay(self._emit, stored, prepared.conversation.conversation_id)
@@ -228,7 +226,7 @@ class TurnRunner:
                 return True
         stored, error = None, ServiceError()
         try:
-            stored = await self._end_early(beginning, "cancelled")
+            stored = await self._end_early(beginning, "cancelled", "cancelled")
             if self._finishing is None:
                 self._log("cancelled")
         except ServiceError as failure:
@@ -244,7 +242,7 @@ class TurnRunner:
         """End with what was said stored, in the seconds that the platform gives a process."""
         with suppress(TimeoutError, ServiceError):
             async with asyncio.timeout(STOP_TURN_SECONDS):
-                await self._end_early(beginning, "failed")
+                await self._end_early(beginning, "failed", Restarting.code)
         if not self._turn.is_over:
             self._emit(TurnFailed(self._progress.warned(Restarting())))
         self._log(Restarting.code)
@@ -253,9 +251,11 @@ class TurnRunner:
         """Leave the conversation to the turn that has its lease now, after this one was silent for too long."""
         self._turn.go_on()
         self._progress.stop()
+        store, prepared = self._services.store, self._prepared
+        hold(store.spend(self._used(ConversationBusy.code, prepared.unfinished_id).alone))
         if self._progress.tools:
-            left = self._answer(self._progress.agent_name, "", Usage(), "failed", self._prepared.unfinished_id)
-            hold(self._services.store.audit(self._prepared.principal, self._prepared.conversation, left))
+            left = self._answer(self._progress.agent_name, "", "failed", prepared.unfinished_id)
+            hold(store.audit(prepared.principal, prepared.conversation, left))
         if not self._joins:
             self._emit(
                 TurnFailed(self._progress.warned(ConversationBusy(_TAKEN_OVER, retry_after=limits.BUSY_RETRY_SECONDS)))
@@ -267,17 +267,19 @@ class TurnRunner:
         """Give the lease back if it was taken, and say why there is no answer."""
         if self._finishing is None:
             # Where Firestore is silent, its client does not wait for what is tried until the lease runs out.
-            keeping = hold(self._end_early(beginning, "failed"))
+            keeping = hold(self._end_early(beginning, "failed", error.code))
             await asyncio.wait([keeping], timeout=_KEEP_SECONDS)
             storing = keeping.exception() if keeping.done() else None
             error = storing if isinstance(storing, ServiceError) else error
         self._emit(TurnFailed(self._progress.warned(error)))
         self._log(error.code)
 
-    async def _end_early(self, beginning: "asyncio.Task[HeldLease]", status: MessageStatus) -> Message | None:
-        """Give the lease back, with what was said and done so far, which is returned if it is kept.
+    async def _end_early(
+        self, beginning: "asyncio.Task[HeldLease]", status: MessageStatus, finish: str
+    ) -> Message | None:
+        """Give the lease back, with what was said, done and used so far; the message is returned if one is kept.
 
-        An answer that is being stored is stored.
+        An answer that is being stored is stored. ``finish`` is what the usage is filed under.
         """
         self._progress.stop()
         if self._finishing is not None:
@@ -286,12 +288,16 @@ class TurnRunner:
         try:
             lease = await asyncio.shield(beginning)
         except DocumentsUnavailable:
-            hold(self._give_back())
+            hold(self._give_back(finish))
+            raise
+        except ServiceError:
+            # The question was refused while a model was already reading it.
+            await self._services.store.spend(self._used(finish, self._prepared.unfinished_id).alone)
             raise
         with self._timed.stage("answer"):
-            return await lease.end(lambda current: self._keep(current, status))
+            return await lease.end(lambda current: self._keep(current, status, finish))
 
-    async def _keep(self, conversation: Conversation, status: MessageStatus) -> Message | None:
+    async def _keep(self, conversation: Conversation, status: MessageStatus, finish: str) -> Message | None:
         """Store what there is of an answer; one that its client stopped is the answer to its message.
 
         One that was cancelled is an answer even without a word: asked for again, it says that it was cancelled. Half an
@@ -301,33 +307,47 @@ class TurnRunner:
         was_stopped, cancelled = self._turn.stopped is not None, self._turn.stopped == "cancelled"
         is_answer = status == "cancelled" and (cancelled or bool(progress.said))
         left = self._steps.last_writes(is_answered=is_answer, ended_by_itself=self._turn.stopped != "restart")
-        spent = [*prepared.allowed.count_tokens(self._usage.total_tokens), *left]
         if not (progress.tools or cancelled or (progress.said and was_stopped)):
-            await store.abandon(prepared.principal, conversation, spent)
+            used = self._used(finish, prepared.unfinished_id)
+            await store.abandon(prepared.principal, conversation, left, used)
             return None
         text = progress.said if is_answer and progress.said and not progress.tools else progress.explained
         message_id = prepared.answer_id if is_answer else prepared.unfinished_id
-        answer = self._answer(progress.agent_name, text, self._usage, status, message_id)
-        return await store.finish(prepared.principal, conversation, answer, spent)
+        answer = self._answer(progress.agent_name, text, status, message_id)
+        return await store.finish(prepared.principal, conversation, answer, left, self._used(finish, message_id))
 
-    async def _give_back(self) -> None:
+    async def _give_back(self, finish: str) -> None:
         """Give back a lease that may have been taken although Firestore did not say so."""
         prepared, store = self._prepared, self._services.store
-        conversation_id = prepared.conversation.conversation_id
+        names = (prepared.conversation.conversation_id, prepared.attempt_id)
+        used = self._used(finish, prepared.unfinished_id) if self._ledger.calls else NOTHING_USED
         until = time.monotonic() + limits.LEASE_SECONDS
-        await patiently(lambda: store.give_back(prepared.principal, conversation_id, prepared.attempt_id), until)
+        await patiently(lambda: store.give_back(prepared.principal, *names, used), until)
+
+    def _used(self, finish: str, message_id: str) -> Used:
+        """The writes that file and count what the turn used, under the message that it is stored by."""
+        calls, alone = len(self._progress.tools) - self._steps.audited, self._ledger.since(self._steps.passed_on)
+        passed_on = max(0, self._steps.kept - self._steps.audited)
+        whole = self._spent(finish, message_id, self._ledger, calls)
+        return Used(whole, self._spent(finish, message_id, alone, calls - passed_on) if alone.calls else ())
+
+    def _spent(self, finish: str, message_id: str, ledger: Ledger, tool_calls: int) -> list[Put | Count]:
+        prepared, now = self._prepared, self._services.clock()
+        names = self._progress.agent_name, finish, message_id
+        ended = prepared.ended(*names, tool_calls, self._timed.bytes_billed, now)
+        rows = turn_rows(ended, ledger, self._answering.model)
+        return [*(usage_entry(row, now) for row in rows), *prepared.allotment.count(ledger)]
 
     def _answer(
         self,
         agent_name: str,
         text: str,
-        usage: Usage,
         status: MessageStatus = "complete",
         message_id: str | None = None,
         finish: Finish | None = None,
     ) -> Answer:
         prepared = self._prepared
-        tools = tuple(self._progress.tools)
+        tools, usage = tuple(self._progress.tools), self._ledger.usage
         message = Message(
             message_id=message_id or prepared.answer_id,
             role="assistant",
@@ -353,6 +373,7 @@ class TurnRunner:
     def _log(self, finish: str) -> None:
         prepared, timed = self._prepared, self._timed
         model = self._answering.model
+        usage, used, cost = self._ledger.usage, bool(self._ledger.calls), self._ledger.cost
         self._span.set(finish=finish, provider=model.provider, model_id=model.model_id)
         self._services.log.info(
             "turn.finished",
@@ -369,9 +390,9 @@ class TurnRunner:
             tool_calls=len(self._progress.tools),
             bytes_processed=timed.bytes_processed,
             bytes_billed=timed.bytes_billed,
-            model_calls=timed.model_calls,
-            input_tokens=timed.input_tokens,
-            output_tokens=timed.output_tokens,
-            cached_tokens=timed.cached_tokens,
-            estimated_cost_usd=None if timed.cost is None else float(round(timed.cost, 6)),
+            model_calls=self._ledger.calls,
+            input_tokens=usage.input_tokens if used else None,
+            output_tokens=usage.output_tokens if used else None,
+            cached_tokens=usage.cached_tokens if used else None,
+            estimated_cost_usd=None if cost is None else float(round(cost, 6)),
         )

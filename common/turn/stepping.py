@@ -8,7 +8,8 @@ from common.agents.checkpoint import Checkpoint
 from common.agents.events import AgentChanged, Event, TextDelta, ToolFinished, ToolStarted
 from common.conversations.kept_steps import KeptSteps
 from common.documents import Delete, Put, Write
-from common.models.completion import Usage
+from common.metering.ledger import Ledger
+from common.models.call import Usage
 from common.transcript.paths import steps_path
 from common.turn.lease import HeldLease
 from common.turn.prepared import PreparedTurn
@@ -17,17 +18,23 @@ from common.turn.prepared import PreparedTurn
 class Steps:
     """The steps of one attempt at an answer, after those of an earlier one that it goes on from.
 
-    ``uncounted`` are the tokens of those that nobody has counted; the first ``audited`` of their calls are on the
-    record. The first ``kept`` calls of the turn are what another attempt would go on from, as far as is known.
+    The first ``audited`` of their calls are on the record. The first ``kept`` calls of the turn are what another
+    attempt would go on from, as far as is known; it would count ``passed_on``.
     """
 
     def __init__(self, prepared: PreparedTurn, clock: Callable[[], datetime]) -> None:
-        self.uncounted = prepared.steps.uncounted if prepared.steps else Usage()
+        self.passed_on = Ledger()
         self.audited = prepared.steps.audited if prepared.steps else 0
         self.kept = len(prepared.steps.tools) if prepared.steps else 0
         self._prepared = prepared
         self._clock = clock
         self._newest = prepared.steps
+
+    def count(self, ledger: Ledger) -> None:
+        """Count what the earlier attempt used and could not count, once this one has the lease."""
+        if self._prepared.steps is not None:
+            ledger.carry(self._prepared.model, self._prepared.steps.uncounted)
+            self.passed_on = ledger.copy()
 
     def say_again(self, agent_name: str) -> list[Event]:
         """Tell what the earlier attempt has said and done: it is part of this answer."""
@@ -42,16 +49,16 @@ class Steps:
             events += [ToolStarted(call.call_id, call.agent_name, call.tool_name, call.arguments), call]
         return events
 
-    def keep(self, lease: HeldLease, place: Checkpoint, tools: Sequence[ToolFinished], usage: Usage) -> None:
-        """Keep what is finished, while the model is asked on; ``usage`` is what this attempt has to count so far."""
+    def keep(self, lease: HeldLease, place: Checkpoint, tools: Sequence[ToolFinished], ledger: Ledger) -> None:
+        """Keep what is finished, while the model is asked on; ``ledger`` is what this attempt has to count so far."""
         prepared, calls = self._prepared, tuple(tools)
         self._newest = KeptSteps(
-            prepared.answer_id, prepared.question.content, calls, place, uncounted=usage, audited=self.audited
+            prepared.answer_id, prepared.question.content, calls, place, uncounted=ledger.usage, audited=self.audited
         )
-        write = self._write(self._newest)
+        write, so_far = self._write(self._newest), ledger.copy()
 
         def note() -> None:
-            self.kept = len(calls) if isinstance(write, Put) else 0
+            self.kept, self.passed_on = (len(calls), so_far) if isinstance(write, Put) else (0, Ledger())
 
         lease.keep(write, note)
 

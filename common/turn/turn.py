@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import ExitStack, aclosing
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 from common import limits
 from common.agents.events import Event, Heartbeat, TextDelta, TurnFailed, TurnFinished
 from common.errors import Restarting, ServiceError
-from common.stopping import told_to_stop
+from common.stopping import hold, told_to_stop
 
 # Why a turn is stopped: its client left, another request of its person cancelled it, its process ends, or another
 # instance has taken it over.
@@ -16,24 +16,6 @@ Reason = Literal["left", "cancelled", "restart", "lost"]
 
 # An event counts for so much beside its text.
 _EVENT_CHARS = 100
-
-# A running task must be held by somebody, or it may vanish half-way.
-_running: set["asyncio.Task[Any]"] = set()
-T = TypeVar("T")
-
-
-def hold(work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
-    """Run work that goes on whatever becomes of whoever began it; what it raises is there for whoever waits."""
-    task = asyncio.create_task(work)
-    _running.add(task)
-    task.add_done_callback(_let_go)
-    return task
-
-
-def _let_go(task: "asyncio.Task[Any]") -> None:
-    _running.discard(task)
-    if not task.cancelled():
-        task.exception()  # Looked at: its failure is said, or no longer anybody's.
 
 
 class Turn:

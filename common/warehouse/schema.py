@@ -35,12 +35,14 @@ class MergeRule:
 
     ``fixed_day`` says that a row never changes its partition, so that a merge reads only the days of its batch.
     ``newest`` is the column whose greater value wins, None if rows never change; ``kept`` columns are never replaced.
+    ``purged`` says that the rows of a conversation go with it.
     """
 
     key: tuple[str, ...]
     fixed_day: bool
     newest: str | None = None
     kept: tuple[str, ...] = ()
+    purged: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,12 @@ def record_tables() -> tuple[str, ...]:
     return tuple(name for name, rule in sorted(rules.items(), key=_by_key) if rule is not None)
 
 
+@cache
+def purged_tables() -> tuple[str, ...]:
+    """Return those tables of the record whose rows go with their conversation."""
+    return tuple(name for name in record_tables() if (rule := load("organizations", name).merge) and rule.purged)
+
+
 def _by_key(entry: tuple[str, MergeRule | None]) -> tuple[int, str]:
     name, rule = entry
     return (-len(rule.key) if rule else 0, name)
@@ -106,4 +114,5 @@ def _merge_rule(document: dict[str, Any] | None) -> MergeRule | None:
         fixed_day=document["fixed_day"],
         newest=document.get("newest"),
         kept=tuple(document.get("kept", ())),
+        purged=document.get("purged", True),
     )

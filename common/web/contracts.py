@@ -22,7 +22,7 @@ from common.errors import (
 )
 from common.web.routes import Route
 
-JSON, EVENTS = "application/json", "text/event-stream"
+JSON, EVENTS, CSV = "application/json", "text/event-stream", "text/csv"
 _TURN = (ConversationNotFound, ConversationBusy, SetupRequired, KeyInvalid, RateLimited, ModelError)
 _RPC_BODY, _RPC_ANSWER = "common.protocols.json_rpc:RpcRequest", "common.protocols.json_rpc:RpcResponse"
 
@@ -43,7 +43,8 @@ class Contract:
     """A call: ``body`` and ``answer`` name types as ``module:Type``, ``fails`` branches of the error tree.
 
     ``open`` calls know no caller, ``bearer`` ones take the key as a token that names the organisation too. ``also``
-    names the type of an answer with another status than 200, ``errors`` that of a protocol's own errors.
+    names the type of an answer with another status than 200, ``errors`` that of a protocol's own errors. A query string
+    that is ``checked`` is refused as a body is.
     """
 
     summary: str = ""
@@ -57,6 +58,7 @@ class Contract:
     body_may_be_empty: bool = False
     open: bool = False
     bearer: bool = False
+    checked: bool = False
 
 
 def _page(most: int = limits.PAGE_MAX, default: int = limits.PAGE_DEFAULT) -> Query:
@@ -69,6 +71,26 @@ _SEARCHED = Query(
     "q", {"type": "string", "maxLength": limits.SEARCH_CHARS}, "The text to find; % and _ are literal, empty is none."
 )
 _PROVIDER = Query("provider", {"type": "string"}, "A provider; left out, the organisation's own.")
+_MONTH = Query(
+    "month", {"type": "string", "pattern": "^20[0-9]{2}-(0[1-9]|1[0-2])$"}, "A month (UTC); left out, this one."
+)
+_USAGE = (
+    _MONTH,
+    Query(
+        "by",
+        {"type": "string", "enum": ["model", "user", "agent", "day", "channel"], "default": "model"},
+        "What the usage is grouped by.",
+    ),
+    Query(
+        "limit",
+        {"type": "integer", "minimum": 1, "maximum": limits.MAX_USAGE_ROWS, "default": limits.MAX_USAGE_ROWS},
+        "The most rows.",
+    ),
+)
+_STATEMENT = (
+    _MONTH,
+    Query("format", {"type": "string", "enum": ["json", "csv"]}, "The form; left out, Accept says it."),
+)
 
 _CONTRACTS: Mapping[str, Contract] = {
     "send/send": Contract(
@@ -143,6 +165,10 @@ _CONTRACTS: Mapping[str, Contract] = {
     "messages/search": Contract(
         "Search the caller's own conversations", answer="common.conversations.search:SearchResults",
         query=(_SEARCHED, _page(limits.SEARCH_MAX, limits.SEARCH_DEFAULT)),
+    ),
+    "usage/figures": Contract("Read what the chat used in a month, and the ceilings", query=_USAGE, checked=True),
+    "usage/statement": Contract(
+        "Read the statement of a month", media=(JSON, CSV), query=_STATEMENT, checked=True
     ),
     "messages/feedback": Contract(
         "Rate an answer", "common.conversations.feedback:Opinion", "common.conversations.feedback:StoredOpinion"

@@ -80,6 +80,18 @@ class Call:
         except ValidationError as error:
             raise Unprocessable(problems(error)) from None
 
+    def query(self, model: type[Body]) -> Body:
+        """The query string as ``model``. Raises Unprocessable with a sentence per parameter."""
+        try:
+            return model.model_validate(dict(self.request.query_params))
+        except ValidationError as error:
+            raise Unprocessable(problems(error)) from None
+
+    def prefers(self, media_type: str) -> bool:
+        """True if the client names this media type, which it gets instead of JSON."""
+        accepted = self.request.headers.get("accept", "")
+        return media_type in {part.split(";")[0].strip().lower() for part in accepted.split(",")}
+
     @property
     def wants_events(self) -> bool:
         """True if the client asks for server-sent events."""

@@ -23,11 +23,12 @@ from common.errors import (
     Unprocessable,
 )
 from common.transcript.ids import ID_RULE
-from common.web.contracts import EVENTS, JSON, Contract, contract_of
+from common.web.contracts import CSV, EVENTS, JSON, Contract, contract_of
 from common.web.routes import ROUTES, Route
 
 _ERROR = "Error"
 _OBJECT: dict[str, Any] = {"type": "object"}
+_TEXT: dict[str, Any] = {"type": "string"}
 # One server-sent event; its data is a line of JSON.
 _EVENT = {
     "type": "object",
@@ -136,7 +137,7 @@ def _parameters(route: Route, contract: Contract) -> Iterator[dict[str, Any]]:
 
 def _responses(route: Route, contract: Contract, schemas: Schemas) -> Iterator[tuple[str, dict[str, Any]]]:
     answer = schemas[contract.answer, "serialization"] if contract.answer else _OBJECT
-    content = {media: {"schema": _EVENT if media == EVENTS else answer} for media in contract.media}
+    content = {media: {"schema": {JSON: answer, EVENTS: _EVENT, CSV: _TEXT}[media]} for media in contract.media}
     yield "200", {"description": "The answer.", "content": content}
     failures = _failures(route, contract)
     for status in sorted({*failures, *contract.also}):
@@ -163,6 +164,8 @@ def _failures(route: Route, contract: Contract) -> dict[int, list[str]]:
     found = {ServiceError, EncodingNotSupported}.union(*map(_branch, roots))
     if route.method in _WITH_BODY and not contract.open:
         found |= {Unprocessable, *(each for each in _branch(ServiceError) if each.status in _OF_A_BODY)}
+    if contract.checked:
+        found.add(Unprocessable)
     codes: dict[int, list[str]] = defaultdict(list)
     for each in sorted(found, key=lambda one: one.code):
         codes[each.status].append(each.code)

@@ -69,6 +69,9 @@ ROUTES = (
     Route("messages", "history", "GET", f"{BASE}{_ONE}/messages", (f"{_ONE}/messages",), READ_CHAT),
     Route("messages", "search", "GET", f"{BASE}/messages/search", ("/search", "/messages/search"), READ_CHAT),
     Route("messages", "feedback", "POST", f"{BASE}{_FEEDBACK}", (_FEEDBACK,), WRITE_CHAT),
+    # Whose figures a caller sees, its scopes say: see common/metering/statement.py.
+    Route("usage", "figures", "GET", f"{BASE}/usage", ("/", "/usage"), READ_CHAT),
+    Route("usage", "statement", "GET", f"{BASE}/usage/statement", ("/statement", "/usage/statement"), READ_CHAT),
     # Called by the scheduler only: no organisation, no API key; who may call it is IAM's to say.
     Route("sync", "sync", "POST", "/sync", ("/",)),
     Route("health", "live", "GET", "/health", ("/",)),

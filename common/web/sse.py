@@ -57,6 +57,7 @@ class Done(TypedDict):
     finish: str
     usage: Tokens
     approvals: NotRequired[list[WaitingChange]]
+    usage_warning: NotRequired[str]
 
 
 class SentAnswer(Done):
@@ -100,6 +101,8 @@ def done(event: TurnFinished) -> Done:
         "finish": event.finish,
         "usage": {"input_tokens": event.usage.input_tokens, "output_tokens": event.usage.output_tokens},
     }
+    if event.usage_warning is not None:
+        said["usage_warning"] = event.usage_warning
     if event.approvals:
         said["approvals"] = [_approval(each) for each in event.approvals]
     return said

@@ -6,7 +6,7 @@ from starlette.responses import JSONResponse, Response
 
 from common import app
 from common.conversations.cancelling import Cancel
-from common.turn import SendRequest, Turn, open_turn
+from common.turn import Channel, SendRequest, Turn, open_turn
 from common.web import endpoint, sse
 from common.web.endpoint import Call
 
@@ -14,13 +14,12 @@ app.check_settings()
 
 
 async def _send(services: app.Services, call: Call) -> Response:
-    if call.wants_events:
-        return await _stream(services, call)
-    return JSONResponse(sse.answer(await (await _open(services, call)).finished()))
+    turn = await _open(services, call, "stream" if call.wants_events else "send")
+    return sse.stream(turn) if call.wants_events else JSONResponse(sse.answer(await turn.finished()))
 
 
 async def _stream(services: app.Services, call: Call) -> Response:
-    return sse.stream(await _open(services, call))
+    return sse.stream(await _open(services, call, "stream"))
 
 
 async def _cancel(services: app.Services, call: Call) -> Response:
@@ -28,8 +27,9 @@ async def _cancel(services: app.Services, call: Call) -> Response:
     return JSONResponse(await services.cancellations.cancel(call.credentials, call.value("conversation_id"), body))
 
 
-async def _open(services: app.Services, call: Call) -> Turn:
-    return await open_turn(services.turns, call.credentials, await call.body(SendRequest), disconnect=call.disconnect)
+async def _open(services: app.Services, call: Call, channel: Channel) -> Turn:
+    asked = await call.body(SendRequest)
+    return await open_turn(services.turns, call.credentials, asked, disconnect=call.disconnect, channel=channel)
 
 
 @functions_framework.aio.http

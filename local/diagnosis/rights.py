@@ -18,7 +18,7 @@ class Rights:
 
 
 _ALERTS = ("org_notification_rules", "org_alert_history")
-_RECORD = ("org_chat_conversations", "org_chat_messages", "org_chat_tool_calls", "org_chat_feedback")
+_RECORD = ("org_chat_conversations", "org_chat_messages", "org_chat_tool_calls", "org_chat_feedback", "org_chat_usage")
 _ANSWERING = Rights(shared=True, tenants=True, writes=_ALERTS, key="decrypt")
 
 FUNCTIONS: dict[str, Rights] = {
@@ -30,6 +30,7 @@ FUNCTIONS: dict[str, Rights] = {
     "settings_status": Rights(shared=True, writes=("org_chat_settings", "org_integration_credentials"), key="encrypt"),
     "conversations": Rights(shared=True),
     "messages": Rights(shared=True),
+    "usage": Rights(shared=True, tenants=True),
     "sync": Rights(writes=_RECORD),
     "health": Rights(key="view", writes_documents=False),
 }

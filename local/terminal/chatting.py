@@ -104,6 +104,7 @@ class Chat:
             return
         self._answer, self._unanswered = answer, None
         self._screen.ending(answer.finish.get("finish"))
+        self._screen.warning(answer.finish.get("usage_warning"))
         self._screen.charts(answer)
         if self._shows_work:
             self._screen.work(answer)

@@ -111,6 +111,17 @@ class Client:
             with path.open("xb") as file:
                 return sum(file.write(piece) for piece in response.iter_bytes())
 
+    def usage(self, **query: str) -> dict[str, Any]:
+        """The usage of a month, by one group, and the ceilings."""
+        return self._get("/usage", **query)
+
+    def statement(self, **query: str) -> str:
+        """The statement of a month as CSV."""
+        with self._talking():
+            response = self._http.get("/usage/statement", params={**query, "format": "csv"})
+            _check(response)
+            return response.text
+
     def _get(self, path: str, **query: Any) -> dict[str, Any]:
         with self._talking():
             response = self._http.get(path, params=query)

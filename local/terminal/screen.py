@@ -105,6 +105,11 @@ class Screen:
         if line := work.ending(finish):
             self.say(f"[{line}]", "yellow")
 
+    def warning(self, sentence: object) -> None:
+        """Say that a ceiling is nearly reached, where it is."""
+        if sentence:
+            self.note(str(sentence))
+
     def work(self, answer: Answer) -> None:
         """Write the work behind an answer: periods, filters, SQL, values and bytes of each tool call."""
         for call in answer.tools:

@@ -83,7 +83,7 @@ run "spans_go_to_cloud_trace" {
   }
 
   assert {
-    condition     = length(google_project_iam_member.spans) == 10
+    condition     = length(google_project_iam_member.spans) == 11
     error_message = "Every function may write spans."
   }
 }
@@ -127,8 +127,8 @@ run "an_organisation_with_an_account_is_read_as_that_account" {
   }
 
   assert {
-    condition     = toset(keys(google_service_account_iam_member.impersonation)) == toset([for name in ["send", "copilotkit", "completions", "a2a", "mcp"] : "${name}/acme_inc"])
-    error_message = "Who runs tools may act as it, and nobody else."
+    condition     = toset(keys(google_service_account_iam_member.impersonation)) == toset([for name in ["send", "copilotkit", "completions", "a2a", "mcp", "usage"] : "${name}/acme_inc"])
+    error_message = "Who runs tools or reads bills may act as it, and nobody else."
   }
 }
 

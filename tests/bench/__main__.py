@@ -25,6 +25,7 @@ from tests.bench import (
     history,
     hostile,
     lists,
+    metering,
     results,
     stream,
     sync,
@@ -51,6 +52,7 @@ BENCHMARKS = {
     "sync": sync.run,
     "bills": bills.run,
     "bodies": bodies.run,
+    "metering": metering.run,
 }
 
 

@@ -22,6 +22,7 @@ CALLS: dict[str, tuple[str, str, str | None]] = {
     "conversations": ("GET", "/", None),
     "messages": ("GET", "/search?q=spend", None),
     "sync": ("POST", "/", None),
+    "usage": ("GET", "/", None),
     "mcp": ("POST", "/", json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})),
 }
 TURNS: dict[str, tuple[str, str]] = {
@@ -81,7 +82,7 @@ async def run(console: Console, stage: Stage, results: Results) -> None:
         "First answer: OPTIONS; then send, copilotkit and a2a answer a turn over a model that answers at once.",
     )
     table.show(console)
-    reading = max(_median(starts[name].memory) for name in ("settings_status", "conversations", "messages"))
+    reading = max(_median(starts[name].memory) for name in ("settings_status", "conversations", "messages", "usage"))
     results.add(
         "cold",
         table,

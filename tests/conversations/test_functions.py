@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 HEAVY = ("litellm", "common.agents.loop", "common.agents.roster", "common.turn", "common.skills.costs.tools")
 
 
-@pytest.mark.parametrize("name", ["conversations", "messages", "sync"])
+@pytest.mark.parametrize("name", ["conversations", "messages", "sync", "usage"])
 def test_neither_the_agents_nor_the_models_are_imported(name: str) -> None:
     code = f"import runpy, sys; runpy.run_path(sys.argv[1]); print([m for m in {HEAVY} if m in sys.modules])"
     path = ROOT / "functions" / name / "main.py"

@@ -26,6 +26,7 @@ from tests.turn.providers import Customer, bring_keys
 
 FUNCTIONS = (
     "a2a", "completions", "conversations", "copilotkit", "health", "mcp", "messages", "send", "settings_status", "sync",
+    "usage",
 )  # fmt: skip
 ENVIRONMENTS = ROOT / ".cache" / "deployed"
 ANSWER = "You spent 42 dollars."
@@ -181,6 +182,12 @@ async def settings_status(http: httpx.AsyncClient, said: dict[str, Any]) -> None
     assert (found["configured"], found["provider"], found["model_id"]) == (True, "openai", said["model_id"])
 
 
+async def usage(http: httpx.AsyncClient, said: dict[str, Any]) -> None:
+    found = await http.get("/", params={"by": "channel"})
+    assert found.status_code == 200, found.text
+    assert {"rows", "totals", "ceilings"} <= found.json().keys()
+
+
 async def sync(http: httpx.AsyncClient, said: dict[str, Any]) -> None:
     found = await http.post("/")
     assert found.status_code == 200
@@ -221,7 +228,7 @@ async def a2a(http: httpx.AsyncClient, said: dict[str, Any]) -> None:
 
 
 Ask = Callable[[httpx.AsyncClient, dict[str, Any]], Coroutine[Any, Any, None]]
-ASKED: tuple[Ask, ...] = (a2a, completions, conversations, copilotkit, mcp, messages, settings_status, sync)
+ASKED: tuple[Ask, ...] = (a2a, completions, conversations, copilotkit, mcp, messages, settings_status, sync, usage)
 
 
 @pytest.mark.parametrize("ask", ASKED, ids=lambda ask: str(ask.__name__))

@@ -1,4 +1,4 @@
-"""How much may be asked: messages a minute per user and tokens a day per organisation, across instances."""
+"""How often may be asked: messages a minute per user, across instances."""
 
 import asyncio
 from collections import Counter
@@ -12,6 +12,7 @@ from common.app import Services
 from common.errors import ProviderRateLimited, RateLimited
 from common.identity.authenticate import read_credentials
 from common.metering import rate_limits
+from common.metering.counters import next_month
 from common.settings import InvalidSettings, load_settings
 from common.turn import SendRequest, open_turn
 from tests.fakes.clock import Clock
@@ -32,14 +33,23 @@ async def limited(serving: Serving, made: Made, **settings: Any) -> Product:
     return product
 
 
-def test_fifteen_messages_a_minute_and_no_limit_of_tokens_are_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fifteen_messages_a_minute_and_no_ceiling_are_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("USER_MESSAGES_PER_MINUTE", raising=False)
     assert load_settings().user_messages_per_minute == limits.MESSAGES_PER_MINUTE == 15
     assert load_settings().org_tokens_per_day is None
+    assert load_settings().org_cost_per_month_usd is None
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("USER_MESSAGES_PER_MINUTE", "-1"), ("ORG_TOKENS_PER_DAY", "0"), ("ORG_TOKENS_PER_DAY", "x")]
+    ("name", "value"),
+    [
+        ("USER_MESSAGES_PER_MINUTE", "-1"),
+        ("ORG_TOKENS_PER_DAY", "0"),
+        ("ORG_TOKENS_PER_DAY", "x"),
+        ("ORG_COST_PER_MONTH_USD", "-1"),
+        ("USER_TOKENS_PER_DAY", "0"),
+        ("USER_COST_PER_MONTH_USD", "NaN"),
+    ],
 )
 def test_a_limit_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
@@ -91,7 +101,7 @@ async def test_counting_costs_no_request_of_its_own(serving: Serving, made: Made
     assert (await product.send(made.member)).status_code == 200
     assert product.firestore.calls() == {"BatchGetDocuments": 1, "Commit": 2}
     assert product.bigquery_calls() == 0
-    assert sorted(counters(product, made).values()) == [2, 30]
+    assert sorted(counters(product, made).values()) == [2]
 
 
 async def test_a_refused_or_replayed_message_is_not_counted(serving: Serving, made: Made) -> None:
@@ -116,25 +126,14 @@ async def test_what_the_provider_limits_is_told_apart(serving: Serving, made: Ma
     assert (theirs.headers["retry-after"], ours.headers["retry-after"]) == ("7", "45")
 
 
-async def test_an_organisation_may_use_so_many_tokens_a_day(serving: Serving, made: Made) -> None:
-    product = await limited(serving, made, user_messages_per_minute=0, org_tokens_per_day=30)
-    for user in ("a", "b"):
-        assert (await product.send(made.member | {"X-User-Id": user})).status_code == 200
-    refused = await product.send(made.member)
-    assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
-    assert "tokens" in refused.json()["detail"]
-    assert int(refused.headers["retry-after"]) == 12 * 3600 - 15
-    product.clock.now += timedelta(hours=12)
-    assert (await product.send(made.member)).status_code == 200
-
-
 async def test_counters_say_when_they_may_be_removed(serving: Serving, made: Made) -> None:
     product = await limited(serving, made, user_messages_per_minute=5, org_tokens_per_day=1_000)
     await product.send(made.member)
     found = [entry.to_dict() or {} for entry in product.documents.collection(f"orgs/{made.slug}/counters").stream()]
-    assert [entry["expire_at"] for entry in found] == [
-        MIDDAY + timedelta(hours=rate_limits.COUNTER_RETENTION_HOURS)
-    ] * 2
+    assert sorted(entry["expire_at"] for entry in found) == [
+        MIDDAY + timedelta(hours=rate_limits.COUNTER_RETENTION_HOURS),
+        next_month(MIDDAY) + timedelta(days=2),
+    ]
 
 
 async def test_a_burst_at_one_instance_asks_the_model_no_more_often_than_the_limit(
@@ -185,4 +184,4 @@ async def test_the_limit_holds_across_three_instances_asked_at_the_same_moment(s
 
 def counters(product: Product, made: Made) -> dict[str, int]:
     found = product.documents.collection(f"orgs/{made.slug}/counters").stream()
-    return {entry.id: (entry.to_dict() or {})["total"] for entry in found}
+    return {entry.id: (entry.to_dict() or {})["total"] for entry in found if "tokens" not in entry.id}

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from common.record import reader as record
+from common.record import usage_sql
 from common.record.writer import PURGE_SQL, merge_sql
 from common.tenant import OrgSlug, Tenant
 from common.warehouse.query import Parameter, fixed
@@ -41,6 +42,11 @@ def test_there_are_reads_to_check() -> None:
 @pytest.mark.parametrize("name", READS)
 def test_what_is_read_of_the_record_is_googlesql(name: str) -> None:
     checked(READS[name])
+
+
+@pytest.mark.parametrize("text", [usage_sql.statement(), *map(usage_sql.usage, usage_sql.BYS), usage_sql.BILL])
+def test_what_is_summed_of_usage_is_googlesql(text: str) -> None:
+    checked(text)
 
 
 @pytest.mark.parametrize("table", record_tables())

@@ -150,7 +150,7 @@ async def test_bigquery_being_down_keeps_everything_until_it_is_back(
     assert '"message": "sync.stopped"' in down.logs.getvalue()
     for conversation_id in ids:
         entries = product.outbox(conversation_id)
-        assert len(entries) == 3
+        assert len(entries) == 4
         assert {entry["attempts"] for entry in entries.values()} == {0}
     back = await serving()
     # A statement that was not answered might still be running: until it must have ended, nobody writes.
@@ -303,7 +303,7 @@ async def test_a_call_does_a_bounded_part_and_says_what_remains(
         await conversation(product)
     monkeypatch.setattr(limits, "SYNC_READ", 5)
     monkeypatch.setattr(sync, "SYNC_SECONDS", 0.0)
-    assert (await product.sync())["remaining"] == 12
+    assert (await product.sync())["remaining"] == 16
     monkeypatch.setattr(sync, "SYNC_SECONDS", 40.0)
     monkeypatch.setattr(sync, "SYNC_BATCH_ROWS", 1)
     assert (await product.sync())["remaining"] == 0

@@ -50,9 +50,12 @@ async def test_what_a_turn_says_of_today_is_the_day_on_which_it_began(serving: S
     assert date.fromisoformat(compared["current"]["end_date"]) == today
     assert date.fromisoformat(compared["current"]["start_date"]) == today.replace(day=1)
     assert date.fromisoformat(costs["period"]["end_date"]) == today
-    counter = product.documents.document(f"orgs/acme_inc/counters/tokens-{today:%Y%m%d}").get()
-    tomorrow = product.documents.document(f"orgs/acme_inc/counters/tokens-{product.clock.now:%Y%m%d}").get()
-    spent = 15 * len(steps)
-    assert (counter.to_dict() or {}).get("total", 0) >= spent
-    assert today == product.clock.now.date() or not tomorrow.exists
+    counter = product.documents.document(f"orgs/acme_inc/counters/tokens-{today:%Y%m}.0").get()
+    counted = counter.to_dict() or {}
+    assert counted[f"day_{today:%d}"] >= 15 * len(steps)
+    tomorrow = product.clock.now.date()
+    if today != tomorrow:
+        assert f"day_{tomorrow:%d}" not in counted
+        later_month = product.documents.document(f"orgs/acme_inc/counters/tokens-{tomorrow:%Y%m}.0").get()
+        assert tomorrow.month == today.month or not later_month.exists
     counter.reference.delete()

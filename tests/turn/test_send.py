@@ -61,6 +61,7 @@ async def test_question_answer_tool_call_and_outbox_are_stored(serving: Serving)
     entries = [entry for name, entry in product.outbox().items() if body["conversation_id"] in name]
     assert sorted(entry["table"] for entry in entries) == [
         "org_chat_conversations", "org_chat_messages", "org_chat_messages", "org_chat_tool_calls",
+        "org_chat_usage",
     ]  # fmt: skip
     call = next(entry["row"] for entry in entries if entry["table"] == "org_chat_tool_calls")
     assert (call["agent_name"], call["tool_domain"], call["status"]) == ("CostAnalyst", "costs", "success")

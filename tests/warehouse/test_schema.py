@@ -16,7 +16,7 @@ STORED_TYPES = {"STRING", "INTEGER", "FLOAT", "BOOLEAN", "TIMESTAMP", "DATE", "N
 
 
 # Tables that the reference does not have.
-OURS = {"org_chat_feedback", "business_drivers_daily"}
+OURS = {"org_chat_feedback", "org_chat_usage", "business_drivers_daily"}
 
 
 @pytest.mark.skipif(not REFERENCE.exists(), reason="the reference schemas are not beside this checkout")
@@ -31,8 +31,8 @@ def test_names_order_types_and_modes_are_those_of_the_reference() -> None:
             assert {mode for _, _, mode in ours[len(columns) :]} <= {"NULLABLE"}, table
 
 
-def test_there_are_sixteen_shared_tables_and_two_of_each_tenant() -> None:
-    assert len(schema.tables("organizations")) == 16
+def test_there_are_seventeen_shared_tables_and_two_of_each_tenant() -> None:
+    assert len(schema.tables("organizations")) == 17
     assert schema.tables("tenant") == (
         "business_drivers_daily",
         "cost_data_standard_1_3",
@@ -80,6 +80,7 @@ def test_partition_and_cluster_columns_exist_and_have_types_bigquery_allows(data
         ("organizations", "org_chat_messages", "created_at", ("org_slug", "conversation_id", "role")),
         ("organizations", "org_chat_tool_calls", "created_at", ("org_slug", "conversation_id", "tool_name")),
         ("organizations", "org_chat_feedback", "created_at", ("org_slug", "conversation_id", "rating")),
+        ("organizations", "org_chat_usage", "created_at", ("org_slug", "provider", "model_id")),
         ("organizations", "org_chat_settings", None, ("org_slug", "is_active")),
         (
             "tenant",

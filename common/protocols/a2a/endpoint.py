@@ -121,7 +121,7 @@ class _Handler(RequestHandler):
             conversation_id, features = named[0], ClientFeatures(replies_to=named[1])
         request = _asked(message, conversation_id)
         try:
-            return await open_turn(self._services, self._claim, request, features, self._disconnect)
+            return await open_turn(self._services, self._claim, request, features, self._disconnect, "a2a")
         except ConversationNotFound:
             if message.task_id:
                 raise TaskNotFoundError from None

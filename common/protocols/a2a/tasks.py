@@ -139,6 +139,7 @@ def described(finished: TurnFinished) -> dict[str, Any]:
         "latency_ms": finished.latency_ms,
         "finish": finished.finish,
         "usage": {"input_tokens": finished.usage.input_tokens, "output_tokens": finished.usage.output_tokens},
+        **({} if finished.usage_warning is None else {"usage_warning": finished.usage_warning}),
     }
 
 

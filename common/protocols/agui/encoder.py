@@ -209,6 +209,7 @@ class RunEncoder:
                     "agent_name": event.agent_name,
                     "latency_ms": event.latency_ms,
                     "finish": event.finish,
+                    **({} if event.usage_warning is None else {"usage_warning": event.usage_warning}),
                 },
             ),
         ]

@@ -58,7 +58,7 @@ async def _run(
     taken = {TRANSFER, *(each.name for each in services.registry.tools)}
     try:
         request, features = agui_input.turn_request(run, left_out), client_features.offers(run, taken, left_out)
-        turn = await open_turn(services, credentials, request, features, disconnect)
+        turn = await open_turn(services, credentials, request, features, disconnect, "copilotkit")
     except ConversationNotFound:
         raise gone(agui_input.THREAD_ID) from None
     interrupts = client_features.shows_interrupts(run)

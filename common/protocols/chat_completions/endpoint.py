@@ -44,7 +44,7 @@ async def answer(
     if credentials.user_id is None and asked.user:
         named = {"x-org-slug": credentials.org_slug, "x-user-id": asked.user}
         credentials = replace(credentials, user_id=read_credentials(named, None).user_id)
-    turn = await open_turn(services, credentials, request, features, disconnect)
+    turn = await open_turn(services, credentials, request, features, disconnect, "completions")
     now = services.clock()
     if asked.stream:
         return EventStream(turn, frames_of(turn, ChunkEncoder(now, includes_usage=asked.includes_usage), services.log))

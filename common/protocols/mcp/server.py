@@ -1,9 +1,10 @@
 """The tools of the registry over the Model Context Protocol: streamable HTTP, one request at a time, nothing kept."""
 
+import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -25,14 +26,18 @@ from common.conversations.confirmation import Confirmations
 from common.documents import Documents
 from common.errors import OriginRefused, RateLimited, ServiceError
 from common.metering.entrance import Entered
+from common.metering.usage_rows import EndedTurn, tool_call_row
 from common.protocols.json_rpc import envelope, refusal, replayed, reworded
 from common.protocols.mcp import prompts, resources
 from common.protocols.mcp.confirming import CONFIRM, Approved, decide, with_confirm
 from common.record.tool_calls import record_call
+from common.stopping import hold
+from common.telemetry import timing
 from common.telemetry.log import Log
+from common.telemetry.timing import Timing
 from common.tools.context import Resources, ToolContext
 from common.tools.registry import BoundTools, Registry, Tool
-from common.tools.result import ENVELOPE_SCHEMA, as_message
+from common.tools.result import ENVELOPE_SCHEMA, as_message, error_envelope
 from common.turn.admission import Admission, Disconnect, Slot
 from common.web.disconnect import wait_for_disconnect
 
@@ -43,6 +48,7 @@ _INSTRUCTIONS = (
     "Dates are inclusive days in UTC. Amounts of different currencies are never added together."
 )
 _SHAPE = envelope(dict.fromkeys(("name", "arguments", "uri", "cursor", "protocolVersion", "clientInfo")))
+_INTERRUPTED = error_envelope("interrupted", "The call did not come to its end. It may have been done all the same.")
 _Context = ServerRequestContext[Any, Any]
 _Page = mcp.PaginatedRequestParams | None
 
@@ -188,20 +194,41 @@ class _Session:
         self, tools: BoundTools, name: str, arguments: str, refused: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         """Make a call that is allowed, unless it is refused already, and put it on the record."""
+        timed = timing.begin()
         started = time.perf_counter()
-        result = refused or await tools.call(name, arguments, agent_name=AGENT, approved=True)
-        call = ToolFinished(
-            call_id=self._request_id,
-            agent_name=AGENT,
-            tool_name=name,
-            tool_domain=tools.domain(name),
-            arguments=arguments,
-            result=result,
-            duration_ms=round((time.perf_counter() - started) * 1000),
-        )
-        now = self._services.clock()
-        await record_call(self._services.documents, self._principal, f"mcp:{self._request_id}", call, now)
+
+        def recorded(result: dict[str, Any]) -> Coroutine[None, None, None]:
+            domain, took = tools.domain(name), round((time.perf_counter() - started) * 1000)
+            call = ToolFinished(self._request_id, AGENT, name, domain, arguments, result, took)
+            return self._record(call, timed)
+
+        try:
+            result = refused or await tools.call(name, arguments, agent_name=AGENT, approved=True)
+        except BaseException:
+            # It may have been done all the same; a caller that has left cuts only this short.
+            hold(recorded(_INTERRUPTED))
+            raise
+        # A caller that leaves now does not cut the commit short.
+        await asyncio.shield(hold(recorded(result)))
         return result
+
+    async def _record(self, call: ToolFinished, timed: Timing) -> None:
+        """Put the call on the audit, and what it used beside what turns use. Raises DocumentsUnavailable."""
+        now, conversation_id = self._services.clock(), f"mcp:{call.call_id}"
+        ended = EndedTurn(
+            principal=self._principal,
+            conversation_id=conversation_id,
+            message_id=call.call_id,
+            attempt_id=call.call_id,
+            agent_name=AGENT,
+            channel="mcp",
+            finish="stop" if call.succeeded else call.result["error"]["code"],
+            tool_calls=1,
+            bytes_billed=timed.bytes_billed,
+            at=now,
+        )
+        usage = tool_call_row(ended)
+        await record_call(self._services.documents, self._principal, conversation_id, call, usage, now)
 
     def _tools(self, idempotency_key: str) -> BoundTools:
         services = self._services

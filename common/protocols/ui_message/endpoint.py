@@ -21,7 +21,7 @@ async def answer(
     """Answer with the stream. Raises a ServiceError before its first part, or ClientDisconnect while it waits."""
     request, features = turn_request(asked)
     try:
-        turn = await open_turn(services, credentials, request, features, disconnect)
+        turn = await open_turn(services, credentials, request, features, disconnect, "ui_message_stream")
     except ConversationNotFound:
         raise gone(CHAT_ID) from None
     stream = EventStream(turn, frames_of(turn, MessageEncoder(continues=asked.continues), services.log))

@@ -4,7 +4,8 @@ from string import Template
 from typing import Any
 
 from common.cost_query.filters import Filters
-from common.skills.usage.genai_sql import GENAI, PROVIDER, usage_condition
+from common.focus.genai import PROVIDER
+from common.skills.usage.genai_sql import GENAI, usage_condition
 from common.tenant import Principal
 from common.tools import periods
 from common.tools.context import WarehouseContext

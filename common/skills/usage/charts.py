@@ -62,6 +62,25 @@ def top_consumers(result: ToolResult) -> Spec | None:
     )
 
 
+def chat_usage(result: ToolResult) -> Spec | None:
+    """Draw the estimated cost of the chat: of each day, or of those that cost most; tokens where no price is known."""
+    by, priced = result.summary["by"], result.summary["totals"]["estimated_cost_usd"] is not None
+    measures = (
+        *([Measure("estimated_cost_usd", "Estimated cost", "USD")] if priced else []),
+        Measure("total_tokens", "Tokens"),
+        Measure("turns", "Turns"),
+    )
+    whose = "the organisation" if result.summary["scope"] == "organization" else "you"
+    heading = Heading(f"Use of this chat by {by}", (f"{result.summary['month']}, {whose}",))
+    if by == "day":
+        return drawings.line(heading, result.rows, Time("day", "Day", "day"), *measures)
+    name = {"model": "model_id", "user": "user_id", "agent": "agent_name", "channel": "channel"}[by]
+    field = measures[0].field
+    rows = sorted((row for row in result.rows if row[field] is not None), key=lambda row: row[field] or 0, reverse=True)
+    shown = largest([{**row, name: row[name] or "none"} for row in rows], name, field, result.summary["totals"][field])
+    return drawings.bars(heading, shown, Label(name, by.capitalize()), *measures)
+
+
 def quotas(result: ToolResult) -> Spec | None:
     """Draw the used share of each quota that has a limit."""
     rows = [row for row in result.rows if row["percent"] is not None]

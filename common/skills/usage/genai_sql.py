@@ -12,16 +12,12 @@ from typing import Literal
 from common.cost_query.composing import filter_types
 from common.cost_query.filters import Filters
 from common.focus.dimensions import EXPRESSIONS
+from common.focus.genai import PROVIDER
 
 UsageGroup = Literal["model", "provider", "team", "day", "week", "month"]
 TIMES = frozenset({"day", "week", "month"})
 FILTERED = ("provider", "model", "team", "entity")
 
-# A cost row's GenAI provider under the name that usage rows give it.
-PROVIDER = """LOWER(COALESCE(
-      x_genai_provider,
-      IF(LOWER(ServiceProviderName) IN ('google gemini', 'google ai'), 'gemini', ServiceProviderName)
-    ))"""
 GENAI = f"({EXPRESSIONS['cost_type']}) = 'genai'"
 USAGE_EXPRESSIONS: Mapping[str, str] = {
     "model": "COALESCE(model, 'No model')",

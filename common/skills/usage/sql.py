@@ -12,6 +12,7 @@ from typing import Literal, get_args
 from common.cost_query.composing import filter_types
 from common.cost_query.filters import Filters
 from common.focus.dimensions import EXPRESSIONS
+from common.record import usage_sql
 from common.skills.usage import genai_sql
 from common.skills.usage.availability import available
 from common.skills.usage.genai_sql import TOKENS, USAGE_EXPRESSIONS
@@ -295,3 +296,5 @@ def every_query() -> Iterator[tuple[str, str, dict[str, str]]]:
         kinds = {**instants, **bound, "limit": "INT64", "message_chars": "INT64"}
         yield f"runs, {'+'.join(chosen) or 'all'}", runs(chosen), kinds
     yield "available runs", RUNS_AVAILABLE, {}
+    for by in usage_sql.BYS:
+        yield f"chat usage by {by}", usage_sql.usage(by), usage_sql.TYPES

@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints
 from common import limits
 from common.focus.providers import provider_names
 from common.skills.usage import charts, quotas, sql
+from common.skills.usage.chat_usage import chat_usage
 from common.skills.usage.genai import genai_usage, usage_bounds
 from common.skills.usage.run_failures import failure_class
 from common.skills.usage.sql import Consumer, RunFilter, RunStatus
@@ -165,6 +166,7 @@ TOOLS: tuple[Tool, ...] = tuple(
         (top_consumers, charts.top_consumers),
         (pipeline_runs, None),
         (subscriptions, None),
+        (chat_usage, charts.chat_usage),
     )
 )
 

@@ -175,6 +175,9 @@ export class Answer implements RunListener {
   finished(end: Finished): void {
     this.agentChanged(end.agentName);
     this.#end(end.messageId, end);
+    if (end.warning) {
+      this.#after.prepend(el("p", { class: "note", role: "status" }, end.warning));
+    }
   }
 
   stopped(): void {

@@ -7,6 +7,8 @@ import type {
   SettingsStatus,
   StoredMessage,
   Tool,
+  Usage,
+  UsageGroup,
 } from "./contract";
 
 /** An answer that is none: its message is a sentence for the person who asked; status 0 where nobody answered. */
@@ -81,6 +83,16 @@ export class Api {
 
   async status(): Promise<SettingsStatus> {
     return this.#json("GET", "/settings/status");
+  }
+
+  /** What was used in a month, such as 2026-11. */
+  async usage(month: string, by: UsageGroup): Promise<Usage> {
+    return this.#json("GET", `/usage?month=${month}&by=${by}`);
+  }
+
+  /** The month's statement as a CSV file. */
+  async statement(month: string): Promise<Blob> {
+    return (await this.#call("GET", `/usage/statement?month=${month}&format=csv`)).blob();
   }
 
   #at(conversationId: string, rest = ""): string {

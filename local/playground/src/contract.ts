@@ -75,6 +75,47 @@ export interface StoredMessage {
   usage: { input_tokens: number | null; output_tokens: number | null } | null;
 }
 
+export type UsageGroup = "model" | "user" | "agent" | "day" | "channel";
+
+/** Sums of what was used; the cost is null where no price is known. */
+export interface UsageFigures {
+  turns: number;
+  input_tokens: number;
+  output_tokens: number;
+  estimated_tokens: number;
+  unpriced_tokens: number;
+  estimated_cost_usd: number | null;
+}
+
+/** One provider's estimate and its own bill, of one month. */
+export interface Billed {
+  provider: string;
+  estimated_cost_usd: number | null;
+  billed_cost: number;
+  currency: string;
+  last_day: string;
+}
+
+export interface Ceiling {
+  whose: "organization" | "person";
+  of: "tokens_per_day" | "usd_per_month";
+  limit: number;
+  used: number;
+  percent: number;
+}
+
+type UsageNames = Partial<Record<"provider" | "model_id" | "user_id" | "agent_name" | "day" | "channel", string | null>>;
+
+export interface Usage {
+  scope: "organization" | "own";
+  by: UsageGroup;
+  rows: (UsageFigures & UsageNames)[];
+  truncated: boolean;
+  totals: UsageFigures;
+  bill: Billed[] | null;
+  ceilings: Ceiling[];
+}
+
 export interface SettingsStatus {
   configured: boolean;
   provider?: string;

@@ -6,6 +6,7 @@ import { askForTitle, askToDelete } from "./dialogs";
 import { button, el, icon, iconButton } from "./dom";
 import { Sidebar } from "./sidebar";
 import { themeToggle } from "./theme";
+import { showUsage } from "./usage";
 import type { Organization } from "./contract";
 
 const TITLE = "Cloud-cost chat";
@@ -50,7 +51,8 @@ class Page {
     fresh.prepend(icon("plus"));
     const brand = el("div", { class: "brand" }, el("strong", {}, TITLE), el("label", {}, el("span", {}, "Organisation"), this.#choice));
     this.#sidebar.element.prepend(brand, fresh);
-    const header = el("header", { class: "top" }, this.#menu, this.#title, this.#actions, this.#model, themeToggle());
+    const usage = iconButton("usage", "Usage", () => showUsage(this.#api));
+    const header = el("header", { class: "top" }, this.#menu, this.#title, this.#actions, this.#model, usage, themeToggle());
     const skip = el("a", { class: "skip", href: "#main" }, "Skip to the conversation");
     skip.addEventListener("click", (event) => {
       event.preventDefault();

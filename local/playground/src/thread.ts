@@ -11,6 +11,8 @@ export interface Finished {
   tokens: number;
   /** How the answer ended; "stop" where it ended by itself. */
   finish: string;
+  /** A sentence where a ceiling is nearly reached; otherwise empty. */
+  warning: string;
 }
 
 export interface RunListener {
@@ -131,6 +133,7 @@ function translate(listener: RunListener, end: (tell: () => void) => void): Agen
         agent_name: string;
         latency_ms: number;
         finish: string;
+        usage_warning?: string;
       };
       const usage = params.event.usage?.[0];
       const { title } = params.state as { title?: string };
@@ -144,6 +147,7 @@ function translate(listener: RunListener, end: (tell: () => void) => void): Agen
           modelId: usage?.model ?? modelId,
           latencyMs: result.latency_ms,
           finish: result.finish,
+          warning: result.usage_warning ?? "",
           tokens: (usage?.inputTokens ?? 0) + (usage?.outputTokens ?? 0),
         }),
       );

@@ -17,12 +17,12 @@ _CALL = "roles/run.invoker"
 _FOR_EVERYBODY = {"card", "live", "ready", "openapi"}
 _ALERTS = ("org_notification_rules", "org_alert_history")
 _SETTINGS = ("org_chat_settings", "org_integration_credentials")
-_RECORD = ("org_chat_conversations", "org_chat_messages", "org_chat_tool_calls", "org_chat_feedback")
+_RECORD = ("org_chat_conversations", "org_chat_messages", "org_chat_tool_calls", "org_chat_feedback", "org_chat_usage")
 _AGENTS = ("send", "copilotkit", "completions", "a2a")
 # Whose tools read what organisations own.
-_TENANT_READERS = (*_AGENTS, "mcp")
+_TENANT_READERS = (*_AGENTS, "mcp", "usage")
 _SHARED_READERS = (*_TENANT_READERS, "settings_status", "conversations", "messages")
-_WRITES = {**dict.fromkeys(_TENANT_READERS, _ALERTS), "settings_status": _SETTINGS, "sync": _RECORD}
+_WRITES = {**dict.fromkeys((*_AGENTS, "mcp"), _ALERTS), "settings_status": _SETTINGS, "sync": _RECORD}
 _KEY = {
     **dict.fromkeys(_AGENTS, (_DECRYPT,)),
     # It puts keys in, and never gets one out.

@@ -21,6 +21,7 @@ _LONGEST = {
     "settings_status": key_check.KEY_CHECK_SECONDS + client.LOOKUP_SECONDS + limits.WAREHOUSE_CALL_SECONDS,
     "conversations": limits.QUERY_SECONDS - 1,
     "messages": limits.QUERY_SECONDS - 1,
+    "usage": limits.QUERY_SECONDS + 2 * client.LOOKUP_SECONDS,
     "sync": sync.SYNC_SECONDS + limits.SYNC_STATEMENT_SECONDS,
     "health": limits.READINESS_SECONDS,
 }

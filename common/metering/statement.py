@@ -1,0 +1,222 @@
+"""Usage of the chat in a month, and its statement: one's own figures, or everybody's for keys with usage:read."""
+
+import asyncio
+import csv
+import io
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
+
+from common import limits
+from common.errors import Unprocessable
+from common.identity.authenticate import Credentials
+from common.metering.ceilings import Allotment, CostCeilings
+from common.metering.entrance import Entrance
+from common.organizations.directory import Lookup
+from common.record import usage_sql
+from common.record.usage_sql import By
+from common.tenant import READ_USAGE, Principal
+from common.warehouse.client import QueryRefused, Warehouse
+from common.warehouse.json_values import json_safe
+from common.warehouse.query import Parameter, fixed
+
+Scope = Literal["organization", "own"]
+Row = Mapping[str, Any]
+
+
+def _month(value: str) -> str:
+    if not re.fullmatch(usage_sql.MONTH, value):
+        raise ValueError("write a month as 2026-11")
+    return value
+
+
+class MonthQuery(BaseModel):
+    """The part of a query string that both calls take; without a month, this one (UTC)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    month: (
+        Annotated[str, AfterValidator(_month), WithJsonSchema({"type": "string", "pattern": usage_sql.MONTH})] | None
+    ) = None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _left_out(cls, value: object, info: ValidationInfo) -> object:
+        """An empty parameter is one that is left out."""
+        return cls.model_fields[str(info.field_name)].default if value == "" else value
+
+    def first_day(self, today: date) -> date:
+        """The first day of the month. Raises Unprocessable for a month that has not begun."""
+        first = date.fromisoformat(f"{self.month}-01") if self.month else today.replace(day=1)
+        if first > today:
+            raise Unprocessable(f"month: {self.month} has not begun. The newest month is {today:%Y-%m}.")
+        return first
+
+
+class UsageQuery(MonthQuery):
+    """The query string of the figures."""
+
+    by: By = "model"
+    limit: int = Field(limits.MAX_USAGE_ROWS, ge=1, le=limits.MAX_USAGE_ROWS)
+
+
+class StatementQuery(MonthQuery):
+    """The query string of the statement; without a format, the Accept header says it."""
+
+    format: Literal["json", "csv"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One authenticated question: whose figures, of which month."""
+
+    principal: Principal
+    found: Lookup
+    scope: Scope
+    month: date
+
+    def parameters(self, most: int) -> dict[str, Parameter]:
+        user_id = None if self.scope == "organization" else self.principal.user_id
+        return {
+            **usage_sql.bounds(self.month),
+            "user_id": Parameter("STRING", user_id),
+            # The sum of all is a row too, and one more says that there are more.
+            "most": Parameter("INT64", most + 2),
+        }
+
+    def heading(self) -> dict[str, Any]:
+        named = {"org_slug": self.principal.org_slug, "month": f"{self.month:%Y-%m}", "scope": self.scope}
+        return named | ({} if self.scope == "organization" else {"user_id": self.principal.user_id})
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReports:
+    """Answers for the usage function: a question is counted as a search is.
+
+    Raises WarehouseUnavailable, RateLimited, and what authentication raises.
+    """
+
+    entrance: Entrance
+    warehouse: Warehouse
+    cost_ceilings: CostCeilings
+    clock: Callable[[], datetime]
+
+    async def figures(self, credentials: Credentials, query: UsageQuery) -> dict[str, Any]:
+        """The usage of a month by one group, with the ceilings as they stand now."""
+        spending = self.cost_ceilings.for_caller(
+            self.entrance.authenticator.tenant(credentials), credentials, self.clock()
+        )
+        asked = await self._asked(credentials, query, spending.paths)
+        (total, *rows), bill = await asyncio.gather(
+            self._rows(asked, usage_sql.usage(query.by), query.limit), self._bill(asked)
+        )
+        organization = asked.found.organization
+        allotment = spending.allotment(asked.found.documents, organization.settings if organization else None)
+        body = {
+            **asked.heading(),
+            "by": query.by,
+            "rows": [_shown(row, (*usage_sql.GROUPS[query.by], *_FIGURES)) for row in rows[: query.limit]],
+            "truncated": len(rows) > query.limit,
+            "totals": _shown(total, _FIGURES),
+            "bill": await self._beside(asked, bill, rows if query.by == "model" else None),
+            "ceilings": _ceilings(allotment, asked.scope),
+        }
+        return dict(json_safe(body))
+
+    async def statement(self, credentials: Credentials, query: MonthQuery) -> dict[str, Any]:
+        """The statement of a month: a line for each model and price, exact to the last digit."""
+        asked = await self._asked(credentials, query)
+        (total, *rows), bill = await asyncio.gather(
+            self._rows(asked, usage_sql.statement(), limits.MAX_USAGE_ROWS), self._bill(asked)
+        )
+        return {
+            **asked.heading(),
+            "currency": "USD",
+            "lines": [_shown(row, usage_sql.line_columns()) for row in rows],
+            "totals": _shown(total, _FIGURES),
+            "bill": await self._beside(asked, bill, rows),
+        }
+
+    async def _asked(self, credentials: Credentials, query: MonthQuery, also: tuple[str, ...] = ()) -> _Asked:
+        entered = await self.entrance.enter(credentials, "searches", also)
+        principal = entered.principal
+        scope: Scope = "organization" if principal.may(READ_USAGE) else "own"
+        month = query.first_day(self.clock().astimezone(UTC).date())
+        await entered.count()
+        return _Asked(principal, entered.found, scope, month)
+
+    async def _rows(self, asked: _Asked, text: str, most: int) -> Sequence[Row]:
+        query = fixed(asked.principal.tenant, text, asked.parameters(most))
+        return (await self.warehouse.look_up(query, labels=_labels(asked))).rows
+
+    async def _bill(self, asked: _Asked) -> Sequence[Row] | None:
+        """The providers' own bills of the month; None where they are not the caller's to see, or there are none."""
+        if asked.scope == "own":
+            return None
+        query = fixed(asked.principal.tenant, usage_sql.BILL, usage_sql.bounds(asked.month))
+        try:
+            return (await self.warehouse.run(query, labels=_labels(asked))).rows
+        except QueryRefused:
+            return None  # An organisation without cost data has a statement all the same.
+
+    async def _beside(
+        self, asked: _Asked, bill: Sequence[Row] | None, by_model: Sequence[Row] | None
+    ) -> list[dict[str, Any]] | None:
+        """Estimate and bill side by side, of every provider that was used and has billed."""
+        if bill is None:
+            return None
+        if by_model is None:
+            by_model = (await self._rows(asked, usage_sql.usage("model"), limits.MAX_USAGE_ROWS))[1:]
+        estimates: dict[str, Decimal | None] = {}
+        for row in by_model:
+            if row["provider"] is not None:
+                known, more = estimates.get(row["provider"]), row[usage_sql.COST]
+                estimates[row["provider"]] = more if known is None else known + (more or 0)
+        return [_compared(row, estimates[row["provider"]]) for row in bill if row["provider"] in estimates]
+
+
+def as_csv(statement: Mapping[str, Any]) -> str:
+    """The lines of a statement as CSV; amounts are in US dollars."""
+    text = io.StringIO()
+    columns = ("month", *usage_sql.line_columns())
+    writer = csv.DictWriter(text, columns, lineterminator="\r\n")
+    writer.writeheader()
+    for line in statement["lines"]:
+        shown = {name: f"{value:f}" if isinstance(value, Decimal) else value for name, value in line.items()}
+        writer.writerow({"month": statement["month"], **shown})
+    return text.getvalue()
+
+
+_FIGURES = (*usage_sql.COUNTS, usage_sql.COST)
+
+
+def _shown(row: Row, names: Iterable[str]) -> dict[str, Any]:
+    return {name: row[name] for name in names}
+
+
+def _compared(billed: Row, estimate: Decimal | None) -> dict[str, Any]:
+    """The two figures of one provider; their difference only where they are of one currency."""
+    comparable = billed["currency"] == "USD" and estimate is not None
+    return {
+        "provider": billed["provider"],
+        "estimated_cost_usd": estimate,
+        "billed_cost": billed["billed_cost"],
+        "currency": billed["currency"],
+        "difference_usd": billed["billed_cost"] - estimate if comparable else None,
+        "last_day": billed["last_day"],
+    }
+
+
+def _ceilings(allotment: Allotment, scope: Scope) -> list[dict[str, Any]]:
+    """The ceilings as they stand now; the organisation's own only for who may read its usage."""
+    seen = [each for each in allotment.ceilings if scope == "organization" or each.whose == "person"]
+    return [each.as_dict() | {"renews_at": allotment.renews(each)} for each in seen]
+
+
+def _labels(asked: _Asked) -> dict[str, str]:
+    return {"org": asked.principal.org_slug, "purpose": "usage"}
