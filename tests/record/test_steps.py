@@ -74,7 +74,9 @@ class Work:
         assert {row["message_id"] for row in rows} <= {message["message_id"] for message in (*left, answer)}
         # A hand-over, the calls and the answer; whoever stopped in time has counted its own part.
         asked = len(before) + len(after) if left else STEPS
-        assert sum(message["input_tokens"] for message in (*left, answer)) == 10 * (asked + 2)
+        told = sum(message["input_tokens"] for message in (*left, answer)) - 10 * (asked + 2)
+        # The prompt of a call that was cut off is estimated.
+        assert 0 <= told <= 20 * len(left)
         assert not self.steps(product).get().exists
 
 

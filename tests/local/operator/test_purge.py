@@ -10,7 +10,7 @@ from google.cloud import bigquery
 from common.app import Services
 from common.documents import Where
 from common.transcript.paths import OUTBOX, PURGES
-from common.warehouse.schema import record_tables
+from common.warehouse.schema import purged_tables
 from tests.local.operator.conftest import Tenant, Terminal
 
 QUESTION = "Top 3 services by cost in September 2024"
@@ -23,7 +23,7 @@ async def left(services: Services, client: bigquery.Client, slug: str, conversat
     below = await services.documents.below(path, 1_000)
     mine = (Where("org_slug", "==", slug), Where("conversation_id", "==", conversation_id))
     rows = 0
-    for table in record_tables():
+    for table in purged_tables():
         where = f"org_slug = '{slug}' AND conversation_id = '{conversation_id}'"
         sql = f"SELECT COUNT(*) AS n FROM organizations.{table} WHERE {where}"
         (found,) = client.query_and_wait(sql)
