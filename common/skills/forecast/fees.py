@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
 
+_SHORTEST_MONTH = 28
 _MONTH = 30  # days of the month that booked fees are measured in
 _SAME = 0.001  # of an amount: booked shares are rounded
 _FEWEST_DAYS = 28  # between two changes of a booked fee, on average
@@ -36,6 +37,8 @@ class Recurring:
 
 def falls_on(day: date, key: int) -> bool:
     """Return true if a charge of this day of the month is due; in short months on the last day."""
+    if day.day == key or key <= _SHORTEST_MONTH:
+        return day.day == key
     return day.day == min(key, _days_in_month(day))
 
 
@@ -54,7 +57,8 @@ def find_recurring(
             return (), dict(unusual)
         return (Recurring(day, day.day, _YEAR, max(amount, 0.0), 1),), {}
     found = []
-    for key in range(31, 0, -1):
+    keys = {31, 30, 29} | {day.day for day in left} if len(left) > 1 else set()
+    for key in sorted(keys, reverse=True):
         hits = [day for day in sorted(left) if falls_on(day, key)]
         if months := _rhythm(hits, [left[day] for day in hits], end):
             found.append(Recurring(hits[-1], key, months, left[hits[-1]], len(hits)))
@@ -80,9 +84,10 @@ def is_booked_daily(history: Sequence[float], start: date) -> bool:
     """Return true for a fee of the month that every day has an equal part of: a day costs less in a long month."""
     if len(history) < _FEWEST_DAYS or min(history) * max(history) <= 0:
         return False
-    by_month = in_months(history, start)
-    changes = _changes(by_month)
-    return changes < _changes(history) and changes <= len(history) / _FEWEST_DAYS
+    fewest = len(history) / _FEWEST_DAYS
+    of_days = _changes(history)
+    # Of days, one at the end of each month, besides those of the fee itself: usage, which is most, is told at once.
+    return of_days <= 2 * fewest + 1 and _changes(in_months(history, start)) < min(of_days, fewest + 1)
 
 
 def in_months(history: Sequence[float], start: date) -> list[float]:

@@ -10,6 +10,7 @@ import pytest
 from google.cloud import bigquery
 
 from common.skills.unit_costs import sql
+from common.skills.unit_costs.totals import cost_of_one
 from common.tenant import OrgSlug, Tenant
 from common.warehouse.query import Parameter, fixed
 from local.__main__ import main
@@ -191,3 +192,16 @@ def test_a_file_that_does_not_fit_is_refused_with_its_line(tmp_path: Path, text:
     file.write_text(text)
     with pytest.raises(drivers.DriverFileError, match=said):
         drivers.read_file(file, datetime(2026, 3, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("cost", "quantity", "one"),
+    [
+        ("1", "3", "0.333333333333"),
+        ("2", "3000000000000", "0.000000000000666666666667"),
+        ("1000", "3", "333.333333333333"),
+        ("0", "7", "0"),
+    ],
+)
+def test_the_cost_of_one_has_twelve_digits_however_little_it_is(cost: str, quantity: str, one: str) -> None:
+    assert cost_of_one(Decimal(cost), Decimal(quantity)) == Decimal(one)
