@@ -186,14 +186,25 @@ variable "network" {
   default = null
 }
 
+variable "requests_per_minute_per_key" {
+  description = "What Cloud Armor lets through with one API key or token, before it is looked at; external load balancer only."
+  type        = number
+  default     = 1200
+
+  validation {
+    condition     = var.requests_per_minute_per_key >= 60
+    error_message = "At least 60: a frontend has one key for all users of its organisation."
+  }
+}
+
 variable "requests_per_minute_per_address" {
-  description = "What Cloud Armor lets through from one address, before any key is looked at; external load balancer only."
+  description = "What Cloud Armor lets through from one address without a key: preflights of browsers, discovery, health; external load balancer only."
   type        = number
   default     = 600
 
   validation {
     condition     = var.requests_per_minute_per_address >= 60
-    error_message = "At least 60: a frontend has one address for all of its users."
+    error_message = "At least 60: an office has one address for all of its browsers."
   }
 }
 

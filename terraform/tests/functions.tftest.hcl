@@ -23,6 +23,7 @@ variables {
   network                         = null
   egress                          = null
   requests_per_minute_per_address = 600
+  requests_per_minute_per_key     = 1200
   firestore                       = {}
   bigquery_location               = "US"
   shared_dataset                  = {}
@@ -182,6 +183,13 @@ run "an_external_load_balancer_has_cloud_armor" {
   assert {
     condition     = length(google_compute_security_policy.edge) == 1 && length(google_compute_network.chat) == 0
     error_message = "It has a policy, and needs no network."
+  }
+
+  assert {
+    condition = join(" ", sort([
+      for rule in google_compute_security_policy.edge["this"].rule : "${rule.priority} ${one(one(rule.rate_limit_options).enforce_on_key_configs).enforce_on_key_type}" if rule.action == "throttle"
+    ])) == "1000 HTTP_HEADER 1010 HTTP_HEADER 1020 IP"
+    error_message = "One key's flood is no other's: requests are counted by key, and by address only without one."
   }
 
   assert {

@@ -23,6 +23,7 @@ variables {
   network                         = null
   egress                          = null
   requests_per_minute_per_address = 600
+  requests_per_minute_per_key     = 1200
   firestore                       = {}
   bigquery_location               = "US"
   shared_dataset                  = {}
