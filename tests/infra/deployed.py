@@ -75,7 +75,7 @@ def served(folder: Path, binaries: Path, target: str, settings: Mapping[str, str
 
 
 def _address(process: "subprocess.Popen[bytes]", log: Path) -> str:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline and process.poll() is None:
         told = _LISTENING.search(log.read_text(encoding="utf-8"))
         if told and _answers(told[1]):
