@@ -14,9 +14,9 @@ from common.cost_query.scan import (
     Reach,
     reach_parameters,
     read_alone,
-    read_counted_days,
     read_everything,
     read_matched,
+    read_matching_days,
     read_reach,
     read_similar,
 )
@@ -68,7 +68,7 @@ class Asked:
     # The amount of the period without any filter, by currency, where a text asks for it.
     everything: Mapping[str, Decimal] = field(default_factory=dict)
     # The first and the last day of the rows that count.
-    counted_days: tuple[date, date] | None = None
+    matching_days: tuple[date, date] | None = None
 
     @property
     def rows(self) -> tuple[dict[str, Any], ...]:
@@ -128,7 +128,7 @@ async def _run(
     reach, alone, everything = read_reach(found.rows), read_alone(found.rows), read_everything(found.rows)
     return Asked(
         found, parameters, filters, matched, reach,
-        similar=similar, alone=alone, everything=everything, counted_days=read_counted_days(found.rows),
+        similar=similar, alone=alone, everything=everything, matching_days=read_matching_days(found.rows),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from common.cost_query.asking import Asked, QuestionScope
-from common.cost_query.counted_days import count_days
+from common.cost_query.matching_days import count_days
 from common.cost_query.scan import Reach
 from common.cost_query.similar import similar_notes
 from common.tools.periods import Period, format_days
@@ -69,7 +69,7 @@ def describe_question(scope: QuestionScope, asked: Asked) -> dict[str, Any]:
         "similar": [each.as_dict() for each in asked.similar if each.also],
         "unmatched": [each.as_dict() for each in asked.unmatched],
         "data": describe_reach(asked, scope),
-        "counted_days": format_days(*(asked.counted_days or (None, None))),
+        "matching_days": format_days(*(asked.matching_days or (None, None))),
     }
     if scope.basis == "billing":
         told["time_basis"] = "billing"

@@ -174,7 +174,7 @@ def read_reach(rows: Sequence[Mapping[str, Any]]) -> tuple[Reach, ...]:
     return tuple(Reach(entry["provider"], entry["first_day"], entry["last_day"]) for entry in found)
 
 
-def read_counted_days(rows: Sequence[Mapping[str, Any]]) -> tuple[date, date] | None:
+def read_matching_days(rows: Sequence[Mapping[str, Any]]) -> tuple[date, date] | None:
     """Read the first and the last day of the rows that count. Returns None where no row does."""
     row = next(iter(rows), {})
     first, last = row.get("first_counted_day"), row.get("last_counted_day")

@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 CONTROL_C = "\x03"
 CONTROL_D = "\x04"
-_SECONDS = 30
+_SECONDS = 200
 # All that the client may tell a terminal: colours, lines that are drawn again, and what readline edits a line with.
 _DRAWING = re.compile(r"\x1b\[(?:[0-9;]*m|\?25[hl]|\?2004[hl]|1A|2?K|[0-9]*[CDPG@])|(?<=\n)\r|\r+(?=\n|\x1b\[)")
 
@@ -48,6 +48,17 @@ class Terminal:
         while (place := self.text.find(text, after)) < 0:
             assert self._read(deadline), f"{text!r} was never written:\n{self.text[after:]}"
         return place + len(text)
+
+    def interrupt_until_it_ends(self) -> int:
+        """Press Control-C, and again where it came just before the prompt was listening, and return the exit code."""
+        deadline = time.monotonic() + _SECONDS
+        while time.monotonic() < deadline:
+            self.type(CONTROL_C)
+            while self._read(time.monotonic() + 5):
+                pass
+            if self.process.poll() is not None:
+                break
+        return self.code()
 
     def code(self) -> int:
         """Read to the end, and return the exit code."""

@@ -46,7 +46,7 @@ async def test_a_pipe_gets_the_answer_and_the_work_as_plain_text(serving: Servin
     answer, _, work = out.partition("\n-- query_costs: ")
     assert answer.startswith("It **was** much.")
     assert "bytes" in work.splitlines()[0]
-    assert "period: 2026-01-01 to 2026-01-31\nfilters: none\nWITH" in work
+    assert "period: 2026-01-01 to 2026-01-31\nmatching_days: 2026-01-01 to 2026-01-31\nfilters: none\nWITH" in work
     assert "@start = '2026-01-01T00:00:00+00:00'" in work
     assert not acting(out)
 
@@ -139,7 +139,9 @@ async def test_a_line_says_what_an_answer_rests_on_without_its_sql(serving: Serv
     assert code == 0
     assert "SELECT" not in out
     line = out.splitlines()[-1]
-    assert line.startswith("period: 2026-01-01 to 2026-01-31 · filters: none · ")
+    assert line.startswith(
+        "period: 2026-01-01 to 2026-01-31 · matching_days: 2026-01-01 to 2026-01-31 · filters: none · "
+    )
     assert " rows · " in line
     assert "B · " in line or "bytes" in line
 
@@ -197,8 +199,7 @@ async def test_control_c_stops_the_answer_and_another_one_leaves(serving: Servin
         place = at.wait_for("acme_inc> ", at.wait_for("Stopped.", place))
         at.enter("and then?")
         place = at.wait_for("acme_inc> ", at.wait_for("three", place))
-        at.type(CONTROL_C)
-        return at.code()
+        return at.interrupt_until_it_ends()
 
     arguments = ("chat", *place(product), "--user", "person", "--state", str(tmp_path))
     with terminal(*arguments) as at:

@@ -244,12 +244,18 @@ def _changed(row: Mapping[str, Any], groups: Sequence[BoundDimension], more: Map
 
 
 def _percent_leaders(rows: Sequence[Mapping[str, Any]], groups: Sequence[BoundDimension]) -> list[dict[str, Any]]:
-    """Among the rows, which go by the absolute change: those that grew and fell most in percent, per currency."""
+    """Among the rows, which go by the absolute change: those that grew and fell most in percent, per currency.
+
+    A row of what has no value in a dimension is no service, team or account that could lead.
+    """
     leaders = []
+    named = [row for row in rows if all(row[each.name] != each.dimension.none for each in groups)]
     for currency in sorted({row["currency"] for row in rows}):
-        own = [row for row in rows if row["currency"] == currency and row["percent_change"] is not None]
-        up, down = (pick(own, key=lambda row: row["percent_change"], default=None) for pick in (max, min))
-        leaders += [row for row in (up, down) if row and row["percent_change"] * (1 if row is up else -1) > 0]
+        own = [row for row in named if row["currency"] == currency and row["percent_change"] is not None]
+        grown = [row for row in own if row["percent_change"] > 0]
+        fallen = [row for row in own if row["percent_change"] < 0]
+        for moved, pick in ((grown, max), (fallen, min)):
+            leaders += [pick(moved, key=lambda row: row["percent_change"])] if moved else []
     names = [*(each.name for each in groups), "percent_change", "absolute_change", "currency"]
     return [{name: row[name] for name in names} for row in leaders]
 

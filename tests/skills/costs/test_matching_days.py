@@ -29,7 +29,7 @@ async def test_all_is_everything_that_is_loaded(call: Call, name: str, more: dic
     whole = json_safe(sum((row["BilledCost"] for row in rows), Decimal()))
     assert total["billed_cost" if name == "query_costs" else "total"] == whole
     days = {"start_date": str(min(map(day_of, rows))), "end_date": str(DEMO_TODAY)}
-    assert answer["summary"]["period"] == answer["summary"]["counted_days"] == days
+    assert answer["summary"]["period"] == answer["summary"]["matching_days"] == days
     notes = " ".join(answer["summary"]["notes"])
     assert "all is read as all that is loaded." in notes
     assert "Data begins on" not in notes
@@ -41,9 +41,9 @@ async def test_the_days_of_the_rows_are_always_said(call: Call) -> None:
         names = {each for one in filters for each in one["values"]}
         days = [day_of(row) for row in rows_of("acme_inc") if not names or row["ServiceName"] in names]
         counted = {"start_date": str(min(days)), "end_date": str(max(day for day in days if day <= DEMO_TODAY))}
-        assert answer["summary"]["counted_days"] == counted
+        assert answer["summary"]["matching_days"] == counted
     empty = await call("acme_inc", DEMO_TODAY, "query_costs", filters=service("Nothing"), **MARCH)
-    assert empty["summary"]["counted_days"] is None
+    assert empty["summary"]["matching_days"] is None
 
 
 async def test_where_a_name_has_costs_and_what_is_available_agree(call: Call) -> None:
@@ -121,6 +121,17 @@ async def test_the_largest_change_in_percent_stands_beside_the_rows_that_go_by_t
     assert set(leaders.values()) == {share for share in (max(largest, 0), min(least, 0)) if share}
     assert leaders.items() <= shares.items()
     assert not any("compare the costs per day" in note for note in answer["summary"]["notes"])
+
+
+async def test_one_row_leads_once_and_what_has_no_team_leads_no_teams(call: Call) -> None:
+    months = {"current": "2026-02", "previous": "2026-01"}
+    answer = await call(
+        "acme_inc", DEMO_TODAY, "compare_periods", **months, group_by="provider", filters=service("Amazon EC2")
+    )
+    assert len(answer["summary"]["largest_percent_change"]) == len(answer["rows"]) == 1
+    answer = await call("acme_inc", DEMO_TODAY, "compare_periods", **months, group_by="team")
+    assert "Unallocated" in {row["team"] for row in answer["rows"]}
+    assert "Unallocated" not in {row["team"] for row in answer["summary"]["largest_percent_change"]}
 
 
 async def test_quantities_of_one_unit_have_a_total_and_no_currency(call: Call) -> None:
