@@ -18,6 +18,7 @@ from common.models.pace import Pace
 from common.models.reply_builder import Gathered
 from common.models.sse_reader import Frames, reply_bytes
 from common.models.stream_delta import CallPiece, Delta, of_event
+from common.models.token_estimate import tokens_of
 from tests.fakes.hostile_provider import HostileProvider, hostile_provider
 from tests.fakes.wire_stub import BASES
 from tests.models.conftest import a_call, each_provider
@@ -94,7 +95,7 @@ async def test_text_without_end_is_cut_like_a_long_answer(hostile: Hostile, prov
     text, reply = await hostile.ask(a_call(provider))
     assert (len(text), reply.finish_reason) == (limits.MODEL_REPLY_CHARS, "length")
     # What was not counted by the provider is counted here.
-    assert reply.usage.output_tokens == limits.MODEL_REPLY_CHARS // limits.CHARS_PER_TOKEN
+    assert reply.usage.output_tokens == tokens_of(text)
     await hostile.hung_up()
 
 
