@@ -40,8 +40,8 @@ def view_sql(tenant: Tenant, table: SharedTable) -> str:
 def boundary(tenant: Tenant, account_pattern: str | None = None) -> dict[str, Any]:
     """Everything that Terraform needs to build one organisation's boundary, as maps that for_each takes.
 
-    The service account may query, and read the two datasets; each view is authorised on the shared dataset. Raises
-    WarehouseUnavailable where the pattern gives the organisation no possible account.
+    The service account may query, and read the two datasets; the views' dataset is authorised on the shared one.
+    Raises WarehouseUnavailable where the pattern gives the organisation no possible account.
     """
     account = account_of(account_pattern, tenant) if account_pattern else None
     return {
@@ -57,7 +57,7 @@ def boundary(tenant: Tenant, account_pattern: str | None = None) -> dict[str, An
 
 
 def boundary_sql(tenant: Tenant) -> str:
-    """The same views as statements for ``bq query``; authorising them on the shared dataset is no SQL statement."""
+    """The same views as statements for ``bq query``; authorising their dataset takes more than SQL."""
     dataset = f"`{tenant.project_id}.{view_dataset(tenant)}`"
     statements = [f"CREATE SCHEMA IF NOT EXISTS {dataset};"]
     for name, table in shared_tables().items():
