@@ -82,7 +82,7 @@ LIMIT @most
 OF_USER_SQL = """
 SELECT DISTINCT conversation_id
 FROM {shared.org_chat_conversations}
-WHERE org_slug = @org_slug AND user_id = @user_id AND conversation_id > @after
+WHERE org_slug = @org_slug AND user_id = @user_id AND conversation_id > @after_id
 ORDER BY conversation_id
 LIMIT @most
 """
@@ -174,7 +174,7 @@ class Record:
 
     async def of_user(self, tenant: Tenant, user_id: str, after: str, most: int) -> list[str]:
         """The ids of a person's conversations behind an id, of any status, in order."""
-        given = {"user_id": _text(user_id), "after": _text(after), "most": Parameter("INT64", most)}
+        given = {"user_id": _text(user_id), "after_id": _text(after), "most": Parameter("INT64", most)}
         return [row["conversation_id"] for row in await self._read(tenant, OF_USER_SQL, given)]
 
     async def _read(self, tenant: Tenant, sql: str, given: Mapping[str, Parameter]) -> tuple[dict[str, Any], ...]:

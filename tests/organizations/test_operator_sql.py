@@ -34,7 +34,7 @@ STATEMENTS = {
     ),
     "revoke a key": (api_keys.REVOKE_SQL, {"ids": "ARRAY<STRING>"}),
     "revoke all keys": (api_keys.REVOKE_ALL_SQL, {}),
-    "find a person": (reader.OF_USER_SQL, {"user_id": TEXT, "after": TEXT, "most": "INT64"}),
+    "find a person": (reader.OF_USER_SQL, {"user_id": TEXT, "after_id": TEXT, "most": "INT64"}),
     **{f"purge {table}": (writer.PURGE_ALL_SQL.format(table=table), {}) for table in record_tables()},
 }  # fmt: skip
 
