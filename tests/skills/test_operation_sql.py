@@ -31,8 +31,9 @@ def typed(text: str, types: dict[str, str]) -> dict[str, str]:
 
 def test_every_text_has_its_own_name() -> None:
     assert len(ALERT_QUERIES) == len(list(alert_sql.every_query())) == 12
-    # 8 groupings, 4 filters in 5 ways, the availability under 3, 4 dimensions twice, quota, subscriptions, runs.
-    assert len(USAGE_QUERIES) == len(list(usage_sql.every_query())) == 8 + 4 * 5 + 3 + 4 * 2 + 1 + 1 + 4 + 1
+    # 8 groupings, 4 filters in 5 ways, the availability under 3, 4 dimensions twice, quota, subscriptions, runs, and
+    # the chat's own use by 5.
+    assert len(USAGE_QUERIES) == len(list(usage_sql.every_query())) == 8 + 4 * 5 + 3 + 4 * 2 + 1 + 1 + 4 + 1 + 5
 
 
 @pytest.mark.parametrize("name", QUERIES)
@@ -86,7 +87,7 @@ def test_ranges_prune_the_partitions_of_every_table_they_are_asked_of(name: str)
     costs, usage = text.count("{own.cost_data_standard_1_3}"), text.count("{own.genai_usage_daily_unified}")
     assert text.count("ChargePeriodStart >= @start\n") == text.count("ChargePeriodStart < @end_exclusive") == costs
     assert text.count("usage_date >= @start_day\n") == text.count("usage_date < @end_day_exclusive") == usage
-    assert costs + usage + len(re.findall(r"(created_at|start_time) >= @start\n", text)) > 0
+    assert costs + usage + len(re.findall(r"(created_at|start_time) >= @start\s", text)) > 0
 
 
 @pytest.mark.parametrize("name", QUERIES)

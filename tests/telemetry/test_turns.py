@@ -93,7 +93,9 @@ async def test_a_client_that_leaves_ends_its_request_and_its_turn_and_both_say_s
     (request,) = await written(product, "request.finished")
     (turn,) = await written(product, "turn.finished")
     assert (request["finish"], request["status"]) == ("left", 200)
-    assert (turn["finish"], turn["model_calls"], turn["input_tokens"]) == ("cancelled", 1, None)
+    assert (turn["finish"], turn["model_calls"]) == ("cancelled", 1)
+    # Its provider could not say what it took: that is estimated.
+    assert turn["input_tokens"] > turn["output_tokens"] > 0
     assert turn.keys() >= STAGES
     assert min(turn[name] for name in STAGES - {"tools_ms"}) >= 0
     assert turn["tools_ms"] is None
