@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import threading
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -94,8 +94,9 @@ def run(args: argparse.Namespace) -> int:
     loading.start()
     death = Death()
     try:
-        _serve_all(console, args, loading, death)
-    except KeyboardInterrupt:
+        # It returns without one where a shell has what it runs in the background ignore Ctrl-C.
+        with suppress(KeyboardInterrupt):
+            _serve_all(console, args, loading, death)
         _say(console, death.sentence or "Stopped.")
     except FocusFileError as error:
         _say(console, str(error))

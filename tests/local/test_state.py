@@ -153,14 +153,21 @@ def test_scratch_folders_of_emulators_that_were_killed_are_removed(
     assert list(tmp_path.iterdir()) == [used]
 
 
-def test_make_run_in_a_terminal_of_latin_1_notices_its_loss_and_the_end_of_its_emulators(tmp_path: Path) -> None:
+@pytest.mark.parametrize("interrupts", [signal.SIG_DFL, signal.SIG_IGN], ids=["in front", "in the background"])
+def test_make_run_in_a_terminal_of_latin_1_notices_its_loss_and_the_end_of_its_emulators(
+    tmp_path: Path, interrupts: signal.Handlers
+) -> None:
     state, log, port = tmp_path / "state", tmp_path / "log", free_port()
     shutil.copytree(loaded_cloud(datetime.now(UTC).date()), state / "emulators")
     own = {name: value for name, value in os.environ.items() if not name.endswith("_EMULATOR_HOST")}
     environment = own | {"PYTHONIOENCODING": "latin-1", "ENVIRONMENT": "local", "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-m", "local", "run", "--port", str(port), "--state", str(state)]
     with log.open("w") as output:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        # A shell without job control has what it starts with an ampersand ignore interrupts.
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, interrupts),
+        )  # fmt: skip
         try:
             url = f"http://127.0.0.1:{port}"
             until_ready(url, process, log)

@@ -150,6 +150,30 @@ def _subscriptions(org: str) -> Iterator[dict[str, Any]]:
     yield _filled("organizations", "org_subscriptions", **made)
 
 
+def _chat(org: str) -> Iterator[dict[str, Any]]:
+    """What the chat used: two models, one of no known price, turns of two rows, and a call over MCP of none."""
+    instants = (datetime(2024, 2, 29, 23, 59, 59, 999999, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC), NOW)
+    for number in range(9):
+        mcp = number == 8
+        yield _filled(
+            "organizations",
+            "org_chat_usage",
+            org_slug=org,
+            usage_id=f"use-{number}",
+            user_id=f"user-{number % 2}",
+            message_id=f"turn-{number // 2}",
+            agent_name=None if mcp else "CostAnalyst",
+            channel="mcp" if mcp else ("send", "stream")[number % 2],
+            provider=None if mcp else "openai",
+            model_id=None if mcp else ("gpt-5", "own")[number % 2],
+            input_tokens=1000 * number,
+            output_tokens=7 * number,
+            tokens_estimated=number == 3,
+            estimated_cost_usd=None if number % 2 else Decimal(f"0.00{number}25"),
+            created_at=instants[number % 3],
+        )
+
+
 def _drivers() -> Iterator[dict[str, Any]]:
     for number, day in enumerate((date(2024, 2, 29), date(2026, 3, 1), date(2026, 3, 10))):
         made = {"driver_date": day, "driver_name": "Orders", "quantity": Decimal(4 + number), "aggregation": "sum"}
@@ -167,6 +191,7 @@ def tables() -> dict[str, Made]:
         "org_budgets": _budgets,
         "org_budget_allocations": _allocations,
         "org_subscriptions": _subscriptions,
+        "org_chat_usage": _chat,
     }
     rows = {
         f"{TENANT.dataset}.{warehouse.COSTS}": costs(),

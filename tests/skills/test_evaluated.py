@@ -126,7 +126,7 @@ def _parameters(types: Mapping[str, str], asked: str) -> dict[str, Parameter]:
     start, before, end, most = _ASKED[asked]
     first, last = start.isoformat(), end.isoformat()
     days = {"start": first, "end_exclusive": last, "current_start": first, "current_end_exclusive": last}
-    days |= {"data_start": before.isoformat(), "data_end": last}
+    days |= {"data_start": before.isoformat(), "data_end": last, "end": last}
     days |= {"previous_start": before.isoformat(), "previous_end_exclusive": first}
     known: dict[str, Parameter] = {
         **{name: Parameter("TIMESTAMP", datetime.fromisoformat(day).replace(tzinfo=UTC)) for name, day in days.items()},
@@ -135,6 +135,8 @@ def _parameters(types: Mapping[str, str], asked: str) -> dict[str, Parameter]:
         "recent_day": Parameter("DATE", before),
         **dict.fromkeys(("limit", "max_rows"), Parameter("INT64", most)),
         "message_chars": Parameter("INT64", 7),
+        "user_id": Parameter("STRING", None),
+        "most": Parameter("INT64", most),
         "f0": Parameter("STRING", ("anthropic", "claude", "r&d, köln")),
         "providers": Parameter("STRING", (*provider_names("AWS"), "openai", "gemini", "straße & söhne")),
         **{name: Parameter("STRING", word) for name, word in _WORDS.items()},
