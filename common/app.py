@@ -1,6 +1,7 @@
 """The composition root: Settings to Services, built lazily, once per instance."""
 
 import asyncio
+import gc
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -316,6 +317,8 @@ class Services:
             await asyncio.gather(parts.documents.ping(), parts.provider_keys.ping(), return_exceptions=True)
             if isinstance(self.completion, Providers):
                 await self.completion.warm()
+        # What was imported stays. Looking through it for garbage would hold every request up for a third of a second.
+        gc.freeze()
 
 
 _services: Services | None = None
