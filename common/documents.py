@@ -201,6 +201,14 @@ class Documents:
         async with _asked("firestore.below"):
             return await _again(read)
 
+    async def delete_below(self, path: str, at_once: int) -> int:
+        """Delete all documents at any depth below a document, so many in a commit. Returns how many there were."""
+        count = 0
+        while paths := await self.below(path, at_once):
+            await self.commit([Delete(each) for each in paths])
+            count += len(paths)
+        return count
+
     async def count(self, collection: str, where: Sequence[Where] = ()) -> int:
         """Count the documents of a collection that meet the conditions, without reading them."""
         query: Any = self._client.collection(collection)

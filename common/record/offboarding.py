@@ -75,11 +75,7 @@ class Offboarding:
         return done
 
     async def _delete_documents(self, tenant: Tenant) -> int:
-        count = 0
-        while paths := await self.documents.below(organization_path(tenant), limits.MAX_WRITES_PER_COMMIT):
-            await self._delete(paths)
-            count += len(paths)
-        return count
+        return await self.documents.delete_below(organization_path(tenant), limits.MAX_WRITES_PER_COMMIT)
 
     async def _empty_outbox(self, tenant: Tenant) -> int:
         """Empty it while no sync runs, with the notes of what was to be purged."""

@@ -80,8 +80,7 @@ class Purge:
                 raise WarehouseUnavailable from refused
         for conversation_id in conversation_ids:
             path = conversation_path(tenant, conversation_id)
-            while below := await self._documents.below(path, limits.MAX_WRITES_PER_COMMIT):
-                await self._documents.commit([Delete(each) for each in below])
+            await self._documents.delete_below(path, limits.MAX_WRITES_PER_COMMIT)
             await self._documents.commit([Delete(path), Delete(purge_path(tenant, conversation_id))])
 
     async def _empty_outbox(self, tenant: Tenant, conversation_id: str) -> None:
