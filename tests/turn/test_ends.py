@@ -97,7 +97,7 @@ async def test_all_that_is_kept_of_a_turn_agrees(serving: Serving, stage: Stage,
         model = ScriptedModel([*steps, say("done")])
     else:
         model = Until(steps, speaks=stage == "spoken", fails=end == "failure", stands=asyncio.Event())
-    product: Product = await serving(model, org_tokens_per_day=1_000_000)
+    product: Product = await serving(model, org_tokens_per_day=10**12)
     counted = tokens(product)
     called = stage in ("called", "spoken")
     request = await waiting(product) if called else None

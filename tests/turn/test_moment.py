@@ -36,7 +36,7 @@ async def test_what_a_turn_says_of_today_is_the_day_on_which_it_began(serving: S
         say("Here it is."),
     ]
     model = ScriptedModel([later(step) for step in steps])  # type: ignore[misc]
-    product: Product = await serving(model, org_tokens_per_day=10_000_000, user_messages_per_minute=1_000_000)
+    product: Product = await serving(model, org_tokens_per_day=10**12, user_messages_per_minute=1_000_000)
     product.clock.now = moment
     # What is copied from BigQuery for a while is copied at the time of the machine.
     answer = await product.send("What did we spend this month, compared?")

@@ -96,7 +96,7 @@ class Asked:
 
 async def asked(serving: Serving) -> Asked:
     model = Until([say("hello")], stands=asyncio.Event())
-    product = await serving(model, org_tokens_per_day=1_000_000)
+    product = await serving(model, org_tokens_per_day=10**12)
     conversation_id = (await product.send()).json()["conversation_id"]
     request = SendRequest(message="My alerts?", conversation_id=conversation_id, message_id=uuid.uuid4().hex)
     return Asked(product, model, request)
