@@ -29,15 +29,18 @@ class Bounds:
     # The agents that had the question since the last result of a tool.
     asked: set[str] = field(default_factory=set)
 
-    def spent(self, deadline: float) -> bool:
-        """Return true if a bound is reached; ``deadline`` is a monotonic time."""
-        return (
-            self.model_calls >= limits.MAX_STEPS - 1
-            or self.tool_calls >= limits.MAX_TOOL_CALLS
-            or self.usage.total_tokens >= limits.MAX_TURN_TOKENS
-            or self.said_chars >= limits.MODEL_REPLY_CHARS
-            or time.monotonic() >= deadline
-        )
+    def reached(self, deadline: float) -> str | None:
+        """Return the bound that is reached, in words; ``deadline`` is a monotonic time."""
+        reached = {
+            f"the {limits.MAX_STEPS - 1} steps of one answer are used up": self.model_calls >= limits.MAX_STEPS - 1,
+            f"the {limits.MAX_TOOL_CALLS} tool calls of one answer are used up": self.tool_calls
+            >= limits.MAX_TOOL_CALLS,
+            f"the {limits.MAX_TURN_TOKENS:,} tokens of one answer are used up": self.usage.total_tokens
+            >= limits.MAX_TURN_TOKENS,
+            "the answer is as long as it may be": self.said_chars >= limits.MODEL_REPLY_CHARS,
+            "the time for one answer is over": time.monotonic() >= deadline,
+        }
+        return next((words for words, is_reached in reached.items() if is_reached), None)
 
     def copy(self) -> "Bounds":
         """The bounds as they now are; what is counted later does not change it."""

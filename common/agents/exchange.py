@@ -27,3 +27,9 @@ def asking(reply: Reply) -> Message:
             for call in reply.tool_calls
         ],
     } | ({} if reply.thoughts is None else {"thoughts": reply.thoughts})
+
+
+def called(exchange: Sequence[Message]) -> list[str]:
+    """The names of the tools that were called, each once, in the order of the calls."""
+    calls = [call for message in exchange for call in message.get("tool_calls") or ()]
+    return list(dict.fromkeys(call["function"]["name"] for call in calls))

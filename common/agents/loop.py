@@ -1,31 +1,32 @@
 """The agent loop: model calls, tool calls and hand-overs, under bounds that end every turn."""
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from common import limits
 from common.agents import approval
-from common.agents.bounds import Bounds
 from common.agents.checkpoint import Checkpoint
-from common.agents.ending import ASK_FOR_ANSWER, Ending
-from common.agents.events import AgentChanged, Event, Finish, TextDelta, ToolFinished, ToolStarted
+from common.agents.events import AgentChanged, Event, TextDelta, ToolFinished, ToolStarted
 from common.agents.exchange import UNANSWERED, asking, newer_half
-from common.agents.pausing import ClientTool, Continuation, Paused, Waiting, new_waiting
-from common.agents.roster import TRANSFER, Agent, Roster
+from common.agents.handing_over import hand_over
+from common.agents.pausing import ClientTool, Continuation, Waiting, new_waiting
+from common.agents.roster import Agent, Roster
+from common.agents.run_state import Answered, RunState
 from common.agents.toolless import TOOLLESS_PROMPT, asks_for_data, without_figures
 from common.errors import ContextTooLong, ModelCannotUseTools
 from common.models.catalog import Model
-from common.models.completion import Completion, Message, ModelCall, Reply, ToolCall, Usage
+from common.models.completion import Completion, Message, ModelCall, Reply, ToolCall
 from common.secret import Secret
 from common.telemetry import timing
 from common.telemetry.tracing import span
 from common.tools.registry import BoundTools
 from common.tools.result import NOT_APPROVED, as_model_message
+
+__all__ = ["AgentLoop", "Answered", "Briefing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,70 +65,6 @@ class Briefing:
         return new_waiting("approval", call) if tools.changes(call.name) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """The loop's last word: the whole text, who spoke last, what it took, and where it paused if it did."""
-
-    text: str
-    agent_name: str
-    usage: Usage
-    model_calls: int
-    tool_calls: int
-    paused: Paused | None = None
-    finish: Finish = "stop"
-
-
-@dataclass(slots=True)
-class _State:
-    """The state of a run so far."""
-
-    agent: Agent
-    history: Sequence[Message]
-    history_cut: bool = False
-    exchange: list[Message] = field(default_factory=list)
-    text: list[str] = field(default_factory=list)
-    bounds: Bounds = field(default_factory=Bounds)
-    waiting: list[Waiting] = field(default_factory=list)
-    ending: Ending = field(default_factory=Ending)
-
-    @property
-    def ended(self) -> bool:
-        """True if the loop stops for its client."""
-        return bool(self.waiting)
-
-    def say(self, text: str, *, begins: bool = True) -> TextDelta:
-        """Add to the text; what another model call begins stands apart."""
-        if begins and self.text:
-            text = f"\n\n{text}"
-        self.text.append(text)
-        self.bounds.said_chars += len(text)
-        return TextDelta(text)
-
-    def checkpoint(self) -> Checkpoint:
-        """The place after the step that has just ended."""
-        return Checkpoint(self.agent.name, "".join(self.text), tuple(self.exchange), self.bounds.copy())
-
-    def answered(self) -> Answered:
-        """The end of the run, as it stands."""
-        bounds = self.bounds
-        paused = Paused(tuple(self.exchange), tuple(self.waiting), bounds.tool_calls) if self.waiting else None
-        finish: Finish = self.ending.finish
-        if paused:
-            finish = "approval" if paused.approvals else "waiting"
-        text = "".join(self.text)
-        return Answered(text, self.agent.name, bounds.usage, bounds.model_calls, bounds.tool_calls, paused, finish)
-
-    def next_is_last(self, deadline: float) -> bool:
-        """Return true if the next model call is the last one: an answer is asked for, or a bound is reached."""
-        return self.ending.must_answer or self.bounds.spent(deadline)
-
-    def refusal(self, call: ToolCall, roster: Roster) -> dict[str, Any] | None:
-        """Why a call that was just counted is not made; None where it is."""
-        target = _named(call, self.agent, roster)
-        refused = self.bounds.refuses_hand_over(target) if target is not None else None
-        return refused or self.bounds.refuses_call(call)
-
-
 @dataclass(slots=True)
 class _Step:
     """One model call: the tools it may use, whether it is the last one, and its reply once it is there."""
@@ -156,12 +93,11 @@ class AgentLoop:
         if not briefing.calls_tools and asks_for_data(briefing.question):
             raise ModelCannotUseTools
         state = _begun(briefing)
-        deadline = time.monotonic() + limits.TURN_SECONDS
         if briefing.checkpoint is None:
             async for happened in self._open(briefing, state):
                 yield happened
         while not state.ended:
-            step = _Step(briefing.tools_for(state.agent.tools), last=state.next_is_last(deadline))
+            step = _Step(briefing.tools_for(state.agent.tools), last=state.next_is_last())
             async with aclosing(self._ask_model(briefing, state, step)) as pieces:
                 async for piece in pieces:
                     yield piece
@@ -171,7 +107,7 @@ class AgentLoop:
                 if not step.last and state.ending.asks_again(step.reply, has_results=bool(state.exchange)):
                     continue
                 break
-            target, calling = _hand_over(step.reply, state, briefing.roster)
+            target, calling = hand_over(step.reply, state.agent, state.bounds, briefing.roster)
             if calling.tool_calls:
                 async with aclosing(self._call_tools(calling, state, step.tools, briefing)) as events:
                     async for event in events:
@@ -182,11 +118,11 @@ class AgentLoop:
                 yield AgentChanged(target.name)
             if calling.tool_calls and briefing.marks_steps and not state.ended:
                 yield state.checkpoint()
-        if not state.waiting and step.reply is not None and (sentence := state.ending.close(step.reply)):
-            yield state.say(sentence)
+        if not state.waiting and step.reply is not None and (sentence := state.close(step.reply)):
+            yield sentence
         yield state.answered()
 
-    async def _open(self, briefing: Briefing, state: _State) -> AsyncIterator[Event | Checkpoint]:
+    async def _open(self, briefing: Briefing, state: RunState) -> AsyncIterator[Event | Checkpoint]:
         """Say what stands before the answer, and make the calls that a paused turn waited with."""
         if briefing.note:
             yield state.say(briefing.note)
@@ -196,7 +132,7 @@ class AgentLoop:
             if briefing.marks_steps:
                 yield state.checkpoint()
 
-    async def _ask_model(self, briefing: Briefing, state: _State, step: _Step) -> AsyncGenerator[TextDelta, None]:
+    async def _ask_model(self, briefing: Briefing, state: RunState, step: _Step) -> AsyncGenerator[TextDelta, None]:
         """Yield the text of one model call and leave its reply in the step.
 
         The step has no reply when the context was too long: the history is cut once, for the next step to try again.
@@ -225,7 +161,7 @@ class AgentLoop:
         state.bounds.usage += step.reply.usage
         state.bounds.model_calls += 1
 
-    def _call(self, briefing: Briefing, state: _State, step: _Step) -> ModelCall:
+    def _call(self, briefing: Briefing, state: RunState, step: _Step) -> ModelCall:
         offers = briefing.calls_tools and (not state.ending.must_answer or briefing.model.tools_stay)
         prompt = state.agent.prompt if briefing.calls_tools else TOOLLESS_PROMPT
         # Stable parts first: providers cache the longest common prefix.
@@ -235,8 +171,8 @@ class AgentLoop:
             {"role": "user", "content": briefing.question},
             *state.exchange,
         ]
-        if state.ending.must_answer:
-            messages.append({"role": "user", "content": ASK_FOR_ANSWER})
+        if request := state.ending.request:
+            messages.append({"role": "user", "content": request})
         return ModelCall(
             model=briefing.model,
             key=briefing.key,
@@ -248,7 +184,7 @@ class AgentLoop:
         )
 
     async def _continue(
-        self, briefing: Briefing, continuation: Continuation, state: _State
+        self, briefing: Briefing, continuation: Continuation, state: RunState
     ) -> AsyncIterator[ToolStarted | ToolFinished]:
         """Make the approved calls, and add the client's replies to the exchange, in order."""
         tools = briefing.tools_for(state.agent.tools)
@@ -269,7 +205,7 @@ class AgentLoop:
             state.exchange.append({"role": "tool", "tool_call_id": call.call_id, "content": content})
 
     async def _call_tools(
-        self, reply: Reply, state: _State, tools: BoundTools, briefing: Briefing
+        self, reply: Reply, state: RunState, tools: BoundTools, briefing: Briefing
     ) -> AsyncGenerator[Event, None]:
         """Run the calls of one step in parallel, and add calls and results to the exchange, in order.
 
@@ -331,46 +267,19 @@ class AgentLoop:
         )
 
 
-def _hand_over(reply: Reply, state: _State, roster: Roster) -> tuple[Agent | None, Reply]:
-    """Return the agent that the reply hands over to, or None, and the reply with the calls to make before."""
-    target = _transfer_target(reply, state, roster)
-    if target is None:
-        return None, reply
-    return target, replace(reply, tool_calls=tuple(call for call in reply.tool_calls if call.name != TRANSFER))
-
-
-def _begun(briefing: Briefing) -> _State:
+def _begun(briefing: Briefing) -> RunState:
     """The state that a run begins in: after the steps of an earlier attempt, if there were some."""
-    place = briefing.checkpoint
+    place, deadline = briefing.checkpoint, time.monotonic() + limits.TURN_SECONDS
     if place is None:
-        return _State(briefing.roster.choose_first(briefing.agent_name), briefing.history)
-    return _State(
+        return RunState(briefing.roster.choose_first(briefing.agent_name), briefing.history, deadline)
+    return RunState(
         agent=briefing.roster.choose_first(place.agent_name),
         history=briefing.history,
+        deadline=deadline,
         exchange=list(place.exchange),
         text=[place.text] if place.text else [],
         bounds=place.bounds.copy(),
     )
-
-
-def _transfer_target(reply: Reply, state: _State, roster: Roster) -> Agent | None:
-    """Return the agent that the reply hands over to, or None where there is none or it may not."""
-    for call in reply.tool_calls:
-        target = _named(call, state.agent, roster)
-        if target is not None and state.bounds.refuses_hand_over(target) is None:
-            return target
-    return None
-
-
-def _named(call: ToolCall, current: Agent, roster: Roster) -> Agent | None:
-    """The other agent that a call names, if it is a hand-over."""
-    if call.name != TRANSFER:
-        return None
-    try:
-        name = json.loads(call.arguments)["agent_name"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return next((agent for agent in roster.others(current) if agent.name == name), None)
 
 
 @contextmanager

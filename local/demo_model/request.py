@@ -9,6 +9,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from common.agents.ending import asks_for_answer
 from common.tools.result import read_model_message
 
 Message = Mapping[str, Any]
@@ -46,6 +47,7 @@ class Request:
 
 def read_request(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] | None) -> Request:
     """Read OpenAI-shaped messages and tools; the day comes from the system prompt's own line, never from a clock."""
+    messages = [message for message in messages if not asks_for_answer(message)]
     asked = [index for index, message in enumerate(messages) if message.get("role") == "user"]
     prompt = "".join(str(each.get("content")) for each in messages[:1] if each.get("role") in ("system", "developer"))
     today = re.search(r"^Today is (\d{4}-(?:0\d|1[0-2])-(?:[0-2]\d|3[01])) \(UTC\)\.$", prompt, re.MULTILINE)

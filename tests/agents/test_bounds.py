@@ -1,5 +1,8 @@
 """Hand-overs and identical calls: at their bounds, and one past them."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 
 from common import limits
@@ -18,6 +21,9 @@ NAMES = ("One", "Two", "Three", "Four", "Five")
 def roster(monkeypatch: pytest.MonkeyPatch) -> None:
     agents = [Agent(name, "helps", "help", ("echo",)) for name in NAMES]
     monkeypatch.setattr(test_loop, "ROSTER", Roster.of([Agent("Router", "routes", "route", (), starts=True), *agents]))
+
+
+BOUNDS = {"steps": "the 2 steps", "calls": "the 2 tool calls", "tokens": "the 30 tokens", "time": "the time for one"}
 
 
 async def ran(*steps: Step) -> tuple[list[str], list[str | None], Answered]:
@@ -85,3 +91,60 @@ async def test_another_call_is_another_one() -> None:
     assert "repeated_call" not in codes
     _, codes, _ = await ran(transfer("One"), *(Reply("", (ToolCall("c", "echo", each),)) for each in others[4:]))
     assert codes == ["invalid_arguments"] * 2
+
+
+@pytest.fixture
+def bounded(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Set one of the bounds so low that two calls reach it."""
+    values: dict[str, tuple[str, float]] = {
+        "steps": ("MAX_STEPS", 3),
+        "calls": ("MAX_TOOL_CALLS", 2),
+        "tokens": ("MAX_TURN_TOKENS", 30),
+        "time": ("TURN_SECONDS", 0.0),
+    }
+
+    def set_bound(name: str) -> None:
+        monkeypatch.setattr(limits, *values[name])
+
+    return set_bound
+
+
+@pytest.mark.parametrize("bound", BOUNDS)
+async def test_at_a_bound_the_answer_is_asked_for_once_without_tools(
+    bounded: Callable[[str], None], bound: str
+) -> None:
+    bounded(bound)
+    before: list[Step] = [call_tool("echo", word="a"), call_tool("echo", word="b")] if bound != "time" else []
+    model = ScriptedModel([*before, say("It is a and b; c is missing.")])
+    answer = last(await run(model, agent_name="One"))
+    assert (answer.text, answer.finish) == ("It is a and b; c is missing. ", "stop")
+    assert [call.may_call_tools for call in model.calls] == [True] * len(before) + [False]
+    asked = list(model.calls[-1].messages)
+    assert BOUNDS[bound] in asked[-1]["content"]
+    assert "which parts of it are missing" in asked[-1]["content"]
+    # It stands behind everything, so that the prompt's beginning stays as it was.
+    assert asked[-1]["role"] == "user"
+    assert not before or asked[: len(asked) - 3] == list(model.calls[-2].messages)
+
+
+@pytest.mark.parametrize("words", ["", "Let me look further."])
+@pytest.mark.parametrize("bound", BOUNDS)
+async def test_a_model_that_calls_tools_all_the_same_is_told_of_for_what_it_is(
+    bounded: Callable[[str], None], bound: str, words: str
+) -> None:
+    bounded(bound)
+    counter = iter(range(100))
+    model = ScriptedModel([lambda _: replace(call_tool("echo", word=str(next(counter))), text=words)])
+    answer = last(await run(model, agent_name="One"))
+    assert answer.finish == "no_answer"
+    assert f"There is no answer: {BOUNDS[bound]}" in answer.text
+    assert "Ask for one part of the question at a time" in answer.text
+    assert ("the calls of echo are kept" in answer.text) == (bound != "time")
+
+
+async def test_a_bound_that_is_not_reached_says_nothing() -> None:
+    model = ScriptedModel([call_tool("echo", word="a"), say("done")])
+    await run(model, agent_name="One")
+    assert all(
+        message["content"] is None or "Stop here" not in message["content"] for message in model.calls[1].messages
+    )

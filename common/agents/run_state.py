@@ -1,0 +1,85 @@
+"""The state of one run of the loop, and how it ends."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from common.agents.bounds import Bounds
+from common.agents.checkpoint import Checkpoint
+from common.agents.ending import Ending
+from common.agents.events import Finish, TextDelta
+from common.agents.handing_over import named_agent
+from common.agents.pausing import Paused, Waiting
+from common.agents.roster import Agent, Roster
+from common.models.call import Message, Reply, ToolCall, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The loop's last word: the whole text, who spoke last, what it took, and where it paused if it did."""
+
+    text: str
+    agent_name: str
+    usage: Usage
+    model_calls: int
+    tool_calls: int
+    paused: Paused | None = None
+    finish: Finish = "stop"
+
+
+@dataclass(slots=True)
+class RunState:
+    """The state of a run so far; ``deadline`` is a monotonic time."""
+
+    agent: Agent
+    history: Sequence[Message]
+    deadline: float
+    history_cut: bool = False
+    exchange: list[Message] = field(default_factory=list)
+    text: list[str] = field(default_factory=list)
+    bounds: Bounds = field(default_factory=Bounds)
+    waiting: list[Waiting] = field(default_factory=list)
+    ending: Ending = field(default_factory=Ending)
+
+    @property
+    def ended(self) -> bool:
+        """True if the loop stops for its client."""
+        return bool(self.waiting)
+
+    def say(self, text: str, *, begins: bool = True) -> TextDelta:
+        """Add to the text; what another model call begins stands apart."""
+        if begins and self.text:
+            text = f"\n\n{text}"
+        self.text.append(text)
+        self.bounds.said_chars += len(text)
+        return TextDelta(text)
+
+    def checkpoint(self) -> Checkpoint:
+        """The place after the step that has just ended."""
+        return Checkpoint(self.agent.name, "".join(self.text), tuple(self.exchange), self.bounds.copy())
+
+    def answered(self) -> Answered:
+        """The end of the run, as it stands."""
+        bounds = self.bounds
+        paused = Paused(tuple(self.exchange), tuple(self.waiting), bounds.tool_calls) if self.waiting else None
+        finish: Finish = self.ending.finish
+        if paused:
+            finish = "approval" if paused.approvals else "waiting"
+        text = "".join(self.text)
+        return Answered(text, self.agent.name, bounds.usage, bounds.model_calls, bounds.tool_calls, paused, finish)
+
+    def next_is_last(self) -> bool:
+        """Return true if the next model call is the last one: an answer is asked for, or a bound is reached."""
+        self.ending.bound = self.bounds.reached(self.deadline)
+        return self.ending.must_answer or self.ending.bound is not None
+
+    def close(self, reply: Reply) -> TextDelta | None:
+        """Note how the last reply ended. Returns the sentence that stands for an answer that never came."""
+        sentence = self.ending.close(reply, self.exchange)
+        return self.say(sentence) if sentence else None
+
+    def refusal(self, call: ToolCall, roster: Roster) -> dict[str, Any] | None:
+        """Why a call that was just counted is not made; None where it is."""
+        target = named_agent(call, self.agent, roster)
+        refused = self.bounds.refuses_hand_over(target) if target is not None else None
+        return refused or self.bounds.refuses_call(call)
