@@ -58,7 +58,7 @@ TOOL_SECONDS = 60.0
 WAITING_CHARS = 100_000
 READER_SECONDS = 30.0
 
-# A model call; litellm's import, which takes a core for seconds, begins so long after the first request
+# A model call
 MODEL_TOTAL_SECONDS = 210.0
 MODEL_CLOSE_SECONDS = 1.0
 MODEL_ERROR_BYTES = 64 * 1024

@@ -76,6 +76,7 @@ class _OpenCall:
     name: str = ""
     arguments: _Json = field(default_factory=_Json)
     index: int | None = None
+    signature: str = ""
 
     def goes_on_with(self, piece: CallPiece) -> bool:
         """Return true if a piece at the same place is more of this call; otherwise it begins another one.
@@ -92,6 +93,7 @@ class _OpenCall:
     def add(self, piece: CallPiece) -> None:
         """Take the piece in."""
         self.call_id = self.call_id or piece.call_id
+        self.signature = self.signature or piece.signature
         if piece.name != self.name:
             self.name += piece.name
         if not self._says_again(piece.arguments):
@@ -138,7 +140,15 @@ class CallBuilder:
 
     def calls(self) -> tuple[ToolCall, ...]:
         """The calls so far. One without an id, or with another one's, gets an id that no other step has."""
-        return tuple(_unique(call for call in self._calls if call.name))
+        return tuple(_unique(self._named()))
+
+    def signatures(self, calls: Iterable[ToolCall]) -> dict[str, str]:
+        """The signatures of these calls by their ids, as far as they are signed."""
+        pairs = zip(calls, self._named(), strict=True)
+        return {call.call_id: open_call.signature for call, open_call in pairs if open_call.signature}
+
+    def _named(self) -> list[_OpenCall]:
+        return [call for call in self._calls if call.name]
 
 
 def _unique(calls: Iterable[_OpenCall]) -> Iterable[ToolCall]:

@@ -22,8 +22,8 @@ MODEL_ID = re.compile(rf"{_PART}(?:/{_PART})*")
 _MODEL_ID_IN_ADDRESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 OutputLimit = Literal["max_tokens", "max_completion_tokens"]
-Wire = Literal["openai", "litellm"]
-Thoughts = Literal["reasoning_content", "thinking_blocks"]
+Wire = Literal["openai", "anthropic", "gemini", "litellm"]
+Thoughts = Literal["reasoning_content", "thinking_blocks", "thought_signatures"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ class Model:
     system: bool = True
     effort_with_tools: Literal["none"] | None = None
     thoughts: Thoughts | None = None
+    signs_calls: bool = False
     prices: Prices | None = None
     needs_key: bool = True
 
@@ -94,6 +95,7 @@ class _Traits(_Checked):
     system: bool = True
     effort_with_tools: Literal["none"] | None = None
     thoughts: Thoughts | None = None
+    signs_calls: bool = False
 
 
 class _Model(_Traits):
@@ -145,7 +147,7 @@ class _Provider(_Checked):
         if not kin:
             return self.defaults
         nearest = self.models[max(kin, key=len)]
-        demands = ("reasoning", "tools", "system", "effort_with_tools", "thoughts")
+        demands = ("reasoning", "tools", "system", "effort_with_tools", "thoughts", "signs_calls")
         return self.defaults.model_copy(update={name: getattr(nearest, name) for name in demands})
 
     def find(self, model_id: str) -> tuple[str, _Model] | None:
@@ -199,6 +201,7 @@ def resolve(provider: str, model_id: str, *, deployed: bool) -> Model:
         system=traits.system,
         effort_with_tools=traits.effort_with_tools,
         thoughts=traits.thoughts,
+        signs_calls=traits.signs_calls,
         prices=found[1].prices() if found else None,
     )
 

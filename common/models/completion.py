@@ -18,9 +18,9 @@ from common.models.token_estimate import prompt_tokens, tokens_of
 
 if TYPE_CHECKING:
     from common.models.http_pool import Sockets
+    from common.models.wires.direct import WireFormat
     from common.models.wires.litellm import Library
 
-MODEL_WARM_SECONDS = 0.5
 MODEL_ATTEMPTS = 3
 MODEL_BACKOFF_SECONDS = 0.5
 # The longest Retry-After that is waited for here, and the longest that is passed on to the caller.
@@ -53,11 +53,8 @@ class Providers:
         self._pause = pause
         self.breakers = Breakers()
         self._sockets: Sockets | None = None
-        self._direct: _Wire | None = None
+        self._direct: dict[str, _Wire] = {}
         self._loading: asyncio.Future[Library] | None = None
-        self._streaming = 0
-        self._quiet = asyncio.Event()
-        self._quiet.set()
 
     def load(self) -> "asyncio.Future[Library]":
         """Begin to import litellm in a thread, once; the returned future is done when it is in."""
@@ -66,14 +63,8 @@ class Providers:
         return self._loading
 
     async def warm(self) -> None:
-        """Get ready for the first call: at once what is light, and litellm when no model is listened to.
-
-        Its import would slow down what is under way; a call that needs litellm does not wait for this.
-        """
-        await asyncio.to_thread(_import_direct)
-        await asyncio.sleep(MODEL_WARM_SECONDS)
-        await self._quiet.wait()
-        await self.load()
+        """Get ready for the first call in a format of its own; litellm takes seconds and waits for who needs it."""
+        await asyncio.to_thread(_import_formats)
 
     async def close(self) -> None:
         """Close the sockets; the instance is not used afterwards."""
@@ -86,8 +77,6 @@ class Providers:
             raise KeyInvalid
         api_base = self._api_bases.get(call.model.provider, call.model.api_base)
         passage = self.breakers.enter(call.model.provider, api_base)
-        self._streaming += 1
-        self._quiet.clear()
         try:
             async with aclosing(self._tried(await self._wire(call), call, api_base)) as pieces:
                 async for piece in pieces:
@@ -98,9 +87,6 @@ class Providers:
             raise
         finally:
             passage.leave()
-            self._streaming -= 1
-            if not self._streaming:
-                self._quiet.set()
 
     async def _tried(self, wire: _Wire, call: ModelCall, api_base: str | None) -> AsyncGenerator[str | Reply, None]:
         deadline = asyncio.get_running_loop().time() + limits.MODEL_TOTAL_SECONDS
@@ -134,12 +120,11 @@ class Providers:
 
     async def _wire(self, call: ModelCall) -> _Wire:
         """The wire to the model's provider, imported now: most functions never call a model."""
-        if call.model.wire == "openai":
-            if self._direct is None:
-                from common.models.wires.openai import OpenAiWire
-
-                self._direct = OpenAiWire(self._shared_sockets())
-            return self._direct
+        name = call.model.wire
+        if name != "litellm":
+            if name not in self._direct:
+                self._direct[name] = _direct_wire(name, self._shared_sockets())
+            return self._direct[name]
         library = await asyncio.shield(self.load())
         from common.models.wires.litellm import LiteLlmWire
 
@@ -153,8 +138,16 @@ class Providers:
         return self._sockets
 
 
-def _import_direct() -> None:
-    pass
+def _import_formats() -> "Mapping[str, Callable[[], WireFormat]]":
+    from common.models.wires import anthropic, gemini, openai
+
+    return {"openai": openai.OpenAiFormat, "anthropic": anthropic.AnthropicFormat, "gemini": gemini.GeminiFormat}
+
+
+def _direct_wire(name: str, sockets: "Sockets") -> _Wire:
+    from common.models.wires.direct import DirectWire
+
+    return DirectWire(_import_formats()[name](), sockets)
 
 
 def _import_litellm() -> "Library":

@@ -22,12 +22,23 @@ def request_body(call: ModelCall) -> dict[str, Any]:
             body["tool_choice"] = "none"
         if model.effort_with_tools is not None:
             body["reasoning_effort"] = model.effort_with_tools
-    if model.max_temperature is not None:
-        body["temperature"] = min(call.temperature, model.max_temperature)
-    body[model.output_limit] = min(call.max_tokens, model.max_output)
+    if (temperature := temperature_of(call)) is not None:
+        body["temperature"] = temperature
+    body[model.output_limit] = max_tokens_of(call)
     body |= {"stream": True, "stream_options": {"include_usage": True}}
-    body["messages"] = [_sendable(message, model) for message in call.messages]
+    body["messages"] = [sendable(message, model) for message in call.messages]
     return body
+
+
+def temperature_of(call: ModelCall) -> float | None:
+    """The temperature to send; None where the model refuses one."""
+    most = call.model.max_temperature
+    return None if most is None else min(call.temperature, most)
+
+
+def max_tokens_of(call: ModelCall) -> int:
+    """The most tokens of the answer that may be asked for."""
+    return min(call.max_tokens, call.model.max_output)
 
 
 def marked(messages: Sequence[Message]) -> list[Message]:
@@ -42,7 +53,7 @@ def _marked(message: Message) -> Message:
     return {**message, "content": [{"type": "text", "text": message["content"], "cache_control": _MARK}]}
 
 
-def _sendable(message: Message, model: Model) -> Message:
+def sendable(message: Message, model: Model) -> Message:
     """The message as the model's API takes it.
 
     Arguments that the model wrote wrongly are sent back as none; thoughts go back to the model that had them, and

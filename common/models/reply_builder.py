@@ -7,7 +7,7 @@ from typing import Any
 from common import limits
 from common.errors import ModelError, ServiceError
 from common.models.answer_text import AnswerText, whole
-from common.models.call import FinishReason, Heard, Reply, Usage
+from common.models.call import FinishReason, Heard, Reply, ToolCall, Usage
 from common.models.call_builder import CallBuilder
 from common.models.catalog import Model
 from common.models.stream_delta import Delta
@@ -41,7 +41,7 @@ class Gathered:
             self._usage = self._heard.usage = _newer(self._usage, delta.usage)
         self.end(delta.finish_reason)
         for piece in delta.calls:
-            self._take(len(piece.call_id) + len(piece.name) + len(piece.arguments))
+            self._take(len(piece.call_id) + len(piece.name) + len(piece.arguments) + len(piece.signature))
             if not self.full:
                 self._calls.add(piece)
                 self._heard.pieces += (piece.name, piece.arguments)
@@ -127,15 +127,17 @@ class Gathered:
         if self._refuses and not calls and reason != "length":
             reason = "refused"
         reply = Reply("".join(self._shown), calls, self._usage, reason)
-        return replace(reply, thoughts=self._thoughts(model)) if calls else reply
+        return replace(reply, thoughts=self._thoughts(model, calls)) if calls else reply
 
-    def _thoughts(self, model: Model) -> Mapping[str, Any] | None:
+    def _thoughts(self, model: Model, calls: tuple[ToolCall, ...]) -> Mapping[str, Any] | None:
         """The thoughts in the shape that the model's API takes, with the model's name: no other one may get them."""
         if model.thoughts == "reasoning_content":
             return {"model": model.litellm_name, "reasoning_content": whole("".join(self._thought))}
         signed = [block.whole() for block in self._blocks if not block.goes_on]
         if model.thoughts == "thinking_blocks" and signed:
             return {"model": model.litellm_name, "thinking_blocks": signed}
+        if model.thoughts == "thought_signatures" and (signatures := self._calls.signatures(calls)):
+            return {"model": model.litellm_name, "thought_signatures": signatures}
         return None
 
 

@@ -14,12 +14,16 @@ _COUNT_DIGITS = 9
 
 @dataclass(slots=True)
 class CallPiece:
-    """A piece of a tool call: whatever of it this event says; ``index`` is None where the event has none."""
+    """A piece of a tool call: whatever of it this event says; ``index`` is None where the event has none.
+
+    ``signature`` is Gemini's, of the thought that led to the call.
+    """
 
     index: int | None
     call_id: str
     name: str
     arguments: str
+    signature: str = ""
 
 
 @dataclass(slots=True)
@@ -51,7 +55,7 @@ def of_event(event: Mapping[str, Any]) -> Delta:
     said = choice.get("delta") or choice.get("message")
     if said:
         _read_content(delta, said)
-        delta.thought += _text(said.get("reasoning_content") or said.get("reasoning"))
+        delta.thought += text_of(said.get("reasoning_content") or said.get("reasoning"))
         if calls := said.get("tool_calls"):
             delta.calls = [_piece_of_event(call) for call in calls if call]
         elif function := said.get("function_call"):
@@ -72,7 +76,7 @@ def of_chunk(chunk: Any) -> Delta:
     delta.finish_reason = meaning_of(choice.finish_reason)
     said = choice.delta
     _read_content(delta, {"content": said.content, "refusal": getattr(said, "refusal", None)})
-    delta.thought += _text(getattr(said, "reasoning_content", None))
+    delta.thought += text_of(getattr(said, "reasoning_content", None))
     delta.blocks = [dict(block) for block in getattr(said, "thinking_blocks", None) or ()]
     if said.tool_calls:
         delta.calls = [_piece(call) for call in said.tool_calls]
@@ -98,37 +102,37 @@ def _read_content(delta: Delta, said: Mapping[str, Any]) -> None:
         for part in content:
             kind = part.get("type") if isinstance(part, dict) else ""
             if kind in ("thinking", "reasoning"):
-                delta.thought += _text(part.get("thinking") or part.get("text"))
+                delta.thought += text_of(part.get("thinking") or part.get("text"))
             else:
-                delta.text += _text(part)
+                delta.text += text_of(part)
             delta.refuses = delta.refuses or kind == "refusal"
-    if refusal := _text(said.get("refusal")):
+    if refusal := text_of(said.get("refusal")):
         delta.text += refusal
         delta.refuses = True
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
     """The words in a value of whichever shape: text, a part with a text, or a list of those."""
     if isinstance(value, str):
         return value
     if isinstance(value, list):
-        return "".join(map(_text, value))
+        return "".join(map(text_of, value))
     if isinstance(value, dict):
-        return _text(value.get("text") or value.get("refusal"))
+        return text_of(value.get("text") or value.get("refusal"))
     return ""
 
 
 def _usage_of_event(usage: Mapping[str, Any]) -> Usage:
     details = usage.get("prompt_tokens_details") or {}
     return Usage(
-        _count(usage.get("prompt_tokens")),
-        _count(usage.get("completion_tokens")),
-        _count(details.get("cached_tokens") or usage.get("prompt_cache_hit_tokens")),
-        _count(details.get("cache_write_tokens") or details.get("cache_creation_tokens")),
+        token_count(usage.get("prompt_tokens")),
+        token_count(usage.get("completion_tokens")),
+        token_count(details.get("cached_tokens") or usage.get("prompt_cache_hit_tokens")),
+        token_count(details.get("cache_write_tokens") or details.get("cache_creation_tokens")),
     )
 
 
-def _count(tokens: object) -> int:
+def token_count(tokens: object) -> int:
     """A number of tokens; none where it is no number, or none that a model call can take."""
     if isinstance(tokens, str) and tokens.isdecimal() and len(tokens) <= _COUNT_DIGITS:
         tokens = int(tokens)
@@ -140,7 +144,7 @@ def _usage(usage: Any) -> Usage:
     cached = getattr(details, "cached_tokens", None) or getattr(usage, "prompt_cache_hit_tokens", None)
     written = getattr(details, "cache_write_tokens", None) or getattr(usage, "cache_creation_input_tokens", None)
     written = written or getattr(details, "cache_creation_tokens", None)
-    return Usage(*map(_count, (usage.prompt_tokens, usage.completion_tokens, cached, written)))
+    return Usage(*map(token_count, (usage.prompt_tokens, usage.completion_tokens, cached, written)))
 
 
 def _piece(call: Any) -> CallPiece:

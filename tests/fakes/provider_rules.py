@@ -11,6 +11,8 @@ from typing import Any
 Body = Mapping[str, Any]
 # What the stub signs thoughts with; it comes back unchanged or the request is refused.
 SIGNATURE = "c2lnbmVkIGJ5IHRoZSBzdHVi"
+# What Gemini documents for a call that it did not sign: "skip_thought_signature_validator".
+_STANDS_FOR_NONE = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
 _REASONS = re.compile(r"o\d|gpt-[56]")
 _WITHOUT_EFFORT = re.compile(r"gpt-5\.6|gpt-6")
 _OPENAI_MESSAGE = {"role", "content", "tool_calls", "tool_call_id", "name", "refusal"}
@@ -147,7 +149,7 @@ def _gemini(model: str, body: Body) -> Iterator[str]:
             yield "the number of function response parts must equal that of the function call parts"
         asked = len(calls)
         signature = (calls[0].get("thoughtSignature") or calls[0].get("thought_signature")) if calls else None
-        if calls and _SIGNS_CALLS.match(model) and signature != SIGNATURE:
+        if calls and _SIGNS_CALLS.match(model) and signature not in (SIGNATURE, _STANDS_FOR_NONE):
             yield "Function call is missing a thought_signature in functionCall parts."
         if "reasoning_content" in json.dumps(content):
             yield "Unknown name reasoning_content"

@@ -85,7 +85,9 @@ def test_a_reasoning_model_gets_no_temperature_and_its_own_output_limit() -> Non
         ("deepseek", "deepseek-v5", None, "reasoning_content", True),
         ("anthropic", "claude-opus-5-5", None, "thinking_blocks", True),
         ("anthropic", "claude-opus-9", None, "thinking_blocks", True),
-        ("gemini", "gemini-3.8-flash", None, None, True),
+        ("gemini", "gemini-3.8-flash", None, "thought_signatures", True),
+        ("gemini", "gemini-3.8-flash-0901", None, "thought_signatures", True),
+        ("gemini", "gemini-2.0-flash-lite", None, None, True),
     ],
 )
 def test_what_an_api_demands_holds_for_the_snapshots_and_variants_of_a_model_too(

@@ -49,7 +49,7 @@ async def test_words_that_arrive_together_leave_together(wire: Wire, provider: s
     wire.play([words])
     pieces, reply = await wire.ask(a_call(provider))
     assert "".join(pieces) == reply.text == words.text
-    if a_call(provider).model.wire == "openai":
+    if a_call(provider).model.wire != "litellm":
         assert len(pieces) < 100
 
 
@@ -164,11 +164,7 @@ async def test_every_listed_model_is_asked_as_it_wants_to_be(wire: Wire, provide
         assert sent == {call.model.output_limit}
         assert body[call.model.output_limit] == call.model.max_output
     wanted = None if call.model.max_temperature is None else min(1.7, call.model.max_temperature)
-    if provider == "gemini" and wanted is None:
-        # litellm says Gemini 3's own default.
-        assert body.get("temperature", 1.0) == 1.0
-    else:
-        assert body.get("temperature") == wanted
+    assert body.get("temperature") == wanted
 
 
 @each_provider
@@ -262,12 +258,10 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize("answer", ANSWERS, ids=["text", "calls", "call alone", "length"])
-@pytest.mark.parametrize("provider", ["anthropic", "gemini", "openai-litellm", "deepseek-litellm"])
+@pytest.mark.parametrize("provider", ["openai-litellm", "deepseek-litellm"])
 async def test_the_providers_own_stream_says_what_litellms_wrapper_says(
     wire: Wire, provider: str, answer: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if answer.finish:
-        answer = replace(answer, finish={"anthropic": "max_tokens", "gemini": "MAX_TOKENS"}.get(provider, "length"))
     wire.play([answer])
     beneath = await wire.ask(a_call(provider))
     monkeypatch.setattr("common.models.wires.litellm._KNOWN_STREAMS", frozenset())

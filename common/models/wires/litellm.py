@@ -34,8 +34,6 @@ _LOGGERS = ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router", "litellm", "openai", "
 # The streams whose chunks are read as the provider's own. litellm's wrapper around them costs more than all else.
 _KNOWN_STREAMS = {
     "openai.AsyncStream",
-    "litellm.llms.anthropic.chat.handler.ModelResponseIterator",
-    "litellm.llms.vertex_ai.gemini.vertex_and_google_ai_studio_gemini.ModelResponseIterator",
     "litellm.llms.openai.chat.gpt_transformation.OpenAIChatCompletionStreamingHandler",
 }
 

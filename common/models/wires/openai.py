@@ -1,121 +1,30 @@
-"""One model call in OpenAI's own format: one request over the shared sockets, and its events as they come.
+"""OpenAI's chat/completions, which DeepSeek and many others speak too.
 
-The format is chat/completions, for OpenAI and DeepSeek alike. Its newest models refuse tools there unless they do not
-reason (``effort_with_tools``). The Responses API would let them; here the figures come from tools and not from
-thinking, and one wire for all who speak this format is worth more than thoughts that would have to be kept and sent
-back encrypted. A model that must reason beside its tools gets a wire of its own next to this one.
+Its newest models refuse tools there unless they do not reason (``effort_with_tools``). The Responses API would let
+them; here the figures come from tools and not from thinking, and one format for all who speak this one is worth more
+than thoughts that would have to be kept and sent back encrypted. A model that must reason beside its tools gets a
+format of its own next to this one.
 """
 
-import json
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import Callable, Mapping
+from typing import Any
 
-import aiohttp
-
-from common import limits
-from common.errors import ModelError, ProviderTimeout, ProviderUnavailable, ServiceError
 from common.models.call import ModelCall
-from common.models.deadline import Deadline
-from common.models.http_pool import Sockets, headers_of, let_go, read_refusal
-from common.models.pace import PART_BYTES, Pace
 from common.models.payload import request_body
-from common.models.provider_errors import refusal
-from common.models.reply_builder import Gathered
-from common.models.sse_reader import Frame, Frames, reply_bytes
-from common.models.stream_delta import of_event
+from common.models.stream_delta import Delta, of_event
+from common.models.wires.direct import WireRequest
 
 
-class OpenAiWire:
-    """Speaks the format of OpenAI's chat completions, which other providers share."""
+class OpenAiFormat:
+    """The format of OpenAI's chat completions."""
 
-    def __init__(self, sockets: Sockets) -> None:
-        self._sockets = sockets
-
-    async def attempt(
-        self, call: ModelCall, api_base: str | None, gathered: Gathered, total: float
-    ) -> AsyncGenerator[str, None]:
-        """One request and its text; what arrives together is one piece. Raises the ModelError family or KeyInvalid."""
-        deadline = Deadline(call.model, total)
-        frames, pace = Frames(reply_bytes(call)), Pace()
-        response: aiohttp.ClientResponse | None = None
-        failure: ServiceError | None = None
-        try:
-            async with deadline.wait():
-                response = await self._post(call, api_base)
-                failure = await _refusal_of(response)
-            while failure is None:
-                async with deadline.wait():
-                    part = await _next_part(response)
-                pace.begin()
-                if text := _text_of(frames.feed(part) if part else frames.finish(), gathered):
-                    with pace.away():
-                        yield text
-                failure = frames.failure or (gathered.cut_short() if frames.full else None)
-                if not part or gathered.full:
-                    break
-                await pace.rest()
-                if frames.done:
-                    deadline.over()
-                else:
-                    deadline.heard(gathered.begun)
-        except Exception as error:
-            failure = _failure(error)
-        finally:
-            if response is not None:
-                let_go(response)
-        # Raised out here, so that it has no context: an exception of the wire holds the request, and in it the key.
-        failure = _failure_at_end(frames, gathered, failure)
-        if failure is not None:
-            raise failure
-
-    async def _post(self, call: ModelCall, api_base: str | None) -> aiohttp.ClientResponse:
-        headers = {
-            "Content-Type": "application/json",
-            "Accept": "text/event-stream",
-            # Frames come as they are made.
-            "Accept-Encoding": "identity",
-        }
+    def request(self, call: ModelCall) -> WireRequest:
+        """The call as one request."""
+        key = call.key.reveal()
         # A server of the operator's own may take calls without a key.
-        if key := call.key.reveal():
-            headers["Authorization"] = f"Bearer {key}"
-        return await self._sockets.post(f"{api_base}/chat/completions", headers, request_body(call))
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        return WireRequest("/chat/completions", headers, request_body(call))
 
-
-async def _refusal_of(response: aiohttp.ClientResponse) -> ServiceError | None:
-    """Why there is no answer; None where there is one."""
-    if response.status >= 400:
-        return refusal(response.status, headers_of(response), await read_refusal(response))
-    return None if response.status == 200 else ModelError()
-
-
-async def _next_part(response: aiohttp.ClientResponse) -> bytes:
-    """The next bytes of the stream, none at its end. A whole answer instead of a stream is read as its one event."""
-    if response.content_type != "application/json" or response.content.at_eof():
-        return await response.content.read(PART_BYTES)
-    body = bytearray()
-    while len(body) < limits.MODEL_EVENT_BYTES and (part := await response.content.readany()):
-        body += part
-    json.loads(body)
-    return b"data: " + body.replace(b"\n", b" ").replace(b"\r", b" ") + b"\n\n"
-
-
-def _text_of(frames: Iterable[Frame], gathered: Gathered) -> str:
-    """The text of the events that may be shown now, as one piece."""
-    return "".join([gathered.add(of_event(frame.event)) for frame in frames if frame.event is not None])
-
-
-def _failure(error: Exception) -> ServiceError:
-    """The error that an exception of the wire stands for."""
-    if isinstance(error, aiohttp.ClientError):
-        return ProviderUnavailable()
-    return ProviderTimeout() if isinstance(error, TimeoutError) else ModelError()
-
-
-def _failure_at_end(frames: Frames, gathered: Gathered, failure: ServiceError | None) -> ServiceError | None:
-    """Why the answer is none; None where it is one. How a connection ended after the end says nothing."""
-    if gathered.full:
-        return None
-    if frames.done and isinstance(failure, ProviderUnavailable | ProviderTimeout | None):
-        return frames.failure
-    if failure is None and not frames.ended:
-        return frames.failure or ProviderUnavailable()
-    return failure
+    def reader(self) -> Callable[[Mapping[str, Any]], Delta]:
+        """Events stand by themselves here."""
+        return of_event
