@@ -55,7 +55,7 @@ def _tool(function: Mapping[str, Any]) -> Block:
     }
 
 
-def _conversation(messages: Iterator[Message]) -> list[Message]:
+def _conversation(messages: Iterator[Message]) -> Sequence[Message]:
     """The messages in turns of the user, who also brings the results of tools, and of the assistant."""
     turns: list[dict[str, Any]] = []
     for message in messages:
