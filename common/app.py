@@ -38,6 +38,7 @@ from common.record.erasure import Erasure
 from common.record.offboarding import Offboarding
 from common.record.purge import Purge
 from common.record.reader import Record
+from common.record.start import RecordStart
 from common.record.sync import Sync
 from common.record.writer import RecordWriter
 from common.settings import InvalidSettings, Settings, load_settings
@@ -174,7 +175,11 @@ class Services:
 
     @cached_property
     def record(self) -> Record:
-        return Record(self.warehouse)
+        return Record(self.warehouse, self.record_start)
+
+    @cached_property
+    def record_start(self) -> RecordStart:
+        return RecordStart(self.warehouse, self.documents, self.clock)
 
     @cached_property
     def lookup(self) -> ConversationLookup:
@@ -218,7 +223,7 @@ class Services:
 
     @cached_property
     def erasure(self) -> Erasure:
-        return Erasure(self.documents, self.record, self.purge)
+        return Erasure(self.documents, self.record, self.record_start, self.purge)
 
     @cached_property
     def dead_letters(self) -> DeadLetters:

@@ -64,11 +64,11 @@ class Feedback:
         tenant, conversation_id = found.principal.tenant, found.conversation.conversation_id
         path = message_path(tenant, conversation_id, message_id)
         held = found.documents[path]
-        message = message_of(held) if held else await self._record.message(tenant, conversation_id, message_id)
+        message = message_of(held) if held else await self._record.message(tenant, found.conversation, message_id)
         if message is None or message.role != "assistant":
             raise NotFound(_MISSING)
         said = {**opinion.model_dump(), "updated_at": self._later_than(message)}
-        entry = outbox.feedback_entry(found.principal, conversation_id, message_id, said)
+        entry = outbox.feedback_entry(found.principal, conversation_id, message, said)
         try:
             await self._documents.commit([entry, *([Patch(path, {"feedback": said})] if held else [])])
         except DocumentConflict:

@@ -77,6 +77,7 @@ class Forks:
             model_id=old.model_id,
             created_at=now,
             last_message_at=now,
+            first_message_at=min(message.created_at for message in copied),
             message_count=len(copied),
             last_agent=next((each.agent_name for each in reversed(copied) if each.agent_name), None),
         )

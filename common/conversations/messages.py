@@ -157,7 +157,7 @@ class Messages:
         expected = range(sequence, min(sequence + limit, conversation.message_count))
         if [message.sequence for message in held[: len(expected)]] == list(expected):
             return held
-        recorded = await self._record.messages(tenant, conversation.conversation_id, place, limit)
+        recorded = await self._record.messages(tenant, conversation, place, limit)
         merged = _merged(held, recorded, sequence)[:limit]
         await self._keep(found, [message for message in merged if message not in held])
         return merged

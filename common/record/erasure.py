@@ -10,6 +10,7 @@ from common.documents import Delete, DocumentConflict, Documents, Patch, Put, So
 from common.errors import Unavailable
 from common.record.purge import AT_ONCE, PURGES_PER_SYNC, Purge
 from common.record.reader import Record
+from common.record.start import RecordStart
 from common.record.sync_lease import SyncLease
 from common.tenant import Tenant
 from common.transcript.paths import conversation_path, conversations_path, listed_path, purge_path
@@ -25,10 +26,12 @@ class Erasure:
 
     documents: Documents
     record: Record
+    start: RecordStart
     purge: Purge
 
     async def stored(self, tenant: Tenant, conversation_ids: Sequence[str]) -> list[str]:
         """Return those of these conversations that anything is stored of, or that are noted as due."""
+        await self.start.measured(tenant)
         found = set(await self.record.owners(tenant, conversation_ids))
         paths = [path(tenant, each) for each in conversation_ids for path in (conversation_path, purge_path)]
         there = await self.documents.get_all(paths, fields=())
@@ -40,6 +43,8 @@ class Erasure:
 
     async def of_user(self, tenant: Tenant, user_id: str) -> list[str]:
         """Return the ids of all conversations of a person, of any status, in the record and in Firestore."""
+        # What is to be forgotten is looked for on every day, also on those that rows were put on just now.
+        await self.start.measured(tenant)
         found: set[str] = set()
         after = ""
         while page := await self.record.of_user(tenant, user_id, after, _PAGE):

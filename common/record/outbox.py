@@ -100,11 +100,11 @@ def usage_entry(row: Data, now: datetime) -> Put:
     return _entry("org_chat_usage", row["usage_id"], row, now)
 
 
-def feedback_entry(principal: Principal, conversation_id: str, message_id: str, feedback: Mapping[str, Any]) -> Write:
+def feedback_entry(principal: Principal, conversation_id: str, answer: Message, feedback: Mapping[str, Any]) -> Write:
     """The user's opinion of an answer. It replaces an older one."""
     at: datetime = feedback["updated_at"]
     row = {
-        "message_id": message_id,
+        "message_id": answer.message_id,
         "conversation_id": conversation_id,
         "org_slug": principal.org_slug,
         "user_id": principal.user_id,
@@ -113,8 +113,10 @@ def feedback_entry(principal: Principal, conversation_id: str, message_id: str, 
         "comment": feedback["comment"],
         "created_at": at.isoformat(),
         "updated_at": at.isoformat(),
+        # No column: by it the merge finds an older opinion without reading every day.
+        "answered_at": answer.created_at.isoformat(),
     }
-    return _entry("org_chat_feedback", message_id, row, at)
+    return _entry("org_chat_feedback", answer.message_id, row, at)
 
 
 def tool_call_rows(tenant: Tenant, conversation_id: str, message: Message, tools: Sequence[ToolFinished]) -> list[Data]:

@@ -10,12 +10,15 @@ from functools import cache
 from typing import Any
 
 from common import limits
+from common.record.start import MARGIN
 from common.tenant import OrgSlug, Tenant
 from common.warehouse import schema
 from common.warehouse.client import QueryRefused, Warehouse
 from common.warehouse.query import Parameter, fixed
 
 Row = Mapping[str, Any]
+
+_NEVER = datetime.fromtimestamp(0, UTC)
 
 _CASTS = {
     "STRING": "STRING",
@@ -37,15 +40,23 @@ USING (
 ON t.org_slug IN UNNEST(@org_slugs) AND t.org_slug = s.org_slug AND {key}{days}
 {update}WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({values})
 """
+# Before a purge: on which days there is anything to delete. It reads no text.
+SPAN_SQL = """
+SELECT MIN(created_at) AS earliest, MAX(created_at) AS latest
+FROM {{shared.{table}}}
+WHERE org_slug = @org_slug
+"""
+SPAN_OF_SQL = f"{SPAN_SQL}  AND conversation_id IN UNNEST(@conversation_ids)\n"
 PURGE_SQL = """
 DELETE FROM {{shared.{table}}}
-WHERE org_slug = @org_slug AND conversation_id IN UNNEST(@conversation_ids)
+WHERE org_slug = @org_slug AND created_at BETWEEN @earliest AND @latest
+  AND conversation_id IN UNNEST(@conversation_ids)
 """
 PURGE_ALL_SQL = """
 DELETE FROM {{shared.{table}}}
-WHERE org_slug = @org_slug
+WHERE org_slug = @org_slug AND created_at BETWEEN @earliest AND @latest
 """
-# No lease waits for it, and it reads every partition.
+# No lease waits for it, and it may concern years.
 PURGE_ALL_SECONDS = 300.0
 
 
@@ -67,12 +78,17 @@ class RecordWriter:
         texts = tuple(json.dumps({**row, "org_slug": org_slug}, ensure_ascii=False) for org_slug, row in rows)
         org_slugs = tuple(sorted({org_slug for org_slug, _ in rows}))
         given = {"rows": Parameter("STRING", texts), "org_slugs": Parameter("STRING", org_slugs)}
-        if _rule_of(table).fixed_day:
+        rule = _rule_of(table)
+        if rule.fixed_day:
             moments = [_moment(row.get("created_at")) for _, row in rows]
             given |= {
                 "earliest": Parameter("TIMESTAMP", min(moments)),
                 "latest": Parameter("TIMESTAMP", max(moments)),
             }
+        else:
+            # An entry of before there was this field says nothing: then all days are read.
+            begun = [_moment(row.get(rule.not_before) or _NEVER) for _, row in rows]
+            given["earliest"] = Parameter("TIMESTAMP", min(begun) - MARGIN)
         return await self._write(
             self._everybody, "all" if len(org_slugs) > 1 else org_slugs[0], merge_sql(table), given
         )
@@ -80,11 +96,25 @@ class RecordWriter:
     async def purge(self, tenant: Tenant, table: str, conversation_ids: Sequence[str]) -> int:
         """Delete the rows of these conversations; return how many there were."""
         given = {"conversation_ids": Parameter("STRING", tuple(conversation_ids))}
-        return await self._write(tenant, tenant.org_slug, PURGE_SQL.format(table=table), given)
+        span = await self._span(tenant, SPAN_OF_SQL.format(table=table), given)
+        if span is None:
+            return 0
+        return await self._write(tenant, tenant.org_slug, PURGE_SQL.format(table=table), {**given, **span})
 
     async def purge_all(self, tenant: Tenant, table: str) -> int:
         """Delete every row of the organisation; return how many there were."""
-        return await self._write(tenant, tenant.org_slug, PURGE_ALL_SQL.format(table=table), {}, PURGE_ALL_SECONDS)
+        span = await self._span(tenant, SPAN_SQL.format(table=table), {})
+        if span is None:
+            return 0
+        return await self._write(tenant, tenant.org_slug, PURGE_ALL_SQL.format(table=table), span, PURGE_ALL_SECONDS)
+
+    async def _span(self, tenant: Tenant, sql: str, given: Mapping[str, Parameter]) -> dict[str, Parameter] | None:
+        """The times between which rows were made; None where there is none. No sync writes others meanwhile."""
+        labels = {"org": tenant.org_slug, "purpose": "record"}
+        (row,) = (await self._warehouse.look_up(fixed(tenant, sql, given), labels=labels)).rows
+        if row["earliest"] is None:
+            return None
+        return {name: Parameter("TIMESTAMP", row[name]) for name in ("earliest", "latest")}
 
     async def _write(
         self,
@@ -107,7 +137,7 @@ def merge_sql(table: str) -> str:
     fields = schema.load("organizations", table).fields
     read = ",\n    ".join(f"{_read(field)} AS {field.name}" for field in fields)
     key = " AND ".join(f"t.{name} = s.{name}" for name in merge.key)
-    days = " AND t.created_at BETWEEN @earliest AND @latest" if merge.fixed_day else ""
+    days = " AND t.created_at BETWEEN @earliest AND @latest" if merge.fixed_day else " AND t.created_at >= @earliest"
     update = ""
     if merge.newest:
         changing = [field.name for field in fields if field.name not in (*merge.key, *merge.kept, "org_slug")]

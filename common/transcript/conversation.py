@@ -58,7 +58,8 @@ class Lease:
 class Conversation:
     """A conversation with its recent window; ``version`` is when its document last changed, None while there is none.
 
-    ``window_held`` is False where ``recent`` and ``last_agent`` are still only in the record.
+    ``window_held`` is False where ``recent`` and ``last_agent`` are still only in the record. ``first_message_at`` is
+    no later than its oldest message, which in a branch is older than the branch; None where that was never noted.
     """
 
     conversation_id: str
@@ -75,6 +76,7 @@ class Conversation:
     lease: Lease | None = None
     updated_at: datetime | None = None
     window_held: bool = True
+    first_message_at: datetime | None = None
     version: datetime | None = field(default=None, compare=False)
 
     @property
@@ -98,6 +100,7 @@ class Conversation:
             "message_count": self.message_count,
             "created_at": self.created_at,
             "last_message_at": self.last_message_at,
+            "first_message_at": self.first_message_at,
             "updated_at": self.changed_at,
             "last_agent": self.last_agent,
             # As text: maps would be indexed field by field, and cost ten times as much to send.
@@ -121,6 +124,7 @@ class Conversation:
             "created_at": self.created_at.isoformat(),
             "updated_at": self.changed_at.isoformat(),
             "last_message_at": self.last_message_at.isoformat(),
+            "first_message_at": self.first_message_at.isoformat() if self.first_message_at else None,
         }
 
 
@@ -174,6 +178,7 @@ def conversation_in(row: Mapping[str, Any]) -> Conversation:
         message_count=row["message_count"],
         updated_at=row["updated_at"],
         window_held=row["message_count"] == 0,
+        first_message_at=row["first_message_at"],
     )
 
 

@@ -55,6 +55,11 @@ def listed_path(tenant: Tenant, caller: str) -> str:
     return f"orgs/{tenant.org_slug}/listed/{hashlib.sha256(caller.encode()).hexdigest()}"
 
 
+def record_start_path(tenant: Tenant) -> str:
+    """The path of the note on when the organisation's record begins."""
+    return f"orgs/{tenant.org_slug}/record/start"
+
+
 def purge_path(tenant: Tenant, conversation_id: str) -> str:
     """The path of the note that a conversation is to be purged."""
     return f"{PURGES}/{tenant.org_slug}:{conversation_id}"

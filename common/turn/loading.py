@@ -143,7 +143,7 @@ async def _read_stored(
         conversation = await services.record.with_window(principal.tenant, conversation)
         if request.message_id is not None:
             answer_id = answer_id_for(conversation_id, request.message_id)
-            named = await services.record.named(principal.tenant, conversation_id, request.message_id, answer_id)
+            named = await services.record.named(principal.tenant, conversation, request.message_id, answer_id)
             stored = stored or named.get(answer_id)
             resumed = resumed or request.message_id in named
     return StoredState(conversation_id, conversation, stored, resumed)

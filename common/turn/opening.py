@@ -233,4 +233,5 @@ def _conversation(loaded: Loaded, model: Model, question: str) -> Conversation:
         model_id=model.model_id,
         created_at=loaded.now,
         last_message_at=loaded.now,
+        first_message_at=loaded.now,
     )

@@ -33,13 +33,15 @@ class TimePartitioning:
 class MergeRule:
     """The way rows of a table are merged into the record: the columns that identify a row, and which version wins.
 
-    ``fixed_day`` says that a row never changes its partition, so that a merge reads only the days of its batch.
+    ``fixed_day`` says that a row never changes its partition, so that a merge reads only the days of its batch. Of
+    other rows ``not_before`` names what an entry says beside its columns: a time that no version of the row precedes.
     ``newest`` is the column whose greater value wins, None if rows never change; ``kept`` columns are never replaced.
     ``purged`` says that the rows of a conversation go with it.
     """
 
     key: tuple[str, ...]
     fixed_day: bool
+    not_before: str = "created_at"
     newest: str | None = None
     kept: tuple[str, ...] = ()
     purged: bool = True
@@ -112,6 +114,7 @@ def _merge_rule(document: dict[str, Any] | None) -> MergeRule | None:
     return MergeRule(
         key=tuple(document["key"]),
         fixed_day=document["fixed_day"],
+        not_before=document.get("not_before", "created_at"),
         newest=document.get("newest"),
         kept=tuple(document.get("kept", ())),
         purged=document.get("purged", True),

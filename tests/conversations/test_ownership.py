@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from common.tenant import parse_org_slug
 from tests.conversations.conftest import Product, Row
 
 SECRET = "a sentence that only its owner may read"
@@ -92,6 +93,8 @@ async def test_what_is_not_the_callers_is_as_if_it_never_existed(product: Produc
             conversation_id = str(uuid.uuid4())
         case "no id":
             conversation_id = "x" * 65
+    # An instance asks once an hour when the record begins.
+    await product.services.record_start.of(product.services.directory.tenant(parse_org_slug("acme_inc")))
     product.firestore.reset()
     response = await product.http.request(
         method,

@@ -20,6 +20,7 @@ PROFILE = dict.fromkeys(
     ),
     TEXT,
 )  # fmt: skip
+SPAN = {"earliest": "TIMESTAMP", "latest": "TIMESTAMP"}
 STATEMENTS = {
     "read a profile": (profiles.READ_SQL, {}),
     "make a profile": (profiles.CREATE_SQL, {**PROFILE, "fiscal_year_start_month": "INT64", "now": "TIMESTAMP"}),
@@ -34,8 +35,8 @@ STATEMENTS = {
     ),
     "revoke a key": (api_keys.REVOKE_SQL, {"ids": "ARRAY<STRING>"}),
     "revoke all keys": (api_keys.REVOKE_ALL_SQL, {}),
-    "find a person": (reader.OF_USER_SQL, {"user_id": TEXT, "after_id": TEXT, "most": "INT64"}),
-    **{f"purge {table}": (writer.PURGE_ALL_SQL.format(table=table), {}) for table in record_tables()},
+    "find a person": (reader.OF_USER_SQL, {"began": "TIMESTAMP", "user_id": TEXT, "after_id": TEXT, "most": "INT64"}),
+    **{f"purge {table}": (writer.PURGE_ALL_SQL.format(table=table), SPAN) for table in record_tables()},
 }  # fmt: skip
 
 

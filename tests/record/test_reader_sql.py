@@ -5,8 +5,8 @@ import re
 import pytest
 
 from common.record import reader as record
-from common.record import usage_sql
-from common.record.writer import PURGE_SQL, merge_sql
+from common.record import start, usage_sql
+from common.record.writer import PURGE_ALL_SQL, PURGE_SQL, SPAN_OF_SQL, SPAN_SQL, merge_sql
 from common.tenant import OrgSlug, Tenant
 from common.warehouse.query import Parameter, fixed
 from common.warehouse.schema import record_tables
@@ -56,4 +56,5 @@ def test_what_is_merged_into_the_record_is_googlesql(table: str) -> None:
 
 @pytest.mark.parametrize("table", record_tables())
 def test_what_is_purged_from_the_record_is_googlesql(table: str) -> None:
-    checked(PURGE_SQL.format(table=table))
+    for text in (SPAN_SQL, SPAN_OF_SQL, PURGE_SQL, PURGE_ALL_SQL, start.START_SQL):
+        checked(text.format(table=table))

@@ -147,7 +147,7 @@ class _Handler(RequestHandler):
         tenant, conversation = found.principal.tenant, found.conversation
         document = found.documents.get(message_path(tenant, conversation_id, answer_id))
         stored = message_of(document) if document else None
-        stored = stored or await self._services.record.message(tenant, conversation_id, answer_id)
+        stored = stored or await self._services.record.message(tenant, conversation, answer_id)
         if stored is None or stored.role != "assistant":
             lease = conversation.lease
             if lease is not None and lease.holds and lease.answer_id == answer_id:
@@ -158,7 +158,7 @@ class _Handler(RequestHandler):
         approvals = [each for each in waiting if isinstance(each, ApprovalNeeded)]
         withdrawn = found.documents.get(message_path(tenant, conversation_id, withdrawal)) is not None
         if document is None and stored.finish == "approval":
-            withdrawn = await self._services.record.message(tenant, conversation_id, withdrawal) is not None
+            withdrawn = await self._services.record.message(tenant, conversation, withdrawal) is not None
         return stored_task(conversation_id, its_id, stored, approvals, withdrawn=withdrawn)
 
     async def on_cancel_task(self, params: CancelTaskRequest, _: ServerCallContext) -> Task:

@@ -27,7 +27,7 @@ from common.models.completion import Reply, ToolCall, Usage
 from common.record import outbox
 from common.tenant import OrgSlug, Principal, Tenant, UserId
 from common.transcript.conversation import Conversation, conversation_of, title_of
-from common.transcript.message import Message, tool_calls_json, tool_results_json
+from common.transcript.message import Message, message_of, tool_calls_json, tool_results_json
 from common.transcript.paths import conversation_path, message_path, pending_path
 from local.emulators.firestore.values import document_size
 from tests.contract.firestore.conftest import PROJECT
@@ -157,7 +157,9 @@ async def test_a_turn_of_any_length_is_stored_within_the_limits(
     path = message_path(caller.tenant, name, "a1")
     held = (await documents.get_all([path]))[path]
     assert held is not None
-    await documents.commit([outbox.feedback_entry(caller, name, "a1", said), Put(path, held.data | {"feedback": said})])
+    await documents.commit(
+        [outbox.feedback_entry(caller, name, message_of(held), said), Put(path, held.data | {"feedback": said})]
+    )
     # The conversation and its entry; two messages a turn and their entries; the calls of both; the opinion.
     assert check(client, documents.commits) == 2 + 8 + 2 * count + 1
 
