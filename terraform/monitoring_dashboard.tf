@@ -90,6 +90,16 @@ locals {
       query = "sum(increase(${local.metric.bytes_billed}_sum{${local.from}}[1d])) / 2^40 * ${local.usd_per_tib}"
     },
     {
+      title = "BigQuery, sign-in: keys, profiles and settings read anew, a day (USD)"
+      unit  = "USD"
+      query = "sum(increase(${local.metric.directory_bytes_billed}_sum{${local.from}}[1d])) / 2^40 * ${local.usd_per_tib}"
+    },
+    {
+      title = "BigQuery, the record: merges with the days that they update (sync), and reads, a day (USD)"
+      unit  = "USD"
+      query = "sum by (function) (increase(${local.metric.record_bytes_billed}_sum{${local.from}}[1d])) / 2^40 * ${local.usd_per_tib}"
+    },
+    {
       title = "Instances, billed time a day (USD, at one vCPU and one GiB), by function"
       unit  = "USD"
       query = "sum by (service_name) (increase(run_googleapis_com:container_billable_instance_time{${local.from},service_name=~\"${join("|", values(local.names))}\"}[1d])) / 3600 * ${local.usd_per_instance_hour}"

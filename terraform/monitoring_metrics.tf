@@ -87,6 +87,22 @@ locals {
       buckets     = { scale = 1048576, growth = 2, count = 24 } # 1 MiB to 16 TiB
       labels      = {}
     }
+    directory_bytes_billed = {
+      description = "What BigQuery billed for reading keys, profiles and settings anew."
+      filter      = "jsonPayload.message=\"request.finished\" AND jsonPayload.directory_bytes_billed>=0"
+      value       = "EXTRACT(jsonPayload.directory_bytes_billed)"
+      unit        = "By"
+      buckets     = { scale = 1048576, growth = 2, count = 24 } # 1 MiB to 16 TiB
+      labels      = {}
+    }
+    record_bytes_billed = {
+      description = "What BigQuery billed for the record: merges, with the days that they update, and reads."
+      filter      = "jsonPayload.message=\"request.finished\" AND jsonPayload.record_bytes_billed>=0"
+      value       = "EXTRACT(jsonPayload.record_bytes_billed)"
+      unit        = "By"
+      buckets     = { scale = 1048576, growth = 2, count = 24 } # 1 MiB to 16 TiB
+      labels      = { function = "EXTRACT(jsonPayload.function)" }
+    }
     estimated_cost_usd = {
       description = "What the organisation's provider will charge for a turn, as far as the catalogue has prices."
       filter      = "jsonPayload.message=\"turn.finished\" AND jsonPayload.estimated_cost_usd>=0"

@@ -16,11 +16,20 @@ class CurrentRequest:
     trace: TraceContext | None = None
     org: str = ""
     began: float = field(default_factory=time.perf_counter)
+    _billed: dict[str, int] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
         """The seconds since the request began."""
         return time.perf_counter() - self.began
+
+    def bytes_billed(self, *purposes: str) -> int | None:
+        """The bytes that BigQuery billed for the product's own statements of these purposes; None for none."""
+        return sum(self._billed.get(purpose, 0) for purpose in purposes) or None
+
+    def add_billed(self, purpose: str, count: int) -> None:
+        """Add the bytes that were billed for one statement."""
+        self._billed[purpose] = self._billed.get(purpose, 0) + count
 
 
 current: ContextVar[CurrentRequest | None] = ContextVar("current_request", default=None)
@@ -31,3 +40,10 @@ def belongs_to(org_slug: str) -> None:
     request = current.get()
     if request is not None:
         request.org = org_slug
+
+
+def billed(purpose: str, count: int) -> None:
+    """Add what a statement of the current request was billed."""
+    request = current.get()
+    if request is not None:
+        request.add_billed(purpose, count)

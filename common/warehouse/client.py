@@ -21,7 +21,7 @@ from requests.exceptions import RequestException
 from common import limits
 from common.errors import WarehouseUnavailable
 from common.settings import Settings
-from common.telemetry import timing
+from common.telemetry import request, timing
 from common.telemetry.tracing import span
 from common.tenant import Tenant
 from common.warehouse import bigquery_errors, dry_run
@@ -31,7 +31,7 @@ from common.warehouse.dry_run import DryRun
 from common.warehouse.isolation.authorized_views import redirected
 from common.warehouse.isolation.impersonation import account_of, credentials_for
 from common.warehouse.query import GuardedQuery, Parameter
-from common.warehouse.reading import info_of, result_of
+from common.warehouse.reading import info_of, least_billed, result_of
 from common.warehouse.result import Column, QueryRefused, QueryResult, TableColumn, TableInfo
 from common.warehouse.slot_time import SlotWatch
 
@@ -108,7 +108,9 @@ class Warehouse:
         deadline = Cancellation(seconds)
         try:
             with span("bigquery.look_up"):
-                return await self._in_thread(self._lookups, deadline, lambda: self._look_up(query, labels, deadline))
+                result = await self._in_thread(self._lookups, deadline, lambda: self._look_up(query, labels, deadline))
+                request.billed(labels.get("purpose", ""), result.bytes_billed)
+                return result
         except QueryRefused as refused:
             raise WarehouseUnavailable from refused
 
@@ -145,6 +147,7 @@ class Warehouse:
             result = await self._in_thread(self._threads, deadline, lambda: self._run(query, labels, deadline, gate))
             asked.set(bytes_processed=result.bytes_processed, bytes_billed=result.bytes_billed, rows=len(result.rows))
         timing.of_this_turn().read(result.bytes_processed, result.bytes_billed)
+        request.billed(labels.get("purpose", ""), result.bytes_billed)
         return result
 
     async def _in_thread(
@@ -283,7 +286,8 @@ class Warehouse:
                 job_retry=None,  # type: ignore[arg-type]  # documented, and missing in the annotation
                 max_results=limits.MAX_RESULT_ROWS,
             )
-            return result_of(query, rows, rows.job_id or rows.query_id, rows.total_bytes_processed, started)
+            result = result_of(query, rows, rows.job_id or rows.query_id, rows.total_bytes_processed, started)
+            return replace(result, bytes_billed=least_billed(query, result.bytes_processed))
 
     def _tables(self, tenant: Tenant, deadline: Cancellation) -> tuple[str, ...]:
         with _failures(_unavailable):

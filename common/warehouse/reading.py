@@ -8,6 +8,9 @@ from typing import Any
 from common.warehouse.query import GuardedQuery
 from common.warehouse.result import Column, QueryResult, TableColumn, TableInfo, within
 
+# For each table that a query names, however little it reads.
+LEAST_BILLED = 10 * 1024**2
+
 
 def result_of(
     query: GuardedQuery,
@@ -31,6 +34,11 @@ def result_of(
         duration_ms=round((time.perf_counter() - started) * 1000),
         affected_rows=rows.num_dml_affected_rows,
     )
+
+
+def least_billed(query: GuardedQuery, bytes_processed: int) -> int:
+    """The bytes that BigQuery bills on demand for a query whose answer tells only what it processed."""
+    return max(bytes_processed, LEAST_BILLED * len(query.tables))
 
 
 def info_of(table: Any) -> TableInfo:

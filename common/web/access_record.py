@@ -82,6 +82,8 @@ class Recorded(Response):
             status=self.status_code,
             finish=self._finish,
             duration_ms=round(request.seconds * 1000),
+            directory_bytes_billed=request.bytes_billed("directory"),
+            record_bytes_billed=request.bytes_billed("record", "sessions"),
         )
         if self._span is not None:
             self._span.end(

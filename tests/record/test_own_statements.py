@@ -1,5 +1,6 @@
 """The product's own statements are not held to the gate of tools' queries, and a busy table is no row's fault."""
 
+import json
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from common.errors import WarehouseBusy
 from common.record.writer import RecordWriter
 from common.settings import load_settings
 from common.warehouse.client import Warehouse
+from common.warehouse.reading import LEAST_BILLED
 from tests.conversations.conftest import Product, Serving
 from tests.warehouse.conftest import ACME
 from tests.warehouse.stub import Answer, Stub, refusal
@@ -89,3 +91,24 @@ async def test_a_busy_table_rejects_no_row_and_the_next_round_writes_it(
     await product.synced()
     assert product.outbox(conversation_id) == {}
     assert len(product.record("org_chat_messages", conversation_id)) == 2
+
+
+async def test_a_request_says_what_signing_in_and_the_record_were_billed(serving: Serving) -> None:
+    product = await serving(cache_ttl_seconds=0)
+    conversation_id = (await product.send())["conversation_id"]
+    await product.synced()
+    product.forget(conversation_id)
+    await product.get(f"/conversations/{conversation_id}/messages")
+    records = [json.loads(line) for line in product.logs.getvalue().splitlines()]
+    asked, synced, read = (
+        next(each for each in records if each["message"] == "request.finished" and each["function"] == name)
+        for name in ("send", "sync", "messages")
+    )
+    # Key, profile, settings and credentials, ten MiB each; without copies a turn reads them more than once.
+    assert read["directory_bytes_billed"] == 4 * LEAST_BILLED
+    assert asked["directory_bytes_billed"] % (4 * LEAST_BILLED) == 0
+    assert asked["record_bytes_billed"] is None
+    assert synced["directory_bytes_billed"] is None
+    # Conversations, messages and usage are merged.
+    assert synced["record_bytes_billed"] >= 3 * LEAST_BILLED
+    assert read["record_bytes_billed"] >= 3 * LEAST_BILLED
