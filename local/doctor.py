@@ -1,8 +1,8 @@
 """``python -m local doctor``: what is wrong with a project, and what to do about it.
 
 It looks at tables and columns, Firestore with its indexes and expiry, the KMS key, the record, the rights of an
-account, and at the organisations that are named. It changes nothing: rights are tried as dry runs, a document that it
-writes is deleted, and the key seals a text that is nobody's.
+account, the project's quotas, and at the organisations that are named. It changes nothing: rights are tried as dry
+runs, a document that it writes is deleted, and the key seals a text that is nobody's.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from common.app import Services
 from common.tenant import parse_org_slug
 from local.diagnosis.finding import Finding, looked
 from local.diagnosis.organizations import organization, record
+from local.diagnosis.quotas import quotas
 from local.diagnosis.rights import FUNCTIONS, OPERATOR
 from local.diagnosis.stores import StoresCheck, expiry
 from local.diagnosis.warehouse import WarehouseCheck
@@ -31,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=sorted(FUNCTIONS),
         help="try what this function does, not what an operator does; with its account's credentials: gcloud auth "
         "application-default login --impersonate-service-account=ACCOUNT",
+    )
+    parser.add_argument(
+        "--region", default="us-central1", help="the functions' region, whose quotas count (us-central1)"
     )
     parser.add_argument("--json", action="store_true", help="print a JSON object a line")
 
@@ -68,11 +72,11 @@ async def _findings(services: Services, args: argparse.Namespace) -> AsyncIterat
     checks.append(("record", partial(record, services)))
     if args.function is None:
         checks += [(tenant.org_slug, partial(organization, services, tenant, client)) for tenant in tenants]
+    if args.function is None:
+        checks.append(("quotas", partial(asyncio.to_thread, quotas, services.settings, args.region)))
     for subject, check in checks:
         async for finding in looked(subject, check):
             yield finding
-    told = f"gcloud beta quotas info list --project={client.project} --service=run.googleapis.com (bigquery, cloudkms)"
-    yield Finding("quotas", "unknown", "Google tells them; terraform/README.md says which matter here", told)
 
 
 def _line(finding: Finding) -> str:
