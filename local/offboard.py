@@ -8,7 +8,8 @@ from google.cloud import bigquery
 from common.app import Services
 from common.tenant import Tenant
 from common.warehouse import schema
-from local.operating import add_place, bigquery_of, confirmed, note, operate, operator_of
+from local.data.warehouse import let_read_no_longer
+from local.operating import add_place, add_readers, bigquery_of, confirmed, note, operate, operator_of, readers_of
 
 # Who was there, and which keys are spent: both are needed so that neither is used again.
 _KEPT = ("org_profiles", "org_api_keys")
@@ -23,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="delete also <slug>_prod with all costs, and its rows of every other shared table",
     )
+    add_readers(parser, "who may read <slug>_prod no longer, where it stays")
     parser.add_argument("--yes", action="store_true", help="do not ask for the slug once more")
 
 
@@ -40,6 +42,9 @@ async def _offboard(services: Services, args: argparse.Namespace) -> int:
         client = bigquery_of(services.settings)
         note(f"Deleting {operator.tenant.dataset} and its rows of other tables …")
         done.rows += await asyncio.to_thread(_delete_data, client, operator.tenant)
+    elif readers := readers_of(args.readers):
+        note(f"Refusing {operator.tenant.dataset} to its readers …")
+        await asyncio.to_thread(let_read_no_longer, bigquery_of(services.settings), args.org, readers)
     already = "" if done.was_active else " already"
     print(
         f"{operator.org_slug} is offboarded{already}: {done.keys:,} keys revoked, {done.documents:,} documents and "

@@ -39,6 +39,17 @@ def add_place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state", type=Path, default=Path(".local"), help="where make run keeps its data (.local)")
 
 
+def add_readers(parser: argparse.ArgumentParser, purpose: str, *, required: bool = False) -> None:
+    """Declare the accounts that a command is about."""
+    told = f"{purpose}: accounts or group:ADDRESS (terraform output -raw tenant_readers)"
+    parser.add_argument("--readers", default="", metavar="A,B", required=required, help=told)
+
+
+def readers_of(text: str) -> list[str]:
+    """The accounts of a ``--readers``."""
+    return [reader for part in text.split(",") if (reader := part.strip())]
+
+
 def operate(args: argparse.Namespace, work: Callable[[Services], Awaitable[int]]) -> int:
     """Do a command's work, and return its exit code; 1 where it is refused or fails, 2 where it is not understood."""
     try:

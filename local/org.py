@@ -23,7 +23,17 @@ from common.organizations.profiles import NewProfile
 from common.tenant import Principal, Tenant, parse_org_slug
 from local import offboard
 from local.data import warehouse
-from local.operating import add_place, bigquery_of, complain, note, operate, operator_of, profile_of
+from local.operating import (
+    add_place,
+    add_readers,
+    bigquery_of,
+    complain,
+    note,
+    operate,
+    operator_of,
+    profile_of,
+    readers_of,
+)
 
 _LIST_SQL = """
 SELECT org_slug, company_name, status, default_currency, created_at
@@ -53,14 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dataset",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="make <slug>_prod and its tables where they are missing (yes); no: Terraform or a pipeline does",
+        help="make <slug>_prod and its tables where they are missing (yes); no: a pipeline does",
     )
-    made.add_argument(
-        "--readers",
-        default="",
-        metavar="A,B",
-        help="who may read the dataset: accounts or group:ADDRESS (terraform output -raw tenant_readers)",
-    )
+    add_readers(made, "who may read the dataset")
     listed = actions.add_parser("list", allow_abbrev=False, help="the organisations, by slug")
     add_place(listed)
     listed.add_argument("--after", default="", metavar="SLUG", help="begin behind this slug")
@@ -74,6 +79,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action = actions.add_parser(name, allow_abbrev=False, help=purpose)
         add_place(action)
         action.add_argument("--org", required=True, help="its slug")
+    granted = actions.add_parser("grant", allow_abbrev=False, help="let accounts read <slug>_prod, whoever made it")
+    add_place(granted)
+    granted.add_argument("--org", required=True, help="its slug")
+    add_readers(granted, "who may read the dataset", required=True)
     offboard.add_arguments(
         actions.add_parser("offboard", allow_abbrev=False, help="end an organisation and delete what it has said")
     )
@@ -95,6 +104,11 @@ def run(args: argparse.Namespace) -> int:
         return operate(args, lambda services: _create(services, args, profile))
     if args.action == "offboard":
         return offboard.run(args)
+    if args.action == "grant":
+        if not readers_of(args.readers):
+            complain("--readers: name an account, or group:ADDRESS.")
+            return 2
+        return operate(args, lambda services: _grant(services, args))
     work = {"show": _show, "suspend": _suspend, "resume": _resume}[args.action]
     return operate(args, lambda services: work(services, operator_of(services, args.org)))
 
@@ -107,14 +121,33 @@ async def _create(services: Services, args: argparse.Namespace, profile: NewProf
         await asyncio.to_thread(warehouse.create_shared, client, tenant.organizations_dataset)
     await asyncio.to_thread(_check_shared, client, tenant)
     await services.profiles.check(tenant, profile)
+    readers = readers_of(args.readers)
     if args.dataset:
-        readers = [reader for part in args.readers.split(",") if (reader := part.strip())]
         await asyncio.to_thread(warehouse.create_tenant, client, tenant.org_slug, tenant.organizations_dataset, readers)
+    elif readers:
+        await asyncio.to_thread(_let_read, client, tenant, readers)
     # Last, so that an organisation that can sign in has its tables.
     new = await services.profiles.create(tenant, profile)
     print(f"{tenant.org_slug} is {'made' if new else 'there already, as it was asked for'}: {profile.company_name}.")
     if args.dataset and args.project and not args.readers:
-        note(f"No function may read {tenant.dataset} by this: name --readers, or {tenant.org_slug} in tenant_datasets.")
+        note(f"No function may read {tenant.dataset} by this: python -m local org grant --readers lets them.")
+    return 0
+
+
+def _let_read(client: bigquery.Client, tenant: Tenant, readers: list[str]) -> None:
+    try:
+        warehouse.let_read(client, tenant.org_slug, readers)
+    except GoogleNotFound:
+        raise NotFound(
+            f"There is no dataset {tenant.dataset} in {tenant.project_id} that anybody could read."
+        ) from None
+
+
+async def _grant(services: Services, args: argparse.Namespace) -> int:
+    tenant, readers = services.directory.tenant(parse_org_slug(args.org)), readers_of(args.readers)
+    await profile_of(services, tenant)
+    await asyncio.to_thread(_let_read, bigquery_of(services.settings), tenant, readers)
+    print(f"{tenant.dataset} is read by {', '.join(readers)}.")
     return 0
 
 

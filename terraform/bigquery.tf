@@ -1,4 +1,5 @@
-# The shared dataset and the organisations' own; their tables come from the schema files that the code reads, too.
+# The shared dataset; its tables come from the schema files that the code reads, too. Organisations' own datasets are made
+# by the operator's commands: nothing here grows with their number.
 
 locals {
   schemas = "${local.root}/common/warehouse/schemas"
@@ -7,28 +8,16 @@ locals {
     for file in fileset("${local.schemas}/organizations", "*.json") :
     trimsuffix(file, ".json") => jsondecode(file("${local.schemas}/organizations/${file}"))
   }
-  tenant_schemas = {
-    for file in fileset("${local.schemas}/tenant", "*.json") :
-    trimsuffix(file, ".json") => jsondecode(file("${local.schemas}/tenant/${file}"))
-  }
 
   shared_tables = {
     for name, table in local.shared_schemas : name => table
     if var.shared_dataset.create_tables == null || contains(coalesce(var.shared_dataset.create_tables, []), name)
   }
-  made_tenants = toset([for slug, tenant in var.tenant_datasets : slug if tenant.create])
-  tenant_tables = merge([
-    for slug in local.made_tenants : {
-      for name, table in local.tenant_schemas : "${slug}/${name}" => { slug = slug, name = name, table = table }
-    }
-  ]...)
 
   shared_dataset_id = var.shared_dataset.create_dataset ? google_bigquery_dataset.shared[0].dataset_id : var.shared_dataset.id
 
   # Those whose agents or clients ask the organisations' data.
   tenant_readers = [for name, function in local.functions : name if function.tenants]
-  # An organisation with an account of its own is read as that account.
-  read_directly = setsubtract(keys(var.tenant_datasets), keys(local.boundary_accounts))
 
   table_writes = merge([
     for name, function in local.functions : {
@@ -97,66 +86,6 @@ resource "google_bigquery_table" "shared" {
   }
 }
 
-resource "google_bigquery_dataset" "tenant" {
-  for_each = local.made_tenants
-
-  project                    = var.project_id
-  dataset_id                 = "${each.value}_prod"
-  location                   = var.bigquery_location
-  description                = "Costs and usage of ${each.value}."
-  delete_contents_on_destroy = false
-  labels                     = { org = each.value }
-
-  dynamic "default_encryption_configuration" {
-    for_each = local.cmek_key_bigquery[*]
-
-    content {
-      kms_key_name = default_encryption_configuration.value
-    }
-  }
-
-  lifecycle {
-    ignore_changes = [access]
-  }
-
-  depends_on = [google_project_service.service, google_kms_crypto_key_iam_member.agent]
-}
-
-resource "google_bigquery_table" "tenant" {
-  for_each = local.tenant_tables
-
-  project             = var.project_id
-  dataset_id          = google_bigquery_dataset.tenant[each.value.slug].dataset_id
-  table_id            = each.value.name
-  description         = each.value.table.description
-  schema              = jsonencode(each.value.table.schema)
-  clustering          = try(each.value.table.clustering, null)
-  deletion_protection = var.deletion_protection
-
-  dynamic "time_partitioning" {
-    for_each = try([each.value.table.time_partitioning], [])
-
-    content {
-      type  = time_partitioning.value.type
-      field = time_partitioning.value.field
-    }
-  }
-
-  dynamic "encryption_configuration" {
-    for_each = local.cmek_key_bigquery[*]
-
-    content {
-      kms_key_name = encryption_configuration.value
-    }
-  }
-
-  # Columns are only ever added, by `python -m local tables`: an older commit must not drop what a newer one has filled,
-  # nor this one what somebody else's pipeline has added.
-  lifecycle {
-    ignore_changes = [schema]
-  }
-}
-
 resource "google_project_iam_member" "jobs" {
   for_each = local.functions
 
@@ -184,20 +113,4 @@ resource "google_bigquery_table_iam_member" "writer" {
   member     = google_service_account.function[each.value.function].member
 
   depends_on = [google_bigquery_table.shared]
-}
-
-resource "google_bigquery_dataset_iam_member" "tenant_reader" {
-  for_each = {
-    for pair in setproduct(local.tenant_readers, local.read_directly) : "${pair[0]}/${pair[1]}" => {
-      function = pair[0]
-      slug     = pair[1]
-    }
-  }
-
-  project    = var.project_id
-  dataset_id = "${each.value.slug}_prod"
-  role       = "roles/bigquery.dataViewer"
-  member     = google_service_account.function[each.value.function].member
-
-  depends_on = [google_bigquery_dataset.tenant]
 }

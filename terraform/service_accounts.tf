@@ -89,17 +89,3 @@ resource "google_project_iam_member" "spans" {
   role    = "roles/cloudtrace.agent"
   member  = google_service_account.function[each.key].member
 }
-
-# Tokens of an organisation's own account, where it has one.
-resource "google_service_account_iam_member" "impersonation" {
-  for_each = {
-    for pair in setproduct(local.tenant_readers, keys(local.boundary_accounts)) : "${pair[0]}/${pair[1]}" => {
-      function = pair[0]
-      org      = pair[1]
-    }
-  }
-
-  service_account_id = google_service_account.organization[each.value.org].name
-  role               = "roles/iam.serviceAccountTokenCreator"
-  member             = google_service_account.function[each.value.function].member
-}

@@ -267,36 +267,6 @@ variable "shared_dataset" {
   }
 }
 
-variable "tenant_datasets" {
-  description = "The organisations by slug: the agents may read <slug>_prod of each, which is made here where create is true."
-  type = map(object({
-    create = optional(bool, false)
-  }))
-  default = {}
-
-  validation {
-    condition     = alltrue([for slug in keys(var.tenant_datasets) : can(regex("^[a-z0-9_]{3,50}$", slug))])
-    error_message = "An organisation's slug matches ^[a-z0-9_]{3,50}$."
-  }
-}
-
-variable "boundary" {
-  description = "Views and accounts per organisation below the guard, as `python -m local boundary --org ORG --format json` writes them."
-  type = map(object({
-    view_dataset    = string
-    service_account = optional(string)
-    views           = map(object({ query = string }))
-    authorized_on   = string
-    data_viewer_on  = list(string)
-  }))
-  default = {}
-
-  validation {
-    condition     = alltrue([for each in var.boundary : each.service_account == null]) || contains(keys(var.settings), "WAREHOUSE_IMPERSONATION")
-    error_message = "Accounts of organisations serve only where settings has WAREHOUSE_IMPERSONATION, the pattern that they were made by."
-  }
-}
-
 variable "deletion_protection" {
   description = "Whether datasets' tables refuse to be destroyed; Firestore and the KMS key always do."
   type        = bool

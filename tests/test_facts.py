@@ -31,6 +31,7 @@ from local.data import __main__ as local_data
 
 ROOT = Path(__file__).parents[1]
 TERRAFORM = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "terraform").glob("*.tf")}
+ORGANIZATION = (ROOT / "terraform" / "organization" / "variables.tf").read_text(encoding="utf-8")
 # Terraform sets these from variables of its own, or the platform does.
 OF_TERRAFORM = {
     "GCP_PROJECT_ID", "ENVIRONMENT", "ORGANIZATIONS_DATASET", "BQ_LOCATION", "FIRESTORE_DATABASE", "CORS_ORIGINS",
@@ -86,7 +87,7 @@ def slug_patterns() -> dict[str, str]:
     """Every place that says which slugs there are, with its pattern."""
     schema = json.loads((ROOT / "common/warehouse/schemas/organizations/org_profiles.json").read_text("utf-8"))
     (slug,) = (field for field in schema["schema"] if field["name"] == "org_slug")
-    tenants = block("variables.tf", 'variable "tenant_datasets"')
+    tenants = ORGANIZATION.partition('variable "org_slug"')[2].partition("\n}\n")[0]
     places = {
         "the error": BadSlug.detail,
         "the schema": slug["description"],
@@ -114,8 +115,8 @@ def is_slug(text: str) -> bool:
 
 def test_the_dataset_of_a_tenant_is_named_as_terraform_names_it() -> None:
     tenant = Tenant(parse_org_slug("acme_inc"), "a-project", "organizations")
-    made = set(re.findall(r'dataset_id\s+= "(\$\{each.value[^"]*)"', TERRAFORM["bigquery.tf"]))
-    assert {re.sub(r"\$\{each\.value(\.slug)?\}", tenant.org_slug, name) for name in made} == {tenant.dataset}
+    named = set(re.findall(r'"(\$\{var\.org_slug\}\w*)"', ORGANIZATION))
+    assert {name.replace("${var.org_slug}", tenant.org_slug) for name in named} == {tenant.dataset}
 
 
 def test_the_providers_of_a_private_gateway_are_those_of_the_catalogue() -> None:

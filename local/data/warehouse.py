@@ -64,12 +64,15 @@ def create_tenant(client: bigquery.Client, org: str, shared: str, readers: Itera
     dataset.labels = {"org": org}
     client.create_dataset(dataset, exists_ok=True)
     _create_tables(client, tenant_dataset(org), "tenant")
-    _let_read(client, f"{client.project}.{tenant_dataset(org)}", readers)
+    let_read(client, org, readers)
 
 
-def _let_read(client: bigquery.Client, dataset_id: str, readers: Iterable[str]) -> None:
-    """Add readers (an e-mail address, or group: and one); an etag makes a change by somebody else meanwhile fail."""
-    dataset = client.get_dataset(dataset_id)
+def let_read(client: bigquery.Client, org: str, readers: Iterable[str]) -> None:
+    """Let readers (an e-mail address, or group: and one) read an organisation's dataset. Raises NotFound without one.
+
+    A change by somebody else meanwhile makes it fail, by the dataset's etag.
+    """
+    dataset = client.get_dataset(f"{client.project}.{tenant_dataset(org)}")
     known = {(entry.role, entry.entity_id) for entry in dataset.access_entries}
     wanted = {reader.removeprefix("group:"): reader.startswith("group:") for reader in readers}
     entries = [
@@ -80,6 +83,17 @@ def _let_read(client: bigquery.Client, dataset_id: str, readers: Iterable[str]) 
     if entries:
         dataset.access_entries = [*dataset.access_entries, *entries]
         client.update_dataset(dataset, ["access_entries"])
+
+
+def let_read_no_longer(client: bigquery.Client, org: str, readers: Iterable[str]) -> None:
+    """Take from readers what ``let_read`` gave them; without the dataset there is nothing to take."""
+    gone = {("READER", reader.removeprefix("group:")) for reader in readers}
+    with suppress(NotFound):
+        dataset = client.get_dataset(f"{client.project}.{tenant_dataset(org)}")
+        kept = [entry for entry in dataset.access_entries if (entry.role, entry.entity_id) not in gone]
+        if len(kept) < len(dataset.access_entries):
+            dataset.access_entries = kept
+            client.update_dataset(dataset, ["access_entries"])
 
 
 def append_table(client: bigquery.Client, table_id: str, table: TableSchema, ndjson: IO[bytes]) -> bigquery.LoadJob:

@@ -27,8 +27,6 @@ variables {
   firestore                       = {}
   bigquery_location               = "US"
   shared_dataset                  = {}
-  tenant_datasets                 = {}
-  boundary                        = {}
   deletion_protection             = true
   provider_key                    = {}
   key_rotation_days               = 90

@@ -27,8 +27,6 @@ variables {
   firestore                       = {}
   bigquery_location               = "US"
   shared_dataset                  = {}
-  tenant_datasets                 = {}
-  boundary                        = {}
   deletion_protection             = true
   provider_key                    = {}
   key_rotation_days               = 90
@@ -98,70 +96,6 @@ run "spans_go_to_one_place" {
   }
 
   expect_failures = [var.tracing]
-}
-
-run "an_organisation_with_an_account_is_read_as_that_account" {
-  command = plan
-
-  variables {
-    settings        = { WAREHOUSE_IMPERSONATION = "chat-{org_slug}@my-project.iam.gserviceaccount.com" }
-    tenant_datasets = { acme_inc = {}, globex_inc = {} }
-    boundary = {
-      acme_inc = {
-        view_dataset    = "acme_inc_shared"
-        service_account = "chat-acme-inc@my-project.iam.gserviceaccount.com"
-        views           = { org_usage_quotas = { query = "SELECT 1" } }
-        authorized_on   = "organizations"
-        data_viewer_on  = ["acme_inc_prod", "acme_inc_shared"]
-      }
-    }
-  }
-
-  assert {
-    condition     = toset([for grant in google_bigquery_dataset_iam_member.tenant_reader : grant.dataset_id]) == toset(["globex_inc_prod"])
-    error_message = "The functions themselves read nothing of it."
-  }
-
-  assert {
-    condition     = toset([for grant in google_bigquery_dataset_iam_member.organization : grant.dataset_id]) == toset(["acme_inc_prod", "acme_inc_shared"])
-    error_message = "Its account reads its data and its views."
-  }
-
-  assert {
-    condition     = toset(keys(google_service_account_iam_member.impersonation)) == toset([for name in ["send", "copilotkit", "completions", "a2a", "mcp", "usage"] : "${name}/acme_inc"])
-    error_message = "Who runs tools or reads bills may act as it, and nobody else."
-  }
-}
-
-run "an_account_without_its_pattern_serves_nobody" {
-  command = plan
-
-  variables {
-    boundary = {
-      acme_inc = {
-        view_dataset    = "acme_inc_shared"
-        service_account = "chat-acme-inc@my-project.iam.gserviceaccount.com"
-        views           = {}
-        authorized_on   = "organizations"
-        data_viewer_on  = []
-      }
-    }
-  }
-
-  expect_failures = [var.boundary]
-}
-
-run "a_tenant_dataset_is_made_with_its_tables" {
-  command = plan
-
-  variables {
-    tenant_datasets = { acme_inc = { create = true }, globex_inc = {} }
-  }
-
-  assert {
-    condition     = toset(keys(google_bigquery_table.tenant)) == toset(["acme_inc/business_drivers_daily", "acme_inc/cost_data_standard_1_3", "acme_inc/genai_usage_daily_unified"])
-    error_message = "The tables of the schema files, for the tenant that asks for it."
-  }
 }
 
 run "a_given_network_is_used" {

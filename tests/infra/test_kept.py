@@ -105,12 +105,6 @@ def test_a_column_that_would_be_dropped_is_named(deployed: Workspace) -> None:
         ("everything.tfvars", '"org_chat_conversations", ', "", 'shared["org_chat_conversations"] would be destroyed'),
         (
             "everything.tfvars",
-            "acme_inc   = { create = true }",
-            "acme_inc = {}",
-            'tenant["acme_inc"] would be destroyed',
-        ),
-        (
-            "everything.tfvars",
             'database = "sessions",',
             'create = false, database = "sessions",',
             "google_firestore_database",

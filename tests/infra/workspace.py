@@ -39,13 +39,8 @@ class Finished:
 class Workspace:
     """One copy, initialised, with both providers attached."""
 
-    root: Path
+    terraform: Path
     environment: Mapping[str, str]
-
-    @property
-    def terraform(self) -> Path:
-        """The folder of the configuration."""
-        return self.root / "terraform"
 
     def run(self, *arguments: str) -> Finished:
         """Run terraform with these arguments."""
@@ -71,13 +66,16 @@ class Workspace:
 
 
 @contextmanager
-def workspace(folder: Path, cached: Path, source: Path = ROOT, *, whole: bool = False) -> Iterator[Workspace]:
-    """Copy the configuration into ``folder``, with the ``whole`` source or little of it, and initialise it."""
+def workspace(
+    folder: Path, cached: Path, source: Path = ROOT, *, whole: bool = False, part: str = "terraform"
+) -> Iterator[Workspace]:
+    """Copy the configuration into ``folder``, with the ``whole`` source or little of it, and initialise a part."""
     for name in ("terraform", *_READ, _ALL if whole else _SCHEMAS):
         _copy(source / name, folder / name)
-    (folder / "terraform" / "backend_override.tf").write_text(_BACKEND, encoding="utf-8")
-    with serving(_providers(folder / "terraform", cached), folder / "terraform") as environment:
-        made = Workspace(folder, environment)
+    configuration = folder / part
+    (configuration / "backend_override.tf").write_text(_BACKEND, encoding="utf-8")
+    with serving(_providers(configuration, cached), configuration) as environment:
+        made = Workspace(configuration, environment)
         started = made.run("init", "-input=false", "-no-color")
         assert started.ok, started.output
         yield made

@@ -198,9 +198,12 @@ def run(*arguments: str) -> int:
 
 
 def test_the_command_prints_what_terraform_takes(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("--org", "acme_inc", "--project", PROJECT, "--service-account", PATTERN) == 0
-    printed = json.loads(capsys.readouterr().out)["boundary"]["acme_inc"]
-    assert printed == boundary(ACME, PATTERN)
+    readers = ("--readers", "chat-send@p.iam.gserviceaccount.com, chat-mcp@p.iam.gserviceaccount.com")
+    assert run("--org", "acme_inc", "--project", PROJECT, "--service-account", PATTERN, *readers) == 0
+    printed = json.loads(capsys.readouterr().out)
+    accounts = [f"chat-{name}@p.iam.gserviceaccount.com" for name in ("send", "mcp")]
+    assert printed == boundary(ACME, PATTERN, accounts)
+    assert printed["readers"] == accounts
     assert printed["service_account"] == ACME_ACCOUNT
     assert printed["data_viewer_on"] == ["acme_inc_prod", "acme_inc_shared"]
 

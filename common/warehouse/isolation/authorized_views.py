@@ -7,6 +7,7 @@ security barrier to the engine; a view that the reader cannot see behind is.
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -37,22 +38,23 @@ def view_sql(tenant: Tenant, table: SharedTable) -> str:
     return f"SELECT {listed} FROM {tenant.shared_table(table.name)} WHERE `org_slug` = '{tenant.org_slug}'"  # noqa: S608
 
 
-def boundary(tenant: Tenant, account_pattern: str | None = None) -> dict[str, Any]:
-    """Everything that Terraform needs to build one organisation's boundary, as maps that for_each takes.
+def boundary(tenant: Tenant, account_pattern: str | None = None, readers: Sequence[str] = ()) -> dict[str, Any]:
+    """The variables of terraform/organization, which builds one organisation's boundary.
 
-    The service account may query, and read the two datasets; the views' dataset is authorised on the shared one.
-    Raises WarehouseUnavailable where the pattern gives the organisation no possible account.
+    The service account may query, and read the two datasets; ``readers``, accounts of functions, may act as it. The
+    views' dataset is authorised on the shared one. Raises WarehouseUnavailable where the pattern gives the organisation
+    no possible account.
     """
     account = account_of(account_pattern, tenant) if account_pattern else None
     return {
-        "project": tenant.project_id,
+        "project_id": tenant.project_id,
         "org_slug": tenant.org_slug,
         "view_dataset": view_dataset(tenant),
         "service_account": account,
+        "readers": list(readers),
         "views": {name: {"query": view_sql(tenant, table)} for name, table in shared_tables().items()},
         "authorized_on": tenant.organizations_dataset,
         "data_viewer_on": [tenant.dataset, view_dataset(tenant)],
-        "project_roles": ["roles/bigquery.jobUser"],
     }
 
 
@@ -65,9 +67,9 @@ def boundary_sql(tenant: Tenant) -> str:
     return "\n".join(statements) + "\n"
 
 
-def boundary_json(tenant: Tenant, account_pattern: str | None = None) -> str:
+def boundary_json(tenant: Tenant, account_pattern: str | None = None, readers: Sequence[str] = ()) -> str:
     """``boundary`` as a .tfvars.json document."""
-    return json.dumps({"boundary": {tenant.org_slug: boundary(tenant, account_pattern)}}, indent=2) + "\n"
+    return json.dumps(boundary(tenant, account_pattern, readers), indent=2) + "\n"
 
 
 def redirected(query: GuardedQuery) -> GuardedQuery:

@@ -11,7 +11,6 @@ _PUBLIC = ("allUsers", "allAuthenticatedUsers")
 _USER, _VIEWER = "roles/datastore.user", "roles/datastore.viewer"
 _ENCRYPT, _DECRYPT = "roles/cloudkms.cryptoKeyEncrypter", "roles/cloudkms.cryptoKeyDecrypter"
 _READ, _WRITE, _ASK = "roles/bigquery.dataViewer", "roles/bigquery.dataEditor", "roles/bigquery.jobUser"
-_TOKEN = "roles/iam.serviceAccountTokenCreator"
 _CALL = "roles/run.invoker"
 # Calls that know no caller and tell nothing of an organisation.
 _FOR_EVERYBODY = {"card", "live", "ready", "openapi"}
@@ -100,8 +99,7 @@ def least_roles(plan: Plan) -> Iterator[str]:
         needs = _needs(name, shared)
         yield from (f"{name} lacks {role} on {place}" for place, role in sorted(needs - has))
         for place, role in sorted(has - needs - _MAY):
-            if not (name in _TENANT_READERS and _reads_a_tenant(place, role)):
-                yield f"{name} has {role} on {place}"
+            yield f"{name} has {role} on {place}"
 
 
 def invokers(plan: Plan) -> Iterator[str]:
@@ -139,12 +137,6 @@ def _needs(name: str, shared: str) -> set[Grant]:
     needs |= {("key", role) for role in _KEY.get(name, ())}
     needs |= {(f"table {shared}.{table}", _WRITE) for table in _WRITES.get(name, ())}
     return needs | ({(f"dataset {shared}", _READ)} if name in _SHARED_READERS else set())
-
-
-def _reads_a_tenant(place: str, role: str) -> bool:
-    return (role == _READ and place.startswith("dataset ") and place.endswith("_prod")) or (
-        role == _TOKEN and place.startswith("account ")
-    )
 
 
 def _is_public_call(each: Resource) -> bool:

@@ -35,24 +35,6 @@ settings = {
   WAREHOUSE_IMPERSONATION  = "chat-{org_slug}@a-project.iam.gserviceaccount.com"
 }
 
-tenant_datasets = {
-  acme_inc   = { create = true }
-  globex_inc = {}
-}
-
-boundary = {
-  acme_inc = {
-    project         = "a-project"
-    org_slug        = "acme_inc"
-    view_dataset    = "acme_inc_chat"
-    service_account = "chat-acme-inc@a-project.iam.gserviceaccount.com"
-    views           = { org_usage_quotas = { query = "SELECT * FROM platform.org_usage_quotas WHERE org_slug = 'acme_inc'" } }
-    authorized_on   = "platform"
-    data_viewer_on  = ["acme_inc_prod", "acme_inc_chat"]
-    project_roles   = ["roles/bigquery.jobUser"]
-  }
-}
-
 alert_emails          = ["on-call@example.com"]
 notification_channels = ["projects/a-project/notificationChannels/1"]
 egress                = { network = "projects/a-project/global/networks/chat-egress" }

@@ -6,6 +6,5 @@ network           = { id = "projects/a-project/global/networks/n", subnetwork = 
 firestore         = { create = false }
 shared_dataset    = { create_dataset = false, create_tables = ["org_chat_feedback"] }
 provider_key      = { create = false }
-tenant_datasets   = { acme_inc = {}, globex_inc = {} }
 bigquery_location = "US"
 tracing           = true

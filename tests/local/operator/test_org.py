@@ -124,3 +124,41 @@ def test_a_real_project_is_never_mixed_up_with_emulators(terminal: Terminal) -> 
     terminal.patch.setenv("ENVIRONMENT", "production")
     assert terminal.run("org", "list", "--project", "a-real-project") == 2
     assert "must not be set in staging or production" in terminal.errors
+
+
+def test_readers_are_let_into_a_dataset_that_a_pipeline_made_and_refused_again(
+    terminal: Terminal, warehouse: bigquery.Client
+) -> None:
+    warehouse.create_dataset("piped_prod")
+    assert terminal.run("org", "create", "--org", "piped", *MADE, "--no-dataset", "--readers", "first@p.example") == 0
+    for _ in range(2):
+        assert (
+            terminal.run("org", "grant", "--org", "piped", "--readers", "chat-send@p.example, group:all@p.example") == 0
+        )
+        assert terminal.out == "piped_prod is read by chat-send@p.example, group:all@p.example.\n"
+        entries = warehouse.get_dataset("piped_prod").access_entries
+        assert [each.entity_id for each in entries] == ["first@p.example", "chat-send@p.example", "all@p.example"]
+    # Nothing was made in it.
+    assert list(warehouse.list_tables("piped_prod")) == []
+    leaving = ("org", "offboard", "--org", "piped", "--yes", "--readers", "chat-send@p.example,group:all@p.example")
+    for _ in range(2):
+        assert terminal.run(*leaving) == 0, terminal.errors
+        entries = warehouse.get_dataset("piped_prod").access_entries
+        assert [each.entity_id for each in entries] == ["first@p.example"]
+    # Whoever has left is let in no more.
+    assert terminal.run("org", "grant", "--org", "piped", "--readers", "chat-send@p.example") == 1
+
+
+@pytest.mark.parametrize(
+    ("org", "readers", "code", "said"),
+    [
+        ("granted", " , ", 2, "name an account"),
+        ("granted", "a@p.example", 1, "There is no dataset granted_prod"),
+        ("nobody_granted", "a@p.example", 1, "There is no organisation nobody_granted"),
+        ("No Slug", "a@p.example", 2, "a slug has"),
+    ],
+)
+def test_a_grant_that_cannot_be_is_refused(terminal: Terminal, org: str, readers: str, code: int, said: str) -> None:
+    assert terminal.run("org", "create", "--org", "granted", *MADE, "--no-dataset") == 0
+    assert terminal.run("org", "grant", "--org", org, "--readers", readers) == code
+    assert said in terminal.errors
