@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,10 +21,14 @@ from common.conversations.messages import Messages
 from common.conversations.search import Search
 from common.conversations.store import ConversationStore
 from common.documents import Documents
+from common.egress import get_json
 from common.identity.authenticate import Authenticator
+from common.identity.key_sets import KeySets
+from common.identity.tokens import TokenProofs
 from common.metering.ceilings import CostCeilings
 from common.metering.entrance import Entrance
 from common.metering.rate_limits import RateLimits
+from common.organizations.access_store import AccessStore
 from common.organizations.api_keys import ApiKeys
 from common.organizations.directory import Directory
 from common.organizations.key_check import KeyCheck
@@ -107,7 +111,17 @@ class Services:
 
     @cached_property
     def authenticator(self) -> Authenticator:
-        return Authenticator(self.settings, self.directory)
+        return Authenticator(self.settings, self.directory, TokenProofs(self.key_sets, self.token_secrets))
+
+    @cached_property
+    def key_sets(self) -> KeySets:
+        """The keys of token issuers; on a laptop an issuer may be on the same machine."""
+        return KeySets(partial(get_json, loopback=not self.settings.environment.is_deployed))
+
+    @cached_property
+    def token_secrets(self) -> ProviderKeys:
+        """Wraps the secrets of token issuers, with a key that every function may use."""
+        return ProviderKeys(self.settings, self.settings.kms_token_key_path)
 
     @cached_property
     def rate_limits(self) -> RateLimits:
@@ -135,6 +149,17 @@ class Services:
             warehouse=self.warehouse,
             provider_keys=self.provider_keys,
             key_check=KeyCheck(self.completion),
+            log=self.log,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def access_store(self) -> AccessStore:
+        return AccessStore(
+            settings=self.settings,
+            directory=self.directory,
+            warehouse=self.warehouse,
+            secrets=self.token_secrets,
             log=self.log,
             clock=self.clock,
         )
@@ -237,6 +262,7 @@ class Services:
             profiles=self.profiles,
             api_keys=self.api_keys,
             settings_store=self.settings_store,
+            access_store=self.access_store,
             writer=self.record_writer,
         )
 
@@ -306,7 +332,7 @@ class Services:
     async def close(self) -> None:
         """Close the connections of what was used; the instance serves nothing afterwards."""
         # A model that was handed in is closed by whoever made it.
-        made = ("documents", "provider_keys", *(("completion",) if self.model is None else ()))
+        made = ("documents", "provider_keys", "token_secrets", *(("completion",) if self.model is None else ()))
         for name in made:
             if name in self.__dict__:
                 await self.__dict__[name].close()

@@ -4,9 +4,12 @@ ServiceError
 ├── BadRequest 400 invalid_request
 │   └── BadSlug 400 bad_org_slug
 ├── Unauthenticated 401 invalid_api_key
+│   └── TokenRefused 401 invalid_token
 ├── Forbidden 403 org_forbidden
 │   ├── ScopeMissing 403 scope_missing
 │   ├── OrganizationInactive 403 org_inactive
+│   ├── PersonMismatch 403 person_mismatch
+│   ├── PersonBlocked 403 person_blocked
 │   └── OriginRefused 403 origin_refused
 ├── NotFound 404 not_found
 │   └── ConversationNotFound 404 conversation_not_found
@@ -14,6 +17,7 @@ ServiceError
 ├── BodyTimeout 408 body_timeout
 ├── ConversationBusy 409 conversation_busy
 ├── NothingToCancel 409 nothing_to_cancel
+├── AccessChanged 409 access_changed
 ├── ApprovalGone 409 approval_gone
 │   ├── ApprovalAnswered 409 approval_answered
 │   ├── ApprovalExpired 409 approval_expired
@@ -33,7 +37,8 @@ ServiceError
 │   ├── DocumentsUnavailable 503 session_store_unavailable
 │   ├── WarehouseUnavailable 503 warehouse_unavailable
 │   │   └── WarehouseBusy 503 warehouse_busy
-│   └── KeyServiceUnavailable 503 key_service_unavailable
+│   ├── KeyServiceUnavailable 503 key_service_unavailable
+│   └── IssuerUnavailable 503 issuer_unavailable
 └── ModelError 502 model_error (the organisation's model provider)
     ├── ModelNotFound 422 model_not_found
     ├── ContextTooLong 422 context_too_long
@@ -77,6 +82,11 @@ class Unauthenticated(ServiceError):
     detail = "Send a valid, active API key in the X-API-Key header."
 
 
+class TokenRefused(Unauthenticated):
+    code = "invalid_token"
+    detail = "The bearer token is not valid here. Sign in again, and send a token of an issuer of this organisation."
+
+
 class Forbidden(ServiceError):
     status = 403
     code = "org_forbidden"
@@ -91,6 +101,16 @@ class ScopeMissing(Forbidden):
 class OrganizationInactive(Forbidden):
     code = "org_inactive"
     detail = "This organisation is not active. Ask the operator of the platform to activate it."
+
+
+class PersonMismatch(Forbidden):
+    code = "person_mismatch"
+    detail = "X-User-Id names another person than the bearer token. Leave the header out: the token says who asks."
+
+
+class PersonBlocked(Forbidden):
+    code = "person_blocked"
+    detail = "An administrator of the organisation has blocked this person."
 
 
 class OriginRefused(Forbidden):
@@ -135,6 +155,12 @@ class NothingToCancel(ServiceError):
     status = 409
     code = "nothing_to_cancel"
     detail = "No answer is under way here: it has ended, or was never begun. The conversation says how it ended."
+
+
+class AccessChanged(ServiceError):
+    status = 409
+    code = "access_changed"
+    detail = "Somebody else has changed this meanwhile. Read it again, and send your change with the new version."
 
 
 class ApprovalGone(ServiceError):
@@ -244,6 +270,11 @@ class WarehouseBusy(WarehouseUnavailable):
 
     code = "warehouse_busy"
     detail = "The data warehouse is busy with other changes. Try again shortly."
+
+
+class IssuerUnavailable(Unavailable):
+    code = "issuer_unavailable"
+    detail = "The issuer of the token cannot be asked for its keys at the moment. Try again in a moment."
 
 
 class KeyServiceUnavailable(Unavailable):

@@ -94,6 +94,10 @@ class Settings(BaseSettings):
     """The location of that key ring."""
     kms_key_name: str | None = None
     """The full resource name of that key; it replaces the three above."""
+    kms_token_key: str = "token-secret-encryption"  # noqa: S105  # the name of a key
+    """The key of that key ring that wraps the secrets of token issuers."""
+    kms_token_key_name: str | None = None
+    """The full resource name of that key."""
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ("http://localhost:3000",)
     """The origins of the web pages that may call, as JSON or separated by commas."""
     bq_max_bytes_gate: int = Field(limits.DEFAULT_MAX_BYTES_BILLED, gt=0)
@@ -256,10 +260,16 @@ class Settings(BaseSettings):
     @property
     def kms_key_path(self) -> str:
         """The full resource name of the key that wraps provider keys."""
-        return self.kms_key_name or (
-            f"projects/{self.gcp_project_id}/locations/{self.kms_location}"
-            f"/keyRings/{self.kms_keyring}/cryptoKeys/{self.kms_key}"
-        )
+        return self.kms_key_name or self._in_key_ring(self.kms_key)
+
+    @property
+    def kms_token_key_path(self) -> str:
+        """The full resource name of the key that wraps the secrets of token issuers."""
+        return self.kms_token_key_name or self._in_key_ring(self.kms_token_key)
+
+    def _in_key_ring(self, key: str) -> str:
+        place = f"projects/{self.gcp_project_id}/locations/{self.kms_location}"
+        return f"{place}/keyRings/{self.kms_keyring}/cryptoKeys/{key}"
 
 
 class _NamedTwiceError(ValueError):

@@ -13,6 +13,7 @@ COMMANDS = {
     "chat": ("local.chat", "talk: a conversation with a history, commands, tables and charts"),
     "org": ("local.org", "make, list, suspend and offboard organisations"),
     "key": ("local.key", "make, list and revoke an organisation's API keys"),
+    "issuer": ("local.issuer", "register, list and remove the issuers of an organisation's people's tokens"),
     "settings": ("local.settings", "show and change an organisation's chat settings and provider key"),
     "focus": ("local.focus", "load a FOCUS bill into an organisation's costs, month by month"),
     "drivers": ("local.drivers", "load an organisation's own counts (orders, customers) for costs per unit"),

@@ -1,4 +1,4 @@
-# The key that wraps the organisations' provider keys.
+# The keys that wrap the organisations' provider keys, and the secrets of their token issuers.
 
 locals {
   # Regional, so that no policy on locations stands in the way, and one key ring per deployment: none is ever deleted.
@@ -7,6 +7,12 @@ locals {
   provider_key_name = join("/", [
     "projects", var.project_id, "locations", local.provider_location,
     "keyRings", local.provider_keyring, "cryptoKeys", var.provider_key.key,
+  ])
+
+  # Another key: what proves a person's token never opens an organisation's provider key.
+  token_key_name = join("/", [
+    "projects", var.project_id, "locations", local.provider_location,
+    "keyRings", local.provider_keyring, "cryptoKeys", "token-secret-encryption",
   ])
 
   key_grants = merge([
@@ -59,4 +65,36 @@ resource "google_kms_crypto_key_iam_member" "function" {
   member        = google_service_account.function[each.value.function].member
 
   depends_on = [google_kms_crypto_key.provider]
+}
+
+resource "google_kms_crypto_key" "token" {
+  # checkov:skip=CKV_GCP_43:The variable refuses more than 90 days; checkov does not multiply.
+  key_ring                   = trimsuffix(local.token_key_name, "/cryptoKeys/token-secret-encryption")
+  name                       = "token-secret-encryption"
+  purpose                    = "ENCRYPT_DECRYPT"
+  rotation_period            = "${var.key_rotation_days * 86400}s"
+  destroy_scheduled_duration = "2592000s"
+
+  version_template {
+    algorithm        = "GOOGLE_SYMMETRIC_ENCRYPTION"
+    protection_level = var.provider_key.protection
+  }
+
+  # Without it no token of an issuer with a secret is accepted.
+  lifecycle {
+    prevent_destroy = true
+  }
+
+  depends_on = [google_kms_key_ring.provider]
+}
+
+# Every function that knows its callers proves their tokens; access also registers issuers.
+resource "google_kms_crypto_key_iam_member" "token" {
+  for_each = { for name, function in local.functions : name => function if function.shared }
+
+  crypto_key_id = local.token_key_name
+  role          = each.key == "access" ? "roles/cloudkms.cryptoKeyEncrypterDecrypter" : "roles/cloudkms.cryptoKeyDecrypter"
+  member        = google_service_account.function[each.key].member
+
+  depends_on = [google_kms_crypto_key.token]
 }

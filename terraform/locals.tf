@@ -138,7 +138,31 @@ locals {
       routes = [
         "/api/v1/chat/{org_slug}/settings/status",
         "/api/v1/chat/{org_slug}/settings/models",
-        "/api/v1/chat/{org_slug}/settings",
+      ]
+    }
+    access = {
+      entry_point     = "access"
+      description     = "Who may use the chat: issuers of tokens, members, API keys."
+      memory          = "512Mi"
+      cpu             = "1"
+      concurrency     = 32
+      min_instances   = 0
+      max_instances   = var.max_instances
+      timeout_seconds = 120
+      env             = {}
+      documents       = "roles/datastore.user"
+      key             = []
+      shared          = true
+      tenants         = false
+      writes          = ["org_chat_access", "org_api_keys"]
+      routes = [
+        "/api/v1/chat/{org_slug}/settings/caller",
+        "/api/v1/chat/{org_slug}/settings/issuers",
+        "/api/v1/chat/{org_slug}/settings/issuers/{issuer_id}",
+        "/api/v1/chat/{org_slug}/settings/members",
+        "/api/v1/chat/{org_slug}/settings/members/{user_id}",
+        "/api/v1/chat/{org_slug}/settings/keys",
+        "/api/v1/chat/{org_slug}/settings/keys/{key_id}",
       ]
     }
     conversations = {
@@ -274,6 +298,7 @@ locals {
       BQ_LOCATION           = var.bigquery_location
       FIRESTORE_DATABASE    = var.firestore.database
       CORS_ORIGINS          = jsonencode(var.cors_origins)
+      KMS_TOKEN_KEY_NAME    = local.token_key_name
     },
     var.tracing ? { TRACING = "cloud" } : {},
     local.public_url == null ? {} : { PUBLIC_URL = local.public_url },

@@ -40,6 +40,11 @@ output "load_balancer" {
   }
 }
 
+output "token_key" {
+  description = "The key that wraps the secrets of token issuers, for the operator's commands."
+  value       = local.token_key_name
+}
+
 output "provider_key" {
   description = "The KMS key that wraps provider keys."
   value       = local.provider_key_name

@@ -19,6 +19,7 @@ from common.tenant import (
     EVERY_PERMISSION,
     READ_USAGE,
     WITHOUT_SCOPES,
+    WRITE_ACCESS,
     WRITE_SETTINGS,
     Tenant,
     parse_org_slug,
@@ -35,12 +36,12 @@ ORGANIZATION = (ROOT / "terraform" / "organization" / "variables.tf").read_text(
 # Terraform sets these from variables of its own, or the platform does.
 OF_TERRAFORM = {
     "GCP_PROJECT_ID", "ENVIRONMENT", "ORGANIZATIONS_DATASET", "BQ_LOCATION", "FIRESTORE_DATABASE", "CORS_ORIGINS",
-    "TRACING", "PUBLIC_URL", "KMS_KEY_NAME", "K_REVISION",
+    "TRACING", "PUBLIC_URL", "KMS_KEY_NAME", "KMS_TOKEN_KEY_NAME", "K_REVISION",
 }  # fmt: skip
 # An operator of a deployment never sets these: a bypass, an emulator, and the parts of KMS_KEY_NAME.
 OF_A_LAPTOP = {
     "DISABLE_AUTH", "FIRESTORE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST", "KMS_EMULATOR_HOST",
-    "KMS_KEYRING", "KMS_KEY", "KMS_LOCATION",
+    "KMS_KEYRING", "KMS_KEY", "KMS_TOKEN_KEY", "KMS_LOCATION",
 }  # fmt: skip
 
 
@@ -150,7 +151,7 @@ def test_every_address_of_an_organisation_needs_a_scope() -> None:
 
 
 def test_a_key_without_scopes_may_not_change_settings_or_read_what_others_used() -> None:
-    assert frozenset({WRITE_SETTINGS, READ_USAGE}) == EVERY_PERMISSION - WITHOUT_SCOPES
+    assert frozenset({WRITE_SETTINGS, READ_USAGE, WRITE_ACCESS}) == EVERY_PERMISSION - WITHOUT_SCOPES
 
 
 def test_a_provider_of_the_focus_vocabulary_has_one_key() -> None:

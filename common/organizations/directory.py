@@ -15,10 +15,11 @@ from common import limits
 from common.documents import Create, Data, Delete, Document, DocumentConflict, Documents, Patch, Put, Write
 from common.errors import ServiceError
 from common.focus.calendar import FiscalCalendar
+from common.organizations.access import access_of
 from common.organizations.key_lookup import KEYS_SQL, KeyLookup
 from common.organizations.organization import ApiKey, ChatSettings, Credential, FallbackChoice, Organization, Profile
 from common.settings import Settings
-from common.tenant import OrgSlug, Principal, Tenant, UserId, parse_org_slug
+from common.tenant import OrgSlug, Principal, Tenant, UserId, parse_org_slug, role_of_scopes
 from common.warehouse.client import Warehouse
 from common.warehouse.query import Parameter, fixed
 
@@ -48,6 +49,13 @@ SELECT credential_id, provider, credential_name, encrypted_credential, validatio
 FROM {shared.org_integration_credentials}
 WHERE org_slug = @org_slug AND is_active
 ORDER BY COALESCE(updated_at, created_at) DESC
+LIMIT 50
+"""
+ACCESS_SQL = """
+SELECT kind, version, body
+FROM {shared.org_chat_access}
+WHERE org_slug = @org_slug AND is_active
+QUALIFY ROW_NUMBER() OVER (PARTITION BY kind ORDER BY version DESC, created_at DESC) = 1
 LIMIT 50
 """
 
@@ -88,9 +96,9 @@ class Directory:
         """The tenant of a slug. It identifies; only a Principal authorises."""
         return Tenant(org_slug, self._settings.gcp_project_id, self._settings.organizations_dataset)
 
-    def refusal(self, tenant: Tenant) -> ServiceError:
-        """Count a key that failed at the organisation, and return the error that its caller gets."""
-        return self._keys.refusal(tenant.org_slug)
+    def refusal(self, tenant: Tenant, error: ServiceError | None = None) -> ServiceError:
+        """Count a key or token that failed at the organisation, and return the error that its caller gets."""
+        return self._keys.refusal(tenant.org_slug, error)
 
     async def look_up(self, tenant: Tenant, api_key: str | None, also: tuple[str, ...] = ()) -> Lookup:
         """Read key, organisation and the documents at ``also`` in one request; BigQuery is asked for what is missing.
@@ -109,6 +117,9 @@ class Directory:
         missing_key = key_hash if key_data is None else None
         # A key of another organisation is refused anyway; it must not make BigQuery look up slugs.
         refused = key_data is not None and key_data["org_slug"] != tenant.org_slug
+        unseen = key_hash is None and found.get(org_path) is None
+        if unseen:
+            self._keys.check_organization(tenant.org_slug)
         if missing_key or (org_data is None and not refused):
             read_key, read_org = await self._read_missing(
                 tenant,
@@ -118,6 +129,8 @@ class Directory:
             )
             await self._keep(own_path, read_key, org_path, read_org, found[org_path], now)
             key_data, org_data = key_data or read_key, org_data or read_org
+        if unseen and (org_data is None or org_data["profile"] is None):
+            self._keys.remember_no_organization(tenant.org_slug)
         return Lookup(
             key=_api_key(key_data) if key_data else None,
             organization=self._organization(org_data) if org_data else None,
@@ -216,10 +229,11 @@ class Directory:
     async def _read_organization(self, tenant: Tenant, *, wanted: bool) -> Data | None:
         if not wanted:
             return None
-        profile, settings, credentials = await asyncio.gather(
+        profile, settings, credentials, access = await asyncio.gather(
             self._lookup(tenant, PROFILE_SQL),
             self._lookup(tenant, SETTINGS_SQL),
             self._lookup(tenant, CREDENTIALS_SQL),
+            self._lookup(tenant, ACCESS_SQL),
         )
         chosen = settings[0] if settings else None
         by_id = {row["credential_id"]: row for row in reversed(credentials)}
@@ -230,6 +244,7 @@ class Directory:
             "settings": chosen,
             "credential": credential,
             "fallback_credentials": [row for credential_id, row in by_id.items() if credential_id in named],
+            "access": {row["kind"]: {"version": row["version"], "body": row["body"]} for row in access},
         }
 
     async def _lookup(
@@ -248,6 +263,7 @@ class Directory:
             settings=self._chat_settings(data["settings"]) if data["settings"] else None,
             credential=_credential(data["credential"]) if data["credential"] else None,
             fallback_credentials=tuple(map(_credential, data.get("fallback_credentials") or ())),
+            access=access_of(data.get("access")),
         )
 
     def _chat_settings(self, data: Data) -> ChatSettings:
@@ -291,7 +307,8 @@ def organization_path(tenant: Tenant) -> str:
 
 def principal_of(tenant: Tenant, key: ApiKey, user_id: str | None) -> Principal:
     """The caller behind a valid key: the person it names, or the key itself."""
-    return Principal(tenant, UserId(user_id or f"key:{key.org_api_key_id}"), key.org_api_key_id, key.permissions)
+    caller = UserId(user_id or f"key:{key.org_api_key_id}")
+    return Principal(tenant, caller, key.org_api_key_id, key.permissions, role_of_scopes(key.permissions))
 
 
 def fallback_in(text: str | None) -> tuple[FallbackChoice, ...]:

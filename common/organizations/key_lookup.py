@@ -19,7 +19,7 @@ TOGETHER_SECONDS = 2.0
 MOST_TOGETHER = 1_000
 
 _WINDOW_SECONDS = 60.0
-_TOO_MANY = "Too many API keys failed here. Wait a little, then send a valid one: valid keys are not held up."
+_TOO_MANY = "Too many API keys or tokens failed here. Wait a little, then send a valid one: those are not held up."
 
 KEYS_SQL = """
 SELECT org_api_key_hash, org_api_key_id, org_slug, scopes, is_active, expires_at
@@ -39,8 +39,8 @@ class FailedKeys:
         self._most = most
         self._failed: OrderedDict[OrgSlug, tuple[float, int]] = OrderedDict()
 
-    def count(self, org: OrgSlug) -> ServiceError:
-        """Count one, and return its refusal: Unauthenticated, or RateLimited once the limit is passed."""
+    def count(self, org: OrgSlug, error: ServiceError | None = None) -> ServiceError:
+        """Count one, and return its refusal: ``error``, or RateLimited once the limit is passed."""
         now = time.monotonic()
         began, failed = self._failed.get(org, (now, 0))
         began, failed = (now, 1) if now - began >= _WINDOW_SECONDS else (began, failed + 1)
@@ -48,7 +48,7 @@ class FailedKeys:
         while len(self._failed) > ORGANIZATIONS_REMEMBERED:
             self._failed.popitem(last=False)
         if failed <= self._most:
-            return Unauthenticated()
+            return error or Unauthenticated()
         return RateLimited(_TOO_MANY, retry_after=max(1, round(began + _WINDOW_SECONDS - now)))
 
     def passed(self, org: OrgSlug) -> bool:
@@ -80,14 +80,25 @@ class KeyLookup:
         self._first_lookups: deque[float] = deque()
         self._next: _Together | None = None
 
-    def refusal(self, org: OrgSlug) -> ServiceError:
-        """Count a key that failed, and return the error that its caller gets."""
-        return self._failed.count(org)
+    def refusal(self, org: OrgSlug, error: ServiceError | None = None) -> ServiceError:
+        """Count a key or token that failed, and return the error that its caller gets."""
+        return self._failed.count(org, error)
 
     def check(self, org: OrgSlug, key_hash: str) -> None:
         """Raise the refusal of a key that was unknown a moment ago."""
         if time.monotonic() < self._unknown.get(key_hash, 0.0):
             raise self.refusal(org)
+
+    def check_organization(self, org: OrgSlug) -> None:
+        """Raise RateLimited where an organisation that was never seen is asked for while guesses are many."""
+        if self.is_guessed(org):
+            raise RateLimited(_TOO_MANY, retry_after=round(TOGETHER_SECONDS))
+        self.check(org, f"organization/{org}")
+
+    def remember_no_organization(self, org: OrgSlug) -> None:
+        """Count an organisation that there is not, which somebody without a key has asked for."""
+        self._first_lookups.append(time.monotonic())
+        self._remember_unknown(f"organization/{org}")
 
     def is_guessed(self, org: OrgSlug) -> bool:
         """Return true while guesses are many, here or at the organisation."""

@@ -1,10 +1,11 @@
 """An organisation as values: its keys, profile, chat settings and credentials."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
 from common.focus.calendar import FiscalCalendar
+from common.organizations.access import Access
 from common.tenant import WITHOUT_SCOPES
 
 _ACTIVE = "ACTIVE"
@@ -105,3 +106,4 @@ class Organization:
     settings: ChatSettings | None
     credential: Credential | None
     fallback_credentials: tuple[Credential, ...] = ()
+    access: Access = field(default_factory=Access)

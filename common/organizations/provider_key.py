@@ -38,10 +38,10 @@ _RETRY = AsyncRetry(
 
 
 class ProviderKeys:
-    """Encrypts and decrypts what ``org_integration_credentials`` holds."""
+    """Encrypts and decrypts what ``org_integration_credentials`` holds, or with another key what it is given."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._key_name = settings.kms_key_path
+    def __init__(self, settings: Settings, key_name: str | None = None) -> None:
+        self._key_name = key_name or settings.kms_key_path
         self._client = _client(settings)
 
     @asynccontextmanager

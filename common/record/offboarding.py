@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from common import limits
 from common.documents import Delete, Documents, Where
 from common.errors import NotFound, WarehouseBusy, WarehouseUnavailable
+from common.organizations.access_store import AccessStore
 from common.organizations.api_keys import ApiKeys
 from common.organizations.directory import Directory, organization_path
 from common.organizations.profiles import Profiles
@@ -47,6 +48,7 @@ class Offboarding:
     profiles: Profiles
     api_keys: ApiKeys
     settings_store: SettingsStore
+    access_store: AccessStore
     writer: RecordWriter
 
     async def run(self, operator: Principal, say: Callable[[str], None]) -> Offboarded:
@@ -62,6 +64,7 @@ class Offboarding:
         done.keys = await self.api_keys.revoke_all(tenant)
         say("Ending its chat settings, retiring its provider keys")
         await self.settings_store.delete(operator)
+        await self.access_store.delete(tenant)
         say("Deleting its documents")
         done.documents += await self._delete_documents(tenant)
         say("Emptying its outbox")

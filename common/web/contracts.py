@@ -10,6 +10,7 @@ from typing import Any
 
 from common import limits
 from common.errors import (
+    AccessChanged,
     ConversationBusy,
     ConversationNotFound,
     KeyInvalid,
@@ -26,6 +27,7 @@ JSON, EVENTS, CSV = "application/json", "text/event-stream", "text/csv"
 _TURN = (ConversationNotFound, ConversationBusy, SetupRequired, KeyInvalid, RateLimited, ModelError)
 _RPC_BODY, _RPC_ANSWER = "common.protocols.json_rpc:RpcRequest", "common.protocols.json_rpc:RpcResponse"
 
+_OWN = "common.web.administration:"
 _OPENAI_ERROR = "common.protocols.chat_completions.encoder:ErrorBody"
 
 
@@ -42,9 +44,9 @@ class Query:
 class Contract:
     """A call: ``body`` and ``answer`` name types as ``module:Type``, ``fails`` branches of the error tree.
 
-    ``open`` calls know no caller, ``bearer`` ones take the key as a token that names the organisation too. ``also``
-    names the type of an answer with another status than 200, ``errors`` that of a protocol's own errors. A query string
-    that is ``checked`` is refused as a body is.
+    ``open`` calls know no caller, ``bearer`` ones take the key as a bearer token that names the organisation too.
+    ``also`` names the type of an answer with another status than 200, ``errors`` that of a protocol's own errors. A
+    query string that is ``checked`` is refused as a body is.
     """
 
     summary: str = ""
@@ -143,6 +145,26 @@ _CONTRACTS: Mapping[str, Contract] = {
     "settings_status/delete": Contract(
         "End the chat and retire its provider keys", answer="common.organizations.settings_view:SettingsDeleted"
     ),
+    "access/caller": Contract("Read who the caller is, and what the caller may do", answer=f"{_OWN}Caller"),
+    "access/issuers": Contract("List the issuers of people's tokens", answer=f"{_OWN}IssuerList"),
+    "access/add_issuer": Contract(
+        "Register an issuer of people's tokens", "common.organizations.issuers:NewIssuer",
+        fails=(NotFound, AccessChanged),
+    ),
+    "access/remove_issuer": Contract(
+        "Refuse the tokens of an issuer from now on", answer=f"{_OWN}Changed", fails=(AccessChanged,)
+    ),
+    "access/members": Contract("List the people with a role of the organisation's own", answer=f"{_OWN}MemberList"),
+    "access/set_member": Contract(
+        "Give a person a role, or block them", "common.organizations.access:Member", f"{_OWN}Changed",
+        fails=(AccessChanged,),
+    ),
+    "access/remove_member": Contract(
+        "Let the token alone say what a person may do", answer=f"{_OWN}Changed", fails=(AccessChanged,)
+    ),
+    "access/keys": Contract("List the API keys, newest first", answer=f"{_OWN}ApiKeyList"),
+    "access/make_key": Contract("Make an API key, shown once", f"{_OWN}NewApiKey", f"{_OWN}MadeApiKey"),
+    "access/revoke_key": Contract("Refuse an API key from now on", answer=f"{_OWN}Changed"),
     "conversations/list": Contract(
         "List the caller's own conversations, newest first",
         answer="common.conversations.conversations:ConversationPage", query=(_page(), _CURSOR),

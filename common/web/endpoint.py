@@ -38,11 +38,11 @@ from common.web.routes import Match, Route
 Body = TypeVar("Body", bound=BaseModel)
 
 ALLOWED_HEADERS = (
-    "Content-Type, Accept, Authorization, X-Org-Slug, X-API-Key, X-User-Id, X-Request-Id, "
+    "Content-Type, Accept, Authorization, X-Org-Slug, X-Tenant-ID, X-API-Key, X-User-Id, X-Request-Id, "
     "MCP-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name, A2A-Version"
 )
 # A request that names its caller twice may be understood in two ways.
-IDENTITY_HEADERS = ("X-Org-Slug", "X-API-Key", "X-User-Id", "Authorization")
+IDENTITY_HEADERS = ("X-Org-Slug", "X-Tenant-ID", "X-API-Key", "X-User-Id", "Authorization")
 _WITHOUT_BODY = ("GET", "DELETE")
 EXPOSED_HEADERS = "X-Request-Id, Retry-After"
 

@@ -41,7 +41,8 @@ _OF_A_BODY = frozenset({408, TooLarge.status, EncodingNotSupported.status})
 _HEADERS = {
     "X-API-Key": "An active API key of the organisation.",
     "X-Org-Slug": "The organisation; where the path names it too, the same.",
-    "X-User-Id": "The person who calls; without it the caller is the key itself.",
+    "X-Tenant-ID": "Another spelling of X-Org-Slug.",
+    "X-User-Id": "The person who calls; without it the caller is the key itself, or whom the token names.",
 }
 _IDS = {
     "org_slug": "The organisation's slug.",
@@ -108,7 +109,7 @@ def _operation(route: Route, contract: Contract, schemas: Schemas) -> dict[str, 
         schema = schemas[contract.body, "validation"] if contract.body else _OBJECT
         operation["requestBody"] = {"required": not contract.body_may_be_empty, "content": {JSON: {"schema": schema}}}
     if not contract.open:
-        operation["security"] = [{"key": []}, *([{"bearer": []}] if contract.bearer else [])]
+        operation["security"] = [{"key": []}, {"bearer": []}]
     return operation
 
 

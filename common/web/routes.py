@@ -4,12 +4,13 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from common.tenant import READ_CHAT, WRITE_CHAT, WRITE_SETTINGS, Permission
+from common.tenant import READ_CHAT, WRITE_ACCESS, WRITE_CHAT, WRITE_SETTINGS, Permission
 
 BASE = "/api/v1/chat/{org_slug}"
 _ID = "{conversation_id}"
 _ONE = f"/conversations/{_ID}"
 _RESUME = f"/ui-message-stream/{_ID}/stream"
+_ISSUER, _MEMBER, _KEY = "/issuers/{issuer_id}", "/members/{user_id}", "/keys/{key_id}"
 _FEEDBACK = f"{_ONE}/messages/{{message_id}}/feedback"
 
 
@@ -61,6 +62,16 @@ ROUTES = (
     Route("settings_status", "models", "GET", f"{BASE}/settings/models", ("/models",), READ_CHAT),
     Route("settings_status", "change", "PUT", f"{BASE}/settings", ("/", "/settings"), WRITE_SETTINGS),
     Route("settings_status", "delete", "DELETE", f"{BASE}/settings", ("/", "/settings"), WRITE_SETTINGS),
+    Route("access", "caller", "GET", f"{BASE}/settings/caller", ("/", "/caller"), READ_CHAT),
+    Route("access", "issuers", "GET", f"{BASE}/settings/issuers", ("/issuers",), WRITE_ACCESS),
+    Route("access", "add_issuer", "POST", f"{BASE}/settings/issuers", ("/issuers",), WRITE_ACCESS),
+    Route("access", "remove_issuer", "DELETE", f"{BASE}/settings{_ISSUER}", (_ISSUER,), WRITE_ACCESS),
+    Route("access", "members", "GET", f"{BASE}/settings/members", ("/members",), WRITE_ACCESS),
+    Route("access", "set_member", "PUT", f"{BASE}/settings{_MEMBER}", (_MEMBER,), WRITE_ACCESS),
+    Route("access", "remove_member", "DELETE", f"{BASE}/settings{_MEMBER}", (_MEMBER,), WRITE_ACCESS),
+    Route("access", "keys", "GET", f"{BASE}/settings/keys", ("/keys",), WRITE_ACCESS),
+    Route("access", "make_key", "POST", f"{BASE}/settings/keys", ("/keys",), WRITE_ACCESS),
+    Route("access", "revoke_key", "DELETE", f"{BASE}/settings{_KEY}", (_KEY,), WRITE_ACCESS),
     Route("conversations", "list", "GET", f"{BASE}/conversations", ("/", "/conversations"), READ_CHAT),
     Route("conversations", "delete", "DELETE", f"{BASE}{_ONE}", (_ONE,), WRITE_CHAT),
     Route("conversations", "rename", "PATCH", f"{BASE}{_ONE}/rename", (f"{_ONE}/rename",), WRITE_CHAT),

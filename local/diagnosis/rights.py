@@ -28,6 +28,7 @@ FUNCTIONS: dict[str, Rights] = {
     "a2a": _ANSWERING,
     "mcp": Rights(shared=True, tenants=True, writes=_ALERTS),
     "settings_status": Rights(shared=True, writes=("org_chat_settings", "org_integration_credentials"), key="encrypt"),
+    "access": Rights(shared=True, writes=("org_chat_access", "org_api_keys")),
     "conversations": Rights(shared=True),
     "messages": Rights(shared=True),
     "usage": Rights(shared=True, tenants=True),
@@ -38,6 +39,13 @@ FUNCTIONS: dict[str, Rights] = {
 OPERATOR = Rights(
     shared=True,
     tenants=True,
-    writes=("org_profiles", "org_api_keys", "org_chat_settings", "org_integration_credentials", *_RECORD),
+    writes=(
+        "org_profiles",
+        "org_api_keys",
+        "org_chat_settings",
+        "org_chat_access",
+        "org_integration_credentials",
+        *_RECORD,
+    ),
     key="encrypt",
 )

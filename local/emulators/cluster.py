@@ -19,6 +19,11 @@ def kms_key_name(project: str) -> str:
     return f"projects/{project}/locations/global/keyRings/cloudact-keyring/cryptoKeys/api-key-encryption"
 
 
+def kms_token_key_name(project: str) -> str:
+    """The key that wraps the secrets of token issuers, made when the cluster starts."""
+    return f"projects/{project}/locations/global/keyRings/cloudact-keyring/cryptoKeys/token-secret-encryption"
+
+
 class UnreadableDataError(OSError):
     """The data of a service is broken, of another version, or in use by another process."""
 
@@ -107,7 +112,8 @@ class Cluster:
         from local.emulators.kms import KmsEmulator
 
         settings = self._settings
-        emulator = KmsEmulator(kms_key_name(settings.project), settings.place("kms"), settings.port("kms"))
+        names = (kms_key_name(settings.project), kms_token_key_name(settings.project))
+        emulator = KmsEmulator(names, settings.place("kms"), settings.port("kms"))
         await emulator.start()
         self._stack.push_async_callback(emulator.stop)
         self.environment["KMS_EMULATOR_HOST"] = emulator.host

@@ -19,6 +19,7 @@ WITHOUT_LITELLM = {"PYTHONPATH": str(Path(__file__).parent / "without_litellm")}
 CALLS: dict[str, tuple[str, str, str | None]] = {
     "health": ("GET", "/", None),
     "settings_status": ("GET", "/", None),
+    "access": ("GET", "/", None),
     "conversations": ("GET", "/", None),
     "messages": ("GET", "/search?q=spend", None),
     "sync": ("POST", "/", None),

@@ -25,8 +25,8 @@ from tests.infra.workspace import ROOT, Workspace, workspace
 from tests.turn.providers import Customer, bring_keys
 
 FUNCTIONS = (
-    "a2a", "completions", "conversations", "copilotkit", "health", "mcp", "messages", "send", "settings_status", "sync",
-    "usage",
+    "a2a", "access", "completions", "conversations", "copilotkit", "health", "mcp", "messages", "send",
+    "settings_status", "sync", "usage",
 )  # fmt: skip
 ENVIRONMENTS = ROOT / ".cache" / "deployed"
 ANSWER = "You spent 42 dollars."
@@ -182,6 +182,11 @@ async def settings_status(http: httpx.AsyncClient, said: dict[str, Any]) -> None
     assert (found["configured"], found["provider"], found["model_id"]) == (True, "openai", said["model_id"])
 
 
+async def access(http: httpx.AsyncClient, said: dict[str, Any]) -> None:
+    found = (await http.get("/")).json()
+    assert found["user_id"] == "who-asks-archives", found
+
+
 async def usage(http: httpx.AsyncClient, said: dict[str, Any]) -> None:
     found = await http.get("/", params={"by": "channel"})
     assert found.status_code == 200, found.text
@@ -228,7 +233,9 @@ async def a2a(http: httpx.AsyncClient, said: dict[str, Any]) -> None:
 
 
 Ask = Callable[[httpx.AsyncClient, dict[str, Any]], Coroutine[Any, Any, None]]
-ASKED: tuple[Ask, ...] = (a2a, completions, conversations, copilotkit, mcp, messages, settings_status, sync, usage)
+ASKED: tuple[Ask, ...] = (
+    a2a, access, completions, conversations, copilotkit, mcp, messages, settings_status, sync, usage,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("ask", ASKED, ids=lambda ask: str(ask.__name__))

@@ -103,7 +103,7 @@ class Rows:
             identity | {"org_dataset_id": f"{slug}_prod", "status": "ACTIVE", "created_at": made_at} | profile,
         )
         chat = ["chat:read", "chat:write", "alerts:write"]
-        self.add_key(slug, "admin", [*chat, "settings:write"])
+        self.add_key(slug, "admin", [*chat, "settings:write", "access:write"])
         self.add_key(slug, "member", chat)
         return Made(slug, self)
 

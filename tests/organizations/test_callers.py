@@ -42,6 +42,9 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("messages", "feedback"): {"rating": "up"},
     ("conversations", "fork"): {"message_id": "m1"},
     ("copilotkit", "message"): {"id": "c1", "messages": []},
+    ("access", "add_issuer"): {"issuer": "https://evil.example", "algorithm": "RS256", "audience": "a"},
+    ("access", "set_member"): {"role": "admin"},
+    ("access", "make_key"): {"name": "mine"},
     ("completions", "complete"): {"model": "cloudcost", "messages": []},
 }
 WRONG_KEYS = {"none": 401, "unknown": 401, "expired": 401, "inactive": 401, "another": 403}
@@ -57,7 +60,8 @@ class Everything:
     made: Made
 
     async def call(self, route: Route, headers: dict[str, str], made: Made | None = None) -> httpx.Response:
-        path = route.path.format(org_slug=(made or self.made).slug, conversation_id="c1", message_id="m1", model="m")
+        named = {"conversation_id": "c1", "message_id": "m1", "model": "m", "user_id": "u1", "key_id": "k1"}
+        path = route.path.format(org_slug=(made or self.made).slug, issuer_id="i1", **named)
         accept = {"Accept": "application/json, text/event-stream"} if route.function == "mcp" else {}
         body = BODIES.get((route.function, route.name))
         return await self.http.request(route.method, path, json=body, headers=headers | accept)

@@ -11,6 +11,7 @@ from a2a.types import (
     AgentInterface,
     AgentSkill,
     APIKeySecurityScheme,
+    HTTPAuthSecurityScheme,
     SecurityRequirement,
     SecurityScheme,
     StringList,
@@ -42,8 +43,11 @@ def card(url: str, version: str, roster: Roster, tools: Mapping[str, Tool]) -> d
             AgentInterface(url=url, protocol_binding="JSONRPC", protocol_version=each) for each in PROTOCOL_VERSIONS
         ],
         capabilities=AgentCapabilities(streaming=True, push_notifications=False),
-        security_schemes={name: _header(name, text) for name, text in _HEADERS.items()},
-        security_requirements=[SecurityRequirement(schemes={name: StringList() for name in _HEADERS})],
+        security_schemes={**{name: _header(name, text) for name, text in _HEADERS.items()}, "bearer": _bearer()},
+        security_requirements=[
+            SecurityRequirement(schemes={name: StringList() for name in names})
+            for names in (_HEADERS, ("bearer", "X-Org-Slug"))
+        ],
         default_input_modes=["text/plain"],
         default_output_modes=["text/plain", "application/json"],
         skills=[_skill(agent, tools) for agent in roster.specialists],
@@ -64,6 +68,11 @@ def _header(name: str, description: str) -> SecurityScheme:
     return SecurityScheme(
         api_key_security_scheme=APIKeySecurityScheme(name=name, location="header", description=description)
     )
+
+
+def _bearer() -> SecurityScheme:
+    described = "A person's token, of an issuer that the organisation has registered"
+    return SecurityScheme(http_auth_security_scheme=HTTPAuthSecurityScheme(scheme="bearer", description=described))
 
 
 def _skill(agent: Agent, tools: Mapping[str, Tool]) -> AgentSkill:

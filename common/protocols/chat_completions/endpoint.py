@@ -7,7 +7,8 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 
 from common.errors import ServiceError, Unauthenticated
-from common.identity.authenticate import Authenticator, Credentials, read_credentials
+from common.identity.authenticate import Authenticator, Credentials, bearer_of, read_credentials
+from common.identity.tokens import looks_like_token
 from common.protocols.chat_completions.encoder import ChunkEncoder, completion, error_body
 from common.protocols.chat_completions.input import MODEL, ChatCompletionRequest, turn_request, unknown_model
 from common.protocols.streaming import frames_of
@@ -20,19 +21,24 @@ from common.web.sse import EventStream
 __all__ = ["ChatCompletionRequest", "answer", "credentials_of", "error_response", "model", "models"]
 
 _CREATED = 1_735_689_600  # A client sorts by it; the model is as old as the product.
-_NO_KEY = "Send the organisation's API key as the bearer token."
+_NO_KEY = "Send the organisation's API key, or a person's token, as the bearer token."
+_NO_ORGANIZATION = "Name the organisation in X-Org-Slug: a person's token is looked up among its issuers."
 
 
 async def credentials_of(
     authenticator: Authenticator, headers: Mapping[str, str], needs: Permission | None
 ) -> Credentials:
     """Read the credentials, with the organisation that the key names where no header does. Raises Unauthenticated."""
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    key = headers.get("x-api-key") or (token.strip() if scheme.lower() == "bearer" else "")
-    slug = headers.get("x-org-slug") or (await authenticator.organization_of(key) if key else "")
-    if not slug:
-        raise Unauthenticated(_NO_KEY)
-    named = {"x-api-key": key, "x-org-slug": slug, "x-user-id": headers.get("x-user-id", "")}
+    bearer = bearer_of(headers)
+    key = headers.get("x-api-key") or ("" if looks_like_token(bearer) else bearer)
+    named = {name: headers.get(name, "") for name in ("x-org-slug", "x-tenant-id", "x-user-id")}
+    named["x-api-key"] = key
+    if bearer != key:
+        named["authorization"] = f"Bearer {bearer}" if bearer else ""
+    if not named["x-org-slug"] and not named["x-tenant-id"]:
+        if not key:
+            raise Unauthenticated(_NO_ORGANIZATION if bearer else _NO_KEY)
+        named["x-org-slug"] = await authenticator.organization_of(key)
     return read_credentials(named, None, needs)
 
 

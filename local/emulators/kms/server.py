@@ -1,5 +1,6 @@
 """The KMS emulator as an object that starts and stops."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,10 @@ from local.emulators.rpc import LOOPBACK, Seams, serve
 
 
 class KmsEmulator:
-    """KMS v1 over gRPC with one key made at start. It is in memory without a directory, else in a file there."""
+    """KMS v1 over gRPC with its keys made at start. It is in memory without a directory, else in a file there."""
 
-    def __init__(self, key_name: str, directory: Path | None = None, port: int = 0) -> None:
-        self.key_name = key_name
+    def __init__(self, key_names: Sequence[str], directory: Path | None = None, port: int = 0) -> None:
+        self._key_names = key_names
         self.seams = Seams()
         self._directory = directory
         self._port = port
@@ -24,9 +25,10 @@ class KmsEmulator:
         return f"{LOOPBACK}:{self._port}"
 
     async def start(self) -> None:
-        """Load or make the key and listen; returns when calls are answered."""
+        """Load or make the keys and listen; returns when calls are answered."""
         keys = Keys(self._directory)
-        keys.ensure(self.key_name)
+        for name in self._key_names:
+            keys.ensure(name)
         methods = KmsService(keys).methods()
         self._server, self._port = await serve(SERVICE, methods, self.seams, self._port, 8 * MAX_BYTES)
 

@@ -9,6 +9,7 @@ from tests.infra.plan import Plan, Resource
 
 _PUBLIC = ("allUsers", "allAuthenticatedUsers")
 _USER, _VIEWER = "roles/datastore.user", "roles/datastore.viewer"
+_BOTH = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
 _ENCRYPT, _DECRYPT = "roles/cloudkms.cryptoKeyEncrypter", "roles/cloudkms.cryptoKeyDecrypter"
 _READ, _WRITE, _ASK = "roles/bigquery.dataViewer", "roles/bigquery.dataEditor", "roles/bigquery.jobUser"
 _CALL = "roles/run.invoker"
@@ -20,8 +21,11 @@ _RECORD = ("org_chat_conversations", "org_chat_messages", "org_chat_tool_calls",
 _AGENTS = ("send", "copilotkit", "completions", "a2a")
 # Whose tools read what organisations own.
 _TENANT_READERS = (*_AGENTS, "mcp", "usage")
-_SHARED_READERS = (*_TENANT_READERS, "settings_status", "conversations", "messages")
-_WRITES = {**dict.fromkeys((*_AGENTS, "mcp"), _ALERTS), "settings_status": _SETTINGS, "sync": _RECORD}
+_SHARED_READERS = (*_TENANT_READERS, "settings_status", "access", "conversations", "messages")
+_ACCESS = ("org_chat_access", "org_api_keys")
+_WRITES = {
+    **dict.fromkeys((*_AGENTS, "mcp"), _ALERTS), "settings_status": _SETTINGS, "access": _ACCESS, "sync": _RECORD,
+}  # fmt: skip
 _KEY = {
     **dict.fromkeys(_AGENTS, (_DECRYPT,)),
     # It puts keys in, and never gets one out.
@@ -134,6 +138,8 @@ def every_function_is_deployed(plan: Plan) -> Iterator[str]:
 
 def _needs(name: str, shared: str) -> set[Grant]:
     needs = {("project", _ASK), ("project", _VIEWER if name == "health" else _USER)}
+    if name in _SHARED_READERS:
+        needs.add(("token key", _BOTH if name == "access" else _DECRYPT))
     needs |= {("key", role) for role in _KEY.get(name, ())}
     needs |= {(f"table {shared}.{table}", _WRITE) for table in _WRITES.get(name, ())}
     return needs | ({(f"dataset {shared}", _READ)} if name in _SHARED_READERS else set())
@@ -151,6 +157,8 @@ def _grant(each: Resource) -> Grant:
     values = each.values
     if each.type == "google_bigquery_table_iam_member":
         return f"table {values['dataset_id']}.{values['table_id']}", values["role"]
+    if str(values.get("crypto_key_id")).endswith("/token-secret-encryption"):
+        return "token key", values["role"]
     places = {
         "google_project_iam_member": "project",
         "google_kms_crypto_key_iam_member": "key",

@@ -19,6 +19,7 @@ _LONGEST = {
     **dict.fromkeys(_TURNS, _TURN),
     "mcp": limits.TOOL_SECONDS + client.LOOKUP_SECONDS,
     "settings_status": key_check.KEY_CHECK_SECONDS + client.LOOKUP_SECONDS + limits.WAREHOUSE_CALL_SECONDS,
+    "access": 2 * client.LOOKUP_SECONDS + limits.WAREHOUSE_CALL_SECONDS,
     "conversations": limits.QUERY_SECONDS - 1,
     "messages": limits.QUERY_SECONDS - 1,
     "usage": limits.QUERY_SECONDS + 2 * client.LOOKUP_SECONDS,
@@ -109,7 +110,11 @@ def _untrue(plan: Plan, name: str, found: Settings) -> Iterator[str]:
     granted = {
         each.values["crypto_key_id"] for each in plan.of("google_kms_crypto_key_iam_member") if each.name == "function"
     }
-    uses_key = any(each.key and each.key.split("/")[0] == name for each in plan.of("google_kms_crypto_key_iam_member"))
+    members = plan.of("google_kms_crypto_key_iam_member")
+    uses_key = any(each.name == "function" and str(each.key).split("/")[0] == name for each in members)
+    for_tokens = {each.values["crypto_key_id"] for each in members if each.name == "token" and each.key == name}
+    if for_tokens and for_tokens != {found.kms_token_key_path}:
+        yield f"the key of tokens is {found.kms_token_key_path}, and what is granted is on {sorted(for_tokens)}"
     if uses_key and {found.kms_key_path} != granted:
         yield f"the key is {found.kms_key_path}, and what is granted is on {sorted(granted)}"
     databases = {each.values["name"] for each in plan.of("google_firestore_database")}
