@@ -138,6 +138,7 @@ locals {
       routes = [
         "/api/v1/chat/{org_slug}/settings/status",
         "/api/v1/chat/{org_slug}/settings/models",
+        "/api/v1/chat/{org_slug}/settings",
       ]
     }
     access = {

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
+import jwt
 import openai
 import pytest
 from openai import AsyncOpenAI
@@ -272,7 +273,8 @@ async def test_a_request_without_a_key_is_refused(serving: Serving, headers: dic
 
 async def test_a_key_in_its_own_header_counts_beside_a_platforms_token(serving: Serving) -> None:
     product: Product = await serving()
-    headers = {"Authorization": "Bearer a-token-of-the-platform", "X-API-Key": API_KEYS["acme_inc"]}
+    of_the_platform = jwt.encode({"iss": "https://accounts.google.com", "sub": "1"}, "x" * 32)
+    headers = {"Authorization": f"Bearer {of_the_platform}", "X-API-Key": API_KEYS["acme_inc"]}
     async with httpx.AsyncClient(headers=headers) as http:
         assert (await http.get(f"{product.url}/v1/models")).status_code == 200
 

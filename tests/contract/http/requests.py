@@ -105,6 +105,7 @@ SETTING_UP = (
     Ask("settings of the answer's length", "PUT", "/settings", {"max_tokens": 900}, function="settings_status"),
     Ask("status", "GET", "/status", headers=MEMBER, function="settings_status"),
     Ask("models", "GET", f"{BASE}/settings/models?provider=openai"),
+    Ask("who the caller is", "GET", "/", function="access"),
     Ask("a turn of long ago", "POST", f"{BASE}/send", {"message": "Hello"}, model=(say("Hello."),)),
     Ask("sync of long ago", "POST", "/sync", headers={}),
 )
