@@ -2,6 +2,7 @@
 PYTHON ?= python3
 PORT ?= 8002
 ORG ?= acme_inc
+PROCESSES ?= 2
 BIN := .venv/bin
 
 .PHONY: help run ask chat test check bench screenshot lock clean
@@ -30,8 +31,8 @@ ask: export Q := $(value Q)
 chat: .venv/.installed ## Hold a conversation in the terminal (ORG=acme_inc)
 	@exec $(BIN)/python -m local chat --port $(PORT) --org $(ORG)
 
-test: .venv/.installed ## Run all tests
-	$(BIN)/python -m pytest $(ARGS)
+test: .venv/.installed ## Run all tests (ARGS="tests/skills -q", PROCESSES=2)
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
 
 check: .venv/.installed ## Check format, lint and types
 	$(BIN)/ruff format --check .

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
@@ -18,6 +19,10 @@ from common.settings import Settings
 from local.data.__main__ import emulated_bigquery, emulated_kms
 from local.data.prepare import prepare
 from local.emulators.process import EmulatorProcess
+from tests.alone import alone
+
+if TYPE_CHECKING:
+    from xdist.scheduler import LoadScopeScheduling
 
 PROJECT = "local-dev-project"
 RATE_LIMITS = tuple(
@@ -30,6 +35,18 @@ LOADED = Path(__file__).parents[1] / ".cache" / "loaded-cloud"
 
 
 _STATUS = pytest.StashKey[int]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "LoadScopeScheduling":
+    """Tests of one file share a process; those of the deployment share one, too, as they share their plans."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "tests/infra" if nodeid.startswith("tests/infra/") else nodeid.split("::", 1)[0]
+
+    return ByFile(config, log)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
@@ -60,7 +77,8 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """Emulators with acme_inc and globex_inc loaded; the environment names them while the session lasts."""
     directory = tmp_path_factory.mktemp("cloud") / "emulators"
     today = datetime.now(UTC).date()
-    shutil.copytree(loaded_cloud(today), directory)
+    with alone("loaded-cloud"):
+        shutil.copytree(loaded_cloud(today), directory)
     with _running(directory, today) as (environment, pid), pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)

@@ -28,6 +28,7 @@ from common.transcript.ids import own_conversation_id
 from local.data.organizations import API_KEYS
 from local.emulators.rpc import SeamsClient
 from local.gateway import Gateway
+from tests.alone import alone
 from tests.conftest import PROJECT, Cloud
 from tests.fakes.scripted_model import ScriptedModel, Step
 from tests.listening import listening
@@ -200,12 +201,13 @@ def react() -> Node:
     )
     digest = hashlib.sha256(b"".join(each.read_bytes() for each in sources)).hexdigest()
     stamp = node.folder / "built" / ".of-sources"
-    if not stamp.exists() or stamp.read_text() != digest:
-        shutil.rmtree(stamp.parent, ignore_errors=True)
-        command = [shutil.which("npm") or "npm", "run", "--silent", "build"]
-        made = subprocess.run(command, cwd=node.folder, capture_output=True, text=True, check=False, timeout=600)
-        assert made.returncode == 0, made.stderr
-        stamp.write_text(digest)
+    with alone("clients"):
+        if not stamp.exists() or stamp.read_text() != digest:
+            shutil.rmtree(stamp.parent, ignore_errors=True)
+            command = [shutil.which("npm") or "npm", "run", "--silent", "build"]
+            made = subprocess.run(command, cwd=node.folder, capture_output=True, text=True, check=False, timeout=600)
+            assert made.returncode == 0, made.stderr
+            stamp.write_text(digest)
     return node
 
 
@@ -220,11 +222,12 @@ def _installed(name: str, *options: str) -> Node:
     folder = Path(__file__).parent / name
     digest = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
     stamp = folder / "node_modules" / ".of-lock"
-    if not stamp.exists() or stamp.read_text() != digest:
-        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", *options]
-        installed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=600)
-        assert installed.returncode == 0, installed.stderr
-        stamp.write_text(digest)
+    with alone("clients"):
+        if not stamp.exists() or stamp.read_text() != digest:
+            command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", *options]
+            installed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=600)
+            assert installed.returncode == 0, installed.stderr
+            stamp.write_text(digest)
     return Node(executable, folder)
 
 

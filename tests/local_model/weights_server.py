@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from tests.alone import alone
+
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache" / "local-model"
 _UV = Path(sys.executable).with_name("uv")
@@ -31,25 +33,26 @@ def installed() -> Path:
     requirements = _HERE / "requirements.txt"
     environment = CACHE / hashlib.sha256(requirements.read_bytes()).hexdigest()[:16]
     python = environment / "bin" / "python"
-    if not environment.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        for old in CACHE.iterdir():
-            shutil.rmtree(old, ignore_errors=True)
-        with tempfile.TemporaryDirectory(dir=CACHE) as made:
-            half = Path(made) / "environment"
-            _uv("venv", "--quiet", "--relocatable", "--python", sys.executable, str(half))
-            pip = (
-                "pip",
-                "install",
-                "--quiet",
-                "--no-deps",
-                "--require-hashes",
-                "--python",
-                str(half / "bin" / "python"),
-            )
-            _uv(*pip, "--requirement", str(requirements))
-            # At once or not at all, so that a run that was interrupted leaves nothing half-installed.
-            half.rename(environment)
+    with alone("local-model"):
+        if not environment.exists():
+            CACHE.mkdir(parents=True, exist_ok=True)
+            for old in CACHE.iterdir():
+                shutil.rmtree(old, ignore_errors=True)
+            with tempfile.TemporaryDirectory(dir=CACHE) as made:
+                half = Path(made) / "environment"
+                _uv("venv", "--quiet", "--relocatable", "--python", sys.executable, str(half))
+                pip = (
+                    "pip",
+                    "install",
+                    "--quiet",
+                    "--no-deps",
+                    "--require-hashes",
+                    "--python",
+                    str(half / "bin" / "python"),
+                )
+                _uv(*pip, "--requirement", str(requirements))
+                # At once or not at all, so that a run that was interrupted leaves nothing half-installed.
+                half.rename(environment)
     return python
 
 
