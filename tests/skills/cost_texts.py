@@ -132,7 +132,7 @@ def with_values() -> Iterator[Bound]:
         yield _bound(
             f"costs by {name}", sql.costs(shape, filters if name in _EACH_KIND else Filters()), groups, filters
         )
-    for name in ("team", *_EACH_KIND):
+    for name in ("team", *sorted(_EACH_KIND)):
         groups, filters = bind_dimensions([name], "g", CALENDAR), filters_of(("provider", "contains"))
         dimension = groups[0]
         yield _bound(f"breakdown by {name}", sql.breakdown(dimension, metric, filters), groups, filters)
