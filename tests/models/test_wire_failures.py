@@ -106,7 +106,7 @@ LONGEST_TOLD = provider_errors.MODEL_RETRY_AFTER_TOLD_SECONDS
     ("said", "passed_on"),
     [
         ("99999999", LONGEST_TOLD),
-        (format_datetime(datetime.now(UTC) + timedelta(hours=5), usegmt=True), LONGEST_TOLD),
+        pytest.param(format_datetime(datetime.now(UTC) + timedelta(hours=5), usegmt=True), LONGEST_TOLD, id="a date"),
         ("soon", None), ("-5", None), ("1e9", None), ("", None),
     ],
 )  # fmt: skip
