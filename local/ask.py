@@ -78,6 +78,7 @@ def _ask(screen: Screen, client: Client, access: Access, args: argparse.Namespac
         place = f"{access.place} --conversation {answer.finish['conversation_id']}"
         screen.note(f"Nothing is changed yet. To allow it: python -m local ask {place} yes")
     screen.ending(answer.finish.get("finish"))
+    screen.unverified(answer.finish.get("unverified_figures"))
     screen.warning(answer.finish.get("usage_warning"))
     screen.charts(answer)
     if args.work:

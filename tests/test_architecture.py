@@ -31,7 +31,7 @@ LAYERS = [
     {"tools", "organizations"},
     {"documents", "warehouse"},
     {"telemetry", "fair_queue"},
-    {"models", "egress", "settings", "stopping", "tenant"},
+    {"models", "egress", "settings", "stopping", "tenant", "figures"},
     {"focus", "limits", "errors", "secret", "text", "bodies"},
 ]
 

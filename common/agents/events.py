@@ -94,6 +94,7 @@ class TurnFinished:
     ``title`` is the conversation's where the answer has given it another one.
     ``approvals`` are the changes that wait where ``finish`` is "approval".
     ``usage_warning`` is a sentence on a ceiling that is nearly reached.
+    ``unverified_figures`` are those of the text that stand in nothing that the turn has read.
     """
 
     conversation_id: str
@@ -109,6 +110,7 @@ class TurnFinished:
     approvals: tuple[ApprovalNeeded, ...] = ()
     title: str = ""
     usage_warning: str | None = None
+    unverified_figures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

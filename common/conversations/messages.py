@@ -54,6 +54,7 @@ class ShownMessage(TypedDict):
     output_tokens: int | None
     latency_ms: int | None
     finish: str | None
+    unverified_figures: list[str]
     feedback: ShownFeedback | None
     created_at: str
 
@@ -222,6 +223,7 @@ def shown(message: Message) -> ShownMessage:
         "output_tokens": message.output_tokens,
         "latency_ms": message.latency_ms,
         "finish": message.finish,
+        "unverified_figures": list(message.unverified_figures),
         "feedback": _opinion(feedback) if feedback else None,
         "created_at": message.created_at.isoformat(),
     }

@@ -63,6 +63,7 @@ FIELDS = frozenset(
         "tool",
         "tool_calls",
         "tools_ms",
+        "unverified_figures",
         "user_id",
         "version",
     ]

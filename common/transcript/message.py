@@ -23,7 +23,10 @@ MessageStatus = Literal["complete", "cancelled", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message; an assistant's also holds what it took to answer, and how the answer ended (``finish``)."""
+    """One message; an assistant's also holds what it took to answer, and how the answer ended (``finish``).
+
+    ``unverified_figures_json`` is None where the figures were not checked.
+    """
 
     message_id: str
     role: Role
@@ -41,7 +44,13 @@ class Message:
     output_tokens: int | None = None
     latency_ms: int | None = None
     finish: str | None = None
+    unverified_figures_json: str | None = None
     feedback: Data | None = None
+
+    @property
+    def unverified_figures(self) -> tuple[str, ...]:
+        """The figures of the text that could not be verified."""
+        return tuple(json.loads(self.unverified_figures_json or "[]"))
 
     def document(self) -> Data:
         """The message's document; what the record does not have yet has no expiry."""
@@ -65,6 +74,7 @@ class Message:
             "output_tokens": self.output_tokens,
             "latency_ms": self.latency_ms,
             "finish": self.finish,
+            "unverified_figures_json": self.unverified_figures_json,
             "created_at": self.created_at.isoformat(),
             "status": self.status,
         }

@@ -27,6 +27,8 @@ def with_message(recent: Sequence[Data], message: Message) -> tuple[Data, ...]:
     }
     if message.finish in _ENDS:
         entry["finish"] = message.finish
+    if message.unverified_figures:
+        entry["unverified"] = list(message.unverified_figures)
     window = [*recent, entry][-limits.RECENT_WINDOW_MESSAGES :]
     while len(window) > 1 and sum(_size(item) for item in window) > limits.RECENT_WINDOW_BYTES:
         window.pop(0)
@@ -61,7 +63,7 @@ def _kept(content: str) -> str:
 
 
 def _size(entry: Data) -> int:
-    return _bytes(entry["content"]) + 200
+    return _bytes(entry["content"]) + _bytes(json.dumps(entry.get("unverified", ""))) + 200
 
 
 def _bytes(text: str) -> int:

@@ -79,5 +79,6 @@ def finished_of(answer: Message, conversation_id: str, waiting: Iterable[Event] 
         latency_ms=answer.latency_ms or 0,
         finish=answer.finish or "stop",
         fallback_from=answer.fallback_from,
+        unverified_figures=answer.unverified_figures,
         approvals=tuple(each for each in waiting if isinstance(each, ApprovalNeeded)),
     )

@@ -1,8 +1,9 @@
 """One turn from the first model call to what is stored of it."""
 
 import asyncio
+import json
 import time
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import replace
 
@@ -10,9 +11,8 @@ from common import limits
 from common.agents.checkpoint import Checkpoint
 from common.agents.events import AgentChanged, Event, Finish, TextDelta, TurnFailed, TurnStarted
 from common.agents.loop import Answered
-from common.conversations.paused_turn import Pending
 from common.conversations.store import NOTHING_USED, Answer, Used
-from common.documents import Count, Put, Write
+from common.documents import Count, Put
 from common.errors import ConversationBusy, DocumentsUnavailable, RateLimited, Restarting, ServiceError
 from common.metering.ledger import Ledger
 from common.metering.usage_rows import turn_rows
@@ -26,8 +26,10 @@ from common.transcript.message import Message, MessageStatus, fitted, tool_calls
 from common.transcript.titles import title_after
 from common.turn.answering import AnsweringModels
 from common.turn.briefing import briefing_for
+from common.turn.grounding import unverified_in
 from common.turn.joining import finished_of, replay
 from common.turn.lease import HeldLease, patiently
+from common.turn.pause import pause_writes
 from common.turn.prepared import PreparedTurn, TurnServices
 from common.turn.progress import Progress
 from common.turn.stepping import Steps
@@ -76,6 +78,7 @@ class TurnRunner:
         self._started = time.perf_counter()
         self._finishing: asyncio.Task[None] | None = None
         self._steps = Steps(prepared, services.clock)
+        self._unverified: tuple[str, ...] = ()
 
     async def run(self, key: Secret, stack: AsyncExitStack) -> bool:
         """Answer, store and say the end; False, with no end said, where another attempt may have answered."""
@@ -166,12 +169,13 @@ class TurnRunner:
     async def _finish(self, lease: HeldLease, answered: Answered) -> None:
         """Store the answer and say the end: of the answer that is stored, which may be another attempt's."""
         prepared, store = self._prepared, self._services.store
-        answer = self._answer(answered.agent_name, self._progress.said, finish=answered.finish)
+        asked = [each.call.arguments for each in answered.paused.waiting] if answered.paused else ()
+        answer = self._answer(answered.agent_name, self._progress.said, finish=answered.finish, asked=asked)
         answer = replace(answer, retitles=self._titles())
         left = self._steps.last_writes(is_answered=True)
 
         def last(current: Conversation) -> Awaitable[Message]:
-            also = [*left, *self._waits(current, answered)]
+            also = [*left, *pause_writes(prepared, current, answered.paused, self._services.clock())]
             used = self._used(answered.finish, prepared.answer_id)
             return store.finish(prepared.principal, current, answer, also, used)
 
@@ -199,22 +203,6 @@ class TurnRunner:
             return "", ""
         results = [call.result for call in self._progress.tools if call.succeeded]
         return title_of(question.content), title_after(question.content, results)
-
-    def _waits(self, conversation: Conversation, answered: Answered) -> list[Write]:
-        """The state that the next request continues from, if the loop paused."""
-        if answered.paused is None:
-            return []
-        prepared = self._prepared
-        before = prepared.pending.answer_ids if prepared.pending else ()
-        pending = Pending(
-            question_id=prepared.question.message_id,
-            question=prepared.question.content,
-            answer_ids=(*before, prepared.answer_id),
-            message_count=conversation.message_count + 1,
-            paused=answered.paused,
-        )
-        write = pending.write(prepared.principal.tenant, conversation.conversation_id, self._services.clock())
-        return [write] if write is not None else []
 
     async def _stopped(self, beginning: "asyncio.Task[HeldLease]") -> bool:
         """End a turn that was stopped, as the reason asks for; False where another attempt answers it."""
@@ -345,9 +333,11 @@ class TurnRunner:
         status: MessageStatus = "complete",
         message_id: str | None = None,
         finish: Finish | None = None,
+        asked: Sequence[str] = (),
     ) -> Answer:
         prepared = self._prepared
         tools, usage = tuple(self._progress.tools), self._ledger.usage
+        self._unverified = unverified_in(self._progress.said, prepared, tools, asked)
         message = Message(
             message_id=message_id or prepared.answer_id,
             role="assistant",
@@ -365,6 +355,7 @@ class TurnRunner:
             output_tokens=usage.output_tokens,
             latency_ms=round((time.perf_counter() - self._started) * 1000),
             finish=finish or status,
+            unverified_figures_json=json.dumps(self._unverified, ensure_ascii=False),
         )
         audited = self._steps.audited
         kept = max(0, self._steps.kept - audited)
@@ -388,6 +379,7 @@ class TurnRunner:
             latency_ms=timed.latency_ms,
             **timed.milliseconds(),
             tool_calls=len(self._progress.tools),
+            unverified_figures=len(self._unverified),
             bytes_processed=timed.bytes_processed,
             bytes_billed=timed.bytes_billed,
             model_calls=self._ledger.calls,

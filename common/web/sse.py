@@ -56,6 +56,7 @@ class Done(TypedDict):
     latency_ms: int
     finish: str
     usage: Tokens
+    unverified_figures: list[str]
     approvals: NotRequired[list[WaitingChange]]
     usage_warning: NotRequired[str]
 
@@ -100,6 +101,7 @@ def done(event: TurnFinished) -> Done:
         "latency_ms": event.latency_ms,
         "finish": event.finish,
         "usage": {"input_tokens": event.usage.input_tokens, "output_tokens": event.usage.output_tokens},
+        "unverified_figures": list(event.unverified_figures),
     }
     if event.usage_warning is not None:
         said["usage_warning"] = event.usage_warning
@@ -140,23 +142,20 @@ def _frame(event: Event) -> bytes:
         case TextDelta(text=text):
             return _named("token", {"text": text})
         case ToolStarted():
-            return _named("tool", {**_call(event, "started"), "arguments": event.arguments})
+            body = {"id": event.call_id, "name": event.tool_name, "status": "started", "arguments": event.arguments}
+            return _named("tool", body)
         case ClientToolCalled() | ApprovalNeeded():
-            return _named("tool", {**_call(event, "waiting"), "arguments": event.arguments})
+            body = {"id": event.call_id, "name": event.tool_name, "status": "waiting", "arguments": event.arguments}
+            return _named("tool", body)
         case ToolFinished():
             status = "finished" if event.succeeded else "failed"
-            body = {"duration_ms": event.duration_ms, "result": event.result}
-            return _named("tool", {**_call(event, status), **body})
+            body = {"id": event.call_id, "name": event.tool_name, "status": status}
+            return _named("tool", {**body, "duration_ms": event.duration_ms, "result": event.result})
         case TurnFinished():
             return _named("done", done(event))
         case TurnFailed(error=error):
             again = {} if error.retry_after is None else {"retry_after": error.retry_after}
             return _named("error", {"code": error.code, "message": error.detail, **again})
-
-
-def _call(event: ToolStarted | ToolFinished | ClientToolCalled | ApprovalNeeded, status: str) -> dict[str, Any]:
-    """A call as its reader knows it, with the agent that makes it: of several agents at the same time, one."""
-    return {"id": event.call_id, "name": event.tool_name, "agent_name": event.agent_name, "status": status}
 
 
 def _named(name: str, data: Mapping[str, Any]) -> bytes:

@@ -91,7 +91,16 @@ def _answer_of(message: Mapping[str, Any], conversation_id: str) -> Answer:
         )
         for call in message.get("tool_calls") or ()
     ]
-    told = ("message_id", "agent_name", "model_id", "fallback_from", "latency_ms", "usage", "finish")
+    told = (
+        "message_id",
+        "agent_name",
+        "model_id",
+        "fallback_from",
+        "latency_ms",
+        "usage",
+        "finish",
+        "unverified_figures",
+    )
     finish = {name: message.get(name) for name in told}
     agent_name = message.get("agent_name") or ""
     return Answer(agent_name, message["content"], calls, {"conversation_id": conversation_id, **finish})

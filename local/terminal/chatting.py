@@ -104,6 +104,7 @@ class Chat:
             return
         self._answer, self._unanswered = answer, None
         self._screen.ending(answer.finish.get("finish"))
+        self._screen.unverified(answer.finish.get("unverified_figures"))
         self._screen.warning(answer.finish.get("usage_warning"))
         self._screen.charts(answer)
         if self._shows_work:
@@ -175,6 +176,7 @@ class Chat:
             else:
                 self._screen.message(message["content"])
                 self._screen.ending(message.get("finish"))
+                self._screen.unverified(message.get("unverified_figures"))
         if self._answer is not None:
             self._screen.charts(self._answer)
 

@@ -105,6 +105,11 @@ class Screen:
         if line := work.ending(finish):
             self.say(f"[{line}]", "yellow")
 
+    def unverified(self, figures: object) -> None:
+        """Say which figures of an answer stand in no result behind it, where some do."""
+        if line := work.unverified(figures):
+            self.say(f"[{line}]", "yellow")
+
     def warning(self, sentence: object) -> None:
         """Say that a ceiling is nearly reached, where it is."""
         if sentence:

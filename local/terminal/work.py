@@ -111,6 +111,15 @@ def ending(finish: object) -> str:
     return _ENDS.get(str(finish), "")
 
 
+def unverified(figures: object) -> str:
+    """The line below an answer with figures that stand in no result behind it, empty below any other."""
+    if not isinstance(figures, list) or not figures:
+        return ""
+    which = "This figure was" if len(figures) == 1 else "These figures were"
+    named = ", ".join(neutral_line(str(each)) for each in figures)
+    return f"{which} not found in the data behind the answer: {named}. Check before you rely on it."
+
+
 def size(count: Any) -> str:
     """Bytes in the largest unit that they fill."""
     number = float(count or 0)

@@ -17,7 +17,6 @@ from tests.bench import (
     bodies,
     cold,
     concurrency,
-    consulting,
     cost_tools,
     fairness,
     first_token,
@@ -56,7 +55,6 @@ BENCHMARKS = {
     "bills": bills.run,
     "bodies": bodies.run,
     "metering": metering.run,
-    "consulting": consulting.run,
 }
 
 

@@ -41,7 +41,7 @@ def completion(finished: TurnFinished, at: datetime) -> dict[str, Any]:
         "finish_reason": _reason(finished),
     }
     head = _head("chat.completion", finished.message_id, at)
-    return {**head, "choices": [choice], "usage": _usage(finished)}
+    return {**head, "choices": [choice], "usage": _usage(finished), **_unverified(finished)}
 
 
 def error_body(error: ServiceError, request_id: str = "") -> ErrorBody:
@@ -82,21 +82,28 @@ class ChunkEncoder:
             case TurnFinished():
                 rest = self._chunk({"content": words}) if (words := _last_words(event)) else b""
                 usage = _frame({**self._head, "choices": [], "usage": _usage(event)}) if self._includes_usage else b""
-                return rest + self._chunk({}, _reason(event)) + usage + _END
+                return rest + self._chunk({}, _reason(event), _unverified(event)) + usage + _END
             case TurnFailed(error=error):
                 return self.failed(error)
             case _:
                 return b""
 
-    def _chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
+    def _chunk(
+        self, delta: dict[str, Any], finish_reason: str | None = None, beside: Mapping[str, Any] | None = None
+    ) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
         usage = {"usage": None} if self._includes_usage else {}
-        return _frame({**self._head, "choices": [choice], **usage})
+        return _frame({**self._head, "choices": [choice], **usage, **(beside or {})})
 
 
 def _last_words(finished: TurnFinished) -> str:
     """The words after an answer whose change waits: the client sends them back with the person's yes or no."""
     return f"\n\n{reference(finished.conversation_id)}" if finished.finish == "approval" else ""
+
+
+def _unverified(finished: TurnFinished) -> dict[str, list[str]]:
+    """The figures that could not be verified: a field of our own, which OpenAI's clients leave aside or show."""
+    return {"unverified_figures": list(finished.unverified_figures)} if finished.unverified_figures else {}
 
 
 def _head(kind: str, answer_id: str, at: datetime) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import { bytes, count, seconds } from "./format";
 import { Prose } from "./markdown";
 import { chips, followUps } from "./refine";
 import { share } from "./share";
+import { markUnverified, unverifiedNote } from "./unverified";
 import { untilNow } from "./waiting";
 import { Work } from "./work";
 import type { ChartSpec, Opinion, StoredMessage, ToolResult } from "./contract";
@@ -81,6 +82,7 @@ export class Answer implements RunListener {
       modelId: message.model_id ?? "",
       latencyMs: message.latency_ms ?? 0,
       finish: message.finish ?? "stop",
+      unverified: message.unverified_figures,
       tokens: (message.usage?.input_tokens ?? 0) + (message.usage?.output_tokens ?? 0),
     });
     if (message.feedback) {
@@ -215,7 +217,7 @@ export class Answer implements RunListener {
     this.actions.retry();
   }
 
-  #end(messageId: string, end: Pick<Finished, "modelId" | "latencyMs" | "tokens" | "finish">): Feedback {
+  #end(messageId: string, end: Pick<Finished, "modelId" | "latencyMs" | "tokens" | "finish" | "unverified">): Feedback {
     const feedback = new Feedback((opinion) => this.actions.rate(messageId, opinion));
     const facts = [
       end.modelId,
@@ -226,8 +228,10 @@ export class Answer implements RunListener {
     const said = facts.filter(Boolean).join(" · ");
     this.element.dataset["messageId"] = messageId;
     const note = ENDS[end.finish];
+    const unverified = unverifiedNote(end.unverified);
     this.#after.replaceChildren(
       ...(note ? [el("p", { class: "note", role: "status" }, note)] : []),
+      ...(unverified ? [unverified] : []),
       el(
         "footer",
         {},
@@ -241,6 +245,7 @@ export class Answer implements RunListener {
       this.#refine(),
     );
     this.#settle();
+    markUnverified(this.#prose.element, end.unverified);
     return feedback;
   }
 

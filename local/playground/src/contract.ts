@@ -69,6 +69,7 @@ export interface StoredMessage {
   model_id: string | null;
   latency_ms: number | null;
   finish: string | null;
+  unverified_figures: string[];
   feedback: Opinion | null;
   tool_calls: ToolCall[];
   tool_results: { id: string; result: ToolResult }[];

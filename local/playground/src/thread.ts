@@ -13,6 +13,7 @@ export interface Finished {
   finish: string;
   /** A sentence where a ceiling is nearly reached; otherwise empty. */
   warning: string;
+  unverified: string[];
 }
 
 export interface RunListener {
@@ -134,6 +135,7 @@ function translate(listener: RunListener, end: (tell: () => void) => void): Agen
         latency_ms: number;
         finish: string;
         usage_warning?: string;
+        unverified_figures?: string[];
       };
       const usage = params.event.usage?.[0];
       const { title } = params.state as { title?: string };
@@ -148,6 +150,7 @@ function translate(listener: RunListener, end: (tell: () => void) => void): Agen
           latencyMs: result.latency_ms,
           finish: result.finish,
           warning: result.usage_warning ?? "",
+          unverified: result.unverified_figures ?? [],
           tokens: (usage?.inputTokens ?? 0) + (usage?.outputTokens ?? 0),
         }),
       );

@@ -1,0 +1,62 @@
+"""The ground of an answer: what its turn has read and was asked, against which its figures are checked."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from common.agents.events import ToolFinished
+from common.figures.checking import unverified_figures
+from common.figures.sources import Sources
+from common.tools.result import read_model_message
+from common.turn.prepared import PreparedTurn
+
+
+def unverified_in(
+    text: str, prepared: PreparedTurn, tools: Iterable[ToolFinished], asked: Iterable[str] = ()
+) -> tuple[str, ...]:
+    """The figures of an answer that stand in nothing that its turn has read, and follow from nothing in it.
+
+    ``asked`` are the arguments of calls that wait for a yes: the answer shows them.
+    """
+    sources = Sources()
+    results = [call.result for call in tools]
+    results += _before(prepared)
+    for result in results:
+        sources.add(result)
+    for arguments in asked:
+        sources.add(_parsed(arguments))
+    features = prepared.features
+    sources.say(prepared.question.content, prepared.now.date().isoformat(), features.note)
+    sources.say(*(part for entry in features.context for part in entry))
+    has_read = any("error" not in result for result in results)
+    for entry in prepared.history:
+        if entry["role"] == "user" or not has_read:
+            # Without a result of its own, an answer can only be about the ones before.
+            sources.say(_verified(entry))
+    return unverified_figures(text, sources)
+
+
+def _before(prepared: PreparedTurn) -> list[dict[str, Any]]:
+    """The results of the steps before the turn paused, and of the client's own tools."""
+    if prepared.pending is None:
+        return []
+    said = [str(each["content"]) for each in prepared.pending.paused.exchange if each["role"] == "tool"]
+    said += prepared.reply.results.values() if prepared.reply else ()
+    return [read_model_message(_parsed(each)) for each in said]
+
+
+def _verified(entry: Mapping[str, Any]) -> str:
+    """The text of an earlier message without the figures that could not be verified then."""
+    content = str(entry["content"])
+    for figure in entry.get("unverified", ()):
+        content = content.replace(figure, "")
+    return content
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """The object that a result or arguments are; a client's own tool may answer in words."""
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        value = text
+    return value if isinstance(value, dict) else {"said": value}
