@@ -54,6 +54,13 @@ MAX_TOOL_CALLS = 16
 MAX_IDENTICAL_CALLS = 2
 MAX_HANDOVERS = 3
 MAX_TURN_TOKENS = 200_000
+# Specialists that one agent asks at the same time, and in all; what each of them may take, and all of them together
+MAX_CONSULTED = 4
+MAX_CONSULTATIONS = 8
+MAX_CONSULTED_STEPS = 5
+MAX_CONSULTED_CALLS = 20
+CONSULT_SECONDS = 120.0
+CONSULTED_QUESTION_CHARS = 2_000
 TOOL_SECONDS = 60.0
 # What waits for a reader; a turn whose reader takes nothing for so long is stopped
 WAITING_CHARS = 100_000

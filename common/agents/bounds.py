@@ -13,24 +13,40 @@ from common.agents.roster import Agent
 from common.models.call import ToolCall, Usage
 from common.tools.result import error_envelope
 
-_COUNTS = ("model_calls", "tool_calls", "handovers", "said_chars")
+_COUNTS = ("model_calls", "tool_calls", "handovers", "said_chars", "consultations", "consulted_calls")
 
 
 @dataclass(slots=True)
 class Bounds:
-    """The part of its bounds that a run has used so far."""
+    """The part of its bounds that a run has used so far.
+
+    The run of a consulted specialist has steps of its own; all else it takes from ``whole``, the asking run's.
+    """
 
     usage: Usage = field(default_factory=Usage)
     model_calls: int = 0
     tool_calls: int = 0
     handovers: int = 0
     said_chars: int = 0
+    consultations: int = 0
+    consulted_calls: int = 0
     repeats: Counter[str] = field(default_factory=Counter)
     # The agents that had the question since the last result of a tool.
     asked: set[str] = field(default_factory=set)
+    whole: "Bounds | None" = field(default=None, compare=False)
+
+    def count_reply(self, usage: Usage) -> None:
+        """Count a model call and its tokens."""
+        self.model_calls += 1
+        self.usage += usage
+        if self.whole is not None:
+            self.whole.usage += usage
+            self.whole.consulted_calls += 1
 
     def reached(self, deadline: float) -> str | None:
         """Return the bound that is reached, in words; ``deadline`` is a monotonic time."""
+        if self.whole is not None:
+            return self._reached_as_part(self.whole, deadline)
         reached = {
             f"the {limits.MAX_STEPS - 1} steps of one answer are used up": self.model_calls >= limits.MAX_STEPS - 1,
             f"the {limits.MAX_TOOL_CALLS} tool calls of one answer are used up": self.tool_calls
@@ -41,6 +57,14 @@ class Bounds:
             "the time for one answer is over": time.monotonic() >= deadline,
         }
         return next((words for words, is_reached in reached.items() if is_reached), None)
+
+    def _reached_as_part(self, whole: "Bounds", deadline: float) -> str | None:
+        if self.model_calls >= limits.MAX_CONSULTED_STEPS - 1:
+            return f"the {limits.MAX_CONSULTED_STEPS - 1} steps of a consultation are used up"
+        if whole.consulted_calls >= limits.MAX_CONSULTED_CALLS:
+            return f"the {limits.MAX_CONSULTED_CALLS} steps of all consultations are used up"
+        # The asking agent's own steps are its own to count.
+        return replace(whole, model_calls=0).reached(deadline)
 
     def copy(self) -> "Bounds":
         """The bounds as they now are; what is counted later does not change it."""
@@ -54,7 +78,7 @@ class Bounds:
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> "Bounds":
         """Read them back."""
-        counts = {name: document[name] for name in _COUNTS}
+        counts = {name: document.get(name, 0) for name in _COUNTS}
         repeats, asked = Counter(document["repeats"]), set(document["asked"])
         return cls(**counts, usage=Usage(*document["usage"]), repeats=repeats, asked=asked)
 
@@ -72,9 +96,19 @@ class Bounds:
             return error_envelope("handed_back", said)
         return None
 
+    def count_consultations(self, count: int) -> dict[str, Any] | None:
+        """Count so many questions to specialists; the reason is returned where they are too many to be asked."""
+        if self.consultations + count > limits.MAX_CONSULTATIONS:
+            said = f"Specialists are asked {limits.MAX_CONSULTATIONS} questions at most in one answer."
+            return error_envelope("too_many_consultations", f"{said} Answer with what you have.")
+        self.consultations += count
+        return None
+
     def count_call(self, call: ToolCall) -> None:
         """Count a call that the model asks for."""
         self.tool_calls += 1
+        if self.whole is not None:
+            self.whole.tool_calls += 1
         self.repeats[_meaning(call)] += 1
 
     def refuses_call(self, call: ToolCall) -> dict[str, Any] | None:
@@ -83,7 +117,7 @@ class Bounds:
             return error_envelope(
                 "repeated_call", "This exact call was made before. Use its result, or ask for something else."
             )
-        if self.tool_calls > limits.MAX_TOOL_CALLS:
+        if (self.whole or self).tool_calls > limits.MAX_TOOL_CALLS:
             return error_envelope("too_many_calls", "No more tool calls in this answer. Answer with what you have.")
         return None
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from common.models.call import Message, Reply
+from common.models.call import Message, Reply, ToolCall
 from common.tools.result import as_message, error_envelope
 
 UNANSWERED = as_message(error_envelope("not_answered", "The client did not say what came of this call."))
@@ -29,7 +29,12 @@ def asking(reply: Reply) -> Message:
     } | ({} if reply.thoughts is None else {"thoughts": reply.thoughts})
 
 
+def asked_calls(message: Message) -> tuple[ToolCall, ...]:
+    """The calls that an assistant's message asks for."""
+    calls = [(call["id"], call["function"]) for call in message.get("tool_calls") or ()]
+    return tuple(ToolCall(call_id, function["name"], function["arguments"]) for call_id, function in calls)
+
+
 def called(exchange: Sequence[Message]) -> list[str]:
     """The names of the tools that were called, each once, in the order of the calls."""
-    calls = [call for message in exchange for call in message.get("tool_calls") or ()]
-    return list(dict.fromkeys(call["function"]["name"] for call in calls))
+    return list(dict.fromkeys(call.name for message in exchange for call in asked_calls(message)))

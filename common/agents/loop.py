@@ -1,68 +1,31 @@
 """The agent loop: model calls, tool calls and hand-overs, under bounds that end every turn."""
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 from common import limits
 from common.agents import approval
+from common.agents.bounds import Bounds
+from common.agents.briefing import Briefing
+from common.agents.calling import CallStep, Progressed, make_call
 from common.agents.checkpoint import Checkpoint
 from common.agents.events import AgentChanged, Event, TextDelta, ToolFinished, ToolStarted
-from common.agents.exchange import UNANSWERED, asking, newer_half
+from common.agents.exchange import UNANSWERED, asked_calls, asking, newer_half
 from common.agents.handing_over import hand_over
-from common.agents.pausing import ClientTool, Continuation, Waiting, new_waiting
-from common.agents.roster import Agent, Roster
+from common.agents.merging import merged
+from common.agents.pausing import Continuation
 from common.agents.run_state import Answered, RunState
 from common.agents.toolless import TOOLLESS_PROMPT, asks_for_data, without_figures
 from common.errors import ContextTooLong, ModelCannotUseTools
-from common.models.catalog import Model
 from common.models.completion import Completion, Message, ModelCall, Reply, ToolCall
-from common.secret import Secret
 from common.telemetry import timing
 from common.telemetry.tracing import span
 from common.tools.registry import BoundTools
 from common.tools.result import NOT_APPROVED, as_model_message
 
 __all__ = ["AgentLoop", "Answered", "Briefing"]
-
-
-@dataclass(frozen=True, slots=True)
-class Briefing:
-    """The input of one run of the loop."""
-
-    roster: Roster
-    agent_name: str | None
-    history: Sequence[Message]
-    question: str
-    context: str
-    model: Model
-    key: Secret
-    temperature: float
-    max_tokens: int
-    tools_for: Callable[[tuple[str, ...]], BoundTools]
-    client_tools: tuple[ClientTool, ...] = ()
-    continuation: Continuation | None = None
-    checkpoint: Checkpoint | None = None
-    marks_steps: bool = False
-    calls_tools: bool = True
-    note: str = ""
-
-    def schemas(self, agent: Agent, tools: BoundTools) -> list[Message]:
-        """The tools of an agent as a model API takes them: its own, the client's, and the hand-over."""
-        offered: list[Message] = [tool.schema() for tool in tools.tools]
-        offered += [tool.schema() for tool in self.client_tools]
-        if self.roster.others(agent):
-            offered.append(self.roster.transfer_schema(agent))
-        return offered
-
-    def waits(self, call: ToolCall, tools: BoundTools) -> Waiting | None:
-        """The call as it waits for the client; None for one that is made at once."""
-        if any(tool.name == call.name for tool in self.client_tools):
-            return new_waiting("client", call)
-        return new_waiting("approval", call) if tools.changes(call.name) else None
 
 
 @dataclass(slots=True)
@@ -93,9 +56,8 @@ class AgentLoop:
         if not briefing.calls_tools and asks_for_data(briefing.question):
             raise ModelCannotUseTools
         state = _begun(briefing)
-        if briefing.checkpoint is None:
-            async for happened in self._open(briefing, state):
-                yield happened
+        async for happened in self._open(briefing, state):
+            yield happened
         while not state.ended:
             step = _Step(briefing.tools_for(state.agent.tools), last=state.next_is_last())
             async with aclosing(self._ask_model(briefing, state, step)) as pieces:
@@ -109,7 +71,8 @@ class AgentLoop:
                 break
             target, calling = hand_over(step.reply, state.agent, state.bounds, briefing.roster)
             if calling.tool_calls:
-                async with aclosing(self._call_tools(calling, state, step.tools, briefing)) as events:
+                state.exchange.append(asking(calling))
+                async with aclosing(self._make_calls(calling.tool_calls, state, step.tools, briefing)) as events:
                     async for event in events:
                         yield event
             if target is not None and not state.waiting:
@@ -123,7 +86,18 @@ class AgentLoop:
         yield state.answered()
 
     async def _open(self, briefing: Briefing, state: RunState) -> AsyncIterator[Event | Checkpoint]:
-        """Say what stands before the answer, and make the calls that a paused turn waited with."""
+        """Say what stands before the answer, and make the calls that a paused turn waited with.
+
+        After a checkpoint that was done; where it is in the middle of a step, the rest of that step is made.
+        """
+        if briefing.checkpoint is not None:
+            if state.open is not None:
+                calls, tools = asked_calls(state.exchange[-1]), briefing.tools_for(state.agent.tools)
+                async for happened in self._make_calls(calls, state, tools, briefing):
+                    yield happened
+                if briefing.marks_steps and not state.ended:
+                    yield state.checkpoint()
+            return
         if briefing.note:
             yield state.say(briefing.note)
         if briefing.continuation is not None:
@@ -158,8 +132,7 @@ class AgentLoop:
             state.history, state.history_cut = newer_half(state.history), True
             return
         step.reply = step.reply or Reply("")
-        state.bounds.usage += step.reply.usage
-        state.bounds.model_calls += 1
+        state.bounds.count_reply(step.reply.usage)
 
     def _call(self, briefing: Briefing, state: RunState, step: _Step) -> ModelCall:
         offers = briefing.calls_tools and (not state.ending.must_answer or briefing.model.tools_stay)
@@ -181,6 +154,7 @@ class AgentLoop:
             may_call_tools=not step.last,
             temperature=briefing.temperature,
             max_tokens=briefing.max_tokens * state.ending.room,
+            agent_name=state.agent.name if briefing.within is not None else "",
         )
 
     async def _continue(
@@ -199,86 +173,56 @@ class AgentLoop:
                 if refusal is None:
                     yield ToolStarted(waiting.waiting_id, state.agent.name, call.name, call.arguments, resumed=True)
                 with timing.of_this_turn().stage("tools"):
-                    finished = await self._finish(call, state.agent.name, tools, refusal, approved=True)
+                    finished = await make_call(call, state.agent.name, tools, refusal, approved=True)
                 yield replace(finished, call_id=waiting.waiting_id)
                 content = as_model_message(finished.result, shows_sql=tools.shows_sql(call.name))
             state.exchange.append({"role": "tool", "tool_call_id": call.call_id, "content": content})
 
-    async def _call_tools(
-        self, reply: Reply, state: RunState, tools: BoundTools, briefing: Briefing
-    ) -> AsyncGenerator[Event, None]:
-        """Run the calls of one step in parallel, and add calls and results to the exchange, in order.
+    async def _make_calls(
+        self, calls: Sequence[ToolCall], state: RunState, tools: BoundTools, briefing: Briefing
+    ) -> AsyncGenerator[Event | Checkpoint, None]:
+        """Make the calls of one step at the same time, and add their results to the exchange, in order.
 
-        Calls that wait for the client are kept in the state.
+        Calls that wait for the client are kept in the state. Where the briefing marks steps, a Checkpoint follows each
+        finished part of the step but the last one.
         """
-        state.exchange.append(asking(reply))
-        running: list[asyncio.Task[ToolFinished]] = []
-        made = False
-        for call in reply.tool_calls:
-            state.bounds.count_call(call)
-            refusal = state.refusal(call, briefing.roster) or tools.refusal_of_change(call.name, call.arguments)
-            waiting = None if refusal else briefing.waits(call, tools)
-            if waiting is not None:
-                state.waiting.append(waiting)
-                continue
-            made = made or refusal is None
-            yield ToolStarted(call.call_id, state.agent.name, call.name, call.arguments)
-            running.append(asyncio.create_task(self._finish(call, state.agent.name, tools, refusal)))
-        try:
-            with timing.of_this_turn().stage("tools"):
-                for finished in asyncio.as_completed(running):
-                    yield await finished
-        finally:
-            for task in running:
-                task.cancel()
-        for task in running:
-            event = task.result()
-            content = as_model_message(event.result, shows_sql=tools.shows_sql(event.tool_name))
-            state.exchange.append({"role": "tool", "tool_call_id": event.call_id, "content": content})
-        if made:
-            state.bounds.asked.clear()
+        step = CallStep(calls, state, tools, briefing)
+        for event in step.begin():
+            yield event
+        with timing.of_this_turn().stage("tools"):
+            async with aclosing(merged([*step.calling(), *step.consulting(self)])) as happening:
+                async for happened in happening:
+                    if not isinstance(happened, Progressed):
+                        yield happened
+                        continue
+                    under_way = step.note(happened)
+                    for finished in happened.events:
+                        yield finished
+                    if under_way and briefing.marks_steps:
+                        yield state.checkpoint()
+        step.end()
         if question := approval.ask([each.call for each in state.waiting if each.kind == "approval"]):
             yield state.say(question)
         for waiting in state.waiting:
             yield waiting.event(state.agent.name)
 
-    async def _finish(
-        self,
-        call: ToolCall,
-        agent_name: str,
-        tools: BoundTools,
-        refusal: dict[str, Any] | None,
-        *,
-        approved: bool = False,
-    ) -> ToolFinished:
-        started = time.perf_counter()
-        domain = tools.domain(call.name)
-        with span("tool.call", agent=agent_name, tool=call.name if domain != "unknown" else "unknown") as asked:
-            result = refusal or await tools.call(call.name, call.arguments, agent_name=agent_name, approved=approved)
-            asked.set(error_class=result["error"]["code"] if "error" in result else None)
-        return ToolFinished(
-            call_id=call.call_id,
-            agent_name=agent_name,
-            tool_name=call.name,
-            tool_domain=domain,
-            arguments=call.arguments,
-            result=result,
-            duration_ms=round((time.perf_counter() - started) * 1000),
-        )
-
 
 def _begun(briefing: Briefing) -> RunState:
     """The state that a run begins in: after the steps of an earlier attempt, if there were some."""
-    place, deadline = briefing.checkpoint, time.monotonic() + limits.TURN_SECONDS
+    place, within = briefing.checkpoint, briefing.within
+    deadline = time.monotonic() + limits.TURN_SECONDS if within is None else within.deadline
+    bounds = place.bounds.copy() if place else Bounds()
+    bounds.whole = within.bounds if within else None
     if place is None:
-        return RunState(briefing.roster.choose_first(briefing.agent_name), briefing.history, deadline)
+        return RunState(briefing.roster.choose_first(briefing.agent_name), briefing.history, deadline, bounds=bounds)
     return RunState(
         agent=briefing.roster.choose_first(place.agent_name),
         history=briefing.history,
         deadline=deadline,
         exchange=list(place.exchange),
         text=[place.text] if place.text else [],
-        bounds=place.bounds.copy(),
+        bounds=bounds,
+        open=place.open.copy() if place.open else None,
     )
 
 

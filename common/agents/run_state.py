@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from common.agents.bounds import Bounds
-from common.agents.checkpoint import Checkpoint
+from common.agents.checkpoint import Checkpoint, OpenStep
 from common.agents.ending import Ending
 from common.agents.events import Finish, TextDelta
 from common.agents.handing_over import named_agent
@@ -16,7 +16,10 @@ from common.models.call import Message, Reply, ToolCall, Usage
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The loop's last word: the whole text, who spoke last, what it took, and where it paused if it did."""
+    """The loop's last word: the whole text, who spoke last, what it took, and where it paused if it did.
+
+    ``bound`` is the one that it ended at, in words.
+    """
 
     text: str
     agent_name: str
@@ -25,11 +28,12 @@ class Answered:
     tool_calls: int
     paused: Paused | None = None
     finish: Finish = "stop"
+    bound: str | None = None
 
 
 @dataclass(slots=True)
 class RunState:
-    """The state of a run so far; ``deadline`` is a monotonic time."""
+    """The state of a run so far; ``deadline`` is a monotonic time, ``open`` the step that is being made."""
 
     agent: Agent
     history: Sequence[Message]
@@ -40,6 +44,7 @@ class RunState:
     bounds: Bounds = field(default_factory=Bounds)
     waiting: list[Waiting] = field(default_factory=list)
     ending: Ending = field(default_factory=Ending)
+    open: OpenStep | None = None
 
     @property
     def ended(self) -> bool:
@@ -55,8 +60,9 @@ class RunState:
         return TextDelta(text)
 
     def checkpoint(self) -> Checkpoint:
-        """The place after the step that has just ended."""
-        return Checkpoint(self.agent.name, "".join(self.text), tuple(self.exchange), self.bounds.copy())
+        """The place after the step, or the part of one, that has just ended."""
+        opened = self.open.copy() if self.open else None
+        return Checkpoint(self.agent.name, "".join(self.text), tuple(self.exchange), self.bounds.copy(), opened)
 
     def answered(self) -> Answered:
         """The end of the run, as it stands."""
@@ -66,7 +72,16 @@ class RunState:
         if paused:
             finish = "approval" if paused.approvals else "waiting"
         text = "".join(self.text)
-        return Answered(text, self.agent.name, bounds.usage, bounds.model_calls, bounds.tool_calls, paused, finish)
+        return Answered(
+            text,
+            self.agent.name,
+            bounds.usage,
+            bounds.model_calls,
+            bounds.tool_calls,
+            paused,
+            finish,
+            None if paused else self.ending.bound,
+        )
 
     def next_is_last(self) -> bool:
         """Return true if the next model call is the last one: an answer is asked for, or a bound is reached."""

@@ -6,7 +6,6 @@ from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from common.agents.bounds import Bounds
 from common.agents.checkpoint import Checkpoint
 from common.agents.events import ToolFinished
 from common.conversations.paused_turn import PENDING_BYTES, fit_exchange
@@ -19,7 +18,7 @@ from common.transcript.paths import steps_path
 
 # Whoever sends a message again later than this asks for newer figures.
 STEPS_SECONDS = 3600
-_TEXTS = ("question", "text", "tools", "exchange", "bounds")
+_TEXTS = ("question", "tools", "place")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +39,17 @@ class KeptSteps:
         """Keep them in place of earlier ones; None where they are too long for one document."""
         document: Data = {
             "question": self.question,
-            "agent_name": self.checkpoint.agent_name,
             # As text: maps would be indexed field by field.
-            "text": self.checkpoint.text,
+            "place": json.dumps(self.checkpoint.frame(), ensure_ascii=False),
             "tools": _listed(self.tools),
-            "bounds": json.dumps(self.checkpoint.bounds.document()),
             "uncounted": list(astuple(self.uncounted)),
             "audited": self.audited,
             "kept_at": now,
             "expire_at": now + timedelta(seconds=STEPS_SECONDS),
         }
         taken = sum(len(document[name].encode(errors="replace")) for name in _TEXTS if name in document)
-        exchange = fit_exchange(self.checkpoint.exchange, (), PENDING_BYTES - taken)
+        room = PENDING_BYTES - taken
+        exchange = fit_exchange(self.checkpoint.messages(), self.checkpoint.open_calls(), room)
         if exchange is None:
             return None
         return Put(steps_path(tenant, conversation_id, self.answer_id), document | {"exchange": exchange})
@@ -64,18 +62,13 @@ def kept_of(document: Document | None, answer_id: str, question: str, now: datet
         return None
     try:
         return _read(data, answer_id)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         # An instance of another version has kept them in another shape.
         return None
 
 
 def _read(data: Data, answer_id: str) -> KeptSteps:
-    place = Checkpoint(
-        agent_name=data["agent_name"],
-        text=data["text"],
-        exchange=tuple(json.loads(data["exchange"])),
-        bounds=Bounds.read(json.loads(data["bounds"])),
-    )
+    place = Checkpoint.read(json.loads(data["place"]), json.loads(data["exchange"]))
     tools = tuple(ToolFinished(**call) for call in json.loads(data["tools"]))
     return KeptSteps(answer_id, data["question"], tools, place, Usage(*data["uncounted"]), data["audited"])
 

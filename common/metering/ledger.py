@@ -14,9 +14,13 @@ from common.models.token_estimate import prompt_tokens, tokens_of
 
 @dataclass(slots=True)
 class ModelUse:
-    """The calls of a turn to one model. ``cost`` is in US dollars, None where the model's prices are unknown."""
+    """The calls of a turn to one model. ``cost`` is in US dollars, None where the model's prices are unknown.
+
+    ``agent_name`` is empty for those of the turn's own agent.
+    """
 
     model: Model
+    agent_name: str = ""
     calls: int = 0
     usage: Usage = field(default_factory=Usage)
     estimated: bool = False
@@ -52,15 +56,15 @@ class ModelUse:
 
 @dataclass(slots=True)
 class Ledger:
-    """The sums of one turn, by provider and model."""
+    """The sums of one turn, by provider, model and consulted agent."""
 
-    uses: dict[tuple[str, str], ModelUse] = field(default_factory=dict)
+    uses: dict[tuple[str, str, str], ModelUse] = field(default_factory=dict)
     _told: dict[tuple[str, str], tuple[ModelCall, int]] = field(default_factory=dict)
 
     def add_reply(self, call: ModelCall, reply: Reply) -> None:
         """Count a call that was answered."""
         model = reply.answered_by or call.model
-        self._of(model).add(reply.usage, estimated=reply.usage_is_estimated)
+        self._of(model, call).add(reply.usage, estimated=reply.usage_is_estimated)
         if not reply.usage_is_estimated and reply.usage.input_tokens:
             self._told[_name(model)] = call, reply.usage.input_tokens
 
@@ -71,19 +75,19 @@ class Ledger:
         """
         heard = call.heard
         if heard.ended and heard.usage.total_tokens:
-            self._of(call.model).add(heard.earlier + heard.usage, estimated=False)
+            self._of(call.model, call).add(heard.earlier + heard.usage, estimated=False)
             return
         refused = isinstance(error, ServiceError) and not isinstance(error, ProviderTimeout)
         text = "".join(heard.pieces) or said
         if refused and not text and not heard.usage.total_tokens:
-            self._of(call.model).add(heard.earlier, estimated=False)
+            self._of(call.model, call).add(heard.earlier, estimated=False)
             return
         used = replace(
             heard.usage,
             input_tokens=heard.usage.input_tokens or self._prompt_of(call),
             output_tokens=max(heard.usage.output_tokens, tokens_of(text)),
         )
-        self._of(call.model).add(heard.earlier + used, estimated=True)
+        self._of(call.model, call).add(heard.earlier + used, estimated=True)
 
     def carry(self, model: Model, used: Usage) -> None:
         """Count what an earlier attempt at the turn used and could not count; its prices are not known exactly."""
@@ -119,8 +123,9 @@ class Ledger:
         """The US dollars of the models whose prices are known."""
         return sum((use.cost for use in self.uses.values() if use.cost is not None), Decimal(0))
 
-    def _of(self, model: Model) -> ModelUse:
-        return self.uses.setdefault(_name(model), ModelUse(model))
+    def _of(self, model: Model, call: ModelCall | None = None) -> ModelUse:
+        agent_name = call.agent_name if call else ""
+        return self.uses.setdefault((*_name(model), agent_name), ModelUse(model, agent_name))
 
     def _prompt_of(self, call: ModelCall) -> int:
         """Estimate a prompt, measured by what the provider told of an earlier call of the turn where there is one."""

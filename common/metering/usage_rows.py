@@ -37,8 +37,11 @@ class EndedTurn:
 
 
 def turn_rows(turn: EndedTurn, ledger: Ledger, answered_by: Model) -> list[Data]:
-    """The rows of a turn, the answering model's first; a turn that asked no model has one of zeros."""
-    first = (answered_by.provider, answered_by.model_id)
+    """The rows of a turn, the answering model's first; a turn that asked no model has one of zeros.
+
+    A consulted agent has rows of its own.
+    """
+    first = (answered_by.provider, answered_by.model_id, "")
     uses = {first: ModelUse(answered_by), **ledger.uses}
     # The model that the settings choose may have stepped aside without a call.
     counted = [use for use in uses.values() if use.calls] or [uses[first]]
@@ -53,7 +56,9 @@ def tool_call_row(turn: EndedTurn) -> Data:
 def _row(turn: EndedTurn, use: ModelUse | None, *, shares: bool) -> Data:
     """``shares`` marks the row that has what is the whole turn's: its tool calls and their bytes."""
     model = use.model if use else None
-    name: Sequence[str] = (model.provider, model.model_id) if model else ("none",)
+    consulted = use.agent_name if use else ""
+    own = (consulted,) if consulted else ()
+    name: Sequence[str] = (model.provider, model.model_id, *own) if model else ("none",)
     usage = use.usage if use else None
     return {
         "usage_id": ":".join((turn.attempt_id, *name)),
@@ -61,7 +66,7 @@ def _row(turn: EndedTurn, use: ModelUse | None, *, shares: bool) -> Data:
         "user_id": turn.principal.user_id,
         "conversation_id": turn.conversation_id,
         "message_id": turn.message_id,
-        "agent_name": turn.agent_name or None,
+        "agent_name": consulted or turn.agent_name or None,
         "channel": turn.channel,
         "provider": model.provider if model else None,
         "model_id": model.model_id if model else None,

@@ -99,7 +99,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class ModelCall:
-    """One request to a model: messages and tools in OpenAI's shape, and the key that pays for it."""
+    """One request to a model: messages and tools in OpenAI's shape, and the key that pays for it.
+
+    ``agent_name`` is the agent that its use is filed under, where that is not the turn's own.
+    """
 
     model: Model
     key: Secret
@@ -108,6 +111,7 @@ class ModelCall:
     temperature: float
     max_tokens: int
     may_call_tools: bool = True
+    agent_name: str = ""
     heard: Heard = field(default_factory=Heard, repr=False, compare=False)
 
 

@@ -46,6 +46,7 @@ class FallbackCompletion:
         self._moved = moved
         self._current: tuple[Model, Secret] | None = None
         self._begun = False
+        self._moving = asyncio.Lock()
 
     @property
     def model(self) -> Model | None:
@@ -60,6 +61,7 @@ class FallbackCompletion:
         deadline = asyncio.get_running_loop().time() + limits.MODEL_TOTAL_SECONDS
         first: ServiceError | None = None
         while True:
+            asked = self._current
             try:
                 async with aclosing(self._asked(call, deadline)) as pieces:
                     async for piece in pieces:
@@ -70,10 +72,12 @@ class FallbackCompletion:
                 if self._begun or not _passes_on(error, own=first is None):
                     raise
                 first = first or error
-            if not await self._move(first, deadline):
-                # Nobody stands in: the turn ends as the chosen model's.
-                self._current = None
-                raise first
+            async with self._moving:
+                # Another call of the turn, at the same time, may have moved on already.
+                if self._current is asked and not await self._move(first, deadline):
+                    # Nobody stands in: the turn ends as the chosen model's.
+                    self._current = None
+                    raise first
 
     async def _asked(self, call: ModelCall, deadline: float) -> AsyncGenerator[str | Reply, None]:
         """The call to the model that now serves; all models together have until the deadline to begin."""

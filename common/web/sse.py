@@ -142,20 +142,23 @@ def _frame(event: Event) -> bytes:
         case TextDelta(text=text):
             return _named("token", {"text": text})
         case ToolStarted():
-            body = {"id": event.call_id, "name": event.tool_name, "status": "started", "arguments": event.arguments}
-            return _named("tool", body)
+            return _named("tool", {**_call(event, "started"), "arguments": event.arguments})
         case ClientToolCalled() | ApprovalNeeded():
-            body = {"id": event.call_id, "name": event.tool_name, "status": "waiting", "arguments": event.arguments}
-            return _named("tool", body)
+            return _named("tool", {**_call(event, "waiting"), "arguments": event.arguments})
         case ToolFinished():
             status = "finished" if event.succeeded else "failed"
-            body = {"id": event.call_id, "name": event.tool_name, "status": status}
-            return _named("tool", {**body, "duration_ms": event.duration_ms, "result": event.result})
+            body = {"duration_ms": event.duration_ms, "result": event.result}
+            return _named("tool", {**_call(event, status), **body})
         case TurnFinished():
             return _named("done", done(event))
         case TurnFailed(error=error):
             again = {} if error.retry_after is None else {"retry_after": error.retry_after}
             return _named("error", {"code": error.code, "message": error.detail, **again})
+
+
+def _call(event: ToolStarted | ToolFinished | ClientToolCalled | ApprovalNeeded, status: str) -> dict[str, Any]:
+    """A call as its reader knows it, with the agent that makes it: of several agents at the same time, one."""
+    return {"id": event.call_id, "name": event.tool_name, "agent_name": event.agent_name, "status": status}
 
 
 def _named(name: str, data: Mapping[str, Any]) -> bytes:

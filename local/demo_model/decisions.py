@@ -9,6 +9,7 @@ from typing import Any
 
 from local.demo_model.answers import join_words, write_answer
 from local.demo_model.dates import Calendar
+from local.demo_model.parts import ask_specialists, write_parts
 from local.demo_model.planning import plan
 from local.demo_model.reading import Reading, read
 from local.demo_model.request import TRANSFER, Call, Message, Request, read_request
@@ -41,7 +42,11 @@ def decide(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] | Non
         known = reading if reading.intent else known
     clauses = re.split(table.more["clause"], " ".join(request.message.split()))
     parts = [read(clause, calendar, known) for clause in clauses if clause and clause.strip()]
+    if answer := write_parts(request):
+        return Decision(text=answer)
     if len(parts) > 1 and all(part.intent and part.explicit for part in parts):
+        if call := ask_specialists(parts, request):
+            return Decision((call,))
         asked = join_words([f'"{part.text.strip()}"' for part in parts])
         return Decision(text=f"I answer one question at a time: please ask {asked} one after the other.")
     return _decide_one(read(request.message, calendar, known), request, request.today)

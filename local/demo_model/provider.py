@@ -11,6 +11,7 @@ import litellm
 from litellm.llms.custom_llm import CustomLLM
 from litellm.types.utils import GenericStreamingChunk
 
+from common.agents.consulting import CONSULTED
 from local.demo_model import PROVIDER
 from local.demo_model.decisions import decide
 from local.demo_model.request import Call
@@ -36,7 +37,11 @@ class DemoModel(CustomLLM):
         usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
         end = {"is_finished": True, "finish_reason": "tool_calls" if decision.calls else "stop", "usage": usage}
         nothing = {"text": "", "tool_use": None, "is_finished": False, "finish_reason": "", "usage": None, "index": 0}
-        words = [{"text": word} for word in re.findall(r"\s*\S+\s*", decision.text)]
+        # What another agent asks for, nobody reads as it comes.
+        is_read = CONSULTED not in str(messages[0].get("content"))
+        # A word at a time, and a row of a table.
+        pieces = re.findall(r"\s*(?:\|.*|\S+)\s*", decision.text) if is_read else [decision.text] * bool(decision.text)
+        words = [{"text": piece} for piece in pieces]
         calls = [{"tool_use": _write_call(index, call)} for index, call in enumerate(decision.calls)]
         for parts in [*words, *calls, end]:
             # Concurrent answers take turns on the event loop.

@@ -15,6 +15,7 @@ from common.tools.result import read_model_message
 Message = Mapping[str, Any]
 Schema = Mapping[str, Any]
 TRANSFER = "transfer_to_agent"
+CONSULT = "consult_agents"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,16 @@ class Request:
     returned: tuple[Call, ...]
     agents: tuple[str, ...]
     tools: Mapping[str, Mapping[str, Schema]]
+
+    @property
+    def specialists(self) -> Sequence[str]:
+        """The agents that can be asked a part of the question; none where a part is all that is asked."""
+        properties = self.tools.get(CONSULT, {}).get("questions", {}).get("properties", {})
+        return tuple(properties.get("agent_name", {}).get("enum", ()))
+
+    @property
+    def most_questions(self) -> int:
+        return int(self.tools.get(CONSULT, {}).get("questions", {}).get("maxItems", 0))
 
 
 def read_request(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] | None) -> Request:

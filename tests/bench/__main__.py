@@ -17,6 +17,7 @@ from tests.bench import (
     bodies,
     cold,
     concurrency,
+    consulting,
     cost_tools,
     fairness,
     first_token,
@@ -55,6 +56,7 @@ BENCHMARKS = {
     "bills": bills.run,
     "bodies": bodies.run,
     "metering": metering.run,
+    "consulting": consulting.run,
 }
 
 

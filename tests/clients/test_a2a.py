@@ -29,6 +29,7 @@ from common.errors import ProviderUnavailable
 from common.models.completion import ModelCall, Reply
 from tests.clients.conftest import HeldModel, Product, Serving
 from tests.fakes.scripted_model import ScriptedModel, Step, call_tool, say, transfer
+from tests.turn.test_consulting import play as consulting
 
 
 class TalkedToModel(ScriptedModel):
@@ -174,6 +175,22 @@ async def test_a_stream_brings_text_as_it_comes_and_rows_as_data(serving: Servin
     assert task.status.state == TaskState.TASK_STATE_COMPLETED
     assert [each.name for each in task.artifacts] == ["answer", "query_costs"]
     assert get_text_parts(task.artifacts[0].parts) == ["Here it all is. "]
+
+
+async def test_a_stream_tells_of_the_specialists_that_are_consulted(serving: Serving) -> None:
+    product: Product = await serving(ScriptedModel([consulting]))
+    async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
+        card = only(await resolved(http, product.url), "1.0")
+        updates = await told(http, card, "Both, please.", streaming=True)
+        task_id = updates[0].task.id
+        task = await ClientFactory(ClientConfig(httpx_client=http)).create(card).get_task(GetTaskRequest(id=task_id))
+    states = [each.status_update.status for each in updates if each.HasField("status_update")]
+    said = [get_text_parts(each.message.parts)[0] for each in states[:-1]]
+    assert said[:2] == ["UsageAnalyst was asked.", "AlertManager was asked."]
+    assert sorted(said[2:]) == ["AlertManager answered.", "UsageAnalyst answered."]
+    assert {each.state for each in states[:-1]} == {TaskState.TASK_STATE_WORKING}
+    assert states[-1].state == TaskState.TASK_STATE_COMPLETED
+    assert sorted(each.name for each in task.artifacts) == ["answer", "list_alerts", "top_consumers"]
 
 
 async def cancelled_half_way(

@@ -12,6 +12,7 @@ from common.errors import ProviderUnavailable
 from tests.clients.conftest import HeldModel, Node, Product, Serving
 from tests.clients.runs import CLIENTS, posted, run, types
 from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
+from tests.turn.test_consulting import play as consulting
 
 QUESTION = [
     transfer("UsageAnalyst"),
@@ -53,6 +54,24 @@ async def test_a_run_routes_calls_a_tool_and_streams_the_answer(serving: Serving
     assert step["state"]["tokens"] == {"input": 30, "output": 15}
     assert step["state"]["bytes_processed"] > 0
     assert step["result"]["agent_name"] == "UsageAnalyst"
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+async def test_specialists_that_are_consulted_are_steps_beside_their_askers(
+    serving: Serving, node: Node, client: str
+) -> None:
+    product: Product = await serving(ScriptedModel([consulting]))
+    seen = await run(node, product, client, {"say": "Both, please."})
+    (step,) = seen["steps"]
+    assert (step["error"], seen["warnings"]) == (None, [])
+    steps = [(event["type"][5:], event["stepName"]) for event in step["events"] if event["type"].startswith("STEP_")]
+    assert steps[:3] == [("STARTED", "CostAnalyst"), ("STARTED", "UsageAnalyst"), ("STARTED", "AlertManager")]
+    assert sorted(steps[3:-1]) == [("FINISHED", "AlertManager"), ("FINISHED", "UsageAnalyst")]
+    assert steps[-1] == ("FINISHED", "CostAnalyst")
+    calls = [event["toolCallName"] for event in step["events"] if event["type"] == "TOOL_CALL_START"]
+    assert sorted(calls) == ["consult_agents", "consult_agents", "list_alerts", "top_consumers"]
+    assert step["state"]["agent_name"] == "CostAnalyst"
+    assert seen["messages"][-1]["content"] == "All of it. "
 
 
 @pytest.mark.parametrize("client", CLIENTS)

@@ -136,7 +136,11 @@ async def test_the_system_prompt_and_the_tools_stay_as_they_were_whatever_was_re
     assert len({json.dumps(call.messages[0]) for call in of_explorer}) == 1
     assert len({json.dumps(call.tools) for call in of_explorer}) == 1
     offered = {schema["function"]["name"] for schema in of_explorer[-1].tools}
-    assert offered == {"transfer_to_agent", *(tool.name for tool in (*EXPLORER_TOOLS, *INVENTORY_TOOLS))}
+    assert offered == {
+        "transfer_to_agent",
+        "consult_agents",
+        *(tool.name for tool in (*EXPLORER_TOOLS, *INVENTORY_TOOLS)),
+    }
     assert not offered & {tool.name for tool in COST_TOOLS}
 
 

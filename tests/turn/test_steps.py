@@ -258,7 +258,7 @@ def test_what_is_kept_is_read_back_for_the_very_message_and_for_a_while() -> Non
     assert kept_of(document, "a1", "question?", now) == kept
     assert kept_of(document, "a1", "another question?", now) is None
     assert kept_of(None, "a1", "question?", now) is None
-    for name in ("bounds", "exchange", "tools", "uncounted"):
+    for name in ("place", "exchange", "tools", "uncounted"):
         of_another_version = Document(write.path, {**write.data, name: None}, now)
         assert kept_of(of_another_version, "a1", "question?", now) is None
     assert kept_of(document, "a1", "question?", now + timedelta(seconds=STEPS_SECONDS)) == kept

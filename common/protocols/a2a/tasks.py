@@ -17,7 +17,17 @@ from a2a.types import (
     TaskStatusUpdateEvent,
 )
 
-from common.agents.events import ApprovalNeeded, Event, TextDelta, ToolFinished, TurnFailed, TurnFinished, TurnStarted
+from common.agents.consulting import asked_agent
+from common.agents.events import (
+    ApprovalNeeded,
+    Event,
+    TextDelta,
+    ToolFinished,
+    ToolStarted,
+    TurnFailed,
+    TurnFinished,
+    TurnStarted,
+)
 from common.errors import ServiceError
 from common.transcript.ids import is_id
 from common.transcript.message import Message as Answer
@@ -68,6 +78,8 @@ class TaskEncoder:
                 artifact = Artifact(artifact_id=ANSWER, name=ANSWER, parts=[new_text_part(text)])
                 appends, self._said = self._said, True
                 return [self._artifact(artifact, append=appends, last=False)]
+            case ToolStarted() | ToolFinished() if name := asked_agent(event.tool_name, event.arguments):
+                return [self._consults(name, event)]
             case ToolFinished(result=result) if "rows" in result:
                 self._results += 1
                 return [self._artifact(data_artifact(self._results, event.tool_name, result), append=False, last=True)]
@@ -96,6 +108,13 @@ class TaskEncoder:
         update = TaskStatusUpdateEvent(task_id=self._task_id, context_id=self._context_id, status=status)
         update.metadata.update(metadata)
         return update
+
+    def _consults(self, name: str, event: ToolStarted | ToolFinished) -> TaskStatusUpdateEvent:
+        """A word on a specialist that is consulted; the task is at work."""
+        said = "was asked" if isinstance(event, ToolStarted) else "answered" if event.succeeded else "did not answer"
+        message = _message(self._context_id, self._task_id, [new_text_part(f"{name} {said}.")])
+        status = TaskStatus(state=TaskState.TASK_STATE_WORKING, message=message)
+        return self._status(status, {"agent_name": name})
 
     def _failed(self, error: ServiceError) -> TaskStatusUpdateEvent:
         message = _message(self._context_id, self._task_id, [new_text_part(error.detail)])

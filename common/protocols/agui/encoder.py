@@ -1,6 +1,7 @@
 """A turn as an AG-UI run, in the order that clients of 0.0.59 and of 1.0 enforce: what was opened is closed."""
 
 import json
+from itertools import count
 from typing import Any
 
 from ag_ui.core import (
@@ -30,6 +31,7 @@ from ag_ui.core import (
 )
 from ag_ui.encoder import EventEncoder
 
+from common.agents.consulting import asked_agent
 from common.agents.events import (
     AgentChanged,
     ApprovalNeeded,
@@ -66,6 +68,7 @@ class RunEncoder:
         self._messages = 0
         self._open_message: str | None = None
         self._open_step: str | None = None
+        self._specialists: dict[str, str] = {}
         self._calls: dict[str, str] = {}
         self._call_count = 0
         self._shows_interrupts = interrupts
@@ -116,12 +119,12 @@ class RunEncoder:
             case ToolStarted(resumed=True) if self._resumes:
                 return b""
             case ToolStarted():
-                return _frames(*self._close_message(), *self._start_call(event))
+                return _frames(*self._close_message(), *self._consult(event), *self._start_call(event))
             case ToolFinished() if event.call_id not in self._calls and not self._resumes:
                 # Declined, and never shown to this client as a call.
                 return b""
             case ToolFinished():
-                return _frames(*self._finish_call(event))
+                return _frames(*self._finish_call(event), *self._consulted(event.call_id))
             case ClientToolCalled():
                 # Left without a result, which is how the client knows that the call is its own.
                 return _frames(*self._close_message(), *_call(event.call_id, event.tool_name, event.arguments))
@@ -161,7 +164,21 @@ class RunEncoder:
         if self._open_step is not None:
             events.append(StepFinishedEvent(step_name=self._open_step))
             self._open_step = None
-        return events
+        return [*events, *(left for call_id in [*self._specialists] for left in self._consulted(call_id))]
+
+    def _consult(self, event: ToolStarted) -> list[BaseEvent]:
+        """A specialist that is consulted is a step beside its asker's; steps under way have a name each."""
+        name = asked_agent(event.tool_name, event.arguments)
+        if name is None:
+            return []
+        taken = {self._open_step, *self._specialists.values()}
+        step = next(each for number in count(1) if (each := f"{name} {number}" if number > 1 else name) not in taken)
+        self._specialists[event.call_id] = step
+        return [StepStartedEvent(step_name=step)]
+
+    def _consulted(self, call_id: str) -> list[BaseEvent]:
+        step = self._specialists.pop(call_id, None)
+        return [] if step is None else [StepFinishedEvent(step_name=step)]
 
     def _start_call(self, event: ToolStarted) -> list[BaseEvent]:
         # A provider may use an id again in a later step; a thread may not.

@@ -6,6 +6,7 @@ from typing import Any
 from ag_ui.core import RunAgentInput
 from starlette.responses import JSONResponse, Response
 
+from common.agents.consulting import CONSULT
 from common.agents.roster import TRANSFER
 from common.conversations.cancelling import Cancel
 from common.errors import ConversationNotFound, NothingToCancel
@@ -55,7 +56,7 @@ async def answer(
 async def _run(
     services: TurnServices, credentials: Credentials, run: RunAgentInput, left_out: str, disconnect: Disconnect
 ) -> Response:
-    taken = {TRANSFER, *(each.name for each in services.registry.tools)}
+    taken = {TRANSFER, CONSULT, *(each.name for each in services.registry.tools)}
     try:
         request, features = agui_input.turn_request(run, left_out), client_features.offers(run, taken, left_out)
         turn = await open_turn(services, credentials, request, features, disconnect, "copilotkit")

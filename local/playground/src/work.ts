@@ -85,7 +85,9 @@ export class Work {
 function facts(result: ToolResult): string {
   const read = result.cached ? "kept from before" : result.bytes_processed ? `${bytes(result.bytes_processed)} read` : "";
   const took = result.duration_ms === undefined ? "" : seconds(result.duration_ms);
-  return [count(result.row_count ?? 0, "row"), read, took].filter(Boolean).join(" · ");
+  // Another agent has answered in words: it has no rows.
+  const rows = result.row_count === undefined ? "" : count(result.row_count, "row");
+  return [rows, read, took].filter(Boolean).join(" · ");
 }
 
 /** The arguments of a call; what is no object, which a model may write too, has none. */

@@ -90,14 +90,17 @@ async def test_several_tool_calls_stream_side_by_side_with_whole_json(litellm: A
     assert not streamed.pieces
 
 
-async def test_an_answer_streams_word_by_word_and_ends_with_its_usage(litellm: Any) -> None:
+async def test_an_answer_streams_by_words_and_rows_and_ends_with_its_usage(litellm: Any) -> None:
     row = {"team": "Web", "billed_cost": 1.5, "effective_cost": 1.0, "line_items": 2, "currency": "USD"}
     messages = conversation("spend by team last month")
     messages += called([Call("query_costs", {"group_by": "team"})], [envelope([row], group_by="team")])
     streamed = await stream(litellm, messages, COST_TOOLS)
     text = "".join(streamed.pieces)
     assert "| Web | USD 1.50 | USD 1.00 | 2 |" in text
-    assert len(streamed.pieces) == len(text.split())
+    table = [piece for piece in streamed.pieces if piece.lstrip().startswith("|")]
+    assert len(table) == 3
+    words = [word for line in text.splitlines() if not line.startswith("|") for word in line.split()]
+    assert len(streamed.pieces) == len(words) + len(table)
     assert streamed.finish_reason == "stop"
     assert streamed.usage.completion_tokens == len(text.split())
     assert streamed.usage.prompt_tokens > 0

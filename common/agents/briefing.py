@@ -1,0 +1,75 @@
+"""The input of one run of the loop."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from common.agents import consulting
+from common.agents.checkpoint import Checkpoint
+from common.agents.pausing import ClientTool, Continuation, Waiting, new_waiting
+from common.agents.roster import Agent, Roster
+from common.agents.run_state import RunState
+from common.models.catalog import Model
+from common.models.completion import Message, ToolCall
+from common.secret import Secret
+from common.tools.registry import BoundTools
+
+
+@dataclass(frozen=True, slots=True)
+class Briefing:
+    """The input of one run of the loop; ``within`` is the run that consults this one's agent."""
+
+    roster: Roster
+    agent_name: str | None
+    history: Sequence[Message]
+    question: str
+    context: str
+    model: Model
+    key: Secret
+    temperature: float
+    max_tokens: int
+    tools_for: Callable[[tuple[str, ...]], BoundTools]
+    client_tools: tuple[ClientTool, ...] = ()
+    continuation: Continuation | None = None
+    checkpoint: Checkpoint | None = None
+    marks_steps: bool = False
+    calls_tools: bool = True
+    note: str = ""
+    within: RunState | None = None
+
+    def schemas(self, agent: Agent, tools: BoundTools) -> list[Message]:
+        """The tools of an agent as a model API takes them: its own, the client's, and the hand-over."""
+        offered: list[Message] = [tool.schema() for tool in tools.tools]
+        offered += [tool.schema() for tool in self.client_tools]
+        if self.roster.others(agent):
+            offered.append(self.roster.transfer_schema(agent))
+        if any(each is not agent for each in self.roster.specialists):
+            offered.append(consulting.schema(self.roster))
+        return offered
+
+    def waits(self, call: ToolCall, tools: BoundTools) -> Waiting | None:
+        """The call as it waits for the client; None for one that is made at once."""
+        if any(tool.name == call.name for tool in self.client_tools):
+            return new_waiting("client", call)
+        return new_waiting("approval", call) if tools.changes(call.name) else None
+
+    def consultation(self, agent: Agent, question: str, asker: RunState, place: Checkpoint | None) -> "Briefing":
+        """The briefing of a specialist that is consulted: on one question, with the tools that only read.
+
+        It cannot hand over, wait for the client or consult further agents, and it shares the bounds of ``asker``.
+        """
+        tools = self.tools_for(agent.tools)
+        reads = {tool.name for tool in tools.tools if not tools.changes(tool.name)}
+        return replace(
+            self,
+            roster=Roster({agent.name: agent}),
+            agent_name=agent.name,
+            history=(),
+            question=question,
+            context=f"{self.context}\n\n{consulting.CONSULTED}",
+            tools_for=lambda names: self.tools_for(tuple(name for name in names if name in reads)),
+            client_tools=(),
+            continuation=None,
+            checkpoint=place,
+            note="",
+            within=asker,
+        )
