@@ -18,7 +18,10 @@ LOCAL_WINDOW_LEAST = 2_048
 _SIZE = re.compile(r"(\d+)\s*(B|KB|MB|GB|TB)?", re.IGNORECASE)
 _ACCOUNT = "chat-{org_slug}@a-project.iam.gserviceaccount.com"
 _ACCOUNT_PATTERN = re.compile(r"[a-z0-9-]*\{org_(slug|hash)\}[a-z0-9-]*@[a-z0-9.:-]+\.gserviceaccount\.com")
-Provider = Literal["openai", "anthropic", "gemini", "deepseek"]
+Provider = Literal[
+    "openai", "anthropic", "gemini", "deepseek", "vertex_ai", "azure", "bedrock", "mistral", "cohere", "groq",
+    "openrouter",
+]  # fmt: skip
 ApiBase = Annotated[str, Field(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$")]
 LocalName = Annotated[str, Field(pattern=rf"^[A-Za-z0-9][A-Za-z0-9._:-]{{0,{limits.MODEL_ID_CHARS - 1}}}$")]
 CLOUD_TRACE = "https://telemetry.googleapis.com/v1/traces"

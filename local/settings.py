@@ -53,7 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action.add_argument("--key-stdin", action="store_true", help="read the provider key from standard input")
         action.add_argument("--credential-name", help="a name for the key, to know it by")
     changed.add_argument("--key-prompt", action="store_true", help="ask for the provider key")
-    changed.add_argument("--provider", help="openai, anthropic, gemini, deepseek, local (or demo, on a laptop)")
+    changed.add_argument(
+        "--provider",
+        help="openai, anthropic, gemini, deepseek, vertex_ai, azure, bedrock, mistral, cohere, groq, "
+        "openrouter, local (or demo, on a laptop)",
+    )
     changed.add_argument("--model", help="the provider's id of the model; of a local one, its name in LOCAL_MODELS")
     changed.add_argument("--temperature", type=float, help="0 to 2")
     changed.add_argument("--max-tokens", type=int, help="most tokens of one answer")

@@ -20,10 +20,22 @@ _NO_SUCH_ID = "The organisation's chat settings name a model by an id that no mo
 _PART = r"[A-Za-z0-9][A-Za-z0-9._:@-]*"
 MODEL_ID = re.compile(rf"{_PART}(?:/{_PART})*")
 _MODEL_ID_IN_ADDRESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_API_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?")
 
 OutputLimit = Literal["max_tokens", "max_completion_tokens"]
 Wire = Literal["openai", "anthropic", "gemini", "litellm"]
 Thoughts = Literal["reasoning_content", "thinking_blocks", "thought_signatures"]
+
+
+class _Checked(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class KeyForm(_Checked):
+    """The form of a provider's keys, and a sentence that says it, where another kind of key is likely to be sent."""
+
+    pattern: str
+    says: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +58,7 @@ class Model:
     wire: Wire = "litellm"
     cache_markers: bool = False
     tools_stay: bool = False
+    asks_for_usage: bool = True
     listed: bool = True
     tools: bool = True
     system: bool = True
@@ -54,6 +67,9 @@ class Model:
     signs_calls: bool = False
     prices: Prices | None = None
     needs_key: bool = True
+    # What litellm is told beside the call: where the model is, and the version of the API.
+    options: tuple[tuple[str, str], ...] = ()
+    key_form: KeyForm | None = None
 
     @property
     def api_name(self) -> str:
@@ -79,10 +95,6 @@ class Offer:
     max_output: int
     input_price: Decimal | None
     output_price: Decimal | None
-
-
-class _Checked(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class _Traits(_Checked):
@@ -123,12 +135,19 @@ class _Model(_Traits):
 class _Provider(_Checked):
     prefix: str
     api_base: str | None = Field(None, pattern=r"^https://[^/]+(/[^/]+)*$")
+    api_base_at: Mapping[str, str] = Field(default_factory=dict)
+    places: Mapping[str, str] = Field(default_factory=dict)
+    api_version: str | None = None
+    options: Mapping[str, str] = Field(default_factory=dict)
+    key_form: KeyForm | None = None
     aliases: tuple[str, ...] = ()
     local_only: bool = False
     id_in_address: bool = False
+    id_pattern: str | None = None
     wire: Wire = "litellm"
     cache_markers: bool = False
     tools_stay: bool = False
+    asks_for_usage: bool = True
     max_temperature: float = Field(gt=0)
     defaults: _Traits
     models: Mapping[str, _Model]
@@ -137,6 +156,41 @@ class _Provider(_Checked):
     def _names_are_unique(self) -> Self:
         _unique([name for key, model in self.models.items() for name in _names(key, model)])
         return self
+
+    @model_validator(mode="after")
+    def _addresses_name_places(self) -> Self:
+        named = {name: name for name in (*self.places, "api_version")}
+        for template in (self.api_base or "", *self.api_base_at.values(), *self.options.values()):
+            try:
+                template.format(**named)
+            except (KeyError, ValueError, IndexError):
+                raise ValueError(f"{template}: it names a place that is none of the provider's") from None
+        return self
+
+    @property
+    def form(self) -> str | None:
+        """How a model is named where that says where it is, such as ``{region}/{model}``; None where it does not."""
+        return "/".join(f"{{{name}}}" for name in (*self.places, "model")) if self.places else None
+
+    def locate(self, written: str) -> "_Located | None":
+        """Read where a model is off its name. Returns None for a name that no model of this provider can have."""
+        *places, name = written.split("/", len(self.places))
+        if len(places) != len(self.places):
+            return None
+        found = dict(zip(self.places, places, strict=True))
+        if not all(re.fullmatch(pattern, found[place]) for place, pattern in self.places.items()):
+            return None
+        if self.api_version is not None:
+            name, _, version = name.partition("@")
+            if version and not _API_VERSION.fullmatch(version):
+                return None
+            found["api_version"] = version or self.api_version
+        usual = _MODEL_ID_IN_ADDRESS if self.id_in_address else MODEL_ID
+        if not re.fullmatch(self.id_pattern or usual.pattern, name):
+            return None
+        base = next((self.api_base_at[place] for place in places if place in self.api_base_at), self.api_base)
+        options = tuple((option, text.format(**found)) for option, text in self.options.items())
+        return _Located(name, base and base.format(**found), options)
 
     def traits_of(self, model_id: str) -> _Traits:
         """The traits of an unlisted model: its provider's careful defaults.
@@ -153,6 +207,15 @@ class _Provider(_Checked):
     def find(self, model_id: str) -> tuple[str, _Model] | None:
         """The model that goes by this name, with the name the catalogue lists it by."""
         return next(((key, model) for key, model in self.models.items() if model_id in _names(key, model)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Located:
+    """A model's own name, the address of its API, and what litellm is told of both."""
+
+    name: str
+    api_base: str | None
+    options: tuple[tuple[str, str], ...]
 
 
 class _Catalog(_Checked):
@@ -178,11 +241,12 @@ def resolve(provider: str, model_id: str, *, deployed: bool) -> Model:
     """
     key, entry = _served(provider, deployed=deployed)
     written = model_id.strip().removeprefix(f"{entry.prefix}/")
-    if not (_MODEL_ID_IN_ADDRESS if entry.id_in_address else MODEL_ID).fullmatch(written):
+    located = entry.locate(written)
+    if located is None:
         raise SetupRequired(_NO_SUCH_ID)
-    found = entry.find(written)
-    traits: _Traits = found[1] if found else entry.traits_of(written)
-    api_name = (found[1].id or found[0]) if found else written
+    found = entry.find(located.name)
+    traits: _Traits = found[1] if found else entry.traits_of(located.name)
+    api_name = (found[1].id or found[0]) if found else located.name
     return Model(
         provider=key,
         model_id=written,
@@ -192,10 +256,11 @@ def resolve(provider: str, model_id: str, *, deployed: bool) -> Model:
         max_temperature=entry.max_temperature if traits.temperature else None,
         output_limit=traits.output_limit,
         reasoning=traits.reasoning,
-        api_base=entry.api_base,
+        api_base=located.api_base,
         wire=entry.wire,
         cache_markers=entry.cache_markers,
         tools_stay=entry.tools_stay,
+        asks_for_usage=entry.asks_for_usage,
         listed=found is not None,
         tools=traits.tools,
         system=traits.system,
@@ -203,20 +268,38 @@ def resolve(provider: str, model_id: str, *, deployed: bool) -> Model:
         thoughts=traits.thoughts,
         signs_calls=traits.signs_calls,
         prices=found[1].prices() if found else None,
+        options=located.options,
+        key_form=entry.key_form,
     )
 
 
 def lists(provider: str, model_id: str) -> bool:
     """Return true if the catalogue lists this model of a provider."""
     key = canonical(provider)
-    return key is not None and _catalog().providers[key].find(model_id) is not None
+    if key is None:
+        return False
+    located = _catalog().providers[key].locate(model_id)
+    return located is not None and _catalog().providers[key].find(located.name) is not None
+
+
+def form_of(provider: str) -> str | None:
+    """How a provider's models are named where that says where they are. Returns None for any other provider."""
+    key = canonical(provider)
+    return None if key is None else _catalog().providers[key].form
 
 
 def models_of(provider: str, *, deployed: bool) -> tuple[Offer, ...]:
     """The listed models of a provider, in the catalogue's order. Raises SetupRequired as ``resolve`` does."""
     key, entry = _served(provider, deployed=deployed)
     return tuple(
-        Offer(key, model_id, model.context_window, model.max_output, model.input_price, model.output_price)
+        Offer(
+            key,
+            (entry.form or "{model}").replace("{model}", model_id),
+            model.context_window,
+            model.max_output,
+            model.input_price,
+            model.output_price,
+        )
         for model_id, model in entry.models.items()
     )
 

@@ -195,7 +195,7 @@ def _is_spoilt(call: ModelCall, reply: Reply) -> bool:
     if not reply.is_empty:
         return False
     return reply.finish_reason == "malformed" or (
-        call.model.provider == "gemini" and reply.finish_reason == "stop" and call.messages[-1]["role"] == "tool"
+        call.model.wire == "gemini" and reply.finish_reason == "stop" and call.messages[-1]["role"] == "tool"
     )
 
 

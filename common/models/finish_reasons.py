@@ -3,8 +3,15 @@
 from common.models.call import FinishReason
 
 _MEANINGS: dict[FinishReason, tuple[str, ...]] = {
-    "length": ("length", "max_tokens", "max_output_tokens", "model_context_window_exceeded"),
-    "tool_calls": ("tool_calls", "tool_use", "function_call"),
+    "length": (
+        "length",
+        "max_tokens",
+        "max_output_tokens",
+        "model_context_window_exceeded",
+        "model_length",
+        "error_limit",
+    ),
+    "tool_calls": ("tool_calls", "tool_use", "function_call", "tool_call"),
     "filtered": (
         "content_filter",
         "content_filtered",
@@ -17,6 +24,8 @@ _MEANINGS: dict[FinishReason, tuple[str, ...]] = {
         "prohibited_content",
         "spii",
         "image_safety",
+        "guardrail_intervened",
+        "error_toxic",
     ),
     "malformed": (
         "malformed_function_call",

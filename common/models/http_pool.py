@@ -6,6 +6,7 @@ from typing import Any
 import aiohttp
 import httpx
 import orjson
+from yarl import URL
 
 from common import limits
 
@@ -32,7 +33,12 @@ class Sockets:
         data = await request.aread()
         headers = [(name, value) for name, value in request.headers.items() if name not in ("host", "content-length")]
         return await self._open().request(
-            request.method, str(request.url), headers=headers, data=data or None, allow_redirects=False
+            request.method,
+            # As it was written: an id may hold signs that are escaped.
+            URL(str(request.url), encoded=True),
+            headers=headers,
+            data=data or None,
+            allow_redirects=False,
         )
 
     async def close(self) -> None:

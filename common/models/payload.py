@@ -25,7 +25,9 @@ def request_body(call: ModelCall) -> dict[str, Any]:
     if (temperature := temperature_of(call)) is not None:
         body["temperature"] = temperature
     body[model.output_limit] = max_tokens_of(call)
-    body |= {"stream": True, "stream_options": {"include_usage": True}}
+    body["stream"] = True
+    if model.asks_for_usage:
+        body["stream_options"] = {"include_usage": True}
     body["messages"] = [sendable(message, model) for message in call.messages]
     return body
 

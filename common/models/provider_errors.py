@@ -23,11 +23,13 @@ from common.errors import (
 MODEL_RETRY_AFTER_TOLD_SECONDS = 3600
 
 _NO_CREDIT = "The provider account behind the organisation's key has no credit left. Top it up, or use another key."
-# Words of the four providers' own error bodies, in lower case.
+# Words of the providers' own error bodies, in lower case.
 _CONTEXT = (
     "context_length_exceeded",
     "maximum context length",
     "prompt is too long",
+    "input is too long",
+    "too many tokens",
     "exceeds the maximum number of tokens",
     "exceed context limit",
     "request_too_large",
@@ -60,7 +62,7 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> ServiceErro
 def worded(text: str) -> ServiceError:
     """The error that a message inside a stream that began well stands for."""
     text = text[: limits.MODEL_ERROR_BYTES].lower()
-    if _any(("rate_limit", "resource_exhausted"), text):
+    if _any(("rate_limit", "resource_exhausted", "throttling", "too many requests"), text):
         return ProviderRateLimited()
     if _any(("overloaded", "unavailable", "internal", "server_error", "api_error", "timeout"), text):
         return ProviderUnavailable()

@@ -13,6 +13,7 @@ from common.models.finish_reasons import meaning_of
 from common.models.provider_errors import worded
 
 _DONE = b"[DONE]"
+_BINARY_END = b"messageStop"
 # A reply takes so many bytes at most for each token that it was asked for, and so many beside them.
 _TOKEN_BYTES = 1024
 _SPARE_BYTES = 1024**2
@@ -53,6 +54,16 @@ class Frames:
         self._line: list[bytes] = []
         self._data: list[bytes] = []
         self._held = 0
+        self._tail = b""
+
+    def take(self, part: bytes) -> bytes:
+        """Count bytes of Bedrock's binary events, note the one that ends an answer, and hand them on."""
+        self._room -= len(part)
+        self.full = self._room < 0
+        seen = self._tail + part
+        self.ended = self.ended or _BINARY_END in seen
+        self._tail = seen[-len(_BINARY_END) :]
+        return part
 
     def feed(self, part: bytes) -> list[Frame]:
         """Look at the next bytes, and return the events that they complete; none after a failure."""
@@ -126,13 +137,13 @@ def _read(data: bytes) -> Any:
 
 
 def _ends(event: dict[str, Any]) -> bool:
-    """Return true if an event of any of the four formats ends the answer."""
+    """Return true if an event of any format ends the answer."""
     blocked = bool((event.get("promptFeedback") or {}).get("blockReason"))
     return event.get("type") == "message_stop" or blocked or any(_words(event))
 
 
 def _reason(event: dict[str, Any]) -> FinishReason | None:
-    """Return the reason why the answer ended, as an event of any of the four formats gives it."""
+    """Return the reason why the answer ended, as an event of any format gives it."""
     stopped = (event.get("delta") or {}).get("stop_reason") if event.get("type") == "message_delta" else None
     return next((reason for word in (stopped, *_words(event)) if (reason := meaning_of(word))), None)
 

@@ -11,6 +11,9 @@ from common.models.pace import PART_BYTES, Pace
 from common.models.provider_errors import refusal
 from common.models.sse_reader import Frames
 
+# Bedrock's framing of events, which litellm reads.
+_BINARY = "application/vnd.amazon.eventstream"
+
 
 class Connection(httpx.AsyncBaseTransport):
     """Sends one request and never a second one: whoever is given this cannot retry behind our back.
@@ -74,6 +77,7 @@ class _Watched(httpx.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         connection, frames = self._connection, self._connection.frames
+        is_text = self._response.content_type != _BINARY
         part = b"-"
         while part and not frames.full:
             self._stop_at_failure()
@@ -83,12 +87,16 @@ class _Watched(httpx.AsyncByteStream):
                 connection.failure = connection.failure or ProviderUnavailable()
                 raise httpx.ReadError("the stream broke off") from None
             connection.pace.begin()
-            read = frames.feed(part) if part else frames.finish()
+            if is_text:
+                events = frames.feed(part) if part else frames.finish()
+                read = [b"data: " + frame.data + b"\n\n" for frame in events]
+            else:
+                read = [frames.take(part)] if part else []
             await connection.pace.rest()
-            for frame in read:
+            for piece in read:
                 # What the libraries make of an event is work too, and they are not all quick at it.
                 connection.pace.begin()
-                yield b"data: " + frame.data + b"\n\n"
+                yield piece
                 await connection.pace.rest()
             connection.failure = connection.failure or frames.failure
             if frames.done:

@@ -124,8 +124,11 @@ class FallbackChooser:
         try:
             model = self.offering.resolve(entry.provider, entry.model)
         except SetupRequired:
+            form = self.offering.form_of(entry.provider)
             raise Unprocessable(
-                f"fallback.{number}.provider: this provider or its model is not served here. Choose another one."
+                f"fallback.{number}.model: a model of this provider is named as {form}."
+                if form
+                else f"fallback.{number}.provider: this provider or its model is not served here. Choose another one."
             ) from None
         if entry.key is None and not self.offering.lists(model.provider, model.model_id):
             raise Unprocessable(

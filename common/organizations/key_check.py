@@ -1,6 +1,7 @@
 """Asks a provider whether a key opens a model and whether the model calls tools, by the cheapest call that can tell."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from contextlib import aclosing
 
@@ -35,6 +36,9 @@ class KeyCheck:
 
         Raises KeyInvalid, ModelNotFound or another of the ModelError family where the model does not answer.
         """
+        form = model.key_form
+        if form is not None and not re.fullmatch(form.pattern, key.reveal()):
+            raise KeyInvalid(f"{form.says} Nothing was changed.")
         try:
             async with asyncio.timeout(KEY_CHECK_SECONDS):
                 return await self._calls_tools(model, key)

@@ -33,6 +33,10 @@ class Offering:
             raise SetupRequired("The organisation's chat settings name a model that is no longer served here.")
         return _model(name, self.local_models[name])
 
+    def form_of(self, provider: str) -> str | None:
+        """How a provider's models are named where that says where they are. Returns None for any other provider."""
+        return None if self._is_local(provider) else catalog.form_of(provider)
+
     def lists(self, provider: str, model_id: str) -> bool:
         """Tell whether a model is listed."""
         if self._is_local(provider):

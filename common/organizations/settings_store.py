@@ -114,8 +114,11 @@ class SettingsStore:
         try:
             return self._offering.resolve(provider, model_id)
         except SetupRequired:
+            form = self._offering.form_of(provider)
             raise Unprocessable(
-                "provider: this provider or its model is not served here. Choose another one."
+                f"model: a model of this provider is named as {form}."
+                if form
+                else "provider: this provider or its model is not served here. Choose another one."
             ) from None
 
     def _values(self, old: ChatSettings | None, change: SettingsChange, model: Model) -> dict[str, Any]:

@@ -30,8 +30,8 @@ _SIGNS_CALLS = re.compile(r"gemini-3|gemini-\w+-latest")
 
 def refuse(provider: str, path: str, body: Body) -> str | None:
     """Why the provider refuses the request."""
-    model = _gemini_model(path) if provider == "gemini" else str(body["model"])
-    return next(_RULES[provider](model, body), None)
+    model = _gemini_model(path) if provider in ("gemini", "vertex_ai") else str(body.get("model"))
+    return next(_RULES.get(provider, _chat_completions)(model, body), None)
 
 
 def _openai(model: str, body: Body) -> Iterator[str]:
@@ -155,6 +155,26 @@ def _gemini(model: str, body: Body) -> Iterator[str]:
             yield "Unknown name reasoning_content"
 
 
+def _cohere(model: str, body: Body) -> Iterator[str]:
+    yield from _chat_completions(model, body)
+    if "stream_options" in body:
+        yield "invalid request: stream_options is not supported"
+
+
+def _bedrock(_: str, body: Body) -> Iterator[str]:
+    open_calls: set[str] = set()
+    for message in body["messages"]:
+        for block in message["content"]:
+            if "text" in block and not block["text"].strip():
+                yield "The text field in the ContentBlock object is blank."
+        results = {block["toolResult"]["toolUseId"] for block in message["content"] if "toolResult" in block}
+        if results != open_calls:
+            yield "Expected toolResult blocks for the toolUse blocks of the message before."
+        open_calls = {block["toolUse"]["toolUseId"] for block in message["content"] if "toolUse" in block}
+        if (open_calls or results) and not body.get("toolConfig"):
+            yield "The toolConfig field must be defined when using toolUse and toolResult content blocks."
+
+
 def _gemini_model(path: str) -> str:
     return path.split("/models/", 1)[1].split(":", 1)[0]
 
@@ -164,4 +184,7 @@ _RULES: Mapping[str, Callable[[str, Body], Iterator[str]]] = {
     "anthropic": _anthropic,
     "gemini": _gemini,
     "deepseek": _deepseek,
+    "vertex_ai": _gemini,
+    "bedrock": _bedrock,
+    "cohere": _cohere,
 }

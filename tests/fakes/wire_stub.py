@@ -1,4 +1,4 @@
-"""One loopback server that speaks the streaming formats of OpenAI, Anthropic, Gemini and DeepSeek, as it is told to."""
+"""One loopback server that speaks the streaming formats of all providers, as it is told to."""
 
 import asyncio
 import json
@@ -10,7 +10,9 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.fakes.further_formats import FURTHER_BASES, FURTHER_KEY_HEADERS, KINDS, bedrock
 from tests.fakes.provider_rules import SIGNATURE, refuse
+from tests.fakes.wire_errors import error_body, error_frame
 
 # Below the stub's address; what each provider's API is based on.
 BASES = {"openai": "/openai/v1", "anthropic": "/anthropic", "gemini": "/gemini/v1beta", "deepseek": "/deepseek"}
@@ -75,7 +77,8 @@ class Received:
 
     @property
     def key(self) -> str:
-        return self.headers[KEY_HEADERS[self.provider]].removeprefix("Bearer ")
+        header = (KEY_HEADERS | FURTHER_KEY_HEADERS).get(self.provider, "authorization")
+        return self.headers[header].removeprefix("Bearer ")
 
 
 Script = Sequence[Answer] | Callable[[Received], Answer]
@@ -96,7 +99,7 @@ class WireStub:
 
     @property
     def bases(self) -> dict[str, str]:
-        return {provider: self.url + path for provider, path in BASES.items()}
+        return {provider: self.url + path for provider, path in (BASES | FURTHER_BASES).items()}
 
     def play(self, script: Script) -> None:
         self.script = script
@@ -138,7 +141,8 @@ class WireStub:
             return web.json_response(body, status=answer.status, headers=answer.headers)
         if answer.whole is not None:
             return web.json_response(answer.whole)
-        response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        kind = KINDS.get(received.provider, "text/event-stream")
+        response = web.StreamResponse(headers={"content-type": kind})
         await response.prepare(request)
         for _ in range(answer.pings):
             await asyncio.sleep(answer.ping_seconds)
@@ -323,36 +327,16 @@ FORMATS: dict[str, Callable[[Answer, Body], Iterator[bytes]]] = {
     "anthropic": anthropic,
     "gemini": gemini,
     "deepseek": openai,
+    **dict.fromkeys(("azure", "cohere", "groq", "mistral", "openrouter"), openai),
+    "vertex_ai": gemini,
+    "bedrock": bedrock,
 }
-
-
-def error_body(provider: str, status: int, message: str) -> Any:
-    """An error in the provider's shape, with ``message`` as its text."""
-    if provider == "anthropic":
-        kinds = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error",
-                 404: "not_found_error", 413: "request_too_large", 429: "rate_limit_error",
-                 529: "overloaded_error"}  # fmt: skip
-        return {"type": "error", "error": {"type": kinds.get(status, "api_error"), "message": message}}
-    if provider == "gemini":
-        kinds = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND",
-                 429: "RESOURCE_EXHAUSTED", 503: "UNAVAILABLE"}  # fmt: skip
-        return {"error": {"code": status, "message": message, "status": kinds.get(status, "INTERNAL")}}
-    return {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": None}}
-
-
-def error_frame(provider: str, message: str) -> bytes:
-    """An error inside a stream that began well."""
-    if provider == "anthropic":
-        return _event({"type": "error", "error": {"type": "overloaded_error", "message": message}})
-    if provider == "gemini":
-        return _data({"error": {"code": 503, "message": message, "status": "UNAVAILABLE"}})
-    return _data({"error": {"message": message, "type": "server_error", "code": 500}})
 
 
 def tools_of(request: Received) -> set[str]:
     """The names of the tools that a request offers."""
     tools = request.body.get("tools") or []
-    if request.provider == "gemini":
+    if request.provider in ("gemini", "vertex_ai"):
         declared = [
             each for tool in tools for each in tool.get("function_declarations", tool.get("functionDeclarations", []))
         ]
@@ -374,7 +358,7 @@ def has_result(request: Received) -> bool:
 
 def result_count(request: Received) -> int:
     """How many tool results the request holds."""
-    if request.provider == "gemini":
+    if request.provider in ("gemini", "vertex_ai"):
         parts = [part for content in request.body["contents"] for part in content["parts"]]
         return sum("functionResponse" in part or "function_response" in part for part in parts)
     if request.provider == "anthropic":

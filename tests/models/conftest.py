@@ -11,6 +11,7 @@ from common.models.breaker import Breakers
 from common.models.catalog import resolve
 from common.models.completion import Message, ModelCall, Providers, Reply
 from common.secret import Secret
+from tests.fakes.further_formats import FURTHER
 from tests.fakes.wire_stub import MODELS, Answer, Script, WireStub, wire_stub
 
 QUESTION: list[Message] = [
@@ -38,7 +39,7 @@ def a_call(
 ) -> ModelCall:
     """A call of a provider's model; ``openai-litellm`` is OpenAI through litellm."""
     provider, _, through = provider.partition("-")
-    model = resolve(provider, model_id or MODELS[provider], deployed=True)
+    model = resolve(provider, model_id or (MODELS | FURTHER)[provider], deployed=True)
     values: dict[str, object] = {
         "messages": QUESTION, "tools": [TOOL] if model.tools else (), "temperature": 0.7, "max_tokens": 100, **changes,
     }  # fmt: skip

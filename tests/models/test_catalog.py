@@ -19,7 +19,8 @@ WANTED = {
     "gemini": ["gemini-2.0-flash", "gemini-1.5-pro", "gemini-1.5-flash"],
     "deepseek": ["deepseek-chat", "deepseek-coder", "deepseek-reasoner"],
 }
-OFFERS = [offer for provider in WANTED for offer in models_of(provider, deployed=True)]
+PRICED = (*WANTED, "mistral", "cohere", "groq", "bedrock")
+OFFERS = [offer for provider in PRICED for offer in models_of(provider, deployed=True)]
 # litellm no longer lists these, so nothing is said of their price.
 UNPRICED = {
     "o1-mini", "claude-opus-4", "claude-sonnet-4", "claude-3.5-sonnet", "claude-3.5-haiku",
@@ -103,7 +104,7 @@ def test_claudes_that_think_by_default_may_take_minutes(model_id: str) -> None:
     assert resolve("anthropic", "claude-sonnet-4-5", deployed=True).reasoning is False
 
 
-@pytest.mark.parametrize("provider", ["", "mistral", "open ai", "demo-2"])
+@pytest.mark.parametrize("provider", ["", "mistral-2", "open ai", "demo-2"])
 def test_an_unknown_provider_is_a_missing_setup(provider: str) -> None:
     assert canonical(provider) is None
     with pytest.raises(SetupRequired):
@@ -194,9 +195,11 @@ def table_prices(entry: dict[str, Any], above: str) -> dict[str, Decimal | None]
 def test_windows_and_prices_are_those_of_the_pinned_litellm(
     offer: Offer, litellm_table: dict[str, dict[str, Any]]
 ) -> None:
-    model = resolve(offer.provider, offer.model_id, deployed=True)
-    bare = model.litellm_name.split("/", 1)[1]
-    keys = (model.litellm_name,) if offer.provider in ("gemini", "deepseek") else (bare, offer.model_id)
+    model = resolve(offer.provider, offer.model_id.replace("{region}", "us-east-1"), deployed=True)
+    bare = model.litellm_name.removeprefix("bedrock/converse/") if offer.provider == "bedrock" else model.api_name
+    keys = (
+        (model.litellm_name,) if offer.provider in ("gemini", "deepseek", "groq", "mistral") else (bare, offer.model_id)
+    )
     entry = next((litellm_table[key] for key in keys if key in litellm_table), None)
     assert (entry is None) is (offer.model_id in UNPRICED)
     if entry is None:

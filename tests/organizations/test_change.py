@@ -211,6 +211,34 @@ async def test_a_key_that_its_provider_does_not_answer_to_is_not_stored(
     assert product.logged("settings.changed")[1:] == []
 
 
+@pytest.mark.parametrize(
+    ("provider", "model", "form"),
+    [
+        ("azure", "gpt-4o", "{resource}/{model}"),
+        ("azure_openai", "evil.example/gpt-4o", "{resource}/{model}"),
+        ("bedrock", "us.amazon.nova-pro-v1:0", "{region}/{model}"),
+        ("vertex_ai", "gemini-2.5-pro", "{project}/{location}/{model}"),
+    ],
+)
+async def test_a_model_that_says_where_it_is_is_named_in_its_form(
+    product: Product, made: Made, provider: str, model: str, form: str
+) -> None:
+    wrong = await product.put(made, provider=provider, model=model, key=KEY)
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "invalid_body")
+    assert form in wrong.json()["detail"]
+    fallback = [{"provider": provider, "model": model, "key": KEY}]
+    wrong = await product.put(made, **FIRST, fallback=fallback)
+    assert (wrong.status_code, form in wrong.json()["detail"]) == (422, True)
+    assert made.settings() == []
+
+
+async def test_a_deployment_of_azures_is_chosen_by_its_resource_and_name(product: Product, made: Made) -> None:
+    body = (await product.put(made, provider="azure_openai", model="acme-costs/gpt-prod", key=KEY)).json()
+    assert (body["provider"], body["model_id"], body["status"]) == ("azure", "acme-costs/gpt-prod", "ready")
+    (call,) = product.model.calls
+    assert (call.model.litellm_name, call.model.api_base) == ("azure/gpt-prod", "https://acme-costs.openai.azure.com")
+
+
 async def test_a_model_that_refuses_the_question_has_read_the_key(serving: Serving, made: Made) -> None:
     product: Product = await serving(ScriptedModel([ContentRefused()]))
     await set_up(product, made)

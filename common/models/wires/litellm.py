@@ -35,6 +35,9 @@ _LOGGERS = ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router", "litellm", "openai", "
 _KNOWN_STREAMS = {
     "openai.AsyncStream",
     "litellm.llms.openai.chat.gpt_transformation.OpenAIChatCompletionStreamingHandler",
+    "litellm.llms.mistral.chat.transformation.MistralChatResponseIterator",
+    "litellm.llms.groq.chat.transformation.GroqChatCompletionStreamingHandler",
+    "litellm.llms.openrouter.chat.transformation.OpenRouterChatCompletionStreamingHandler",
 }
 
 
@@ -43,10 +46,11 @@ _END = object()
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """litellm as it was imported, and a client of OpenAI's to copy: making one takes longer than many calls."""
+    """litellm as it was imported, a client of OpenAI's to copy, since making one takes long, and Azure's own class."""
 
     litellm: Any
     openai: Any
+    azure: Any
 
 
 class LiteLlmWire:
@@ -104,6 +108,11 @@ class LiteLlmWire:
             return self._library.openai.with_options(
                 api_key=call.key.reveal(), base_url=api_base, http_client=client, max_retries=0
             )
+        if call.model.litellm_name.startswith("azure/"):
+            return self._library.azure(
+                api_key=call.key.reveal(), azure_endpoint=api_base, api_version=dict(call.model.options)["api_version"],
+                http_client=client, max_retries=0,
+            )  # fmt: skip
         handler = self._library.litellm.llms.custom_httpx.http_handler.AsyncHTTPHandler(transport=connection)
         handler.client = client
         return handler
@@ -128,6 +137,7 @@ def _request(call: ModelCall, api_base: str | None, client: Any) -> dict[str, An
         "max_retries": 0,
         "drop_params": True,
         "no-log": True,
+        **dict(call.model.options),
     }
     if call.model.cache_markers:
         request["messages"] = marked(request["messages"])
@@ -189,10 +199,10 @@ def load_library() -> Library:
     os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
     import litellm
     import litellm.llms.custom_httpx.http_handler
-    from openai import AsyncOpenAI
+    from openai import AsyncAzureOpenAI, AsyncOpenAI
 
     _silence(litellm)
-    return Library(litellm, AsyncOpenAI(api_key="each call brings its own", max_retries=0))
+    return Library(litellm, AsyncOpenAI(api_key="each call brings its own", max_retries=0), AsyncAzureOpenAI)
 
 
 def _silence(litellm: Any) -> None:
