@@ -169,7 +169,7 @@ class _Provider(_Checked):
 
     @property
     def form(self) -> str | None:
-        """How a model is named where that says where it is, such as ``{region}/{model}``; None where it does not."""
+        """The form of a model's name where it says where the model is, as ``{region}/{model}``; None elsewhere."""
         return "/".join(f"{{{name}}}" for name in (*self.places, "model")) if self.places else None
 
     def locate(self, written: str) -> "_Located | None":
@@ -283,7 +283,7 @@ def lists(provider: str, model_id: str) -> bool:
 
 
 def form_of(provider: str) -> str | None:
-    """How a provider's models are named where that says where they are. Returns None for any other provider."""
+    """Return the form of a model's name where it says where the model is; None for any other provider."""
     key = canonical(provider)
     return None if key is None else _catalog().providers[key].form
 

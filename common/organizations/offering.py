@@ -34,7 +34,7 @@ class Offering:
         return _model(name, self.local_models[name])
 
     def form_of(self, provider: str) -> str | None:
-        """How a provider's models are named where that says where they are. Returns None for any other provider."""
+        """Return the form of a model's name where it says where the model is; None for any other provider."""
         return None if self._is_local(provider) else catalog.form_of(provider)
 
     def lists(self, provider: str, model_id: str) -> bool:
