@@ -54,8 +54,9 @@ from common.web import framework
 if TYPE_CHECKING:
     from common.metering.statement import UsageReports
     from common.models.completion import Completion
-    from common.protocols.mcp.server import ToolServices
+    from common.protocols.tool_calls import ToolServices
     from common.skills.loading import Skills
+    from common.skills.offers import Offers
     from common.telemetry.tracing import Tracer
     from common.tools.context import Resources
     from common.tools.registry import Registry
@@ -186,6 +187,12 @@ class Services:
         return load_skills(*self.more_skills)
 
     @cached_property
+    def offers(self) -> "Offers":
+        from common.skills.offers import Offers
+
+        return Offers(self.skills)
+
+    @cached_property
     def registry(self) -> "Registry":
         return self.skills.registry
 
@@ -303,7 +310,7 @@ class Services:
             registry=self.registry,
             tool_resources=self.tool_resources,
             admission=self.admission,
-            roster=self.skills.roster,
+            offers=self.offers,
             loop=AgentLoop(self.completion),
             log=self.log,
             clock=self.clock,
@@ -311,11 +318,11 @@ class Services:
 
     @cached_property
     def mcp(self) -> "ToolServices":
-        from common.protocols.mcp.server import ToolServices
+        from common.protocols.tool_calls import ToolServices
 
         return ToolServices(
             version=self.settings.service_version,
-            registry=self.registry,
+            offers=self.offers,
             tool_resources=self.tool_resources,
             documents=self.documents,
             admission=self.admission,

@@ -8,6 +8,7 @@ ServiceError
 ├── Forbidden 403 org_forbidden
 │   ├── ScopeMissing 403 scope_missing
 │   ├── OrganizationInactive 403 org_inactive
+│   ├── FeatureOff 403 feature_off
 │   ├── PersonMismatch 403 person_mismatch
 │   ├── PersonBlocked 403 person_blocked
 │   └── OriginRefused 403 origin_refused
@@ -101,6 +102,11 @@ class ScopeMissing(Forbidden):
 class OrganizationInactive(Forbidden):
     code = "org_inactive"
     detail = "This organisation is not active. Ask the operator of the platform to activate it."
+
+
+class FeatureOff(Forbidden):
+    code = "feature_off"
+    detail = "An administrator of the organisation has switched this off."
 
 
 class PersonMismatch(Forbidden):

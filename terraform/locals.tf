@@ -116,6 +116,8 @@ locals {
       writes          = local.alert_tables
       routes = [
         "/api/v1/chat/{org_slug}/mcp",
+        "/api/v1/chat/{org_slug}/tools",
+        "/api/v1/chat/{org_slug}/tools/{tool_name}",
         "/mcp",
       ]
     }
@@ -158,6 +160,7 @@ locals {
       writes          = ["org_chat_access", "org_api_keys"]
       routes = [
         "/api/v1/chat/{org_slug}/settings/caller",
+        "/api/v1/chat/{org_slug}/settings/agents",
         "/api/v1/chat/{org_slug}/settings/issuers",
         "/api/v1/chat/{org_slug}/settings/issuers/{issuer_id}",
         "/api/v1/chat/{org_slug}/settings/members",

@@ -11,6 +11,7 @@ from common import limits
 from common.errors import (
     BadRequest,
     BadSlug,
+    FeatureOff,
     Forbidden,
     OrganizationInactive,
     PersonBlocked,
@@ -18,6 +19,7 @@ from common.errors import (
     Unauthenticated,
 )
 from common.identity.tokens import BearerToken, Proven, TokenProofs, read_token
+from common.organizations.agent_rules import Feature
 from common.organizations.directory import Directory, Lookup, hash_api_key, principal_of
 from common.settings import Settings
 from common.telemetry.request import belongs_to
@@ -40,7 +42,8 @@ _USER_ID = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The credentials of a request, not proven yet, and the permission that its route needs.
+    """The credentials of a request, not proven yet, the permission that its route needs and the
+    feature that it is a part of.
 
     ``user_id`` is whom the request says that it is for: by its token, or by X-User-Id where it has none. ``named`` is
     what X-User-Id says beside a token.
@@ -52,6 +55,7 @@ class Credentials:
     needs: Permission | None = None
     token: BearerToken | None = None
     named: str | None = None
+    feature: Feature | None = None
 
     @property
     def person(self) -> str:
@@ -59,7 +63,12 @@ class Credentials:
         return f"user/{self.user_id}" if self.user_id else f"key/{hash_api_key(self.api_key or '')}"
 
 
-def read_credentials(headers: Mapping[str, str], path_slug: str | None, needs: Permission | None = None) -> Credentials:
+def read_credentials(
+    headers: Mapping[str, str],
+    path_slug: str | None,
+    needs: Permission | None = None,
+    feature: Feature | None = None,
+) -> Credentials:
     """Read the credentials without I/O.
 
     Raises BadSlug, Forbidden where path and header name two organisations, TokenRefused for a token that is none.
@@ -75,8 +84,8 @@ def read_credentials(headers: Mapping[str, str], path_slug: str | None, needs: P
     org_slug = _organization_in(headers, path_slug)
     token = _token_in(headers, beside_key=bool(api_key))
     if token is None:
-        return Credentials(org_slug, api_key, user_id, needs)
-    return Credentials(org_slug, api_key, token.subject or None, needs, token, user_id)
+        return Credentials(org_slug, api_key, user_id, needs, feature=feature)
+    return Credentials(org_slug, api_key, token.subject or None, needs, token, user_id, feature)
 
 
 def _organization_in(headers: Mapping[str, str], path_slug: str | None) -> OrgSlug:
@@ -161,6 +170,8 @@ class Authenticator:
         caller = _caller(tenant, entry, credentials, proven)
         if credentials.needs is not None:
             caller.require(credentials.needs)
+        if credentials.feature is not None and not entry.access.agents.has(credentials.feature):
+            raise FeatureOff
         self._remember(credentials, proven)
         return caller, entry
 

@@ -1,4 +1,4 @@
-"""An organisation's own rules of access: the issuers of its people's tokens, and its members.
+"""An organisation's own rules of access: issuers of its people's tokens, members, agents and tools.
 
 A kind of it is one JSON text with a version. It is read with the organisation's copy, so it costs no request of its
 own, and each text is parsed once on an instance.
@@ -14,13 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from common.bodies import Body
 from common.errors import Unavailable
+from common.organizations.agent_rules import AgentRules
 from common.organizations.issuers import MAX_ISSUERS, StoredIssuer
 from common.tenant import Role
 
 MAX_MEMBERS = 500
 PARSED_REMEMBERED = 1_000
 
-Kind = Literal["issuers", "members"]
+Kind = Literal["issuers", "members", "agents"]
 T = TypeVar("T", bound=BaseModel)
 
 
@@ -73,14 +74,22 @@ class Access:
     def members(self) -> Members:
         return self._parsed(Members, "members")
 
+    @property
+    def agents(self) -> AgentRules:
+        return self._parsed(AgentRules, "agents")
+
+    def text(self, kind: Kind) -> str:
+        """Return the stored text of a kind; empty for one that was never written."""
+        policy = self.policies.get(kind)
+        return policy.text if policy else ""
+
     def version(self, kind: Kind) -> int:
         """Return the version of a kind; 0 for one that was never written."""
         policy = self.policies.get(kind)
         return policy.version if policy else 0
 
     def _parsed(self, model: type[T], kind: Kind) -> T:
-        policy = self.policies.get(kind)
-        found = _parse(model, policy.text if policy else "{}")
+        found = _parse(model, self.text(kind) or "{}")
         assert isinstance(found, model)
         return found
 

@@ -15,7 +15,7 @@ from common import limits
 from common.documents import Create, Data, Delete, Document, DocumentConflict, Documents, Patch, Put, Write
 from common.errors import ServiceError
 from common.focus.calendar import FiscalCalendar
-from common.organizations.access import access_of
+from common.organizations.access import Access, access_of
 from common.organizations.key_lookup import KEYS_SQL, KeyLookup
 from common.organizations.organization import ApiKey, ChatSettings, Credential, FallbackChoice, Organization, Profile
 from common.settings import Settings
@@ -71,6 +71,11 @@ class Lookup:
     key: ApiKey | None
     organization: Organization | None
     documents: Mapping[str, Document | None]
+
+    @property
+    def access(self) -> Access:
+        """The organisation's rules of access; none where there is no organisation."""
+        return self.organization.access if self.organization else Access()
 
     @property
     def calendar(self) -> FiscalCalendar:

@@ -24,6 +24,7 @@ from common.errors import ServiceError
 from common.tenant import Permission, Principal
 from common.tools.context import Resources, ToolContext, make_context
 from common.tools.result import CHART, ToolError, ToolResult, error_envelope
+from common.tools.unnamed import without
 from common.warehouse.client import QueryRefused
 
 TOOL_ARGUMENT_CHARS = 20_000
@@ -41,6 +42,7 @@ _SUFFIXES = frozenset({"id", "ids", "slug", "slugs"})
 class Tool:
     """A function with the schema of its arguments; ``writes`` is the permission to change what it changes.
 
+    ``unnamed`` are agents and tools that its texts are shown without.
     ``draws`` makes a picture of an answer, or None where there is nothing to see. ``shows_sql`` where the query is the
     model's own, and it should read what became of it.
     """
@@ -54,6 +56,7 @@ class Tool:
     draws: Draw | None = None
     context: type[ToolContext] = ToolContext
     shows_sql: bool = False
+    unnamed: frozenset[str] = frozenset()
 
     @property
     def title(self) -> str:
@@ -72,7 +75,20 @@ def _schema(tool: Tool) -> dict[str, Any]:
     properties = parameters.get("properties", {})
     parameters["properties"] = {name: _shorten(argument) for name, argument in properties.items()}
     function = {"name": tool.name, "description": tool.description, "parameters": parameters}
-    return {"type": "function", "function": function}
+    schema: dict[str, Any] = _without({"type": "function", "function": function}, tool.unnamed)
+    return schema
+
+
+def _without(part: Any, names: frozenset[str]) -> Any:
+    """The part of a schema with descriptions that do not name what is off."""
+    if isinstance(part, list):
+        return [_without(each, names) for each in part]
+    if not names or not isinstance(part, dict):
+        return part
+    return {
+        key: without(each, names) if key == "description" and isinstance(each, str) else _without(each, names)
+        for key, each in part.items()
+    }
 
 
 def _shorten(argument: dict[str, Any]) -> dict[str, Any]:

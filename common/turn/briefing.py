@@ -6,8 +6,9 @@ from common.agents.context import system_context
 from common.agents.loop import Briefing
 from common.organizations.serving import calls_tools
 from common.secret import Secret
+from common.skills.offers import Offer
 from common.tools.context import ToolContext
-from common.tools.registry import BoundTools
+from common.tools.registry import BoundTools, Registry
 from common.transcript.window import for_model
 from common.turn.prepared import PreparedTurn, TurnServices
 
@@ -17,9 +18,10 @@ PROMPT_TOKENS = 6_000
 def briefing_for(services: TurnServices, prepared: PreparedTurn, key: Secret, *, marks_steps: bool) -> Briefing:
     """Brief the loop on a turn, and on the steps that an earlier attempt at it has finished."""
     settings = prepared.settings
+    offer = offer_of(services, prepared)
     profile = prepared.organization.profile if settings.include_org_context else None
     return Briefing(
-        roster=services.roster,
+        roster=offer.roster,
         agent_name=prepared.conversation.last_agent,
         history=for_model(
             prepared.history,
@@ -34,7 +36,7 @@ def briefing_for(services: TurnServices, prepared: PreparedTurn, key: Secret, *,
         key=key,
         temperature=settings.temperature,
         max_tokens=settings.max_tokens,
-        tools_for=partial(_tools_for, services, prepared),
+        tools_for=partial(_tools_for, services, prepared, offer.registry),
         client_tools=prepared.features.tools,
         continuation=prepared.goes_on_from,
         checkpoint=prepared.steps.checkpoint if prepared.steps else None,
@@ -43,9 +45,16 @@ def briefing_for(services: TurnServices, prepared: PreparedTurn, key: Secret, *,
     )
 
 
-def _tools_for(services: TurnServices, prepared: PreparedTurn, names: tuple[str, ...]) -> BoundTools:
+def offer_of(services: TurnServices, prepared: PreparedTurn) -> Offer:
+    """Return the agents and tools that the turn's caller is offered."""
+    return services.offers.of(prepared.organization.access, prepared.principal.role)
+
+
+def _tools_for(
+    services: TurnServices, prepared: PreparedTurn, registry: Registry, names: tuple[str, ...]
+) -> BoundTools:
     labels = {"org": prepared.principal.org_slug, "conversation": prepared.conversation.conversation_id}
     key = prepared.pending.idempotency_key if prepared.pending else prepared.answer_id
     calendar = prepared.organization.profile.calendar
     call = ToolContext(labels, prepared.now, idempotency_key=key, calendar=calendar)
-    return services.registry.bind(prepared.principal, call, names, services.tool_resources)
+    return registry.bind(prepared.principal, call, names, services.tool_resources)

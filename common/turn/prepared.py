@@ -6,7 +6,6 @@ from datetime import datetime
 
 from common.agents.loop import AgentLoop
 from common.agents.pausing import Continuation
-from common.agents.roster import Roster
 from common.conversations.cancelling import Cancellations
 from common.conversations.kept_steps import KeptSteps
 from common.conversations.lookup import ConversationLookup
@@ -23,6 +22,7 @@ from common.organizations.provider_key import ProviderKeys
 from common.organizations.serving import Served
 from common.record.reader import Record
 from common.settings import Settings
+from common.skills.offers import Offers
 from common.telemetry.log import Log
 from common.tenant import Principal
 from common.tools.context import Resources
@@ -50,7 +50,7 @@ class TurnServices:
     record: Record
     registry: Registry
     tool_resources: Resources
-    roster: Roster
+    offers: Offers
     admission: Admission
     loop: AgentLoop
     log: Log

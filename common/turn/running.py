@@ -25,7 +25,7 @@ from common.transcript.conversation import Conversation, title_of
 from common.transcript.message import Message, MessageStatus, fitted, tool_calls_json, tool_results_json
 from common.transcript.titles import title_after
 from common.turn.answering import AnsweringModels
-from common.turn.briefing import briefing_for
+from common.turn.briefing import briefing_for, offer_of
 from common.turn.grounding import unverified_in
 from common.turn.joining import finished_of, replay
 from common.turn.lease import HeldLease, patiently
@@ -136,7 +136,7 @@ class TurnRunner:
         lease = HeldLease(store, prepared.principal, begun, since, self._turn.stop)
         model = prepared.model
         self._emit(TurnStarted(begun.conversation_id, prepared.answer_id, model.provider, model.model_id, begun.title))
-        first = self._services.roster.choose_first(begun.last_agent)
+        first = offer_of(self._services, self._prepared).roster.choose_first(begun.last_agent)
         self._progress.agent_name = first.name
         self._emit(AgentChanged(first.name))
         for event in self._steps.say_again(first.name):

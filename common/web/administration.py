@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 from pydantic import ConfigDict, Field
 from starlette.responses import JSONResponse, Response
@@ -14,10 +14,16 @@ from common.errors import BadRequest
 from common.metering.entrance import Entrance
 from common.organizations.access import Access, Member
 from common.organizations.access_store import AccessStore
+from common.organizations.agent_rules import FEATURES, AgentRulesChange
 from common.organizations.api_keys import ApiKeys, NewKey, serves
 from common.organizations.issuers import NewIssuer
 from common.tenant import WITHOUT_SCOPES, Permission, Principal
 from common.web.endpoint import Call, Handler, Serving
+
+if TYPE_CHECKING:
+    # Only who reads or sets rules for agents imports them.
+    from common.skills.loading import Skills
+    from common.skills.offers import Offers
 
 MAX_KEY_DAYS = 3_650
 
@@ -69,6 +75,14 @@ class Caller(TypedDict):
     permissions: list[str]
 
 
+class AgentSettings(TypedDict):
+    """The rules for agents and tools, and what there is to set rules for."""
+
+    version: int
+    rules: dict[str, Any]
+    available: dict[str, list[dict[str, Any]]]
+
+
 class Changed(TypedDict):
     """The answer to a change."""
 
@@ -85,6 +99,10 @@ class Administered(Serving, Protocol):
     @property
     def api_keys(self) -> ApiKeys: ...
     @property
+    def skills(self) -> "Skills": ...
+    @property
+    def offers(self) -> "Offers": ...
+    @property
     def clock(self) -> Any: ...
 
 
@@ -98,6 +116,33 @@ async def _caller(services: Administered, call: Call) -> Response:
             role=caller.role,
             permissions=sorted(caller.scopes),
         )
+    )
+
+
+async def _agents(services: Administered, call: Call) -> Response:
+    return JSONResponse(_agent_settings(services, await _access(services, call)))
+
+
+async def _set_agents(services: Administered, call: Call) -> Response:
+    change = await call.body(AgentRulesChange)
+    caller = await _changer(services, call)
+    services.offers.check(change.rules)
+    access = await services.access_store.change(caller, "agents", lambda _: change.rules, change.version)
+    return JSONResponse(_agent_settings(services, access))
+
+
+def _agent_settings(services: Administered, access: Access) -> AgentSettings:
+    roster, tools = services.skills.roster, services.skills.registry.tools
+    agents = [
+        {"name": each.name, "description": each.description, "tools": list(each.tools), "starts": each.starts}
+        for each in roster.agents.values()
+    ]
+    listed = [{"name": each.name, "title": each.title, "changes": each.writes is not None} for each in tools]
+    features = [{"name": name} for name in sorted(FEATURES)]
+    return AgentSettings(
+        version=access.version("agents"),
+        rules=access.agents.model_dump(mode="json"),
+        available={"agents": agents, "tools": listed, "features": features},
     )
 
 
@@ -166,6 +211,8 @@ async def _revoke_key(services: Administered, call: Call) -> Response:
 
 HANDLERS: Mapping[str, Handler[Administered]] = {
     "caller": _caller,
+    "agents": _agents,
+    "set_agents": _set_agents,
     "issuers": _issuers,
     "add_issuer": _add_issuer,
     "remove_issuer": _remove_issuer,

@@ -11,6 +11,7 @@ from typing import Any
 from common import limits
 from common.errors import (
     AccessChanged,
+    ApprovalGone,
     ConversationBusy,
     ConversationNotFound,
     KeyInvalid,
@@ -131,6 +132,10 @@ _CONTRACTS: Mapping[str, Contract] = {
         "Call the tools (MCP, streamable HTTP)", _RPC_BODY, _RPC_ANSWER, (JSON, EVENTS), fails=(RateLimited,),
         also={202: None, 400: _RPC_ANSWER, 406: _RPC_ANSWER},
     ),
+    "mcp/tools": Contract("List the tools that the caller may call", answer="common.protocols.tool_calls:ToolList"),
+    "mcp/call": Contract(
+        "Call a tool", "common.protocols.tool_calls:ToolCallBody", fails=(NotFound, ApprovalGone, RateLimited)
+    ),
     "settings_status/status": Contract(
         "Read whether a model is set up", answer="common.organizations.settings_view:Status"
     ),
@@ -146,6 +151,11 @@ _CONTRACTS: Mapping[str, Contract] = {
         "End the chat and retire its provider keys", answer="common.organizations.settings_view:SettingsDeleted"
     ),
     "access/caller": Contract("Read who the caller is, and what the caller may do", answer=f"{_OWN}Caller"),
+    "access/agents": Contract("Read the rules for agents, tools and features", answer=f"{_OWN}AgentSettings"),
+    "access/set_agents": Contract(
+        "Set the rules for agents, tools and features", "common.organizations.agent_rules:AgentRulesChange",
+        f"{_OWN}AgentSettings", fails=(AccessChanged,),
+    ),
     "access/issuers": Contract("List the issuers of people's tokens", answer=f"{_OWN}IssuerList"),
     "access/add_issuer": Contract(
         "Register an issuer of people's tokens", "common.organizations.issuers:NewIssuer",

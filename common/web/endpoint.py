@@ -58,7 +58,13 @@ class Call:
     @property
     def credentials(self) -> Credentials:
         """The caller's unproven credentials, with the permission that the route needs. Raises BadSlug."""
-        return read_credentials(self.request.headers, self.match.values.get("org_slug"), self.match.route.needs)
+        route = self.match.route
+        return read_credentials(self.request.headers, self.match.values.get("org_slug"), route.needs, route.feature)
+
+    @property
+    def has_credentials(self) -> bool:
+        """True if the request brings a key or a token, which nothing has proven yet."""
+        return bool(self.request.headers.get("x-api-key") or self.request.headers.get("authorization"))
 
     async def raw(self, most: int = limits.MAX_BODY_BYTES) -> bytes:
         """The body as it came. Raises TooLarge or BodyTimeout."""

@@ -1,9 +1,11 @@
 """Every address of the product: which function answers it, and under which name."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
+from common.organizations.agent_rules import Feature
 from common.tenant import READ_CHAT, WRITE_ACCESS, WRITE_CHAT, WRITE_SETTINGS, Permission
 
 BASE = "/api/v1/chat/{org_slug}"
@@ -12,6 +14,15 @@ _ONE = f"/conversations/{_ID}"
 _RESUME = f"/ui-message-stream/{_ID}/stream"
 _ISSUER, _MEMBER, _KEY = "/issuers/{issuer_id}", "/members/{user_id}", "/keys/{key_id}"
 _FEEDBACK = f"{_ONE}/messages/{{message_id}}/feedback"
+
+
+_FEATURES: Mapping[tuple[str, str], Feature] = {
+    ("mcp", ""): "mcp",
+    ("mcp", "tools"): "tools",
+    ("a2a", ""): "a2a",
+    ("copilotkit", ""): "copilotkit",
+    ("completions", ""): "completions",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +38,11 @@ class Route:
     path: str
     short: tuple[str, ...]
     needs: Permission | None = None
+
+    @property
+    def feature(self) -> Feature | None:
+        """The feature that an organisation may switch off, with which the caller is refused."""
+        return _FEATURES.get((self.function, "tools" if self.path.startswith(f"{BASE}/tools") else ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +70,8 @@ ROUTES = (
     Route("a2a", "message", "POST", "/a2a", ("/",), WRITE_CHAT),
     Route("mcp", "message", "POST", f"{BASE}/mcp", (), WRITE_CHAT),
     Route("mcp", "message", "POST", "/mcp", ("/",), WRITE_CHAT),
+    Route("mcp", "tools", "GET", f"{BASE}/tools", ("/tools",), READ_CHAT),
+    Route("mcp", "call", "POST", f"{BASE}/tools/{{tool_name}}", ("/tools/{tool_name}",), WRITE_CHAT),
     # The organisation is the one that the key names: OpenAI's clients send nothing else.
     Route("completions", "complete", "POST", "/v1/chat/completions", (), WRITE_CHAT),
     Route("completions", "models", "GET", "/v1/models", (), READ_CHAT),
@@ -63,6 +81,8 @@ ROUTES = (
     Route("settings_status", "change", "PUT", f"{BASE}/settings", ("/", "/settings"), WRITE_SETTINGS),
     Route("settings_status", "delete", "DELETE", f"{BASE}/settings", ("/", "/settings"), WRITE_SETTINGS),
     Route("access", "caller", "GET", f"{BASE}/settings/caller", ("/", "/caller"), READ_CHAT),
+    Route("access", "agents", "GET", f"{BASE}/settings/agents", ("/agents",), WRITE_SETTINGS),
+    Route("access", "set_agents", "PUT", f"{BASE}/settings/agents", ("/agents",), WRITE_SETTINGS),
     Route("access", "issuers", "GET", f"{BASE}/settings/issuers", ("/issuers",), WRITE_ACCESS),
     Route("access", "add_issuer", "POST", f"{BASE}/settings/issuers", ("/issuers",), WRITE_ACCESS),
     Route("access", "remove_issuer", "DELETE", f"{BASE}/settings{_ISSUER}", (_ISSUER,), WRITE_ACCESS),

@@ -19,9 +19,10 @@ async def _card(services: Services, call: Call) -> Response:
     slug = call.match.values.get("org_slug")
     path = f"/api/v1/chat/{parse_org_slug(slug)}/a2a" if slug else "/a2a"
     url = base_url(call.request, services.settings.public_url) + path
-    tools = {each.name: each for each in services.registry.tools}
-    body = card(url, services.settings.service_version, services.skills.roster, tools)
-    return JSONResponse(body, headers={"Cache-Control": "private, max-age=300"})
+    # The product's own; an organisation's card is for its callers.
+    offer = await protocol.offer_of(services.turns, call.credentials) if call.has_credentials else None
+    body = card(url, services.settings.service_version, offer or services.offers.of_nobody())
+    return JSONResponse(body, headers={"Cache-Control": "no-store" if offer else "private, max-age=300"})
 
 
 async def _message(services: Services, call: Call) -> Response:

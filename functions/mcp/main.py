@@ -1,11 +1,12 @@
-"""POST a Model Context Protocol message: the same tools as the agents', for a client that brings its own model."""
+"""POST a Model Context Protocol message · GET the tools, POST a call of one: the agents' tools without a model."""
 
 import functions_framework.aio
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from common import app
 from common.app import Services
+from common.protocols import tool_calls
 from common.protocols.mcp import server as protocol
 from common.web import endpoint
 from common.web.endpoint import Call
@@ -19,7 +20,19 @@ async def _message(services: Services, call: Call) -> Response:
     return await protocol.answer(services.mcp, entered, call.request, await call.raw(), call.request_id)
 
 
+async def _tools(services: Services, call: Call) -> Response:
+    return JSONResponse(tool_calls.listed(services.mcp, await services.entrance.enter(call.credentials, "mcp_calls")))
+
+
+async def _call(services: Services, call: Call) -> Response:
+    body = await call.body(tool_calls.ToolCallBody)
+    entered = await services.entrance.enter(call.credentials, "mcp_calls")
+    session = tool_calls.ToolSession(services.mcp, entered, call.request_id, call.disconnect)
+    answer, status = await tool_calls.call(session, call.value("tool_name"), body)
+    return JSONResponse(answer, status)
+
+
 @functions_framework.aio.http
 async def mcp(request: Request) -> Response:
     """The Cloud Function."""
-    return await endpoint.serve(app.services(), "mcp", request, {"message": _message})
+    return await endpoint.serve(app.services(), "mcp", request, {"message": _message, "tools": _tools, "call": _call})

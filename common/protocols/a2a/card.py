@@ -18,7 +18,8 @@ from a2a.types import (
 )
 from starlette.requests import Request
 
-from common.agents.roster import Agent, Roster
+from common.agents.roster import Agent
+from common.skills.offers import Offer
 from common.tools.registry import Tool
 
 PROTOCOL_VERSIONS = ("1.0", "0.3")
@@ -33,16 +34,22 @@ _DESCRIPTION = (
 )
 
 
-def card(url: str, version: str, roster: Roster, tools: Mapping[str, Tool]) -> dict[str, Any]:
+def card(url: str, version: str, offer: Offer) -> dict[str, Any]:
     """The card as JSON, for the endpoint at ``url``."""
-    message = AgentCard(
+    return agent_card_to_dict(card_message(url, version, offer))
+
+
+def card_message(url: str, version: str, offer: Offer) -> AgentCard:
+    """The card as the SDK has it."""
+    tools = {each.name: each for each in offer.registry.tools}
+    return AgentCard(
         name="Cloud cost chat",
         description=_DESCRIPTION,
         version=version,
         supported_interfaces=[
             AgentInterface(url=url, protocol_binding="JSONRPC", protocol_version=each) for each in PROTOCOL_VERSIONS
         ],
-        capabilities=AgentCapabilities(streaming=True, push_notifications=False),
+        capabilities=AgentCapabilities(streaming=True, push_notifications=False, extended_agent_card=True),
         security_schemes={**{name: _header(name, text) for name, text in _HEADERS.items()}, "bearer": _bearer()},
         security_requirements=[
             SecurityRequirement(schemes={name: StringList() for name in names})
@@ -50,9 +57,8 @@ def card(url: str, version: str, roster: Roster, tools: Mapping[str, Tool]) -> d
         ],
         default_input_modes=["text/plain"],
         default_output_modes=["text/plain", "application/json"],
-        skills=[_skill(agent, tools) for agent in roster.specialists],
+        skills=[_skill(agent, tools) for agent in offer.roster.specialists],
     )
-    return agent_card_to_dict(message)
 
 
 def base_url(request: Request, public_url: str | None) -> str:

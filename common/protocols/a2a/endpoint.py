@@ -10,7 +10,16 @@ from a2a.helpers import get_data_parts, get_text_parts, new_text_part
 from a2a.server.context import ServerCallContext
 from a2a.server.request_handlers.request_handler import RequestHandler
 from a2a.server.routes.jsonrpc_dispatcher import JsonRpcDispatcher
-from a2a.types import Artifact, CancelTaskRequest, GetTaskRequest, Message, SendMessageRequest, Task, TaskState
+from a2a.types import (
+    AgentCard,
+    Artifact,
+    CancelTaskRequest,
+    GetTaskRequest,
+    Message,
+    SendMessageRequest,
+    Task,
+    TaskState,
+)
 from a2a.utils.errors import (
     A2AError,
     ContentTypeNotSupportedError,
@@ -29,6 +38,7 @@ from common.conversations.cancelling import Cancel, withdrawn_id
 from common.conversations.paused_turn import pending_of
 from common.errors import ConversationNotFound, NothingToCancel, ServiceError
 from common.identity.authenticate import Credentials
+from common.protocols.a2a.card import base_url, card_message
 from common.protocols.a2a.tasks import (
     ANSWER,
     TaskEncoder,
@@ -43,6 +53,7 @@ from common.protocols.a2a.tasks import (
 )
 from common.protocols.json_rpc import envelope, refusal, replayed, reworded
 from common.protocols.question import answered, as_id, gone, question
+from common.skills.offers import Offer
 from common.transcript.message import message_of
 from common.transcript.paths import message_path, pending_path
 from common.turn import SendRequest, Turn, TurnServices, open_turn
@@ -62,6 +73,12 @@ def _fields(message: type[Message] | type[SendMessageRequest]) -> dict[str, None
 _SHAPE = envelope({**_fields(SendMessageRequest), "message": _fields(Message)})
 
 
+async def offer_of(services: TurnServices, credentials: Credentials) -> Offer:
+    """Return the agents and tools that a caller is offered. Raises Unauthenticated, or one of the Forbidden family."""
+    principal, entry = await services.authenticator.authenticate(credentials)
+    return services.offers.of(entry.access, principal.role)
+
+
 async def answer(services: TurnServices, credentials: Credentials, request: Request, body: bytes) -> Response:
     """Answer one JSON-RPC request of a caller who is known."""
     # The SDK logs what it cannot read with whatever the client sent.
@@ -69,9 +86,7 @@ async def answer(services: TurnServices, credentials: Credentials, request: Requ
     refused = refusal(body, _SHAPE, 200)
     if refused is not None:
         return refused
-    dispatcher = JsonRpcDispatcher(
-        _Handler(services, credentials, partial(wait_for_disconnect, request)), enable_v0_3_compat=True
-    )
+    dispatcher = JsonRpcDispatcher(_Handler(services, credentials, request), enable_v0_3_compat=True)
     answered = await dispatcher.handle_requests(Request(request.scope, replayed(body, request.receive)))
     return reworded(answered) if isinstance(answered, JSONResponse) else answered
 
@@ -79,10 +94,11 @@ async def answer(services: TurnServices, credentials: Credentials, request: Requ
 class _Handler(RequestHandler):
     """The methods of A2A for one caller. A task is an answer: it is at work while a request is, or waits for a yes."""
 
-    def __init__(self, services: TurnServices, credentials: Credentials, disconnect: Disconnect) -> None:
+    def __init__(self, services: TurnServices, credentials: Credentials, request: Request) -> None:
         self._services = services
         self._claim = credentials
-        self._disconnect = disconnect
+        self._disconnect: Disconnect = partial(wait_for_disconnect, request)
+        self._url = f"{base_url(request, services.settings.public_url)}{request.url.path}"
 
     async def on_message_send(self, params: SendMessageRequest, _: ServerCallContext) -> Message | Task:
         with self._translating():
@@ -223,8 +239,10 @@ class _Handler(RequestHandler):
     async def on_delete_task_push_notification_config(self, *_: Any) -> NoReturn:
         raise PushNotificationNotSupportedError
 
-    async def on_get_extended_agent_card(self, *_: Any) -> NoReturn:
-        raise UnsupportedOperationError
+    async def on_get_extended_agent_card(self, *_: Any) -> AgentCard:
+        with self._translating():
+            offer = await offer_of(self._services, self._claim)
+        return card_message(self._url, self._services.settings.service_version, offer)
 
 
 async def _each(batches: AsyncIterator[list[Event]]) -> AsyncIterator[Event]:

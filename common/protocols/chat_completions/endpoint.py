@@ -39,7 +39,7 @@ async def credentials_of(
         if not key:
             raise Unauthenticated(_NO_ORGANIZATION if bearer else _NO_KEY)
         named["x-org-slug"] = await authenticator.organization_of(key)
-    return read_credentials(named, None, needs)
+    return read_credentials(named, None, needs, "completions")
 
 
 async def answer(

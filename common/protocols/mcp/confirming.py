@@ -63,36 +63,53 @@ async def decide(
     arguments = dict(params.arguments or {})
     confirm = arguments.pop(CONFIRM, None)
     change = Change(params.name, arguments)
-    elicits = _elicits(context)
+    if not _elicits(context):
+        return await decide_by_argument(confirmations, principal, change, confirm, now)
     # Where the client asks its person, an argument that a model can set counts for nothing.
-    given = params.request_state if elicits else confirm
-    if given is None:
-        return await _ask(confirmations, principal, change, now, elicits=elicits)
+    if params.request_state is None:
+        return await _elicit(confirmations, principal, change, now)
+    decided = await _answered(confirmations, principal, change, params.request_state, now)
+    return Declined(NOT_APPROVED) if isinstance(decided, Approved) and not _said_yes(params) else decided
+
+
+async def decide_by_argument(
+    confirmations: Confirmations, principal: Principal, change: Change, confirm: Any, now: datetime
+) -> Approved | Declined:
+    """Find the person's answer in the ``confirm`` value of a call, or say how it is to be asked for."""
+    if confirm is not None:
+        return await _answered(confirmations, principal, change, confirm, now)
+    confirmation_id = await confirmations.ask(principal, change, now)
+    told = error_envelope(
+        "approval_needed",
+        f"Nothing is changed yet. Ask the user: {_question(change)} Only if they say yes, call {change.tool_name} "
+        f"again with the same arguments and {CONFIRM}: {confirmation_id!r}.",
+    )
+    return Declined({**told, CONFIRM: confirmation_id}, asks=True)
+
+
+async def _answered(
+    confirmations: Confirmations, principal: Principal, change: Change, given: Any, now: datetime
+) -> Approved | Declined:
     try:
         if not isinstance(given, str):
             raise ApprovalGone
         await confirmations.answer(principal, given, change, now)
     except ApprovalGone as error:
         return Declined(error_envelope(error.code, error.detail))
-    if elicits and not _said_yes(params):
-        return Declined(NOT_APPROVED)
     return Approved(given)
 
 
-async def _ask(
-    confirmations: Confirmations, principal: Principal, change: Change, now: datetime, *, elicits: bool
-) -> Decided:
+async def _elicit(
+    confirmations: Confirmations, principal: Principal, change: Change, now: datetime
+) -> mcp.InputRequiredResult:
     confirmation_id = await confirmations.ask(principal, change, now)
-    question = f"{approval.describe_change(change.tool_name, change.arguments)}. Allow it?"
-    if elicits:
-        asked = mcp.ElicitRequest(params=mcp.ElicitRequestFormParams(message=question, requested_schema=_SCHEMA))
-        return mcp.InputRequiredResult(input_requests={_KEY: asked}, request_state=confirmation_id)
-    told = error_envelope(
-        "approval_needed",
-        f"Nothing is changed yet. Ask the user: {question} Only if they say yes, call {change.tool_name} again with "
-        f"the same arguments and {CONFIRM}: {confirmation_id!r}.",
-    )
-    return Declined({**told, CONFIRM: confirmation_id}, asks=True)
+    form = mcp.ElicitRequestFormParams(message=_question(change), requested_schema=_SCHEMA)
+    asked = mcp.ElicitRequest(params=form)
+    return mcp.InputRequiredResult(input_requests={_KEY: asked}, request_state=confirmation_id)
+
+
+def _question(change: Change) -> str:
+    return f"{approval.describe_change(change.tool_name, change.arguments)}. Allow it?"
 
 
 def _elicits(context: ServerRequestContext[Any, Any]) -> bool:

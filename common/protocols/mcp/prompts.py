@@ -9,6 +9,8 @@ from mcp import MCPError
 from mcp import types as mcp
 from pydantic import BaseModel, ConfigDict
 
+from common.tools.unnamed import without
+
 PROMPT_ARGUMENT_CHARS = 200
 
 
@@ -30,8 +32,8 @@ class _Prompt(BaseModel):
     arguments: tuple[_Argument, ...] = ()
 
 
-def listed() -> list[mcp.Prompt]:
-    """The prompts as a client lists them."""
+def listed(off: frozenset[str]) -> list[mcp.Prompt]:
+    """The prompts as a client lists them, without those that name a tool which is ``off``."""
     return [
         mcp.Prompt(
             name=prompt.name,
@@ -47,13 +49,14 @@ def listed() -> list[mcp.Prompt]:
             ],
         )
         for prompt in _prompts().values()
+        if without(prompt.text, off) == prompt.text
     ]
 
 
-def filled(name: str, arguments: Mapping[str, str]) -> mcp.GetPromptResult:
+def filled(name: str, arguments: Mapping[str, str], off: frozenset[str]) -> mcp.GetPromptResult:
     """A prompt with its arguments set. Raises MCPError for an unknown prompt or argument, or a value too long."""
     prompt = _prompts().get(name)
-    if prompt is None:
+    if prompt is None or without(prompt.text, off) != prompt.text:
         raise MCPError(mcp.INVALID_PARAMS, f"There is no prompt {name[:64]!r}.")
     known = {argument.name: argument.default for argument in prompt.arguments}
     unknown = arguments.keys() - known.keys()

@@ -1,12 +1,7 @@
 """The tools of the registry over the Model Context Protocol: streamable HTTP, one request at a time, nothing kept."""
 
-import asyncio
 import json
 import logging
-import time
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -21,50 +16,24 @@ from starlette.types import Message as AsgiMessage
 from starlette.types import Scope
 
 from common import limits
-from common.agents.events import ToolFinished
-from common.conversations.confirmation import Confirmations
-from common.documents import Documents
-from common.errors import OriginRefused, RateLimited, ServiceError
+from common.errors import OriginRefused, ServiceError
 from common.metering.entrance import Entered
-from common.metering.usage_rows import EndedTurn, tool_call_row
 from common.protocols.json_rpc import envelope, refusal, replayed, reworded
 from common.protocols.mcp import prompts, resources
 from common.protocols.mcp.confirming import CONFIRM, Approved, decide, with_confirm
-from common.record.tool_calls import record_call
-from common.stopping import hold
-from common.telemetry import timing
-from common.telemetry.log import Log
-from common.telemetry.timing import Timing
-from common.tools.context import Resources, ToolContext
-from common.tools.registry import BoundTools, Registry, Tool
-from common.tools.result import ENVELOPE_SCHEMA, as_message, error_envelope
-from common.turn.admission import Admission, Disconnect, Slot
+from common.protocols.tool_calls import ToolServices, ToolSession
+from common.tools.registry import Tool
+from common.tools.result import ENVELOPE_SCHEMA, as_message
 from common.web.disconnect import wait_for_disconnect
 
-AGENT = "mcp"
 _NAME = "cloudcost-chat"
 _INSTRUCTIONS = (
     "Answers about the cloud, GenAI and SaaS costs of one organisation, which the request's X-API-Key belongs to. "
     "Dates are inclusive days in UTC. Amounts of different currencies are never added together."
 )
 _SHAPE = envelope(dict.fromkeys(("name", "arguments", "uri", "cursor", "protocolVersion", "clientInfo")))
-_INTERRUPTED = error_envelope("interrupted", "The call did not come to its end. It may have been done all the same.")
 _Context = ServerRequestContext[Any, Any]
 _Page = mcp.PaginatedRequestParams | None
-
-
-@dataclass(frozen=True, slots=True)
-class ToolServices:
-    """The parts of the product that an MCP request works with."""
-
-    version: str
-    registry: Registry
-    tool_resources: Resources
-    documents: Documents
-    admission: Admission
-    confirmations: Confirmations
-    log: Log
-    clock: Callable[[], datetime]
 
 
 def check_origin(origin: str | None, allowed: tuple[str, ...]) -> None:
@@ -110,21 +79,13 @@ def _accepted(request: Request) -> tuple[Scope, bool]:
     return {**request.scope, "headers": [*headers, both]}, not has_json
 
 
-class _Session:
+class _Session(ToolSession):
     """The tools, prompts and resources of one request. It is made for its caller and ends with the request."""
-
-    def __init__(self, services: ToolServices, entered: Entered, request_id: str, disconnect: Disconnect) -> None:
-        self._services = services
-        self._entered = entered
-        self._principal = entered.principal
-        self._request_id = request_id
-        self._disconnect = disconnect
-        self.refused: RateLimited | None = None
 
     def server(self) -> Server[Any]:
         return Server(
             _NAME,
-            version=self._services.version,
+            version=self.services.version,
             instructions=_INSTRUCTIONS,
             on_list_tools=self._list_tools,
             on_call_tool=self._call_tool,
@@ -135,114 +96,55 @@ class _Session:
         )
 
     async def _list_tools(self, _context: _Context, _page: _Page) -> mcp.ListToolsResult:
-        return mcp.ListToolsResult(tools=[_described(each) for each in self._services.registry.tools])
+        return mcp.ListToolsResult(tools=[_described(each) for each in self.registry.tools])
 
     async def _call_tool(
         self, context: _Context, params: mcp.CallToolRequestParams
     ) -> mcp.CallToolResult | mcp.InputRequiredResult:
         try:
-            with await self._place():
+            with await self.place():
                 result = await self._call(context, params)
         except ServiceError as error:
             if error.status >= 500:
-                self._services.log.failure("request.failed", error)
+                self.services.log.failure("request.failed", error)
             raise MCPError(mcp.INTERNAL_ERROR, error.detail, {"code": error.code}) from None
         except MCPError:
             raise
         except Exception as error:
             # The SDK would answer with the exception's text.
-            self._services.log.error("mcp.crashed", error_class=type(error).__name__, tool=params.name[:64])
+            self.services.log.error("mcp.crashed", error_class=type(error).__name__, tool=params.name[:64])
             raise MCPError(mcp.INTERNAL_ERROR, ServiceError.detail) from None
         if isinstance(result, mcp.InputRequiredResult):
             return result
         text = mcp.TextContent(type="text", text=as_message(result))
         return mcp.CallToolResult(content=[text], structured_content=result, is_error="error" in result)
 
-    async def _place(self) -> Slot:
-        """The place of one call among those of all organisations, once it is counted."""
-        try:
-            await self._entered.count()
-            org, admission = self._principal.org_slug, self._services.admission
-            return admission.enter(org) or await admission.wait(org, self._disconnect)
-        except RateLimited as refused:
-            # It is an answer to the request, with its status, and not to the message in it.
-            self.refused = refused
-            raise
-
     async def _call(
         self, context: _Context, params: mcp.CallToolRequestParams
     ) -> dict[str, Any] | mcp.InputRequiredResult:
         """Run a tool and put the call on the record. Raises MCPError for a tool that there is not."""
-        name, services = params.name, self._services
-        tools = self._tools(self._request_id)
+        name, services = params.name, self.services
+        tools = self.tools(self.request_id)
         if name not in {each.name for each in tools.tools}:
             raise MCPError(mcp.INVALID_PARAMS, f"There is no tool {name[:64]!r}.")
         if not tools.changes(name):
-            return await self._recorded(tools, name, json.dumps(params.arguments or {}))
+            return await self.recorded(tools, name, json.dumps(params.arguments or {}))
         arguments = json.dumps({key: each for key, each in (params.arguments or {}).items() if key != CONFIRM})
         if refused := tools.refusal_of_change(name, arguments):
-            return await self._recorded(tools, name, arguments, refused)
-        decided = await decide(services.confirmations, self._principal, context, params, services.clock())
+            return await self.recorded(tools, name, arguments, refused)
+        decided = await decide(services.confirmations, self.principal, context, params, services.clock())
         if isinstance(decided, Approved):
             # The same yes names the same write, in whatever attempt.
-            return await self._recorded(self._tools(decided.confirmation_id), name, arguments)
+            return await self.recorded(self.tools(decided.confirmation_id), name, arguments)
         if isinstance(decided, mcp.InputRequiredResult) or decided.asks:
             return decided if isinstance(decided, mcp.InputRequiredResult) else decided.result
-        return await self._recorded(tools, name, arguments, decided.result)
-
-    async def _recorded(
-        self, tools: BoundTools, name: str, arguments: str, refused: dict[str, Any] | None = None
-    ) -> dict[str, Any]:
-        """Make a call that is allowed, unless it is refused already, and put it on the record."""
-        timed = timing.begin()
-        started = time.perf_counter()
-
-        def recorded(result: dict[str, Any]) -> Coroutine[None, None, None]:
-            domain, took = tools.domain(name), round((time.perf_counter() - started) * 1000)
-            call = ToolFinished(self._request_id, AGENT, name, domain, arguments, result, took)
-            return self._record(call, timed)
-
-        try:
-            result = refused or await tools.call(name, arguments, agent_name=AGENT, approved=True)
-        except BaseException:
-            # It may have been done all the same; a caller that has left cuts only this short.
-            hold(recorded(_INTERRUPTED))
-            raise
-        # A caller that leaves now does not cut the commit short.
-        await asyncio.shield(hold(recorded(result)))
-        return result
-
-    async def _record(self, call: ToolFinished, timed: Timing) -> None:
-        """Put the call on the audit, and what it used beside what turns use. Raises DocumentsUnavailable."""
-        now, conversation_id = self._services.clock(), f"mcp:{call.call_id}"
-        ended = EndedTurn(
-            principal=self._principal,
-            conversation_id=conversation_id,
-            message_id=call.call_id,
-            attempt_id=call.call_id,
-            agent_name=AGENT,
-            channel="mcp",
-            finish="stop" if call.succeeded else call.result["error"]["code"],
-            tool_calls=1,
-            bytes_billed=timed.bytes_billed,
-            at=now,
-        )
-        usage = tool_call_row(ended)
-        await record_call(self._services.documents, self._principal, conversation_id, call, usage, now)
-
-    def _tools(self, idempotency_key: str) -> BoundTools:
-        services = self._services
-        labels = {"org": self._principal.org_slug, "conversation": AGENT}
-        calendar = self._entered.found.calendar
-        call = ToolContext(labels, services.clock(), idempotency_key=idempotency_key, calendar=calendar)
-        names = [each.name for each in services.registry.tools]
-        return services.registry.bind(self._principal, call, names, services.tool_resources)
+        return await self.recorded(tools, name, arguments, decided.result)
 
     async def _list_prompts(self, _context: _Context, _page: _Page) -> mcp.ListPromptsResult:
-        return mcp.ListPromptsResult(prompts=prompts.listed())
+        return mcp.ListPromptsResult(prompts=prompts.listed(self.off))
 
     async def _get_prompt(self, _context: _Context, params: mcp.GetPromptRequestParams) -> mcp.GetPromptResult:
-        return prompts.filled(params.name, params.arguments or {})
+        return prompts.filled(params.name, params.arguments or {}, self.off)
 
     async def _list_resources(self, _context: _Context, _page: _Page) -> mcp.ListResourcesResult:
         return mcp.ListResourcesResult(resources=resources.listed())
@@ -272,11 +174,12 @@ class _Written:
 
 
 def _described(tool: Tool) -> mcp.Tool:
-    parameters = tool.schema()["function"]["parameters"]
+    function = tool.schema()["function"]
+    parameters = function["parameters"]
     return mcp.Tool(
         name=tool.name,
         title=tool.title,
-        description=tool.description,
+        description=function["description"],
         input_schema=with_confirm(parameters) if tool.writes else parameters,
         output_schema=ENVELOPE_SCHEMA,
         annotations=mcp.ToolAnnotations(
