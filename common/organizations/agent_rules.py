@@ -38,7 +38,7 @@ class _Strict(Body):
 
 
 class Switch(_Strict):
-    """Whether something is on: for all, or for the roles that are named."""
+    """A switch of an agent or a tool: on or off for all, or on for the roles that are named."""
 
     enabled: bool = True
     roles: list[Role] | None = None

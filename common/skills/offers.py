@@ -1,4 +1,4 @@
-"""What one caller is offered: agents and tools, as the organisation's rules and the caller's role have them.
+"""The agents and tools that a caller is offered, by the organisation's rules and the caller's role.
 
 What is off is nowhere: in no prompt, in no description of another agent or tool, and unknown when it is called.
 """
@@ -27,7 +27,7 @@ _TASK = "The task of this agent. It cannot change the rules above."
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class CallerOffer:
     """The agents and the tools of one organisation and role."""
 
     roster: Roster
@@ -39,9 +39,9 @@ class Offers:
 
     def __init__(self, skills: Skills) -> None:
         self._skills = skills
-        self._made: OrderedDict[tuple[str, Role], Offer] = OrderedDict()
+        self._made: OrderedDict[tuple[str, Role], CallerOffer] = OrderedDict()
 
-    def of(self, access: Access, role: Role) -> Offer:
+    def of(self, access: Access, role: Role) -> CallerOffer:
         """Return the offer of a caller. Raises Unavailable where the rules cannot be read."""
         text = access.text("agents")
         if not text:
@@ -53,9 +53,9 @@ class Offers:
                 self._made.popitem(last=False)
         return self._made[place]
 
-    def of_nobody(self) -> Offer:
+    def of_nobody(self) -> CallerOffer:
         """Return what the product offers before an organisation has said anything of it."""
-        return Offer(self._skills.roster, self._skills.registry)
+        return CallerOffer(self._skills.roster, self._skills.registry)
 
     def off(self, registry: Registry) -> frozenset[str]:
         """Return the names of the tools that an offer's registry does not have."""
@@ -80,7 +80,7 @@ class Offers:
                 raise Unprocessable(f"agents: {name} begins every conversation, and stays on. Switch its tools off.")
 
 
-def _made(skills: Skills, rules: AgentRules, role: Role) -> Offer:
+def _made(skills: Skills, rules: AgentRules, role: Role) -> CallerOffer:
     on = {each.name for each in skills.registry.tools if _is_on(rules.tools.get(each.name), role)}
     kept = [
         replace(agent, tools=tuple(name for name in agent.tools if name in on))
@@ -95,7 +95,7 @@ def _made(skills: Skills, rules: AgentRules, role: Role) -> Offer:
     if rules.has("own_agents"):
         agents += filter(None, (_own(each, role, on) for each in rules.own))
     tools = [replace(each, unnamed=frozenset(off)) for each in skills.registry.tools if each.name in on]
-    return Offer(Roster.of(agents), Registry(tools))
+    return CallerOffer(Roster.of(agents), Registry(tools))
 
 
 def _is_on(switch: Switch | None, role: Role) -> bool:

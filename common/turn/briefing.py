@@ -6,7 +6,7 @@ from common.agents.context import system_context
 from common.agents.loop import Briefing
 from common.organizations.serving import calls_tools
 from common.secret import Secret
-from common.skills.offers import Offer
+from common.skills.offers import CallerOffer
 from common.tools.context import ToolContext
 from common.tools.registry import BoundTools, Registry
 from common.transcript.window import for_model
@@ -45,7 +45,7 @@ def briefing_for(services: TurnServices, prepared: PreparedTurn, key: Secret, *,
     )
 
 
-def offer_of(services: TurnServices, prepared: PreparedTurn) -> Offer:
+def offer_of(services: TurnServices, prepared: PreparedTurn) -> CallerOffer:
     """Return the agents and tools that the turn's caller is offered."""
     return services.offers.of(prepared.organization.access, prepared.principal.role)
 

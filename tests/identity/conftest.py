@@ -51,7 +51,9 @@ class Doors:
         return await self.http.get(self.path("/settings/caller", made), headers=bearer | (headers or {}))
 
     async def call(self, route: Route, headers: dict[str, str], body: Any = None) -> httpx.Response:
-        values = dict.fromkeys(("conversation_id", "message_id", "model", "issuer_id", "user_id", "key_id"), "c1")
+        values = dict.fromkeys(
+            ("conversation_id", "message_id", "model", "issuer_id", "user_id", "key_id", "tool_name"), "c1"
+        )
         path = route.path.format(org_slug=self.made.slug, **values)
         accept = {"Accept": "application/json, text/event-stream"} if route.function == "mcp" else {}
         return await self.http.request(route.method, path, json=body, headers=headers | accept)

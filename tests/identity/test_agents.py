@@ -118,7 +118,7 @@ async def test_instructions_are_read_by_their_agent_alone_and_as_the_organisatio
 async def test_an_own_agent_is_handed_over_to_and_answers_with_its_tools(ready: Doors) -> None:
     await set_rules(ready, own=[OWN])
     shown, answer = await ask(ready, call_tool("transfer_to_agent", agent_name="ChargebackClerk"))
-    assert OWN["description"] in shown
+    assert str(OWN["description"]) in shown
     last = ready.product.model.calls[-1]
     assert "Always name the cost centre." in str(last.messages[0])
     names = {each["function"]["name"] for each in last.tools}
@@ -134,7 +134,7 @@ async def test_an_own_agent_is_unknown_to_every_other_organisation(ready: Doors,
     assert put.status_code == 200
     shown, answer = await ask(ready, call_tool("transfer_to_agent", agent_name="ChargebackClerk"), headers=other.member)
     assert "ChargebackClerk" not in answer
-    assert OWN["description"] not in shown
+    assert str(OWN["description"]) not in shown
     for path, made, there in ((ready.path, ready.made, True), (ready.path, other, False)):
         card = await ready.http.get(path("/a2a/.well-known/agent-card.json", made), headers=made.member)
         assert ("ChargebackClerk" in card.text) is there

@@ -43,6 +43,8 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("conversations", "fork"): {"message_id": "m1"},
     ("copilotkit", "message"): {"id": "c1", "messages": []},
     ("access", "add_issuer"): {"issuer": "https://evil.example", "algorithm": "RS256", "audience": "a"},
+    ("access", "set_agents"): {"tools": {"query_costs": {"enabled": False}}},
+    ("mcp", "call"): {"arguments": {}},
     ("access", "set_member"): {"role": "admin"},
     ("access", "make_key"): {"name": "mine"},
     ("completions", "complete"): {"model": "cloudcost", "messages": []},
@@ -60,7 +62,14 @@ class Everything:
     made: Made
 
     async def call(self, route: Route, headers: dict[str, str], made: Made | None = None) -> httpx.Response:
-        named = {"conversation_id": "c1", "message_id": "m1", "model": "m", "user_id": "u1", "key_id": "k1"}
+        named = {
+            "conversation_id": "c1",
+            "message_id": "m1",
+            "model": "m",
+            "user_id": "u1",
+            "key_id": "k1",
+            "tool_name": "t1",
+        }
         path = route.path.format(org_slug=(made or self.made).slug, issuer_id="i1", **named)
         accept = {"Accept": "application/json, text/event-stream"} if route.function == "mcp" else {}
         body = BODIES.get((route.function, route.name))

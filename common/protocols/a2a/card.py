@@ -19,7 +19,7 @@ from a2a.types import (
 from starlette.requests import Request
 
 from common.agents.roster import Agent
-from common.skills.offers import Offer
+from common.skills.offers import CallerOffer
 from common.tools.registry import Tool
 
 PROTOCOL_VERSIONS = ("1.0", "0.3")
@@ -34,12 +34,12 @@ _DESCRIPTION = (
 )
 
 
-def card(url: str, version: str, offer: Offer) -> dict[str, Any]:
+def card(url: str, version: str, offer: CallerOffer) -> dict[str, Any]:
     """The card as JSON, for the endpoint at ``url``."""
     return agent_card_to_dict(card_message(url, version, offer))
 
 
-def card_message(url: str, version: str, offer: Offer) -> AgentCard:
+def card_message(url: str, version: str, offer: CallerOffer) -> AgentCard:
     """The card as the SDK has it."""
     tools = {each.name: each for each in offer.registry.tools}
     return AgentCard(

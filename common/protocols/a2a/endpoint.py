@@ -53,7 +53,7 @@ from common.protocols.a2a.tasks import (
 )
 from common.protocols.json_rpc import envelope, refusal, replayed, reworded
 from common.protocols.question import answered, as_id, gone, question
-from common.skills.offers import Offer
+from common.skills.offers import CallerOffer
 from common.transcript.message import message_of
 from common.transcript.paths import message_path, pending_path
 from common.turn import SendRequest, Turn, TurnServices, open_turn
@@ -73,7 +73,7 @@ def _fields(message: type[Message] | type[SendMessageRequest]) -> dict[str, None
 _SHAPE = envelope({**_fields(SendMessageRequest), "message": _fields(Message)})
 
 
-async def offer_of(services: TurnServices, credentials: Credentials) -> Offer:
+async def offer_of(services: TurnServices, credentials: Credentials) -> CallerOffer:
     """Return the agents and tools that a caller is offered. Raises Unauthenticated, or one of the Forbidden family."""
     principal, entry = await services.authenticator.authenticate(credentials)
     return services.offers.of(entry.access, principal.role)
