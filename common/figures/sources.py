@@ -10,7 +10,8 @@ from typing import Any
 
 from common.figures.reading import Figure, read_figures
 
-# What is beside the data: how it was asked for and drawn. A model's own SQL is no evidence.
+# What a result has beside its data: how it was asked for and drawn. A model's own SQL is no evidence. A column of a row
+# may have the same name, and is data.
 _LEFT_OUT = frozenset({"sql", "chart", "columns", "job_id", "duration_ms", "parameters", "cached"})
 _DATE = re.compile(r"(\d{4})-\d\d(?:-\d\d)?(?:[T ]\d\d:\d\d[\d:.+Z-]*)?\Z")
 _DIGITS = re.compile(r"\d{1,18}(?:\.\d{1,18})?")
@@ -74,7 +75,7 @@ class Sources:
             numbers += [math.fsum(_column(rows, name)) for name in rows[0]]
         return numbers
 
-    def _add(self, value: Any) -> None:
+    def _add(self, value: Any, *, is_row: bool = False) -> None:
         if isinstance(value, str):
             self._say(value)
         elif isinstance(value, bool) or value is None:
@@ -83,13 +84,13 @@ class Sources:
             self._put(value)
         elif isinstance(value, Mapping):
             for name, each in value.items():
-                if name not in _LEFT_OUT:
+                if is_row or name not in _LEFT_OUT:
                     self._add(each)
             if "start_date" in value:
                 self._count_days(value)
         elif isinstance(value, list | tuple):
             for each in value:
-                self._add(each)
+                self._add(each, is_row=True)
             self._count(value)
 
     def _put(self, number: float) -> None:

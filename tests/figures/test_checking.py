@@ -78,6 +78,12 @@ def test_what_follows_from_shown_figures_is_verified(text: str) -> None:
     assert not unverified(text)
 
 
+def test_a_column_is_data_whatever_its_name() -> None:
+    result = {"rows": [{"run": "a", "duration_ms": 234_196}], "duration_ms": 512}
+    assert not unverified("It took 234,196 ms.", result)
+    assert unverified("It took 512 ms.", result) == ["512"]
+
+
 def test_what_does_not_follow_is_not() -> None:
     assert unverified("AWS cost 6,234.57 and Azure 2,765.43, together 9,100.00.") == ["9,100.00"]
     assert unverified("AWS cost 6,234.57 and Azure 2,765.43, which is 135.4 % more.") == ["135.4"]
