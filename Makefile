@@ -5,7 +5,7 @@ ORG ?= acme_inc
 PROCESSES ?= 2
 BIN := .venv/bin
 
-.PHONY: help run ask chat test check bench screenshot lock clean
+.PHONY: help run ask chat test check eval bench screenshot lock clean
 
 help: ## Say what can be run
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1	\2/' | expand -t 16
@@ -38,6 +38,9 @@ check: .venv/.installed ## Check format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+eval: .venv/.installed ## Judge answers against sums over the rows (ARGS="--model openai:gpt-4o-mini"; ARGS=--help)
+	@exec $(BIN)/python -m tests.eval $(ARGS)
 
 bench: .venv/.installed ## Run the benchmarks and print their tables
 	$(BIN)/python -m tests.bench

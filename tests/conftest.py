@@ -42,7 +42,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "LoadScopeSc
     """Tests of one file share a process; those of the deployment share one, too, as they share their plans."""
     from xdist.scheduler import LoadScopeScheduling
 
-    class ByFile(LoadScopeScheduling):
+    class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # it is untyped
         def _split_scope(self, nodeid: str) -> str:
             return "tests/infra" if nodeid.startswith("tests/infra/") else nodeid.split("::", 1)[0]
 
@@ -79,21 +79,21 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     today = datetime.now(UTC).date()
     with alone("loaded-cloud"):
         shutil.copytree(loaded_cloud(today), directory)
-    with _running(directory, today) as (environment, pid), pytest.MonkeyPatch.context() as patch:
+    with running_cloud(directory, today) as (environment, pid), pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
         yield Cloud(environment, today, pid)
 
 
-def loaded_cloud(today: date) -> Path:
-    """The folder of a cloud that has been loaded for today and stopped; the days before are removed."""
-    folder = LOADED / today.isoformat()
+def loaded_cloud(today: date, kept: Path = LOADED) -> Path:
+    """The folder of a cloud that has been loaded for today and stopped; other days in ``kept`` are removed."""
+    folder = kept / today.isoformat()
     if not folder.exists():
-        LOADED.mkdir(parents=True, exist_ok=True)
-        for old in LOADED.iterdir():
+        kept.mkdir(parents=True, exist_ok=True)
+        for old in kept.iterdir():
             shutil.rmtree(old, ignore_errors=True)
-        with tempfile.TemporaryDirectory(dir=LOADED) as made:
-            with _running(Path(made) / "emulators", today):
+        with tempfile.TemporaryDirectory(dir=kept) as made:
+            with running_cloud(Path(made) / "emulators", today):
                 pass
             # At once or not at all, so that a run that was interrupted leaves nothing half-loaded.
             (Path(made) / "emulators").rename(folder)
@@ -101,7 +101,8 @@ def loaded_cloud(today: date) -> Path:
 
 
 @contextmanager
-def _running(directory: Path, today: date) -> Iterator[tuple[dict[str, str], int]]:
+def running_cloud(directory: Path, today: date) -> Iterator[tuple[dict[str, str], int]]:
+    """Emulators that keep their data in a folder, with the demo organisations of a day: their environment and id."""
     with EmulatorProcess(PROJECT, directory) as emulators, Path(os.devnull).open("w") as nowhere:
         environment = {**emulators.environment, "GCP_PROJECT_ID": PROJECT, "ENVIRONMENT": "test"}
         # A test may ask as often as it likes, unless it says otherwise.

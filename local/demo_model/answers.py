@@ -153,7 +153,7 @@ class _Section:
         keys = [key for key in rows[0] if key != "currency" or not money]
         ruler = ["---:" if any(_number(row.get(key)).is_finite() for row in rows) else "---" for key in keys]
         lines = [[label(key) for key in keys], ruler, *([cell(key, row) for key in keys] for row in rows[:_MAX_ROWS])]
-        more = f"\n\n…and {len(rows) - _MAX_ROWS:,} more rows." * (len(rows) > _MAX_ROWS)
+        more = f"\n\n…and more: there are {len(rows):,} rows." * (len(rows) > _MAX_ROWS)
         return "\n".join(f"| {' | '.join(line)} |" for line in lines) + more
 
 

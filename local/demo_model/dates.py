@@ -103,6 +103,7 @@ _RELATIVE: tuple[tuple[str, Callable[[re.Match[str], Calendar], Period]], ...] =
      lambda _, c: Period(c.today, c.today, "year", "year_before")),
     (rf"{_PAST} {_N} {_WHOLE}{_U}s?", lambda m, c: c.last(m)),
     (rf"{_N} {_U}s? ago", lambda m, c: c.ago(m, NUMBERS[m["n"]])),
+    (r"(?:the )?day before yesterday", lambda _, c: unit_of(c.today - DAY * 2, "day")),
     (r"(?:the )?(?:week|month|quarter|day) before(?! (?:last|yesterday))(?: that)?|(?:the )?previous period",
      lambda _, c: Period(c.today, c.today, "day", "before")),
     (rf"{_PAST} {_WHOLE}{_U}", lambda m, c: c.ago(m, 1, "last")),

@@ -65,7 +65,7 @@ def read(text: str, calendar: Calendar, known: Reading | None = None) -> Reading
         whole = (part.slots or part.periods) and not part.names
         return _merge(known, part) if goes_on or whole or any(name.hint for name in part.names) else new
     bare = not (new.slots or new.periods or new.names) and "now" not in new.intent.more
-    return _merge(known, part) if bare or (goes_on and new.intent.agent == known.intent.agent) else new
+    return _merge(known, part) if (bare or goes_on) and new.intent.agent == known.intent.agent else new
 
 
 def _merge(known: Reading, new: Reading) -> Reading:
@@ -155,6 +155,9 @@ class _Reader:
         found += [(*match.span(), f"tag:{next(filter(None, match.groups()))}") for match in tags]
         places: list[Place] = []
         for start, end, value in sorted(found, key=lambda each: (each[0], -each[1])):
+            # "The AI Products team" is a team's name.
+            if re.match(r" (?:team|department)\b", plain[end:]):
+                continue
             before = places[-1] if places else (0, 0, "", False)
             joined = before[3] and bool(re.fullmatch(self.table.more["also"], plain[before[1] : start]))
             itself = value.startswith(("time", "tag:")) or plain[start:end] in ("daily", "weekly", "monthly", "who")

@@ -81,6 +81,8 @@ class Words:
         self.text = text
         self.plain = "".join(char.lower() if len(char.lower()) == 1 else char for char in text.translate(PLAIN))
         self.free = self.plain
+        letters = [char for char in text if char.isalpha()]
+        self.shouts = sum(map(str.isupper, letters)) * 2 > len(letters)
 
     def take(self, pattern: re.Pattern[str]) -> list[re.Match[str]]:
         """Blank every match among the words that are still free, and return the matches."""
@@ -98,7 +100,7 @@ class Words:
         for match in _WORD.finditer(self.free):
             start, end = match.span()
             # "US" is a country, "us" is not.
-            written = self.text[start:end].isupper() and end - start > 1 and not self.text.isupper()
+            written = self.text[start:end].isupper() and end - start > 1 and not self.shouts
             if written or match[0].removesuffix("'s") not in stop:
                 joined = places and self.plain[places[-1][1] : start].strip() in ("", "&")
                 places.append((places.pop()[0] if joined else start, end))

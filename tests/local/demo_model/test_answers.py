@@ -59,7 +59,7 @@ def test_forty_rows_are_shown_the_others_counted_and_a_cut_list_said_to_be_cut()
     said = costs("spend", rows, USD)
     assert "| P39 |" in said
     assert "| P40 |" not in said
-    assert "…and 3 more rows." in said
+    assert "…and more: there are 43 rows." in said
     assert "The list is cut" not in said
     assert "The list is cut" in costs("spend", rows[:3], USD, truncated=True)
 
