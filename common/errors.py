@@ -23,6 +23,9 @@ ServiceError
 │   ├── ApprovalAnswered 409 approval_answered
 │   ├── ApprovalExpired 409 approval_expired
 │   └── ApprovalChanged 409 approval_changed
+├── QuestionGone 409 question_gone
+│   ├── QuestionAnswered 409 question_answered
+│   └── QuestionExpired 409 question_expired
 ├── TooLarge 413 payload_too_large
 ├── EncodingNotSupported 415 encoding_not_supported
 ├── Unprocessable 422 invalid_body
@@ -194,6 +197,22 @@ class ApprovalChanged(ApprovalGone):
         "These are not the arguments that wait for approval. Nothing was changed: approve the call as it is, or "
         "decline it and ask for another one."
     )
+
+
+class QuestionGone(ServiceError):
+    status = 409
+    code = "question_gone"
+    detail = "No such question waits here: it was answered, it expired, or another message came first. Ask again."
+
+
+class QuestionAnswered(QuestionGone):
+    code = "question_answered"
+    detail = "This question was answered already. Its answer is in the conversation."
+
+
+class QuestionExpired(QuestionGone):
+    code = "question_expired"
+    detail = "This question waited for too long. Send your own question again."
 
 
 class TooLarge(ServiceError):

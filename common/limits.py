@@ -61,6 +61,11 @@ MAX_CONSULTED_STEPS = 5
 MAX_CONSULTED_CALLS = 20
 CONSULT_SECONDS = 120.0
 CONSULTED_QUESTION_CHARS = 2_000
+# A question back to the user, and how many in a row
+ASKED_BACK_CHARS = 500
+MAX_CHOICES = 5
+CHOICE_CHARS = 200
+MAX_ASKED_BACK = 3
 TOOL_SECONDS = 60.0
 # What waits for a reader; a turn whose reader takes nothing for so long is stopped
 WAITING_CHARS = 100_000
@@ -86,7 +91,7 @@ CLIENT_TOOL_CHARS = 20_000
 CLIENT_RESULT_CHARS = 60_000
 CLIENT_CONTEXT_CHARS = 20_000
 PENDING_DAYS = 7
-# How long a change waits for the person's yes, and how many one request may answer
+# How long a change waits for the person's yes and a question for its answer, and how many one request may answer
 APPROVAL_HOURS = 24
 MAX_APPROVALS = 16
 

@@ -77,6 +77,9 @@ def _ask(screen: Screen, client: Client, access: Access, args: argparse.Namespac
     if answer.waiting:
         place = f"{access.place} --conversation {answer.finish['conversation_id']}"
         screen.note(f"Nothing is changed yet. To allow it: python -m local ask {place} yes")
+    if answer.question is not None:
+        place = f"{access.place} --conversation {answer.finish['conversation_id']}"
+        screen.note(f'To answer, with a number or in words: python -m local ask {place} "…"')
     screen.ending(answer.finish.get("finish"))
     screen.unverified(answer.finish.get("unverified_figures"))
     screen.warning(answer.finish.get("usage_warning"))

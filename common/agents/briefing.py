@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from common.agents import consulting
+from common.agents import asking_back, consulting
+from common.agents.asking_back import ASK_USER
 from common.agents.checkpoint import Checkpoint
 from common.agents.pausing import ClientTool, Continuation, Waiting, new_waiting
 from common.agents.roster import Agent, Roster
@@ -44,10 +45,14 @@ class Briefing:
             offered.append(self.roster.transfer_schema(agent))
         if any(each is not agent for each in self.roster.specialists):
             offered.append(consulting.schema(self.roster))
+        if self.within is None:
+            offered.append(asking_back.schema())
         return offered
 
     def waits(self, call: ToolCall, tools: BoundTools) -> Waiting | None:
         """The call as it waits for the client; None for one that is made at once."""
+        if call.name == ASK_USER and self.within is None:
+            return new_waiting("question", call)
         if any(tool.name == call.name for tool in self.client_tools):
             return new_waiting("client", call)
         return new_waiting("approval", call) if tools.changes(call.name) else None

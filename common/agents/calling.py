@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from common import limits
-from common.agents import consulting
+from common.agents import asking_back, consulting
+from common.agents.asking_back import ASK_USER
 from common.agents.briefing import Briefing
 from common.agents.checkpoint import Checkpoint, Consulted, OpenStep
 from common.agents.consulting import CONSULT, Question
 from common.agents.events import Event, ToolFinished, ToolStarted
+from common.agents.pausing import Waiting
 from common.agents.run_state import Answered, RunState
 from common.errors import ProviderTimeout, ServiceError
 from common.models.call import ToolCall
@@ -81,14 +83,24 @@ class CallStep:
                     yield from self._ask(number, call, questions)
                     continue
                 refusal = questions
-            refusal = refusal or self.tools.refusal_of_change(call.name, call.arguments)
-            waiting = None if refusal else self.briefing.waits(call, self.tools)
+            waiting, refusal = self._waiting(call, refusal)
             if waiting is not None:
                 state.waiting.append(waiting)
                 continue
             self._made = self._made or refusal is None
             self._own[number] = refusal
             yield ToolStarted(call.call_id, state.agent.name, call.name, call.arguments)
+
+    def _waiting(self, call: ToolCall, refusal: dict[str, Any] | None) -> tuple[Waiting | None, dict[str, Any] | None]:
+        """The call as it waits, or why it neither waits nor is made. A question to the user waits alone."""
+        refusal = refusal or self.tools.refusal_of_change(call.name, call.arguments)
+        asks = call.name == ASK_USER and self.briefing.within is None
+        if asks and refusal is None:
+            refusal = asking_back.refusal_of(call, self.calls, self.state.exchange)
+        waiting = None if refusal else self.briefing.waits(call, self.tools)
+        if waiting is not None and not asks and any(each.name == ASK_USER for each in self.calls):
+            return None, error_envelope("asked_first", "The user is asked first. Make this call after the answer.")
+        return waiting, refusal
 
     def calling(self) -> Iterator[AsyncGenerator[Happened, None]]:
         """The tools at work, each a stream of its own."""

@@ -8,8 +8,8 @@ from common.models.completion import Usage
 
 # How an answer ended. length: cut at the output limit; refused: the words are the model's refusal; no_answer: a
 # sentence says that the model stopped without one; waiting: a tool call waits for the client; approval: a change waits
-# for the person's yes.
-Finish = Literal["stop", "length", "refused", "no_answer", "waiting", "approval"]
+# for the person's yes; question: the person is asked something.
+Finish = Literal["stop", "length", "refused", "no_answer", "waiting", "approval", "question"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +87,23 @@ class ApprovalNeeded:
 
 
 @dataclass(frozen=True, slots=True)
+class QuestionAsked:
+    """The person is asked something; the turn ends until the answer. The text has the question and its choices too."""
+
+    call_id: str
+    agent_name: str
+    question: str
+    choices: tuple[str, ...] = ()
+    multiple: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class TurnFinished:
     """The turn is stored; ``text`` is the whole answer. ``finish`` is a Finish, or "cancelled" for one said again.
 
     ``fallback_from`` names the model (provider/model_id) that the settings choose, where another one answered.
     ``title`` is the conversation's where the answer has given it another one.
-    ``approvals`` are the changes that wait where ``finish`` is "approval".
+    ``approvals`` are the changes that wait where ``finish`` is "approval", ``question`` is there where it is that.
     ``usage_warning`` is a sentence on a ceiling that is nearly reached.
     ``unverified_figures`` are those of the text that stand in nothing that the turn has read.
     """
@@ -108,6 +119,7 @@ class TurnFinished:
     finish: str = "stop"
     fallback_from: str | None = None
     approvals: tuple[ApprovalNeeded, ...] = ()
+    question: QuestionAsked | None = None
     title: str = ""
     usage_warning: str | None = None
     unverified_figures: tuple[str, ...] = ()
@@ -134,6 +146,7 @@ Event = (
     | ToolFinished
     | ClientToolCalled
     | ApprovalNeeded
+    | QuestionAsked
     | TurnFinished
     | TurnFailed
 )

@@ -6,7 +6,7 @@ from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
 
 from common import limits
-from common.agents import approval
+from common.agents import approval, asking_back
 from common.agents.bounds import Bounds
 from common.agents.briefing import Briefing
 from common.agents.calling import CallStep, Progressed, make_call
@@ -168,6 +168,9 @@ class AgentLoop:
             call = waiting.call
             if waiting.kind == "client":
                 content = continuation.results.get(waiting.waiting_id) or UNANSWERED
+            elif waiting.kind == "question":
+                said = continuation.answers.get(waiting.waiting_id)
+                content = asking_back.as_result(asking_back.read_question(call), said)
             else:
                 refusal = None if waiting.waiting_id in continuation.approved else NOT_APPROVED
                 if refusal is None:
@@ -203,6 +206,8 @@ class AgentLoop:
         step.end()
         if question := approval.ask([each.call for each in state.waiting if each.kind == "approval"]):
             yield state.say(question)
+        for asked in [each for each in state.waiting if each.kind == "question"]:
+            yield state.say(asking_back.read_question(asked.call).text)
         for waiting in state.waiting:
             yield waiting.event(state.agent.name)
 

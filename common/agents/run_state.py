@@ -70,7 +70,7 @@ class RunState:
         paused = Paused(tuple(self.exchange), tuple(self.waiting), bounds.tool_calls) if self.waiting else None
         finish: Finish = self.ending.finish
         if paused:
-            finish = "approval" if paused.approvals else "waiting"
+            finish = "question" if paused.question else "approval" if paused.approvals else "waiting"
         text = "".join(self.text)
         return Answered(
             text,

@@ -73,7 +73,7 @@ class Pending:
             "exchange": exchange,
             "waiting": waiting,
             "tool_calls": self.paused.tool_calls,
-            "expire_at": now + (_APPROVAL_TIME if self.paused.approvals else _PENDING_TIME),
+            "expire_at": now + (_APPROVAL_TIME if self.paused.approvals or self.paused.question else _PENDING_TIME),
         }
         return Put(pending_path(tenant, conversation_id), document)
 

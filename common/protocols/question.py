@@ -1,6 +1,7 @@
 """A protocol's message as the request of a turn."""
 
 import uuid
+from collections.abc import Mapping
 
 from pydantic import ValidationError
 
@@ -25,13 +26,15 @@ def question(text: str, name: str, conversation_id: str | None, message_id: str 
         raise Unprocessable(problems(error)) from None
 
 
-def answered(approvals: object, name: str, conversation_id: str | None, message_id: str | None) -> SendRequest:
-    """The request that answers changes that wait. Raises Unprocessable for decisions that are none."""
+def answered(
+    given: Mapping[str, object], name: str, conversation_id: str | None, message_id: str | None
+) -> SendRequest:
+    """The request that answers what waits, with its ``approvals`` or ``answer``. Raises Unprocessable for others."""
     if conversation_id is not None:
         check_id(name, conversation_id)
     own = {} if message_id is None else {"message_id": message_id}
     try:
-        return SendRequest.model_validate({"approvals": approvals, "conversation_id": conversation_id, **own})
+        return SendRequest.model_validate({**given, "conversation_id": conversation_id, **own})
     except ValidationError as error:
         raise Unprocessable(problems(error)) from None
 

@@ -1,4 +1,4 @@
-"""The person's answer to a change that waits: by the id of the call, or as a plain yes or no in words."""
+"""The person's answer to what waits: to a change by its id or as a plain yes or no, to a question in any words."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -10,6 +10,7 @@ from common.errors import ApprovalAnswered, ApprovalChanged, ApprovalExpired, Ap
 from common.models.completion import ToolCall
 from common.transcript.conversation import Conversation
 from common.transcript.message import Message
+from common.turn.answers import answer
 from common.turn.client_features import ClientReply, Decision
 from common.turn.prepared import PreparedTurn
 from common.turn.request import SendRequest
@@ -30,7 +31,9 @@ def in_words(message: str) -> bool | None:
 
 
 def decided(request: SendRequest) -> ClientReply | None:
-    """The reply that a request's own ``approvals`` are. Returns None for a request with a message."""
+    """The reply that a request's own ``approvals`` or ``answer`` are. Returns None for a request with a message."""
+    if request.answer is not None:
+        return ClientReply({}, {}, {request.answer.id: request.answer.text or request.answer.choices})
     if not request.approvals:
         return None
     return ClientReply({}, {each.id: Decision(each.approved, each.arguments) for each in request.approvals})
@@ -39,9 +42,11 @@ def decided(request: SendRequest) -> ClientReply | None:
 def go_on(prepared: PreparedTurn, reply: ClientReply | None, pending: Pending | None, said: str) -> PreparedTurn:
     """The turn where it paused, if its client or its person answers to that; as it is, if not.
 
-    Raises ApprovalGone, ApprovalAnswered, ApprovalExpired or ApprovalChanged; Unprocessable where only results of the
-    client's tools come too late.
+    Raises ApprovalGone, ApprovalAnswered, ApprovalExpired or ApprovalChanged, or the same of a question; Unprocessable
+    where only results of the client's tools come too late.
     """
+    if (reply is not None and reply.answers) or (pending is not None and pending.paused.question):
+        return answer(prepared, reply, pending, said)
     conversation, now = prepared.conversation, prepared.now
     if reply is None:
         yes = in_words(said)

@@ -1,7 +1,7 @@
 """The features that a client brings to a turn beside its message."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from common.agents.pausing import ClientTool
@@ -18,10 +18,14 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class ClientReply:
-    """The client's reply to a paused turn, by the ids of the waiting calls: results of its tools, and decisions."""
+    """The client's reply to a paused turn, by the ids of the waiting calls: results of its tools, decisions, answers.
+
+    An answer names choices or is in words; one without anything says that the person gave none.
+    """
 
     results: Mapping[str, str]
     decisions: Mapping[str, Decision]
+    answers: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ class ClientFeatures:
     ``shown`` are the ids of the stored messages that the client still shows: what it took back is no history any more.
     ``said_before`` is the history of a client that keeps it itself, as it tells it.
     ``context`` is what the client's page shows, described and in words: data, like what a tool returns. ``note`` is
-    said before the answer. ``replies_to`` is the answer that the message is a yes or a no to.
+    said before the answer. ``replies_to`` is the answer that the message is a yes, a no or a reply to.
     """
 
     own_ids: bool = False

@@ -5,7 +5,15 @@ import time
 from collections.abc import Callable, Iterable
 
 from common import limits
-from common.agents.events import AgentChanged, ApprovalNeeded, Event, TextDelta, TurnFinished, TurnStarted
+from common.agents.events import (
+    AgentChanged,
+    ApprovalNeeded,
+    Event,
+    QuestionAsked,
+    TextDelta,
+    TurnFinished,
+    TurnStarted,
+)
 from common.documents import Document
 from common.errors import ConversationBusy
 from common.models.completion import Usage
@@ -67,7 +75,8 @@ def replay(emit: Callable[[Event], None], answer: Message, conversation_id: str,
 
 
 def finished_of(answer: Message, conversation_id: str, waiting: Iterable[Event] = ()) -> TurnFinished:
-    """The end of a turn whose answer is stored, with the approvals among what waits behind it."""
+    """The end of a turn whose answer is stored, with what waits for the person behind it."""
+    waiting = tuple(waiting)
     return TurnFinished(
         conversation_id=conversation_id,
         message_id=answer.message_id,
@@ -81,4 +90,5 @@ def finished_of(answer: Message, conversation_id: str, waiting: Iterable[Event] 
         fallback_from=answer.fallback_from,
         unverified_figures=answer.unverified_figures,
         approvals=tuple(each for each in waiting if isinstance(each, ApprovalNeeded)),
+        question=next((each for each in waiting if isinstance(each, QuestionAsked)), None),
     )

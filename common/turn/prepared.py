@@ -105,12 +105,25 @@ class PreparedTurn:
         if self.pending is None or self.reply is None:
             return None
         approved = frozenset(waiting_id for waiting_id, each in self.reply.decisions.items() if each.approved)
-        return Continuation(self.pending.paused, self.reply.results, approved)
+        # An answer to a question is the message itself, in the words that are stored.
+        answers = dict.fromkeys(self.reply.answers, "" if self.unanswered else self.question.content)
+        return Continuation(self.pending.paused, self.reply.results, approved, answers)
 
     @property
     def exchange_ids(self) -> set[str]:
         """The messages that are no history yet: the question, and what was answered to it before a pause."""
-        return {self.question.message_id, *(self.pending.answer_ids if self.pending else ())}
+        before = (self.pending.question_id, *self.pending.answer_ids) if self.pending else ()
+        return {self.question.message_id, *before}
+
+    @property
+    def asked(self) -> str:
+        """The question that the agents answer: where the message is a reply to theirs, the one before that."""
+        return self.pending.question if self.pending is not None else self.question.content
+
+    @property
+    def unanswered(self) -> bool:
+        """True if the person was asked back, and gave no answer."""
+        return self.reply is not None and not all(self.reply.answers.values())
 
     def ended(
         self, agent_name: str, finish: str, message_id: str, tool_calls: int, bytes_billed: int, at: datetime

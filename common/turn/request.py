@@ -25,25 +25,46 @@ class Approval(Body):
     arguments: dict[str, Any] | None = None
 
 
+class Reply(Body):
+    """The person's answer to a question that was asked back: choices as they were offered, or words of their own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str = Field(min_length=1, max_length=limits.MAX_ID_CHARS)
+    choices: tuple[str, ...] = Field((), max_length=limits.MAX_CHOICES)
+    text: str | None = Field(None, min_length=1, max_length=limits.MAX_MESSAGE_CHARS)
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> "Reply":
+        if bool(self.choices) == (self.text is not None):
+            raise ValueError("answer with choices or with text, one of the two")
+        return self
+
+
 class SendRequest(Body):
-    """The body of a send: a message, and the conversation it continues; or the answer to changes that wait there."""
+    """The body of a send: a message, and the conversation it continues.
+
+    In the place of a message, it may answer changes that wait there, or the question that was asked back.
+    """
 
     message: str = Field(min_length=1, max_length=limits.MAX_MESSAGE_CHARS)
     conversation_id: str | None = Field(None, min_length=1)
     message_id: str | None = Field(None, min_length=1, max_length=limits.MAX_ID_CHARS)
     approvals: tuple[Approval, ...] = Field((), max_length=limits.MAX_APPROVALS)
+    answer: Reply | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _answers_instead(cls, body: Any) -> Any:
-        """Approvals stand in the place of a message, and have one id: sent again, they are answered once."""
-        if not isinstance(body, dict) or not body.get("approvals"):
+        """Approvals and answers stand in the place of a message, and have one id: sent again, they count once."""
+        given = [name for name in ("approvals", "answer") if isinstance(body, dict) and body.get(name)]
+        if not given:
             return body
-        if body.get("message") is not None:
-            raise ValueError("send a message or approvals, not both")
+        if body.get("message") is not None or len(given) > 1:
+            raise ValueError("send a message, approvals or an answer, one of them")
         if body.get("conversation_id") is None:
-            raise ValueError("send the conversation_id that the approvals are of")
-        decided = json.dumps([body["conversation_id"], body["approvals"]], sort_keys=True)
+            raise ValueError(f"send the conversation_id that the {given[0]} {'are' if len(given[0]) > 6 else 'is'} of")
+        decided = json.dumps([body["conversation_id"], body[given[0]]], sort_keys=True)
         return {"message_id": str(uuid.uuid5(_NAMESPACE, decided)), **body, "message": _GO_ON}
 
     @field_validator("message")

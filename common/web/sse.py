@@ -16,6 +16,7 @@ from common.agents.events import (
     ClientToolCalled,
     Event,
     Heartbeat,
+    QuestionAsked,
     TextDelta,
     ToolFinished,
     ToolStarted,
@@ -44,6 +45,16 @@ class WaitingChange(TypedDict):
     message: str
 
 
+class WaitingQuestion(TypedDict):
+    """A question that waits for the person's answer, as the next request names it."""
+
+    id: str
+    agent_name: str
+    question: str
+    choices: list[str]
+    multiple: bool
+
+
 class Done(TypedDict):
     """The end of a turn, without its text."""
 
@@ -58,6 +69,7 @@ class Done(TypedDict):
     usage: Tokens
     unverified_figures: list[str]
     approvals: NotRequired[list[WaitingChange]]
+    question: NotRequired[WaitingQuestion]
     usage_warning: NotRequired[str]
 
 
@@ -107,6 +119,8 @@ def done(event: TurnFinished) -> Done:
         said["usage_warning"] = event.usage_warning
     if event.approvals:
         said["approvals"] = [_approval(each) for each in event.approvals]
+    if event.question is not None:
+        said["question"] = question(event.question)
     return said
 
 
@@ -117,6 +131,17 @@ def _approval(needed: ApprovalNeeded) -> WaitingChange:
         "name": needed.tool_name,
         "arguments": json.loads(needed.arguments or "{}"),
         "message": needed.message,
+    }
+
+
+def question(asked: QuestionAsked) -> WaitingQuestion:
+    """A question that waits, as the next request names it."""
+    return {
+        "id": asked.call_id,
+        "agent_name": asked.agent_name,
+        "question": asked.question,
+        "choices": list(asked.choices),
+        "multiple": asked.multiple,
     }
 
 
@@ -149,6 +174,8 @@ def _frame(event: Event) -> bytes:
             status = "finished" if event.succeeded else "failed"
             body = {"duration_ms": event.duration_ms, "result": event.result}
             return _named("tool", {**_call(event, status), **body})
+        case QuestionAsked():
+            return _named("question", question(event))
         case TurnFinished():
             return _named("done", done(event))
         case TurnFailed(error=error):

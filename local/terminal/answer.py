@@ -46,6 +46,12 @@ class Answer:
         """The changes that wait for the person's yes."""
         return list(self.finish.get("approvals") or ())
 
+    @property
+    def question(self) -> dict[str, Any] | None:
+        """The question that waits for the person's answer, None where none does."""
+        question = self.finish.get("question")
+        return question if isinstance(question, dict) else None
+
     def as_json(self) -> dict[str, Any]:
         """The answer as the JSON of a send has it, with the tool calls behind it."""
         tools = [

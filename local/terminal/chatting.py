@@ -65,7 +65,11 @@ class Chat:
     @property
     def label(self) -> str:
         """The prompt before the person's line."""
-        return f"{self._client.org} yes/no" if self._answer is not None and self._answer.waiting else self._client.org
+        if self._answer is None:
+            return self._client.org
+        choices = len((self._answer.question or {}).get("choices") or ())
+        waits = "yes/no" if self._answer.waiting else f"1-{choices}" if choices > 1 else ""
+        return f"{self._client.org} {waits}".rstrip()
 
     def take(self, line: str) -> None:
         """Answer a question or do a command; what goes wrong is said. Raises LeaveError and KeyboardInterrupt."""

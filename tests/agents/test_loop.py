@@ -84,9 +84,9 @@ async def test_the_first_agent_hands_over_and_the_specialist_answers() -> None:
     assert last(events).usage == Usage(30, 15)
     offered = [[each["function"]["name"] for each in call.tools] for call in model.calls]
     assert offered == [
-        ["fail", "transfer_to_agent", "consult_agents"],
-        ["echo", "fail", "transfer_to_agent", "consult_agents"],
-        ["echo", "fail", "transfer_to_agent", "consult_agents"],
+        ["fail", "transfer_to_agent", "consult_agents", "ask_user"],
+        ["echo", "fail", "transfer_to_agent", "consult_agents", "ask_user"],
+        ["echo", "fail", "transfer_to_agent", "consult_agents", "ask_user"],
     ]
     # The hand-over itself is not part of what the specialist reads.
     assert [message["role"] for message in model.calls[1].messages] == ["system", "user"]

@@ -9,7 +9,7 @@ from playwright.async_api import expect
 
 from common.errors import ProviderUnavailable
 from common.models.call import FinishReason
-from tests.fakes.scripted_model import ScriptedModel, say
+from tests.fakes.scripted_model import ScriptedModel, call_tool, say
 from tests.playground.conftest import HeldModel, Product, Serving, Visit, Visiting
 
 SPEND = "What did we spend per provider last month?"
@@ -167,3 +167,30 @@ async def test_the_keyboard_is_enough(serving: Serving, visiting: Visiting) -> N
         "first line\nsecond line",
         "and then?",
     ]
+
+
+async def test_a_question_that_is_asked_back_has_a_button_for_each_choice(serving: Serving, visiting: Visiting) -> None:
+    ask = call_tool("ask_user", question="Which Mobile?", choices=["the team", "the service"])
+    visit: Visit = await visiting(await serving(ScriptedModel([ask, say("It costs 5.")])))
+    await visit.ask("What does Mobile cost?")
+    group = visit.answer.get_by_role("group", name="Question")
+    await expect(group.get_by_role("button")).to_have_text(["the team", "the service"])
+    await visit.page.reload()
+    group = visit.page.get_by_role("group", name="Question")
+    await group.get_by_role("button", name="the service").click()
+    await expect(visit.page.get_by_role("article", name="Answer")).to_have_count(2)
+    await expect((await visit.answered()).locator(".prose")).to_have_text("It costs 5.")
+    await expect(visit.page.get_by_role("group", name="Question")).to_have_count(0)
+
+
+async def test_several_choices_are_sent_together(serving: Serving, visiting: Visiting) -> None:
+    ask = call_tool("ask_user", question="Which?", choices=["AWS", "Azure", "GCP"], multiple=True)
+    model = ScriptedModel([ask, say("Both cost 5.")])
+    visit: Visit = await visiting(await serving(model))
+    await visit.ask("Compare them")
+    group = visit.answer.get_by_role("group", name="Question")
+    for name in ("AWS", "GCP"):
+        await group.get_by_role("button", name=name).click()
+    await group.get_by_role("button", name="Answer").click()
+    await expect((await visit.answered()).locator(".prose")).to_have_text("Both cost 5.")
+    assert '"choices": ["AWS", "GCP"]' in model.calls[-1].messages[-1]["content"]

@@ -204,7 +204,7 @@ async def test_an_answer_while_another_message_is_answered_is_busy_and_then_gone
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"message": "yes"}, "Send a message or approvals, not both"),
+        ({"message": "yes"}, "Send a message, approvals or an answer, one of them"),
         ({"conversation_id": None}, "conversation_id"),
         ({"approvals": [{"id": "x", "approved": "true"}]}, "approvals.0.approved"),
         ({"approvals": [{"id": "x", "approved": True, "args": {}}]}, "approvals.0.args"),

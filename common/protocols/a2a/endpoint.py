@@ -33,7 +33,7 @@ from a2a.utils.errors import (
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from common.agents.events import ApprovalNeeded, Event, ToolFinished, TurnFailed, TurnFinished
+from common.agents.events import Event, ToolFinished, TurnFailed, TurnFinished
 from common.conversations.cancelling import Cancel, withdrawn_id
 from common.conversations.paused_turn import pending_of
 from common.errors import ConversationNotFound, NothingToCancel, ServiceError
@@ -171,11 +171,10 @@ class _Handler(RequestHandler):
             raise TaskNotFoundError
         pending = found.documents.get(pending_path(tenant, conversation_id))
         waiting = still_waiting(stored, conversation, pending_of(pending) if pending else None, self._services.clock())
-        approvals = [each for each in waiting if isinstance(each, ApprovalNeeded)]
         withdrawn = found.documents.get(message_path(tenant, conversation_id, withdrawal)) is not None
-        if document is None and stored.finish == "approval":
+        if document is None and stored.finish in ("approval", "question"):
             withdrawn = await self._services.record.message(tenant, conversation, withdrawal) is not None
-        return stored_task(conversation_id, its_id, stored, approvals, withdrawn=withdrawn)
+        return stored_task(conversation_id, its_id, stored, waiting, withdrawn=withdrawn)
 
     async def on_cancel_task(self, params: CancelTaskRequest, _: ServerCallContext) -> Task:
         with self._translating():
@@ -252,8 +251,8 @@ async def _each(batches: AsyncIterator[list[Event]]) -> AsyncIterator[Event]:
 
 
 def _ended(finished: TurnFinished, context_id: str, results: list[dict[str, Any]]) -> Message | Task:
-    """The answer as a message, or as a task where it waits for a yes or was cancelled."""
-    if not finished.approvals and finished.finish != "cancelled":
+    """The answer as a message, or as a task where it waits for the person or was cancelled."""
+    if not finished.approvals and finished.question is None and finished.finish != "cancelled":
         return answer_message(finished, context_id, results)
     its_id = task_id(finished.conversation_id, finished.message_id)
     context_id = context_id or finished.conversation_id
@@ -265,11 +264,15 @@ def _ended(finished: TurnFinished, context_id: str, results: list[dict[str, Any]
 
 
 def _asked(message: Message, conversation_id: str | None) -> SendRequest:
-    """The request of a message: a question or a yes in its text, or decisions in a data part. Raises Unprocessable."""
+    """The request of a message: a question, a yes or an answer in its text, or one in a data part.
+
+    Raises Unprocessable.
+    """
     message_id = as_id(message.message_id) if message.message_id else None
     for data in get_data_parts(message.parts):
-        if isinstance(data, dict) and "approvals" in data:
-            return answered(data["approvals"], CONTEXT_ID, conversation_id, message_id)
+        for name in ("approvals", "answer"):
+            if isinstance(data, dict) and name in data:
+                return answered({name: data[name]}, CONTEXT_ID, conversation_id, message_id)
     texts = get_text_parts(message.parts)
     if not texts:
         raise ContentTypeNotSupportedError("Send the question as a text part.")

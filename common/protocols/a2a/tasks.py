@@ -21,6 +21,7 @@ from common.agents.consulting import asked_agent
 from common.agents.events import (
     ApprovalNeeded,
     Event,
+    QuestionAsked,
     TextDelta,
     ToolFinished,
     ToolStarted,
@@ -130,7 +131,9 @@ def data_artifact(number: int, tool_name: str, result: Mapping[str, Any]) -> Art
 
 
 def finished_status(finished: TurnFinished, context_id: str, its_id: str) -> TaskStatus:
-    """The last status of a turn: completed, cancelled, or waiting for the person's yes."""
+    """The last status of a turn: completed, cancelled, or waiting for the person's yes or answer."""
+    if finished.question is not None:
+        return question_status(finished.question, context_id, its_id)
     if not finished.approvals:
         return TaskStatus(state=_STATES.get(finished.finish, TaskState.TASK_STATE_COMPLETED))
     return waiting_status(finished.approvals, context_id, its_id)
@@ -146,6 +149,19 @@ def waiting_status(approvals: Iterable[ApprovalNeeded], context_id: str, its_id:
     ]
     message = _message(context_id, its_id, [new_text_part(question), new_data_part({"approvals": calls}, DATA)])
     return TaskStatus(state=TaskState.TASK_STATE_INPUT_REQUIRED, message=message)
+
+
+def question_status(asked: QuestionAsked, context_id: str, its_id: str) -> TaskStatus:
+    """The status of a task that asks back: the question in words, and its choices as data."""
+    offered = {
+        "id": asked.call_id,
+        "question": asked.question,
+        "choices": list(asked.choices),
+        "multiple": asked.multiple,
+    }
+    listed = "".join(f"\n{number}. {choice}" for number, choice in enumerate(asked.choices, 1))
+    parts = [new_text_part(f"{asked.question}{listed}"), new_data_part({"question": offered}, DATA)]
+    return TaskStatus(state=TaskState.TASK_STATE_INPUT_REQUIRED, message=_message(context_id, its_id, parts))
 
 
 def described(finished: TurnFinished) -> dict[str, Any]:
@@ -164,12 +180,16 @@ def described(finished: TurnFinished) -> dict[str, Any]:
 
 
 def stored_task(
-    context_id: str, its_id: str, answer: Answer, approvals: Iterable[ApprovalNeeded], *, withdrawn: bool = False
+    context_id: str, its_id: str, answer: Answer, events: Iterable[Event], *, withdrawn: bool = False
 ) -> Task:
     """The task of a stored answer, with what waits behind it; ``withdrawn``: that was cancelled."""
-    waiting = list(approvals)
+    events = list(events)
+    waiting = [each for each in events if isinstance(each, ApprovalNeeded)]
+    question = next((each for each in events if isinstance(each, QuestionAsked)), None)
     state = _STATES.get("cancelled" if withdrawn else answer.status, TaskState.TASK_STATE_COMPLETED)
     status = waiting_status(waiting, context_id, its_id) if waiting else TaskStatus(state=state)
+    if question is not None:
+        status = question_status(question, context_id, its_id)
     results = [each["result"] for each in json.loads(answer.tool_results_json or "[]")]
     names = [each["name"] for each in json.loads(answer.tool_calls_json or "[]")]
     artifacts = [Artifact(artifact_id=ANSWER, name=ANSWER, parts=[new_text_part(answer.content)])]

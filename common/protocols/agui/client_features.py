@@ -69,7 +69,30 @@ def _reply(run: RunAgentInput) -> ClientReply | None:
     answers_a_call = bool(run.messages) and isinstance(run.messages[-1], ToolMessage)
     if not run.resume and not answers_a_call:
         return None
-    return ClientReply(results, {each.interrupt_id: _decision(each) for each in run.resume or ()})
+    resumed = list(run.resume or ())
+    answers = {each.interrupt_id: _answer(each) for each in resumed if _is_answer(each)}
+    return ClientReply(
+        results, {each.interrupt_id: _decision(each) for each in resumed if not _is_answer(each)}, answers
+    )
+
+
+def _is_answer(entry: ResumeEntry) -> bool:
+    """Return true for the person's answer to a question, and not to a change."""
+    return isinstance(entry.payload, dict) and "answer" in entry.payload
+
+
+def _answer(entry: ResumeEntry) -> str | tuple[str, ...]:
+    """The answer to a question: its choices, or words. Raises Unprocessable for an answer with anything else in it."""
+    payload = entry.payload
+    said = payload["answer"] if isinstance(payload, dict) and payload.keys() == {"answer"} else None
+    texts = tuple(said) if isinstance(said, list) else (said,)
+    if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
+        raise Unprocessable("Resume with a payload that has answer, a text or the choices, and nothing else.")
+    if sum(map(len, texts)) > limits.MAX_MESSAGE_CHARS:
+        raise Unprocessable(f"answer: at most {limits.MAX_MESSAGE_CHARS} characters.")
+    if entry.status != "resolved":
+        return ""
+    return texts if isinstance(said, list) else texts[0]
 
 
 def _decision(answer: ResumeEntry) -> Decision:

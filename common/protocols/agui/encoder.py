@@ -38,6 +38,7 @@ from common.agents.events import (
     ClientToolCalled,
     Event,
     Heartbeat,
+    QuestionAsked,
     TextDelta,
     ToolFinished,
     ToolStarted,
@@ -133,6 +134,10 @@ class RunEncoder:
             case ApprovalNeeded():
                 self._interrupts.append(_interrupt(event))
                 return _frames(*self._close_message(), *_call(event.call_id, event.tool_name, event.arguments))
+            case QuestionAsked():
+                if self._shows_interrupts:
+                    self._interrupts.append(_question(event))
+                return b""
             case TurnFinished():
                 return _frames(*self._close_step(), *self._finish(event))
             case TurnFailed(error=error):
@@ -251,6 +256,24 @@ def _interrupt(event: ApprovalNeeded) -> Interrupt:
             "required": ["approved"],
             "additionalProperties": False,
         },
+    )
+
+
+def _question(event: QuestionAsked) -> Interrupt:
+    """The question as an interrupt; its schema has the choices, and takes other words too."""
+    offered: dict[str, Any] = {"type": "string", **({"examples": list(event.choices)} if event.choices else {})}
+    answer = {"type": "array", "items": offered, "minItems": 1} if event.multiple else offered
+    return Interrupt(
+        id=event.call_id,
+        reason="input_required",
+        message=event.question,
+        response_schema={
+            "type": "object",
+            "properties": {"answer": answer},
+            "required": ["answer"],
+            "additionalProperties": False,
+        },
+        metadata={"choices": list(event.choices), "multiple": event.multiple},
     )
 
 

@@ -97,8 +97,10 @@ class ChunkEncoder:
 
 
 def _last_words(finished: TurnFinished) -> str:
-    """The words after an answer whose change waits: the client sends them back with the person's yes or no."""
-    return f"\n\n{reference(finished.conversation_id)}" if finished.finish == "approval" else ""
+    """The words after an answer that waits for the person: the client sends them back with the next message."""
+    if finished.finish not in ("approval", "question"):
+        return ""
+    return f"\n\n{reference(finished.conversation_id, asks=finished.finish == 'question')}"
 
 
 def _unverified(finished: TurnFinished) -> dict[str, list[str]]:

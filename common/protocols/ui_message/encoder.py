@@ -9,6 +9,7 @@ from common.agents.events import (
     ClientToolCalled,
     Event,
     Heartbeat,
+    QuestionAsked,
     TextDelta,
     ToolFinished,
     ToolStarted,
@@ -18,7 +19,7 @@ from common.agents.events import (
 )
 from common.errors import ServiceError
 from common.tools.result import CHART, as_message
-from common.web.sse import done
+from common.web.sse import done, question
 
 OUTPUT_CHARS = 20_000
 HEADER = {"x-vercel-ai-ui-message-stream": "v1"}
@@ -78,6 +79,8 @@ class MessageEncoder:
                 return b""
             case ApprovalNeeded():
                 return self._close_text() + _approval(event)
+            case QuestionAsked():
+                return self._close_text() + _chunk("data-question", id=event.call_id, data=question(event))
             case TurnFinished():
                 return self._finish(event)
             case TurnFailed(error=error):

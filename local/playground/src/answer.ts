@@ -8,6 +8,7 @@ import { chips, followUps } from "./refine";
 import { share } from "./share";
 import { markUnverified, unverifiedNote } from "./unverified";
 import { untilNow } from "./waiting";
+import { listedChoices, questionCard } from "./question";
 import { Work } from "./work";
 import type { ChartSpec, Opinion, StoredMessage, ToolResult } from "./contract";
 import type { Finished, RunListener } from "./thread";
@@ -74,6 +75,10 @@ export class Answer implements RunListener {
       this.#approve(["Nothing is changed before."], (approved) => this.actions.ask(approved ? "yes" : "no"));
       return;
     }
+    if (message.finish === "question") {
+      this.#ask(listedChoices(message.content), false);
+      return;
+    }
     if (message.status === "cancelled") {
       this.stopped();
       return;
@@ -137,6 +142,20 @@ export class Answer implements RunListener {
     this.#approve(interrupts.map((each) => each.message ?? "This changes what is stored. Allow it?"), decide);
   }
 
+  questionAsked(interrupt: Interrupt): void {
+    const { choices, multiple } = (interrupt.metadata ?? {}) as { choices?: string[]; multiple?: boolean };
+    this.#ask(choices ?? [], multiple ?? false);
+  }
+
+  /** Offer the choices of a question below it, once. */
+  #ask(choices: string[], multiple: boolean): void {
+    const card = questionCard(choices, multiple, (text) => this.actions.ask(text));
+    this.#after.replaceChildren(...(choices.length ? [card] : []));
+    this.#settle();
+    this.#doing.textContent = choices.length ? "Choose, or answer in your own words." : "Answer in your own words.";
+    card.querySelector("button")?.focus();
+  }
+
   /** Ask for a yes below the answer, once. */
   #approve(questions: string[], decided: (approved: boolean) => void): void {
     const decide = (approved: boolean) => {
@@ -171,6 +190,7 @@ export class Answer implements RunListener {
     if (this.#after.querySelector(".approval")) {
       this.#doing.textContent = "";
     }
+    this.#after.querySelector(".asked")?.remove();
     this.#after.querySelector(".approval")?.replaceWith(el("p", { class: "note" }, "Not approved: nothing was changed."));
   }
 

@@ -24,6 +24,7 @@ export interface RunListener {
   callFinished(id: string, result: ToolResult): void;
   charted(id: string, chart: ChartSpec): void;
   approvalNeeded(interrupts: Interrupt[]): void;
+  questionAsked(interrupt: Interrupt): void;
   finished(end: Finished): void;
   stopped(): void;
   failed(message: string, retryAfter?: number): void;
@@ -102,6 +103,8 @@ export class Thread {
 
 function translate(listener: RunListener, end: (tell: () => void) => void): AgentSubscriber {
   let modelId = "";
+  // Specialists that are consulted are steps within the step of the agent that answers.
+  let steps = 0;
   return {
     onStateSnapshotEvent({ event }) {
       const state = event.snapshot as { title?: string; model_id?: string };
@@ -110,7 +113,15 @@ function translate(listener: RunListener, end: (tell: () => void) => void): Agen
         listener.titled(state.title);
       }
     },
-    onStepStartedEvent: ({ event }) => listener.agentChanged(event.stepName),
+    onStepStartedEvent({ event }) {
+      steps += 1;
+      if (steps === 1) {
+        listener.agentChanged(event.stepName);
+      }
+    },
+    onStepFinishedEvent() {
+      steps -= 1;
+    },
     onTextMessageContentEvent: ({ event }) => listener.said(event.delta),
     onToolCallEndEvent({ event, toolCallName, toolCallArgs }) {
       listener.callStarted(event.toolCallId, toolCallName, JSON.stringify(toolCallArgs));
@@ -126,7 +137,8 @@ function translate(listener: RunListener, end: (tell: () => void) => void): Agen
     },
     onRunFinishedEvent(params) {
       if (params.outcome === "interrupt") {
-        end(() => listener.approvalNeeded(params.interrupts));
+        const question = params.interrupts.find((each) => each.reason === "input_required");
+        end(() => (question ? listener.questionAsked(question) : listener.approvalNeeded(params.interrupts)));
         return;
       }
       const result = params.event.result as {

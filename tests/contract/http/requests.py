@@ -50,6 +50,20 @@ class Ask:
         return self.body if self.body is None or isinstance(self.body, str) else json.dumps(self.body)
 
 
+def _asked_back() -> tuple[Ask, ...]:
+    """A turn that asks the person back, their answer, and one that comes too late."""
+    kept = {"unclear": _CONVERSATION["conversation"], "question": r'"question":\{"id":"([^"]+)"'}
+    ask = call_tool("ask_user", question="Which Mobile?", choices=["the team", "the service"])
+    reply = {"conversation_id": "<<unclear>>", "answer": {"id": "<<question>>", "choices": ["the team"]}}
+    late = {**reply, "answer": {"id": "<<question>>", "text": "the other one"}}
+    return (
+        Ask("asked back", "POST", f"{BASE}/send", {"message": "What does Mobile cost?"}, model=(ask,), keep=kept),
+        Ask("asked back, answered", "POST", f"{BASE}/send", reply, model=(say("It costs 5."),)),
+        Ask("asked back, answered too late", "POST", f"{BASE}/send", late),
+        Ask("asked back, as events", "POST", f"{BASE}/stream", {"message": "And Web?"}, model=(ask,)),
+    )
+
+
 def _change(name: str, agent: str, tool: str, /, *, approved: bool = True, **arguments: Any) -> tuple[Ask, Ask]:
     """A turn that wants to change something, and the answer to what it asks."""
     kept = {"changed": _CONVERSATION["conversation"], "approval": r'"approvals":\[\{"id":"([^"]+)"'}
@@ -187,6 +201,7 @@ TURNS = (
         threshold=1,
         currency="USD",
     ),
+    *_asked_back(),
     _turn("tokens", "UsageAnalyst", "genai_usage", start_date="2025-06-01", end_date="2025-06-17"),
     _turn("quotas", "UsageAnalyst", "quota_status"),
     _turn("consumers", "UsageAnalyst", "top_consumers", dimension="service"),
