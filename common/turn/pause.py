@@ -15,11 +15,15 @@ def pause_writes(
     """Keep what the next request continues from; nothing where the turn did not pause, or it is too long to keep."""
     if paused is None:
         return []
-    before = prepared.pending.answer_ids if prepared.pending else ()
+    before, message_id = prepared.pending, prepared.question.message_id
+    first_id = before.question_id if before else message_id
+    earlier = before.answer_ids if before else ()
+    # An answer to a question is a message of its own.
+    own = () if message_id == first_id else (message_id,)
     pending = Pending(
-        question_id=prepared.question.message_id,
-        question=prepared.question.content,
-        answer_ids=(*before, prepared.answer_id),
+        question_id=first_id,
+        question=prepared.asked,
+        answer_ids=(*earlier, *own, prepared.answer_id),
         message_count=conversation.message_count + 1,
         paused=paused,
     )

@@ -25,7 +25,7 @@ class Approval(Body):
     arguments: dict[str, Any] | None = None
 
 
-class Reply(Body):
+class PersonAnswer(Body):
     """The person's answer to a question that was asked back: choices as they were offered, or words of their own."""
 
     model_config = ConfigDict(extra="forbid")
@@ -35,7 +35,7 @@ class Reply(Body):
     text: str | None = Field(None, min_length=1, max_length=limits.MAX_MESSAGE_CHARS)
 
     @model_validator(mode="after")
-    def _says_one_thing(self) -> "Reply":
+    def _says_one_thing(self) -> "PersonAnswer":
         if bool(self.choices) == (self.text is not None):
             raise ValueError("answer with choices or with text, one of the two")
         return self
@@ -51,7 +51,7 @@ class SendRequest(Body):
     conversation_id: str | None = Field(None, min_length=1)
     message_id: str | None = Field(None, min_length=1, max_length=limits.MAX_ID_CHARS)
     approvals: tuple[Approval, ...] = Field((), max_length=limits.MAX_APPROVALS)
-    answer: Reply | None = None
+    answer: PersonAnswer | None = None
 
     @model_validator(mode="before")
     @classmethod
