@@ -11,23 +11,26 @@ from collections.abc import Callable, Mapping
 from html import escape
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from common import app
+from common.tenant import parse_org_slug
 from common.tools.registry import Tool
 from common.web import openapi
 from local.data.organizations import Organization
 from local.docs_page import STYLE, docs_page
+from local.sign_in import PEOPLE, LocalIssuer, people
 
 SOURCES = Path(__file__).parent / "playground"
 BUILT = Path(__file__).parents[1] / ".cache" / "playground"
 ASSETS = "/playground/"
 ORGANIZATIONS = f"{ASSETS}organizations"
 TOOLS = f"{ASSETS}tools"
+ISSUER = f"{ASSETS}issuer"
 DOCS = "/docs"
 NODE_NEEDED = "The playground page needs Node.js (node and npm). Everything else is served."
 # Nothing is loaded from anywhere else, no script is inline or evaluated, and nobody frames the page.
@@ -42,6 +45,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+_REFUSED = {"detail": "Only the page itself is told the demo keys.", "code": "origin_refused"}
 _WAITING = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Cloud-cost chat</title>{again}</head>
 <body><h1>Cloud-cost chat</h1><p>{said}</p></body></html>"""
 _KINDS = {".js": "text/javascript", ".css": "text/css"}
@@ -54,8 +58,14 @@ class BuildFailed(Exception):
 class Page:
     """Answers for the page and its files; while it is entered, its bundle is made in a thread where it is not there."""
 
-    def __init__(self, organizations: tuple[Organization, ...], say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        organizations: tuple[Organization, ...],
+        say: Callable[[str], None],
+        issuer: LocalIssuer | None = None,
+    ) -> None:
         self._organizations = organizations
+        self._issuer = issuer or LocalIssuer()
         self._say = say
         self._bundle = Bundle()
         self._problem = ""
@@ -66,7 +76,10 @@ class Page:
         return method in ("GET", "HEAD") and (path in ("/", DOCS, STYLE) or path.startswith(ASSETS))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._response(Request(scope))(scope, receive, send)
+        request = Request(scope)
+        signing_in = request.url.path == f"{ISSUER}/token"
+        response = await self._token(request) if signing_in else self._response(request)
+        await response(scope, receive, send)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -89,12 +102,26 @@ class Page:
             self._problem = str(failure)
             self._say(self._problem)
 
+    async def _token(self, request: Request) -> Response:
+        """Sign somebody in, for the page itself alone."""
+        if not _is_of_own_page(request):
+            return JSONResponse(_REFUSED, 403, headers=_HEADERS)
+        slugs = {each.slug for each in self._organizations}
+        org, named = (request.query_params.get(name, "") for name in ("org", "person"))
+        person = next((each for each in PEOPLE if each.user_id == named), None)
+        if org not in slugs or person is None:
+            return JSONResponse({"detail": "Nobody of this name may sign in here.", "code": "not_found"}, 404)
+        url = f"http://{request.url.netloc}{ISSUER}"
+        token = await self._issuer.sign_in(app.services(), parse_org_slug(org), person, url)
+        return JSONResponse({"token": token}, headers={**_HEADERS, "Cache-Control": "no-store"})
+
     def _response(self, request: Request) -> Response:
         path = request.url.path
+        if path == f"{ISSUER}/keys":
+            return JSONResponse(self._issuer.key_set, headers=_HEADERS)
         if path == ORGANIZATIONS:
             if not _is_of_own_page(request):
-                refused = {"detail": "Only the page itself is told the demo keys.", "code": "origin_refused"}
-                return JSONResponse(refused, 403, headers=_HEADERS)
+                return JSONResponse(_REFUSED, 403, headers=_HEADERS)
             return JSONResponse([_shown(each) for each in self._organizations], headers=_HEADERS)
         if path == TOOLS:
             listed = [_tool(each) for each in app.services().registry.tools]
@@ -195,12 +222,13 @@ def _tool(tool: Tool) -> Mapping[str, str]:
     return {"name": tool.name, "title": tool.title, "description": tool.description}
 
 
-def _shown(organization: Organization) -> Mapping[str, str]:
+def _shown(organization: Organization) -> Mapping[str, Any]:
     """The data of the page: also the key, which a real frontend keeps on its own server."""
     return {
         "slug": organization.slug,
         "name": organization.company_name,
         "key": organization.api_key,
+        "people": people(),
     }
 
 

@@ -31,6 +31,7 @@ from local.page import Page
 from local.ports import port, problem_of
 from local.request_lines import show_requests
 from local.running import MODEL_ADDRESSES, AlreadyRunningError, announced
+from local.sign_in import LocalIssuer
 from local.state import StateError, StateFolder
 
 PROJECT = "local-dev-project"
@@ -133,7 +134,8 @@ def _serve_all(console: Console, args: argparse.Namespace, loading: threading.Th
         else:
             today = datetime.now(UTC).date()
             prepare(warehouse, emulated_kms(os.environ), today, args.focus, console, args.team_tag)
-            page = stack.enter_context(Page(_loaded(warehouse), partial(_say, console)))
+            issuer = LocalIssuer(args.state / "issuer.pem" if own else None)
+            page = stack.enter_context(Page(_loaded(warehouse), partial(_say, console), issuer))
         with console.status("Loading the demo model"):
             loading.join()
         app.use(Services(load_settings(), more_probes=probes))

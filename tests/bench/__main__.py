@@ -31,6 +31,7 @@ from tests.bench import (
     results,
     stream,
     sync,
+    tokens,
     tool_query,
     turn,
 )
@@ -56,6 +57,7 @@ BENCHMARKS = {
     "bills": bills.run,
     "bodies": bodies.run,
     "metering": metering.run,
+    "tokens": tokens.run,
     "consulting": consulting.run,
 }
 

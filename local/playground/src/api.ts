@@ -1,9 +1,16 @@
 // The HTTP contract: everything but the run itself, which is AG-UI's (thread.ts).
 import type {
+  AgentRules,
+  AgentSettings,
+  ApiKey,
+  Caller,
   Conversation,
   Hit,
+  Issuer,
+  Member,
   Opinion,
   Organization,
+  Person,
   SettingsStatus,
   StoredMessage,
   Tool,
@@ -23,18 +30,74 @@ export class ApiError extends Error {
 
 const UNREACHABLE = "The product does not answer. Is make run still running?";
 
-/** One organisation's calls, as one person. A real frontend keeps the key on its own server. */
+/** One organisation's calls, by a person's token, or by the key, which a real frontend keeps on its own server. */
 export class Api {
   readonly base: string;
   readonly headers: Record<string, string>;
 
-  constructor(readonly organization: Organization) {
+  constructor(
+    readonly organization: Organization,
+    token = "",
+  ) {
     this.base = `/api/v1/chat/${organization.slug}`;
     this.headers = {
       "X-Org-Slug": organization.slug,
-      "X-API-Key": organization.key,
-      "X-User-Id": "playground",
+      ...(token
+        ? { Authorization: `Bearer ${token}` }
+        : { "X-API-Key": organization.key, "X-User-Id": "playground" }),
     };
+  }
+
+  async caller(): Promise<Caller> {
+    return this.#json("GET", "/settings/caller");
+  }
+
+  async agents(): Promise<AgentSettings> {
+    return this.#json("GET", "/settings/agents");
+  }
+
+  async setAgents(rules: AgentRules & { version: number }): Promise<void> {
+    await this.#call("PUT", "/settings/agents", rules);
+  }
+
+  async keys(): Promise<ApiKey[]> {
+    return (await this.#json<{ keys: ApiKey[] }>("GET", "/settings/keys")).keys;
+  }
+
+  async makeKey(name: string): Promise<{ key: string }> {
+    return this.#json("POST", "/settings/keys", { name });
+  }
+
+  async revokeKey(keyId: string): Promise<void> {
+    await this.#call("DELETE", `/settings/keys/${encodeURIComponent(keyId)}`);
+  }
+
+  async issuers(): Promise<Issuer[]> {
+    return (await this.#json<{ issuers: Issuer[] }>("GET", "/settings/issuers")).issuers;
+  }
+
+  async addIssuer(issuer: Record<string, string>): Promise<void> {
+    await this.#call("POST", "/settings/issuers", issuer);
+  }
+
+  async removeIssuer(issuerId: string): Promise<void> {
+    await this.#call("DELETE", `/settings/issuers/${issuerId}`);
+  }
+
+  async members(): Promise<Member[]> {
+    return (await this.#json<{ members: Member[] }>("GET", "/settings/members")).members;
+  }
+
+  async setMember(userId: string, member: { role?: string; blocked?: boolean }): Promise<void> {
+    await this.#call("PUT", `/settings/members/${encodeURIComponent(userId)}`, member);
+  }
+
+  async removeMember(userId: string): Promise<void> {
+    await this.#call("DELETE", `/settings/members/${encodeURIComponent(userId)}`);
+  }
+
+  async setLimits(limits: Record<string, number>): Promise<void> {
+    await this.#call("PUT", "/settings", limits);
   }
 
   async conversations(cursor?: string): Promise<{ conversations: Conversation[]; next_cursor?: string }> {
@@ -128,4 +191,15 @@ export async function tools(): Promise<Tool[]> {
 export async function organizations(): Promise<Organization[]> {
   const response = await fetch("/playground/organizations");
   return response.json() as Promise<Organization[]>;
+}
+
+/** A token of the local issuer, for a person of an organisation. */
+export async function signIn(organization: Organization, person: Person): Promise<string> {
+  const query = `org=${organization.slug}&person=${person.user_id}`;
+  const response = await fetch(`/playground/issuer/token?${query}`);
+  const said = (await response.json().catch(() => ({}))) as { token?: string; detail?: string };
+  if (!said.token) {
+    throw new ApiError(said.detail ?? UNREACHABLE, response.status);
+  }
+  return said.token;
 }

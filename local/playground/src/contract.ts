@@ -4,6 +4,61 @@ export interface Organization {
   slug: string;
   name: string;
   key: string;
+  people: Person[];
+}
+
+/** Somebody who may sign in at the local issuer. */
+export interface Person {
+  user_id: string;
+  name: string;
+  role: string;
+}
+
+/** The caller as the product knows them. */
+export interface Caller {
+  user_id: string;
+  name: string | null;
+  role: string;
+  permissions: string[];
+}
+
+export interface Switch {
+  enabled?: boolean;
+  roles?: string[] | null;
+}
+
+/** The rules of an organisation for agents and tools; what is not named is on. */
+export interface AgentRules {
+  agents: Record<string, Switch>;
+  tools: Record<string, Switch>;
+  own: { name: string; description: string }[];
+  features: Record<string, boolean>;
+}
+
+export interface AgentSettings {
+  version: number;
+  rules: AgentRules;
+  available: { agents: { name: string; starts: boolean }[]; tools: { name: string }[] };
+}
+
+export interface ApiKey {
+  key_id: string;
+  name: string | null;
+  active: boolean;
+  scopes: string[];
+}
+
+export interface Issuer {
+  issuer_id: string;
+  issuer: string;
+  algorithm: string;
+  audience: string;
+}
+
+export interface Member {
+  user_id: string;
+  role: string | null;
+  blocked: boolean;
 }
 
 export interface Conversation {

@@ -1,5 +1,6 @@
 // The page: which organisation, which conversation, and what is around them.
-import { Api, ApiError, organizations } from "./api";
+import { showAdministration } from "./admin";
+import { Api, ApiError, organizations, signIn } from "./api";
 import { Chat } from "./chat";
 import { Composer } from "./composer";
 import { askForTitle, askToDelete } from "./dialogs";
@@ -7,13 +8,17 @@ import { button, el, icon, iconButton } from "./dom";
 import { Sidebar } from "./sidebar";
 import { themeToggle } from "./theme";
 import { showUsage } from "./usage";
-import type { Organization } from "./contract";
+import type { Caller, Organization } from "./contract";
 
 const TITLE = "Cloud-cost chat";
 const TITLE_CHARS = 100;
 
 class Page {
   readonly #choice = el("select", { "aria-label": "Organisation" });
+  readonly #person = el("select", { "aria-label": "Signed in as" });
+  readonly #administration: HTMLButtonElement;
+  readonly #role = el("span", { class: "note role" });
+  #caller: Caller | null = null;
   readonly #model = el("span", { class: "model" });
   readonly #title = el("h1", {}, TITLE);
   readonly #actions: HTMLElement;
@@ -35,6 +40,13 @@ class Page {
     this.#api = new Api(all[0] as Organization);
     this.#choice.append(...all.map((each) => el("option", { value: each.slug }, each.name)));
     this.#choice.addEventListener("change", () => this.#go(this.#choice.value, ""));
+    this.#person.addEventListener("change", () => void this.#signIn());
+    this.#administration = iconButton(
+      "people",
+      "Administration",
+      () => this.#caller && showAdministration(this.#api, this.#caller),
+      { class: "icon", hidden: true },
+    );
     this.#menu = iconButton("menu", "Conversations", () => this.#showSidebar(!this.#sidebarShown), {
       class: "icon menu",
       "aria-controls": "sidebar",
@@ -49,10 +61,10 @@ class Page {
     );
     const fresh = button("New question", () => this.#go(this.#api.organization.slug, ""), { class: "new" });
     fresh.prepend(icon("plus"));
-    const brand = el("div", { class: "brand" }, el("strong", {}, TITLE), el("label", {}, el("span", {}, "Organisation"), this.#choice));
+    const brand = el("div", { class: "brand" }, el("strong", {}, TITLE), el("label", {}, el("span", {}, "Organisation"), this.#choice), el("label", {}, el("span", {}, "Signed in as"), this.#person), this.#role);
     this.#sidebar.element.prepend(brand, fresh);
     const usage = iconButton("usage", "Usage", () => showUsage(this.#api));
-    const header = el("header", { class: "top" }, this.#menu, this.#title, this.#actions, this.#model, usage, themeToggle());
+    const header = el("header", { class: "top" }, this.#menu, this.#title, this.#actions, this.#model, this.#administration, usage, themeToggle());
     const skip = el("a", { class: "skip", href: "#main" }, "Skip to the conversation");
     skip.addEventListener("click", (event) => {
       event.preventDefault();
@@ -80,8 +92,9 @@ class Page {
     if (organization !== this.#api.organization || !this.#chat) {
       this.#api = new Api(organization);
       this.#choice.value = organization.slug;
-      void this.#sidebar.use(this.#api);
-      void this.#showModel();
+      const people = organization.people.map((each) => el("option", { value: each.user_id }, `${each.name} (${each.role})`));
+      this.#person.replaceChildren(el("option", { value: "" }, "The organisation's key"), ...people);
+      this.#use();
     } else if (this.#chat.conversationId === conversationId) {
       return;
     }
@@ -175,6 +188,38 @@ class Page {
       void this.#follow();
     }
     this.#composer.focus();
+  }
+
+  /** Read everything anew, as whoever calls now. */
+  #use(): void {
+    void this.#sidebar.use(this.#api);
+    void this.#showModel();
+    void this.#showCaller();
+  }
+
+  async #signIn(): Promise<void> {
+    const { organization } = this.#api;
+    const person = organization.people.find((each) => each.user_id === this.#person.value);
+    this.#role.textContent = "";
+    this.#administration.hidden = true;
+    await this.#attempt(async () => {
+      this.#api = new Api(organization, person ? await signIn(organization, person) : "");
+      history.pushState(null, "", `#/${organization.slug}/`);
+      this.#use();
+      await this.#show("");
+    });
+  }
+
+  async #showCaller(): Promise<void> {
+    const api = this.#api;
+    await this.#attempt(async () => {
+      const caller = await api.caller();
+      if (api === this.#api) {
+        this.#caller = caller;
+        this.#role.textContent = `Role: ${caller.role}`;
+        this.#administration.hidden = !caller.permissions.includes("access:write");
+      }
+    });
   }
 
   async #showModel(): Promise<void> {
