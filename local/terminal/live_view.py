@@ -11,7 +11,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from local.terminal.answer import ToolCall
-from local.terminal.markdown import SafeMarkdown, finished_part
+from local.terminal.markdown import SafeMarkdown, finished_part, shown_part
 from local.terminal.neutral import neutral, neutral_line
 from local.terminal.work import described, outcome
 
@@ -99,7 +99,7 @@ class LiveView:
         """The last lines; called from the thread that draws."""
         running = tuple(self._running.values())
         parts: list[RenderableType] = []
-        rest = self._rest
+        rest = shown_part(self._rest)
         if rest:
             # A block that is longer than the screen is shown by its end, and in full once it is finished.
             most = max(4, self._console.height - 6)

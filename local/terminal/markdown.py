@@ -103,6 +103,17 @@ def finished_part(text: str) -> int:
     return sum(len(line) for line in text.splitlines(keepends=True)[: starts[-1]])
 
 
+def shown_part(text: str) -> str:
+    """What can be drawn of a growing text: a table's head waits for the line below, without which it is no table."""
+    lines = text.splitlines(keepends=True)
+    start = len(lines)
+    while start and lines[start - 1].lstrip().startswith("|"):
+        start -= 1
+    table = lines[start:]
+    headless = len(table) == 1 or (len(table) == 2 and not table[1].endswith("\n"))
+    return "".join(lines[:start]) if headless else text
+
+
 def _tame(tokens: Iterable[Token]) -> None:
     for token in tokens:
         # An entity such as &#x202E; became a character only when it was parsed.

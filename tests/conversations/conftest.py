@@ -159,6 +159,7 @@ async def served(cloud: Cloud, model: ScriptedModel, settings: Row) -> AsyncIter
         # What a crash in a test left held must not hold up the next one.
         documents.document("sync/lease").delete()
         app.use(None)
+        clock.come_back(documents)
         await services.documents.close()
         await services.provider_keys.close()
         services.warehouse.close()

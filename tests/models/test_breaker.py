@@ -179,8 +179,9 @@ async def test_a_provider_that_is_not_there_is_asked_no_more_until_a_probe_finds
     await wire.ask(a_call(provider))
     seconds = Seconds()
     wire.llm.breakers = Breakers(seconds)
-    for name in ("MODEL_FIRST_TOKEN_SECONDS", "MODEL_REASONING_SECONDS"):
-        monkeypatch.setattr(deadline, name, 1.0)
+    if kind == "hangs":
+        for name in ("MODEL_FIRST_TOKEN_SECONDS", "MODEL_REASONING_SECONDS"):
+            monkeypatch.setattr(deadline, name, 1.0)
     wire.play([WRONG[kind]])
     failures = await asyncio.gather(*(refused(wire, provider) for _ in range(breaker_module.BREAKER_FAILURES)))
     assert {type(error) for error in failures} == {ProviderTimeout if kind == "hangs" else ProviderUnavailable}

@@ -110,6 +110,7 @@ async def served(cloud: Cloud, rows: Rows, model: ScriptedModel, **settings: Any
             seam.reset()
             seam.close()
         app.use(None)
+        clock.come_back(documents)
         await close(services)
         documents.close()
 

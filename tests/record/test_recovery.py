@@ -79,7 +79,7 @@ class Talk:
 
 
 def drain(server: Process) -> None:
-    wait(lambda: server.post("/sync").json().get("remaining") == 0, 90)
+    wait(lambda: server.post("/sync").json().get("remaining") == 0)
 
 
 def in_trouble(server: Process, talks: list[Talk], chance: random.Random) -> ThreadPoolExecutor:

@@ -6,7 +6,7 @@ import unicodedata
 import pytest
 from rich.console import Console
 
-from local.terminal.markdown import SafeMarkdown, finished_part
+from local.terminal.markdown import SafeMarkdown, finished_part, shown_part
 from tests.local.terminal.test_neutral import HOSTILE
 
 TABLE = "| Service | Cost |\n| --- | ---: |\n| EC2 | 10.00 |\n| S3 | 2.50 |\n"
@@ -90,6 +90,16 @@ def test_what_is_finished_are_the_blocks_before_the_last() -> None:
     assert finished_part(TABLE) == 0
     assert finished_part("1. one\n2. two\n") == 0
     assert finished_part("```sql\nSELECT 1\n\nFROM t\n") == 0
+
+
+def test_a_table_is_drawn_from_the_line_below_its_head_on() -> None:
+    head, below, *_ = TABLE.splitlines(keepends=True)
+    said = "First.\n\n"
+    for end in range(1, len(head + below)):
+        assert shown_part(said + (head + below)[:end]) == said
+    assert shown_part(said + head + below) == said + head + below
+    assert shown_part(said + TABLE[:-4]) == said + TABLE[:-4]
+    assert shown_part("") == ""
 
 
 def test_a_text_in_parts_is_the_text() -> None:
