@@ -67,7 +67,7 @@ class Product:
 
     async def recorded(self) -> None:
         """Bring everything that waits for the record there."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while (await self.services.sync.run())["remaining"]:
                 pass
 
