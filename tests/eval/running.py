@@ -60,7 +60,7 @@ class Stage:
         for turn in episode.turns:
             seen = await self._ask(episode, turn, played)
             played.append(seen)
-            if seen.status != turn.status or seen.code != turn.code:
+            if (seen.status, seen.code) != (turn.status, turn.code) or (seen.finish and seen.finish != turn.finish):
                 break
         return played
 

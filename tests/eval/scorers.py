@@ -277,23 +277,20 @@ def _effort(case: Case) -> str:
 
 # In the order in which they are asked, with the ones that each rests on.
 SCORERS: Mapping[str, tuple[Scorer, tuple[str, ...]]] = {
-    "answered": (_answered, ()),
     "secrets": (_secrets, ()),
     "isolation": (_isolation, ()),
-    "conduct": (_conduct, ("answered",)),
+    "conduct": (_conduct, ()),
+    "answered": (_answered, ("conduct",)),
     "prompt": (_prompt, ()),
     "agent": (_agent, ("answered",)),
-    "tool": (_tool, ("answered", "agent", "conduct")),
-    "arguments": (_arguments, ("answered", "agent", "tool")),
-    "period": (_period, ("answered", "agent", "tool", "arguments")),
-    "currency": (_currency, ("answered", "agent", "tool", "arguments", "period", "isolation")),
-    "figures": (_figures, ("answered", "agent", "tool", "arguments", "period", "currency", "isolation")),
-    "restrictions": (_restrictions, ("answered", "agent", "tool", "arguments", "isolation")),
-    "unverified": (_unverified, ("answered", "figures")),
-    "statements": (
-        _statements,
-        ("answered", "agent", "tool", "arguments", "period", "currency", "figures", "isolation", "restrictions"),
-    ),
+    "tool": (_tool, ("agent",)),
+    "arguments": (_arguments, ("tool",)),
+    "period": (_period, ("arguments",)),
+    "currency": (_currency, ("period", "isolation")),
+    "figures": (_figures, ("currency",)),
+    "restrictions": (_restrictions, ("arguments", "isolation")),
+    "unverified": (_unverified, ("figures",)),
+    "statements": (_statements, ("figures", "restrictions")),
     "effort": (_effort, ("answered",)),
 }
 
@@ -301,6 +298,9 @@ SCORERS: Mapping[str, tuple[Scorer, tuple[str, ...]]] = {
 def score(case: Case) -> dict[str, str | None]:
     """What each scorer says: "" where all is right, a sentence where not, None where there is nothing to judge."""
     said: dict[str, str | None] = {}
+    moot: set[str] = set()
     for name, (scorer, rests_on) in SCORERS.items():
-        said[name] = None if any(said[each] for each in rests_on) else scorer(case)
+        if any(said[each] or each in moot for each in rests_on):
+            moot.add(name)
+        said[name] = None if name in moot else scorer(case)
     return said
