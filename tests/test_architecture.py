@@ -21,6 +21,7 @@ SDKS = {
 # Top to bottom. A folder or file of common/ imports only what stands on a line below its own.
 LAYERS = [
     {"app"},
+    {"services"},
     {"protocols"},
     {"web"},
     {"turn"},

@@ -16,7 +16,7 @@ from common.conversations.store import ConversationStore
 from common.documents import Create, Data, Document, DocumentConflict, Documents, Patch, Put, Sort, Where, Write
 from common.errors import DocumentsUnavailable, WarehouseUnavailable
 from common.identity.authenticate import Authenticator, Credentials
-from common.organizations.directory import hash_api_key
+from common.organizations.organization import hash_api_key
 from common.record.reader import ListPosition, Record
 from common.tenant import Principal, Tenant
 from common.transcript.conversation import Conversation, conversation_of

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from common import limits
 from common.errors import (
@@ -20,7 +21,7 @@ from common.errors import (
 )
 from common.identity.tokens import BearerToken, Proven, TokenProofs, read_token
 from common.organizations.agent_rules import Feature
-from common.organizations.directory import Directory, Lookup, hash_api_key, principal_of
+from common.organizations.organization import hash_api_key, principal_of
 from common.settings import Settings
 from common.telemetry.request import belongs_to
 from common.tenant import (
@@ -33,6 +34,9 @@ from common.tenant import (
     UserId,
     parse_org_slug,
 )
+
+if TYPE_CHECKING:
+    from common.organizations.directory import Directory, Lookup
 
 PROVEN_SECONDS = 60.0
 PROVEN_REMEMBERED = 10_000
@@ -121,7 +125,7 @@ def _token_in(headers: Mapping[str, str], *, beside_key: bool) -> BearerToken | 
 class Authenticator:
     """Proves credentials: a key, a person's token or both, each of the organisation that the request names."""
 
-    def __init__(self, settings: Settings, directory: Directory, tokens: TokenProofs) -> None:
+    def __init__(self, settings: Settings, directory: "Directory", tokens: TokenProofs) -> None:
         self._bypass = settings.disable_auth
         self._directory = directory
         self._tokens = tokens
@@ -150,7 +154,7 @@ class Authenticator:
         """Return the caller. Raises Unauthenticated, or one of the Forbidden family."""
         return (await self.authenticate(credentials))[0]
 
-    async def authenticate(self, credentials: Credentials, also: tuple[str, ...] = ()) -> tuple[Principal, Lookup]:
+    async def authenticate(self, credentials: Credentials, also: tuple[str, ...] = ()) -> "tuple[Principal, Lookup]":
         """Return the caller, and what the same lookup found. Raises Unauthenticated, or one of the Forbidden family."""
         tenant = self.tenant(credentials)
         if self._bypass:
@@ -175,13 +179,13 @@ class Authenticator:
         self._remember(credentials, proven)
         return caller, entry
 
-    def _check_key(self, tenant: Tenant, entry: Lookup) -> None:
+    def _check_key(self, tenant: Tenant, entry: "Lookup") -> None:
         if entry.key is None or not entry.key.serves(datetime.now(UTC)):
             raise self._directory.refusal(tenant)
         if entry.key.org_slug != tenant.org_slug:
             raise Forbidden
 
-    async def _prove(self, tenant: Tenant, entry: Lookup, credentials: Credentials) -> Proven | None:
+    async def _prove(self, tenant: Tenant, entry: "Lookup", credentials: Credentials) -> Proven | None:
         """Return whom the token proves, None where there is no token. One that fails counts as a key that failed."""
         if credentials.token is None:
             return None
@@ -206,7 +210,7 @@ def _proof_of(credentials: Credentials) -> _Proof:
     return hash_api_key(credentials.api_key or ""), token, credentials.org_slug, credentials.needs
 
 
-def _caller(tenant: Tenant, entry: Lookup, credentials: Credentials, proven: Proven | None) -> Principal:
+def _caller(tenant: Tenant, entry: "Lookup", credentials: Credentials, proven: Proven | None) -> Principal:
     """The caller: of a key and a token together, who the token proves, with what both may do. Raises PersonBlocked."""
     assert entry.organization is not None
     by_key = principal_of(tenant, entry.key, credentials.user_id) if entry.key is not None else None

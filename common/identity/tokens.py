@@ -7,18 +7,18 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import jwt
+from typing import TYPE_CHECKING, Any
 
 from common import limits
 from common.errors import Forbidden, IssuerUnavailable, KeyInvalid, PersonMismatch, TokenRefused
-from common.identity.key_sets import KeySets
 from common.organizations.issuers import StoredIssuer, claim_of
 from common.organizations.organization import Organization
-from common.organizations.provider_key import ProviderKeys
 from common.secret import Secret
 from common.tenant import Role, Tenant, UserId
+
+if TYPE_CHECKING:
+    from common.identity.key_sets import KeySets
+    from common.organizations.provider_key import ProviderKeys
 
 LEEWAY_SECONDS = 30
 SECRET_SECONDS = 300.0
@@ -88,6 +88,8 @@ def looks_like_token(text: str) -> bool:
 
 def read_token(text: str) -> BearerToken:
     """Read a token without proving it, and without I/O. Raises TokenRefused for one that nobody could accept."""
+    import jwt  # It takes long to import, and most callers have no token.
+
     if len(text) > limits.MAX_TOKEN_CHARS or not text.isascii():
         raise TokenRefused
     try:
@@ -106,7 +108,7 @@ def read_token(text: str) -> BearerToken:
 class TokenProofs:
     """Proves tokens: their issuer is looked up among those of the organisation in the request, and nowhere else."""
 
-    def __init__(self, key_sets: KeySets, secrets: ProviderKeys) -> None:
+    def __init__(self, key_sets: "KeySets", secrets: "ProviderKeys") -> None:
         self._key_sets = key_sets
         self._secrets = secrets
         self._opened: OrderedDict[tuple[str, str, str], tuple[float, asyncio.Task[Secret]]] = OrderedDict()
@@ -168,6 +170,8 @@ class TokenProofs:
 
 def _verified(token: BearerToken, key: Any, issuer: StoredIssuer) -> Mapping[str, Any]:
     """Check signature, issuer, audience and times. Raises TokenRefused."""
+    import jwt  # It takes long to import, and most callers have no token.
+
     try:
         claims: Mapping[str, Any] = jwt.decode(
             token.secret.reveal(),

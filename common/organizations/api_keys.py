@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from common.errors import BadRequest, NotFound
-from common.organizations.directory import Directory, hash_api_key
+from common.organizations.directory import Directory
+from common.organizations.organization import hash_api_key
 from common.organizations.statements import labels_of, write
 from common.secret import Secret
 from common.tenant import Permission, Tenant

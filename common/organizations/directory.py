@@ -1,7 +1,6 @@
 """An organisation: its keys, profile, settings and credential. Firestore first, BigQuery on a miss."""
 
 import asyncio
-import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -17,9 +16,17 @@ from common.errors import ServiceError
 from common.focus.calendar import FiscalCalendar
 from common.organizations.access import Access, access_of
 from common.organizations.key_lookup import KEYS_SQL, KeyLookup
-from common.organizations.organization import ApiKey, ChatSettings, Credential, FallbackChoice, Organization, Profile
+from common.organizations.organization import (
+    ApiKey,
+    ChatSettings,
+    Credential,
+    FallbackChoice,
+    Organization,
+    Profile,
+    hash_api_key,
+)
 from common.settings import Settings
-from common.tenant import OrgSlug, Principal, Tenant, UserId, parse_org_slug, role_of_scopes
+from common.tenant import OrgSlug, Tenant, parse_org_slug
 from common.warehouse.client import Warehouse
 from common.warehouse.query import Parameter, fixed
 
@@ -295,11 +302,6 @@ class Directory:
         return {**data, "cached_at": now, "expire_at": now + timedelta(days=CACHE_RETENTION_DAYS)}
 
 
-def hash_api_key(api_key: str) -> str:
-    """The SHA-256 of an API key in hexadecimal, as org_api_keys stores it."""
-    return hashlib.sha256(api_key.encode()).hexdigest()
-
-
 def key_path(key_hash: str) -> str:
     """The path of the Firestore copy of a key."""
     return f"api_keys/{key_hash}"
@@ -308,12 +310,6 @@ def key_path(key_hash: str) -> str:
 def organization_path(tenant: Tenant) -> str:
     """The path of the Firestore copy of an organisation."""
     return f"orgs/{tenant.org_slug}"
-
-
-def principal_of(tenant: Tenant, key: ApiKey, user_id: str | None) -> Principal:
-    """The caller behind a valid key: the person it names, or the key itself."""
-    caller = UserId(user_id or f"key:{key.org_api_key_id}")
-    return Principal(tenant, caller, key.org_api_key_id, key.permissions, role_of_scopes(key.permissions))
 
 
 def fallback_in(text: str | None) -> tuple[FallbackChoice, ...]:

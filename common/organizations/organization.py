@@ -1,12 +1,13 @@
 """An organisation as values: its keys, profile, chat settings and credentials."""
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
 from common.focus.calendar import FiscalCalendar
 from common.organizations.access import Access
-from common.tenant import WITHOUT_SCOPES
+from common.tenant import WITHOUT_SCOPES, Principal, Tenant, UserId, role_of_scopes
 
 _ACTIVE = "ACTIVE"
 
@@ -107,3 +108,14 @@ class Organization:
     credential: Credential | None
     fallback_credentials: tuple[Credential, ...] = ()
     access: Access = field(default_factory=Access)
+
+
+def hash_api_key(api_key: str) -> str:
+    """The SHA-256 of an API key in hexadecimal, as org_api_keys stores it."""
+    return hashlib.sha256(api_key.encode()).hexdigest()
+
+
+def principal_of(tenant: Tenant, key: ApiKey, user_id: str | None) -> Principal:
+    """The caller behind a valid key: the person it names, or the key itself."""
+    caller = UserId(user_id or f"key:{key.org_api_key_id}")
+    return Principal(tenant, caller, key.org_api_key_id, key.permissions, role_of_scopes(key.permissions))

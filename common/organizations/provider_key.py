@@ -10,19 +10,22 @@ import base64
 import binascii
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 import google_crc32c
 import grpc
 from google.api_core import exceptions as google
 from google.api_core.retry_async import AsyncRetry
-from google.cloud import kms_v1
-from google.cloud.kms_v1.services.key_management_service.transports import KeyManagementServiceGrpcAsyncIOTransport
 
 from common.errors import KeyInvalid, KeyServiceUnavailable
 from common.secret import Secret
 from common.settings import Settings
 from common.telemetry.tracing import span
 from common.tenant import Tenant
+
+if TYPE_CHECKING:
+    from google.cloud import kms_v1
 
 KEY_SERVICE_SECONDS = 10.0
 KEY_SERVICE_ATTEMPT_SECONDS = 4.0
@@ -42,7 +45,8 @@ class ProviderKeys:
 
     def __init__(self, settings: Settings, key_name: str | None = None) -> None:
         self._key_name = key_name or settings.kms_key_path
-        self._client = _client(settings)
+        self._settings = settings
+        self._client: kms_v1.KeyManagementServiceAsyncClient | None = None
 
     @asynccontextmanager
     async def opened(self, tenant: Tenant, credential_id: str, ciphertext: bytes) -> AsyncIterator[Secret]:
@@ -67,12 +71,11 @@ class ProviderKeys:
             "additional_authenticated_data": additional,
             "additional_authenticated_data_crc32c": _crc32c(additional),
         }
+        client = await self._kms()
         try:
             with span("kms.encrypt"):
                 async with asyncio.timeout(KEY_SERVICE_SECONDS):
-                    answer = await self._client.encrypt(
-                        request=request, retry=_RETRY, timeout=KEY_SERVICE_ATTEMPT_SECONDS
-                    )
+                    answer = await client.encrypt(request=request, retry=_RETRY, timeout=KEY_SERVICE_ATTEMPT_SECONDS)
         except (google.GoogleAPIError, TimeoutError) as error:
             raise KeyServiceUnavailable from error
         arrived = answer.verified_plaintext_crc32c and answer.verified_additional_authenticated_data_crc32c
@@ -83,6 +86,7 @@ class ProviderKeys:
     async def _open(self, stored: bytes, additional: bytes) -> Secret:
         """Try with the AAD, then without: the second only ever opens what was written without."""
         ciphertext = _from_base64(stored) or stored
+        await self._kms()
         try:
             async with asyncio.timeout(KEY_SERVICE_SECONDS):
                 plaintext = await self._decrypt(ciphertext, additional)
@@ -106,7 +110,8 @@ class ProviderKeys:
         }
         try:
             with span("kms.decrypt"):
-                answer = await self._client.decrypt(request=request, retry=_RETRY, timeout=KEY_SERVICE_ATTEMPT_SECONDS)
+                client = await self._kms()
+                answer = await client.decrypt(request=request, retry=_RETRY, timeout=KEY_SERVICE_ATTEMPT_SECONDS)
         except google.FailedPrecondition:
             raise KeyInvalid from None  # The version of the KMS key that it was written with is gone.
         except google.InvalidArgument:
@@ -119,15 +124,24 @@ class ProviderKeys:
 
     async def ping(self) -> None:
         """Look the key up, without using it. Raises KeyServiceUnavailable."""
+        client = await self._kms()
         try:
             with span("kms.get_key"):
-                await self._client.get_crypto_key(name=self._key_name, timeout=KEY_SERVICE_SECONDS)
+                await client.get_crypto_key(name=self._key_name, timeout=KEY_SERVICE_SECONDS)
         except google.GoogleAPIError as error:
             raise KeyServiceUnavailable from error
 
     async def close(self) -> None:
         """Close the connection; the instance is not used afterwards."""
-        await self._client.transport.close()
+        if self._client is not None:
+            await self._client.transport.close()
+
+    async def _kms(self) -> "kms_v1.KeyManagementServiceAsyncClient":
+        """The client, made at its first use: its SDK takes long to import, which others need not wait for."""
+        if self._client is None:
+            await asyncio.to_thread(import_module, "google.cloud.kms_v1")
+            self._client = self._client or _client(self._settings)
+        return self._client
 
 
 def additional_data(tenant: Tenant, credential_id: str) -> bytes:
@@ -148,7 +162,10 @@ def _text(plaintext: bytes) -> str:
     return plaintext.decode("ascii").strip() if plaintext.isascii() else ""
 
 
-def _client(settings: Settings) -> kms_v1.KeyManagementServiceAsyncClient:
+def _client(settings: Settings) -> "kms_v1.KeyManagementServiceAsyncClient":
+    from google.cloud import kms_v1
+    from google.cloud.kms_v1.services.key_management_service.transports import KeyManagementServiceGrpcAsyncIOTransport
+
     if settings.kms_emulator_host is None:
         return kms_v1.KeyManagementServiceAsyncClient()
     channel = grpc.aio.insecure_channel(settings.kms_emulator_host)

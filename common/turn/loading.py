@@ -11,7 +11,8 @@ from common.identity.authenticate import Credentials
 from common.metering.ceilings import Spending
 from common.metering.rate_limits import Allowance
 from common.metering.usage_rows import Channel
-from common.organizations.directory import Lookup, hash_api_key
+from common.organizations.directory import Lookup
+from common.organizations.organization import hash_api_key
 from common.telemetry.timing import Timing
 from common.tenant import Principal, Tenant
 from common.transcript.conversation import Conversation

@@ -8,7 +8,7 @@ import aiohttp
 from rich.console import Console
 
 from common.documents import Delete, Documents
-from common.organizations.directory import hash_api_key
+from common.organizations.organization import hash_api_key
 from tests.bench.load import Caller, Turn, ask, client, quantile
 from tests.bench.results import Results, Table, shown
 from tests.bench.served import Served, function, rival, served

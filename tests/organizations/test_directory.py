@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from common.organizations import key_lookup
-from common.organizations.directory import Directory, hash_api_key
+from common.organizations.directory import Directory
+from common.organizations.organization import hash_api_key
 from common.tenant import OrgSlug
 from common.warehouse import client
 from tests.organizations.conftest import Serving

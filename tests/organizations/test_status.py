@@ -176,7 +176,7 @@ async def test_the_bypass_may_change_settings_on_a_laptop(serving: Serving, made
     assert (response.status_code, response.json()["status"]) == (200, "ready")
 
 
-def test_status_and_models_are_answered_without_importing_litellm(product: Product, made: Made) -> None:
+def test_status_and_models_are_answered_without_litellm_and_kms(product: Product, made: Made) -> None:
     made.add_settings()
     made.add_credential()
     code = """
@@ -191,7 +191,7 @@ async def main():
             response = await client.get(path, headers=headers)
             assert response.status_code == 200, response.text
 asyncio.run(main())
-print([name for name in ("litellm", "local", "duckdb") if name in sys.modules])
+print([name for name in ("litellm", "google.cloud.kms_v1", "local", "duckdb") if name in sys.modules])
 """
     result = subprocess.run(
         [sys.executable, "-c", code, json.dumps(made.member)],

@@ -20,7 +20,7 @@ from common.errors import (
     ProviderUnavailable,
     ServiceError,
 )
-from common.organizations.directory import hash_api_key
+from common.organizations.organization import hash_api_key
 from common.secret import SecretDropped
 from local.data.access import provider_key
 from local.data.organizations import DEMO

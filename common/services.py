@@ -1,0 +1,400 @@
+"""The services that the functions share: each is imported and built when it is first asked for."""
+
+import asyncio
+import gc
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from common.settings import Settings
+from common.telemetry.log import Log
+
+if TYPE_CHECKING:
+    from common.conversations.cancelling import Cancellations
+    from common.conversations.conversations import Conversations
+    from common.conversations.feedback import Feedback
+    from common.conversations.fork import Forks
+    from common.conversations.lookup import ConversationLookup
+    from common.conversations.messages import Messages
+    from common.conversations.search import Search
+    from common.conversations.store import ConversationStore
+    from common.documents import Documents
+    from common.identity.authenticate import Authenticator
+    from common.identity.key_sets import KeySets
+    from common.metering.ceilings import CostCeilings
+    from common.metering.entrance import Entrance
+    from common.metering.rate_limits import RateLimits
+    from common.metering.statement import UsageReports
+    from common.models.completion import Completion
+    from common.organizations.access_store import AccessStore
+    from common.organizations.api_keys import ApiKeys
+    from common.organizations.directory import Directory
+    from common.organizations.profiles import Profiles
+    from common.organizations.provider_key import ProviderKeys
+    from common.organizations.settings_store import SettingsStore
+    from common.organizations.settings_view import SettingsView
+    from common.protocols.tool_calls import ToolServices
+    from common.record.dead_letters import DeadLetters
+    from common.record.erasure import Erasure
+    from common.record.offboarding import Offboarding
+    from common.record.purge import Purge
+    from common.record.reader import Record
+    from common.record.start import RecordStart
+    from common.record.sync import Sync
+    from common.record.writer import RecordWriter
+    from common.skills.loading import Skills
+    from common.skills.offers import Offers
+    from common.telemetry.readiness import Probe, Readiness
+    from common.telemetry.tracing import Tracer
+    from common.tools.context import Resources
+    from common.tools.registry import Registry
+    from common.turn import TurnServices
+    from common.turn.admission import Admission
+    from common.warehouse.client import Warehouse
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Services:
+    """The services of an instance; tests override settings, model or clock."""
+
+    settings: Settings
+    clock: Clock = utc_now
+    model: "Completion | None" = None
+    more_skills: tuple[Path, ...] = ()
+    more_probes: "Mapping[str, Probe]" = field(default_factory=dict)
+
+    @cached_property
+    def log(self) -> Log:
+        return Log(self.settings.log_level, project_id=self.settings.gcp_project_id)
+
+    @cached_property
+    def tracer(self) -> "Tracer | None":
+        """Sends spans where the settings say so; without them its SDK is not even imported."""
+        if self.settings.traces_endpoint is None:
+            return None
+        from common.telemetry.otel import OtelTracer
+
+        return OtelTracer(self.settings, self.log)
+
+    @cached_property
+    def documents(self) -> "Documents":
+        from common.documents import Documents
+
+        return Documents(self.settings.gcp_project_id, self.settings.firestore_database)
+
+    @cached_property
+    def warehouse(self) -> "Warehouse":
+        from common.warehouse.client import Warehouse
+
+        return Warehouse(self.settings)
+
+    @cached_property
+    def provider_keys(self) -> "ProviderKeys":
+        from common.organizations.provider_key import ProviderKeys
+
+        return ProviderKeys(self.settings)
+
+    @cached_property
+    def directory(self) -> "Directory":
+        from common.organizations.directory import Directory
+
+        return Directory(self.settings, self.documents, self.warehouse)
+
+    @cached_property
+    def authenticator(self) -> "Authenticator":
+        from common.identity.authenticate import Authenticator
+        from common.identity.tokens import TokenProofs
+
+        return Authenticator(self.settings, self.directory, TokenProofs(self.key_sets, self.token_secrets))
+
+    @cached_property
+    def key_sets(self) -> "KeySets":
+        """The keys of token issuers; on a laptop an issuer may be on the same machine."""
+        from common.egress import get_json
+        from common.identity.key_sets import KeySets
+
+        return KeySets(partial(get_json, loopback=not self.settings.environment.is_deployed))
+
+    @cached_property
+    def token_secrets(self) -> "ProviderKeys":
+        """Wraps the secrets of token issuers, with a key that every function may use."""
+        from common.organizations.provider_key import ProviderKeys
+
+        return ProviderKeys(self.settings, self.settings.kms_token_key_path)
+
+    @cached_property
+    def rate_limits(self) -> "RateLimits":
+        from common.metering.rate_limits import RateLimits
+
+        return RateLimits(self.settings)
+
+    @cached_property
+    def entrance(self) -> "Entrance":
+        from common.metering.entrance import Entrance
+
+        return Entrance(self.authenticator, self.rate_limits, self.documents, self.clock)
+
+    @cached_property
+    def completion(self) -> "Completion":
+        from common.models.completion import Providers
+
+        return self.model or Providers({str(name): base for name, base in self.settings.model_api_bases.items()})
+
+    @cached_property
+    def settings_view(self) -> "SettingsView":
+        from common.organizations.settings_view import SettingsView
+
+        return SettingsView(self.settings, self.clock)
+
+    @cached_property
+    def settings_store(self) -> "SettingsStore":
+        from common.organizations.key_check import KeyCheck
+        from common.organizations.settings_store import SettingsStore
+
+        stores = (self.directory, self.warehouse, self.provider_keys)
+        return SettingsStore(self.settings, *stores, KeyCheck(self.completion), self.log, self.clock)
+
+    @cached_property
+    def access_store(self) -> "AccessStore":
+        from common.organizations.access_store import AccessStore
+
+        return AccessStore(
+            settings=self.settings,
+            directory=self.directory,
+            warehouse=self.warehouse,
+            secrets=self.token_secrets,
+            log=self.log,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def profiles(self) -> "Profiles":
+        from common.organizations.profiles import Profiles
+
+        return Profiles(self.directory, self.warehouse, self.clock)
+
+    @cached_property
+    def api_keys(self) -> "ApiKeys":
+        from common.organizations.api_keys import ApiKeys
+
+        return ApiKeys(self.directory, self.warehouse, self.clock)
+
+    @cached_property
+    def readiness(self) -> "Readiness":
+        from common.record.backlog import Backlog
+        from common.telemetry.readiness import Readiness
+
+        asked = {"firestore": self.documents.ping, "bigquery": self.warehouse.ping, "kms": self.provider_keys.ping}
+        probes = {**asked, **self.more_probes}
+        measures = {"outbox": Backlog(self.documents, self.clock).measure}
+        return Readiness(self.settings, self.log, probes, measures)
+
+    @cached_property
+    def skills(self) -> "Skills":
+        from common.skills.loading import load_skills
+
+        return load_skills(*self.more_skills)
+
+    @cached_property
+    def offers(self) -> "Offers":
+        from common.skills.offers import Offers
+
+        return Offers(self.skills)
+
+    @cached_property
+    def registry(self) -> "Registry":
+        return self.skills.registry
+
+    @cached_property
+    def tool_resources(self) -> "Resources":
+        """The services that tools may ask for, by the names of their contexts' fields."""
+        return {"warehouse": self.warehouse}
+
+    @cached_property
+    def store(self) -> "ConversationStore":
+        from common.conversations.store import ConversationStore
+
+        return ConversationStore(self.documents)
+
+    @cached_property
+    def record(self) -> "Record":
+        from common.record.reader import Record
+
+        return Record(self.warehouse, self.record_start)
+
+    @cached_property
+    def record_start(self) -> "RecordStart":
+        from common.record.start import RecordStart
+
+        return RecordStart(self.warehouse, self.documents, self.clock)
+
+    @cached_property
+    def lookup(self) -> "ConversationLookup":
+        from common.conversations.lookup import ConversationLookup
+
+        return ConversationLookup(self.authenticator, self.record)
+
+    @cached_property
+    def conversations(self) -> "Conversations":
+        from common.conversations.conversations import Conversations
+
+        return Conversations(self.authenticator, self.lookup, self.documents, self.record, self.store, self.clock)
+
+    @cached_property
+    def cancellations(self) -> "Cancellations":
+        from common.conversations.cancelling import Cancellations
+
+        return Cancellations(self.lookup, self.documents, self.store)
+
+    @cached_property
+    def messages(self) -> "Messages":
+        from common.conversations.messages import Messages
+
+        return Messages(self.lookup, self.documents, self.record, self.clock)
+
+    @cached_property
+    def forks(self) -> "Forks":
+        from common.conversations.fork import Forks
+
+        return Forks(self.lookup, self.messages, self.documents, self.clock)
+
+    @cached_property
+    def search(self) -> "Search":
+        from common.conversations.search import Search
+
+        return Search(self.documents, self.record)
+
+    @cached_property
+    def feedback(self) -> "Feedback":
+        from common.conversations.feedback import Feedback
+
+        return Feedback(self.lookup, self.documents, self.record, self.clock)
+
+    @cached_property
+    def record_writer(self) -> "RecordWriter":
+        from common.record.writer import RecordWriter
+
+        return RecordWriter(self.warehouse, self.directory.nobody)
+
+    @cached_property
+    def purge(self) -> "Purge":
+        from common.record.purge import Purge
+
+        return Purge(self.settings, self.documents, self.directory, self.record, self.record_writer, self.clock)
+
+    @cached_property
+    def sync(self) -> "Sync":
+        from common.record.sync import Sync
+
+        return Sync(self.documents, self.directory, self.record_writer, self.purge, self.log, self.clock)
+
+    @cached_property
+    def erasure(self) -> "Erasure":
+        from common.record.erasure import Erasure
+
+        return Erasure(self.documents, self.record, self.record_start, self.purge)
+
+    @cached_property
+    def dead_letters(self) -> "DeadLetters":
+        from common.record.dead_letters import DeadLetters
+
+        return DeadLetters(self.documents, self.clock)
+
+    @cached_property
+    def offboarding(self) -> "Offboarding":
+        from common.record.offboarding import Offboarding
+
+        parts = (self.profiles, self.api_keys, self.settings_store, self.access_store, self.record_writer)
+        return Offboarding(self.documents, self.directory, *parts)
+
+    @cached_property
+    def admission(self) -> "Admission":
+        """The places on this instance, of turns and of MCP calls together."""
+        from common.turn.admission import Admission
+
+        return Admission(self.settings.turns_per_org, self.settings.turns_per_instance)
+
+    @cached_property
+    def cost_ceilings(self) -> "CostCeilings":
+        from common.metering.ceilings import CostCeilings
+
+        return CostCeilings(self.settings)
+
+    @cached_property
+    def usage(self) -> "UsageReports":
+        from common.metering.statement import UsageReports
+
+        return UsageReports(self.entrance, self.warehouse, self.cost_ceilings, self.clock)
+
+    @cached_property
+    def turns(self) -> "TurnServices":
+        from common.agents.loop import AgentLoop
+        from common.turn import TurnServices
+
+        return TurnServices(
+            settings=self.settings,
+            authenticator=self.authenticator,
+            provider_keys=self.provider_keys,
+            rate_limits=self.rate_limits,
+            cost_ceilings=self.cost_ceilings,
+            store=self.store,
+            documents=self.documents,
+            lookup=self.lookup,
+            cancellations=self.cancellations,
+            record=self.record,
+            registry=self.registry,
+            tool_resources=self.tool_resources,
+            admission=self.admission,
+            offers=self.offers,
+            loop=AgentLoop(self.completion),
+            log=self.log,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def mcp(self) -> "ToolServices":
+        from common.conversations.confirmation import Confirmations
+        from common.protocols.tool_calls import ToolServices
+
+        return ToolServices(
+            version=self.settings.service_version, offers=self.offers, tool_resources=self.tool_resources,
+            documents=self.documents, admission=self.admission, confirmations=Confirmations(self.documents),
+            log=self.log, clock=self.clock,
+        )  # fmt: skip
+
+    @cached_property
+    def warming(self) -> "asyncio.Task[None] | None":
+        """The preparation of the first turn, running in the background. Returns None over a test's model."""
+        return None if self.model is not None else asyncio.create_task(self._warm())
+
+    async def close(self) -> None:
+        """Close the connections of what was used; the instance serves nothing afterwards."""
+        # A model that was handed in is closed by whoever made it.
+        made = ("documents", "provider_keys", "token_secrets", *(("completion",) if self.model is None else ()))
+        for name in made:
+            if name in self.__dict__:
+                await self.__dict__[name].close()
+        if "warehouse" in self.__dict__:
+            self.warehouse.close()
+
+    async def _warm(self) -> None:
+        from common.models.completion import Providers
+
+        # A failure is the first turn's to tell.
+        with suppress(Exception):
+            parts = self.turns
+            await asyncio.gather(parts.documents.ping(), parts.provider_keys.ping(), return_exceptions=True)
+            if isinstance(self.completion, Providers):
+                await self.completion.warm()
+        # What was imported stays. Looking through it for garbage would hold every request up for a third of a second.
+        gc.freeze()

@@ -1,0 +1,46 @@
+"""The libraries that each function imports as it starts: what it uses at once, and nothing that another one needs."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+# Libraries that take long to import. Of flask nothing is used: the functions-framework imports it by itself.
+HEAVY = (
+    "a2a", "ag_ui", "aiohttp", "boto3", "cryptography", "flask", "google.cloud.bigquery", "google.cloud.firestore",
+    "google.cloud.kms_v1", "grpc", "httpx", "jwt", "litellm", "mcp", "openai", "opentelemetry.sdk", "sqlglot", "uvicorn",
+)  # fmt: skip
+READING = {"flask", "google.cloud.bigquery", "google.cloud.firestore", "grpc"}
+# The KMS SDK, the sockets to the providers and the SQL guard come in when they are first used; litellm never does
+# here. What answers without any of the organisation's data starts without the clients for it.
+STARTS_WITH = {
+    "access": READING,
+    "a2a": {*READING, "a2a", "httpx", "uvicorn"},
+    "completions": READING,
+    "conversations": READING,
+    "copilotkit": {*READING, "ag_ui"},
+    "health": {"flask"},
+    "mcp": {*READING, "mcp", "uvicorn"},
+    "messages": READING,
+    "send": READING,
+    "settings_status": {"flask"},
+    "sync": {"flask"},
+    "usage": READING,
+}
+FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/main.py"))
+
+
+def test_every_function_has_its_list() -> None:
+    assert sorted(STARTS_WITH) == FUNCTIONS
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_starts_with_what_it_uses_at_once(name: str) -> None:
+    code = f"import sys, functions.{name}.main; print([name for name in {HEAVY!r} if name in sys.modules])"
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == str([each for each in HEAVY if each in STARTS_WITH[name]])
