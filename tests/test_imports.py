@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # Libraries that take long to import. Of flask nothing is used: the functions-framework imports it by itself.
 HEAVY = (
-    "a2a", "ag_ui", "aiohttp", "boto3", "cryptography", "flask", "google.cloud.bigquery", "google.cloud.firestore",
+    "a2a", "ag_ui", "aiohttp", "boto3", "flask", "google.cloud.bigquery", "google.cloud.firestore",
     "google.cloud.kms_v1", "grpc", "httpx", "jwt", "litellm", "mcp", "openai", "opentelemetry.sdk", "sqlglot", "uvicorn",
 )  # fmt: skip
 READING = {"flask", "google.cloud.bigquery", "google.cloud.firestore", "grpc"}
