@@ -1,8 +1,13 @@
 """BigQuery's errors, translated for a caller. A run-time error's text may hold other rows' values: it goes nowhere."""
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from google.api_core import exceptions as google
+from google.auth.exceptions import GoogleAuthError
+from requests.exceptions import RequestException
 
 from common.errors import WarehouseBusy, WarehouseUnavailable
 from common.text import shorten
@@ -11,6 +16,11 @@ from common.warehouse.query import GuardedQuery
 from common.warehouse.result import QueryRefused
 
 DRY_RUN_ERROR_CHARS = 500
+WAREHOUSE_CANCEL_SECONDS = 5.0
+
+NO_ANSWER = (google.GoogleAPIError, GoogleAuthError, RequestException, TimeoutError)
+# What the SDK raises for a reply that is not as BigQuery's replies are.
+NO_SENSE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 _REQUIRED = re.compile(r"(\d+) or higher required")
 _OUT_OF_TIME = {"stopped", "timeout"}
@@ -32,6 +42,30 @@ _PASSING = {
 _AT_THE_SAME_TIME = re.compile(r"could not serialize access|too many dml statements outstanding", re.IGNORECASE)
 
 _FAILED = "The warehouse could not run this query. Simplify it, or query a shorter range."
+
+
+@contextmanager
+def failures(meaning: Callable[[google.GoogleAPICallError], Exception]) -> Iterator[None]:
+    """Raise what the SDK raises as what it means: ``meaning`` for BigQuery's own answers, or else no answer."""
+    try:
+        yield
+    except google.GoogleAPICallError as error:
+        raise meaning(error) from error
+    except (*NO_ANSWER, *NO_SENSE) as error:
+        raise WarehouseUnavailable from error
+
+
+def unavailable(_: google.GoogleAPICallError) -> Exception:
+    """The exception where whatever BigQuery answered is no answer to the caller."""
+    return WarehouseUnavailable()
+
+
+def cancel(job: Any) -> None:
+    """Cancel one of the SDK's jobs, as far as BigQuery answers."""
+    try:
+        job.cancel(timeout=WAREHOUSE_CANCEL_SECONDS, retry=None)
+    except (*NO_ANSWER, *NO_SENSE):
+        return  # BigQuery ends the job itself at its job_timeout_ms.
 
 
 def of_run(error: google.GoogleAPICallError, query: GuardedQuery, max_bytes: int) -> Exception:

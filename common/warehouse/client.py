@@ -6,16 +6,15 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from google.api_core import exceptions as google
 from google.auth.credentials import AnonymousCredentials, Credentials
-from google.auth.exceptions import GoogleAuthError
 from google.cloud import bigquery
+from google.cloud.bigquery import _job_helpers
 from requests.exceptions import RequestException
 
 from common import limits
@@ -25,20 +24,22 @@ from common.telemetry import request, timing
 from common.telemetry.tracing import span
 from common.tenant import Tenant
 from common.warehouse import bigquery_errors, dry_run
+from common.warehouse.bigquery_errors import NO_ANSWER, NO_SENSE, cancel, failures, unavailable
 from common.warehouse.cache import Flights, ResultCache
 from common.warehouse.cancellation import Cancellation
 from common.warehouse.dry_run import DryRun
 from common.warehouse.isolation.authorized_views import redirected
 from common.warehouse.isolation.impersonation import account_of, credentials_for
 from common.warehouse.query import GuardedQuery, Parameter
-from common.warehouse.reading import info_of, least_billed, result_of
+from common.warehouse.reading import count_in, info_of, least_billed, result_of
 from common.warehouse.result import Column, QueryRefused, QueryResult, TableColumn, TableInfo
 from common.warehouse.slot_time import SlotWatch
 
 LOOKUP_SECONDS = 10.0
 WAREHOUSE_RETRY_SECONDS = 8.0
 WAREHOUSE_GRACE_SECONDS = 2.0
-WAREHOUSE_CANCEL_SECONDS = 5.0
+# So long a query may take in its first request. One that nobody waits for any more is cancelled after it.
+QUERY_FIRST_SECONDS = 2.0
 # A thread waits while a query runs: enough of them for all turns of an instance that query at the same time
 WAREHOUSE_THREADS = 256
 LOOKUP_THREADS = 32
@@ -49,9 +50,6 @@ IMPERSONATED_CLIENTS = 64
 __all__ = ["Column", "QueryRefused", "QueryResult", "TableColumn", "TableInfo", "Warehouse"]
 
 _LABEL = re.compile(r"[^a-z0-9_-]")
-_NO_ANSWER = (google.GoogleAPIError, GoogleAuthError, RequestException, TimeoutError)
-# What the SDK raises for a reply that is not as BigQuery's replies are.
-_NO_SENSE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 Answer = TypeVar("Answer")
 
@@ -166,14 +164,18 @@ class Warehouse:
     def _run(self, query: GuardedQuery, labels: Mapping[str, str], deadline: Cancellation, gate: int) -> QueryResult:
         started = time.perf_counter()
         most = min(query.max_bytes or gate, gate)
-        with _failures(lambda error: bigquery_errors.of_run(error, query, most)):
+        with failures(lambda error: bigquery_errors.of_run(error, query, most)):
             client, sent = self._clients.of(query)
             self._check(client, sent, most, deadline)
-            job = self._start(client, sent, self._config(sent, labels, most, deadline), deadline)
-            rows = self._wait(client, job, query, deadline)
+            config = self._config(sent, labels, most, deadline)
+            reply = self._ask(client, sent, config, deadline)
+            job = _job_helpers._to_query_job(client, sent.sql, config, reply)
+            whole = _is_whole(reply)
+            rows = _rows_of(client, reply) if whole else self._wait(client, job, query, deadline)
+            billed = count_in(reply, "totalBytesBilled") if whole else job.total_bytes_billed
             processed = job.total_bytes_processed or rows.total_bytes_processed
             result = result_of(query, rows, job.job_id, processed, started, limits.MAX_RESULT_BYTES)
-            return replace(result, bytes_billed=job.total_bytes_billed or 0)
+            return replace(result, bytes_billed=billed or 0)
 
     def _check(self, client: bigquery.Client, query: GuardedQuery, most: int, deadline: Cancellation) -> None:
         """Dry-run the exact text. Of the product's own text, one that passed is taken as passed for this tenant."""
@@ -182,7 +184,7 @@ class Warehouse:
             return
         config = bigquery.QueryJobConfig(dry_run=True, use_query_cache=False, use_legacy_sql=False)
         self._bind(config, query)
-        with _failures(lambda error: bigquery_errors.of_dry_run(error, query, most)):
+        with failures(lambda error: bigquery_errors.of_dry_run(error, query, most)):
             job = client.query(query.sql, job_config=config, location=self._location, job_retry=None, **_call(deadline))
             # The whole resource: the SDK's own properties leave out routines and accuracy.
             dry_run.check(query, DryRun.of(job._properties), most)
@@ -210,22 +212,21 @@ class Warehouse:
             config.default_dataset = f"{query.tenant.project_id}.{query.tenant.dataset}"
         config.query_parameters = [_parameter(name, parameter) for name, parameter in query.parameters.items()]
 
-    def _start(
+    def _ask(
         self, client: bigquery.Client, query: GuardedQuery, config: bigquery.QueryJobConfig, deadline: Cancellation
-    ) -> bigquery.QueryJob:
-        """Create the job under an id of our own: a request sent twice is one job."""
-        job_id = f"chat-{uuid.uuid4().hex}"
-        try:
-            return client.query(
-                query.sql,
-                job_config=config,
-                job_id=job_id,
-                location=self._location,
-                job_retry=None,
-                **_call(deadline),
-            )
-        except google.Conflict:
-            return cast(bigquery.QueryJob, client.get_job(job_id, location=self._location, **_call(deadline)))
+    ) -> dict[str, Any]:
+        """Ask for the rows in one request, which is answered with a job if they take longer; sent twice, it is one."""
+        body = _job_helpers._to_query_request(config, query=query.sql, location=self._location)
+        call = _call(deadline)
+        # The answer has half of the time to come back in.
+        wait = min(call["timeout"] / 2, QUERY_FIRST_SECONDS)
+        body |= {"requestId": f"chat-{uuid.uuid4().hex}", "maxResults": limits.MAX_RESULT_ROWS}
+        body["timeoutMs"] = int(wait * 1000)
+        path = f"/projects/{client.project}/queries"
+        reply: dict[str, Any] = client._call_api(
+            call["retry"], method="POST", path=path, data=body, timeout=call["timeout"]
+        )
+        return reply
 
     def _wait(
         self, client: bigquery.Client, job: bigquery.QueryJob, query: GuardedQuery, deadline: Cancellation
@@ -233,7 +234,7 @@ class Warehouse:
         """Wait for the job and return its rows; a model's own text may take only so much slot time of it."""
         if query.origin == "fixed":
             return self._rows(job, deadline)
-        with SlotWatch(lambda: self._slot_ms(client, job), lambda: _cancel(job)) as watch:
+        with SlotWatch(lambda: self._slot_ms(client, job), lambda: cancel(job)) as watch:
             try:
                 return self._rows(job, deadline)
             except google.GoogleAPICallError as error:
@@ -247,13 +248,13 @@ class Warehouse:
             call: dict[str, Any] = {"timeout": limits.WAREHOUSE_CALL_SECONDS, "retry": None}
             found = client.get_job(job.job_id, location=self._location, **call)
             return int(found._properties["statistics"].get("totalSlotMs") or 0)
-        except (*_NO_ANSWER, *_NO_SENSE):
+        except (*NO_ANSWER, *NO_SENSE):
             return 0
 
     def _rows(self, job: bigquery.QueryJob, deadline: Cancellation) -> Any:
         """Wait for the job and return its rows. A job that is out of time or abandoned is cancelled."""
         try:
-            deadline.begun(lambda: _cancel(job))
+            deadline.begun(lambda: cancel(job))
             while True:
                 try:
                     # BigQuery answers as soon as the job is done, or after some seconds.
@@ -264,17 +265,17 @@ class Warehouse:
         except google.GoogleAPICallError:
             raise  # The job's own end.
         except TimeoutError as error:
-            _cancel(job)
+            cancel(job)
             raise bigquery_errors.out_of_time() from error
-        except _NO_ANSWER:
-            _cancel(job)
+        except NO_ANSWER:
+            cancel(job)
             raise
         finally:
             deadline.ended()
 
     def _look_up(self, query: GuardedQuery, labels: Mapping[str, str], deadline: Cancellation) -> QueryResult:
         started, most = time.perf_counter(), limits.OWN_STATEMENT_BYTES
-        with _failures(lambda error: bigquery_errors.of_run(error, query, most)):
+        with failures(lambda error: bigquery_errors.of_run(error, query, most)):
             call = _call(deadline)
             rows = self._clients.own.query_and_wait(
                 query.sql,
@@ -290,7 +291,7 @@ class Warehouse:
             return replace(result, bytes_billed=least_billed(query, result.bytes_processed))
 
     def _tables(self, tenant: Tenant, deadline: Cancellation) -> tuple[str, ...]:
-        with _failures(_unavailable):
+        with failures(unavailable):
             dataset = f"{tenant.project_id}.{tenant.dataset}"
             try:
                 listed = self._clients.tenants(tenant).list_tables(
@@ -301,7 +302,7 @@ class Warehouse:
                 return ()
 
     def _table(self, tenant: Tenant, name: str, deadline: Cancellation) -> TableInfo | None:
-        with _failures(_unavailable):
+        with failures(unavailable):
             try:
                 return info_of(
                     self._clients.tenants(tenant).get_table(tenant.own_table(name).strip("`"), **_call(deadline))
@@ -310,7 +311,7 @@ class Warehouse:
                 return None
 
     def _ping(self, deadline: Cancellation) -> None:
-        with _failures(_unavailable):
+        with failures(unavailable):
             config = bigquery.QueryJobConfig(dry_run=True)
             self._clients.own.query("SELECT 1", job_config=config, job_retry=None, **_call(deadline))
 
@@ -362,19 +363,25 @@ class _Clients:
         )
 
 
-@contextmanager
-def _failures(meaning: Callable[[google.GoogleAPICallError], Exception]) -> Iterator[None]:
-    """Raise what the SDK raises as what it means: ``meaning`` for BigQuery's own answers, or else no answer."""
-    try:
-        yield
-    except google.GoogleAPICallError as error:
-        raise meaning(error) from error
-    except (*_NO_ANSWER, *_NO_SENSE) as error:
-        raise WarehouseUnavailable from error
+def _is_whole(reply: Mapping[str, Any]) -> bool:
+    """Return true if a reply has all rows that are wanted."""
+    has_all = "pageToken" not in reply or len(reply["rows"]) >= limits.MAX_RESULT_ROWS
+    return bool(reply.get("jobComplete")) and has_all
 
 
-def _unavailable(_: google.GoogleAPICallError) -> Exception:
-    return WarehouseUnavailable()
+def _rows_of(client: bigquery.Client, reply: Mapping[str, Any]) -> bigquery.table.RowIterator:
+    """The rows of a reply that has all of them, in the SDK's types."""
+    fields = (reply.get("schema") or {}).get("fields", ())
+    return bigquery.table.RowIterator(
+        client,
+        client._call_api,
+        None,
+        [bigquery.SchemaField.from_api_repr(field) for field in fields],
+        max_results=limits.MAX_RESULT_ROWS,
+        total_rows=count_in(reply, "totalRows"),
+        first_page_response=dict(reply),
+        num_dml_affected_rows=count_in(reply, "numDmlAffectedRows"),
+    )
 
 
 def _call(deadline: Cancellation) -> dict[str, Any]:
@@ -382,13 +389,6 @@ def _call(deadline: Cancellation) -> dict[str, Any]:
     seconds = deadline.call_seconds()
     retry = bigquery.DEFAULT_RETRY.with_timeout(min(seconds, WAREHOUSE_RETRY_SECONDS))
     return {"timeout": seconds, "retry": retry}
-
-
-def _cancel(job: bigquery.QueryJob) -> None:
-    try:
-        job.cancel(timeout=WAREHOUSE_CANCEL_SECONDS, retry=None)
-    except (*_NO_ANSWER, *_NO_SENSE):
-        return  # BigQuery ends the job itself at its job_timeout_ms.
 
 
 def _parameter(name: str, parameter: Parameter) -> bigquery.ScalarQueryParameter | bigquery.ArrayQueryParameter:

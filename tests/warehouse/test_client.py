@@ -48,6 +48,27 @@ async def test_a_lookup_is_one_request(warehouse: Warehouse, emulator: BigQueryE
     assert sum(count for name, count in counts.items() if " " in name) == 1
 
 
+async def test_a_small_query_is_one_request_after_its_dry_run(warehouse: Warehouse, emulator: BigQueryEmulator) -> None:
+    for least, requests in ((0, 2), (1, 1)):
+        emulator.seams.reset()
+        query = fixed(ACME, COST, {"least": Parameter("NUMERIC", Decimal(least))})
+        found = await warehouse.run(query, labels=LABELS)
+        assert (len(found.rows), found.columns[1].type, found.total_rows) == (1, "NUMERIC", 1)
+        assert found.job_id
+        assert sum(count for name, count in emulator.seams.counts().items() if " " in name) == requests
+
+
+async def test_a_query_that_takes_longer_goes_on_by_its_job(
+    warehouse: Warehouse, emulator: BigQueryEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "QUERY_FIRST_SECONDS", 0.05)
+    emulator.seams.delay("query", 0.5)
+    found = await warehouse.run(fixed(ACME, COST, LEAST), labels=LABELS)
+    assert found.rows == ({"name": "secret of acme_inc", "cost": Decimal("1.5")},)
+    assert emulator.seams.counts()["query"] == 1
+    assert found.bytes_processed > 0
+
+
 async def test_an_admitted_text_is_dry_run_each_time_it_runs(warehouse: Warehouse, emulator: BigQueryEmulator) -> None:
     for number in (1, 2):
         await warehouse.run(admitted(ACME, f"SELECT {number} AS n", frozenset()), labels=LABELS)

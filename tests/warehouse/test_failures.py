@@ -90,6 +90,19 @@ async def test_a_reply_that_makes_no_sense_is_no_answer(opened: Opened, answer: 
     assert time.monotonic() - started < 4
 
 
+async def test_a_request_that_is_sent_again_is_the_same_one(opened: Opened) -> None:
+    answers = iter([refusal(503, "backendError"), refusal(503, "backendError"), refusal(400, "invalidQuery")])
+
+    def respond(method: str, path: str, body: dict[str, Any]) -> Answer:
+        return dry_run(GATE) if body.get("configuration", {}).get("dryRun") else next(answers)
+
+    with Stub(respond) as stub, pytest.raises(QueryRefused):
+        await opened(stub.url).run(QUERY, labels=LABELS, seconds=30)
+    ids = [body["requestId"] for _, path, body in stub.requests if "/queries" in path]
+    assert len(ids) == 3
+    assert len(set(ids)) == 1
+
+
 async def test_a_job_whose_rows_make_no_sense_is_no_answer(opened: Opened) -> None:
     done = {"jobReference": {"projectId": "p", "jobId": "j"}, "status": {"state": "DONE"}, "jobComplete": True}
     rows = {"schema": {"fields": [{"name": "n", "type": "INTEGER"}]}, "totalRows": "1", "rows": [{"f": [{"v": "x"}]}]}
@@ -171,13 +184,15 @@ async def test_what_the_dry_run_says_decides_whether_a_models_text_runs(
         with pytest.raises((QueryRefused, WarehouseUnavailable)) as raised:
             await opened(stub.url, bq_max_bytes_gate=GATE).run(WRITTEN, labels=LABELS, seconds=1)
         jobs = [body for method, _, body in stub.requests if method == "POST" and "configuration" in body]
+        asked = [body for _, path, body in stub.requests if path.endswith("/queries?prettyPrint=false")]
     assert jobs[0]["configuration"]["dryRun"] is True
     assert jobs[0]["configuration"]["query"]["query"] == WRITTEN.sql
     if code is None:
         # The dry run passed and the job was asked for; that job then has no rows to give.
         assert isinstance(raised.value, WarehouseUnavailable)
-        assert jobs[1]["configuration"]["query"]["maximumBytesBilled"] == str(GATE)
+        assert asked[0]["maximumBytesBilled"] == str(GATE)
     else:
+        assert asked == []
         assert isinstance(raised.value, QueryRefused)
         assert raised.value.code == code
         assert len(jobs) == 1
