@@ -100,7 +100,8 @@ async def test_a_warm_status_is_one_read_and_a_cold_one_asks_bigquery_once(produ
     product.reset_counts()
     await product.status(made.member)
     assert product.firestore.calls() == {"BatchGetDocuments": 1, "Commit": 1}
-    assert product.bigquery_calls() == 4
+    # The key, the profile, the settings, the credential, and who may call.
+    assert product.bigquery_calls() == 5
     product.reset_counts()
     await product.status(made.member)
     assert product.firestore.calls() == {"BatchGetDocuments": 1}
