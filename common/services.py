@@ -374,12 +374,11 @@ class Services:
 
     @cached_property
     def warming(self) -> "asyncio.Task[None] | None":
-        """The preparation of the first turn, running in the background. Returns None over a test's model."""
+        """The preparation of the first turn, in the background; None over a test's model."""
         return None if self.model is not None else asyncio.create_task(self._warm())
 
     async def close(self) -> None:
-        """Close the connections of what was used; the instance serves nothing afterwards."""
-        # A model that was handed in is closed by whoever made it.
+        """Close the connections of what was used, but of no model that was handed in."""
         made = ("documents", "provider_keys", "token_secrets", *(("completion",) if self.model is None else ()))
         for name in made:
             if name in self.__dict__:
