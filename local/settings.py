@@ -23,7 +23,7 @@ from local.operating import add_place, complain, operate, operator_of, profile_o
 
 _VALUES = (
     "provider", "model", "credential_name", "temperature", "max_tokens", "include_org_context", "enable_memory",
-    "max_history_messages", "system_prompt_extra", "allow_external_fallback",
+    "max_history_messages", "system_prompt_extra", "fast_model_id", "allow_external_fallback",
 )  # fmt: skip
 
 
@@ -70,6 +70,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PROVIDER/MODEL",
         help="a model that answers while the chosen one does not, with a stored key; at most twice; empty: none",
     )
+    changed.add_argument(
+        "--fast-model-id", metavar="MODEL", help="a smaller model of the same provider that drafts answers; empty: none"
+    )
     changed.add_argument("--allow-external-fallback", action=argparse.BooleanOptionalAction, default=None)
     for name, what in _LIMITS.items():
         changed.add_argument(
@@ -110,8 +113,7 @@ def _change(args: argparse.Namespace) -> SettingsChange | None:
         return None
     given: dict[str, Any] = {name: getattr(args, name, None) for name in _VALUES}
     given = {name: value for name, value in given.items() if value is not None}
-    if given.get("system_prompt_extra") == "":
-        given["system_prompt_extra"] = None
+    given |= {name: None for name in ("system_prompt_extra", "fast_model_id") if given.get(name) == ""}
     if getattr(args, "fallback", None) is not None:
         given["fallback"] = [_further(text) for text in args.fallback if text]
     limits = {name: text for name in _LIMITS if (text := getattr(args, name, None)) is not None}

@@ -17,13 +17,17 @@ _ITEM = ("-", "*", "+", "•")
 _ROUNDS = 3
 
 
-def unverified_figures(text: str, sources: Sources) -> tuple[str, ...]:
-    """Return the figures that cannot be verified, as they are written, in order and each once."""
+def unverified_figures(text: str, sources: Sources, *, strict: bool = False) -> tuple[str, ...]:
+    """Return the figures that cannot be verified, as they are written, in order and each once.
+
+    Where the check is ``strict``, a figure of few digits has to stand in the sources: it might follow by chance.
+    """
     figures = read_figures(text)
     lines = _Lines(text, sources)
     unknown = [figure for figure in figures if not lines.hold(figure)]
     if unknown:
-        unknown = _underived(figures, unknown, lines)
+        short = [figure for figure in unknown if strict and figure.is_short]
+        unknown = short or _underived(figures, unknown, lines)
     return tuple(dict.fromkeys(figure.text for figure in unknown))[:MOST_NAMED]
 
 

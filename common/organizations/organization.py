@@ -83,6 +83,7 @@ class ChatSettings:
     daily_token_limit: int | None = None
     monthly_cost_limit_usd: Decimal | None = None
     user_daily_token_limit: int | None = None
+    fast_model_id: str | None = None
     user_monthly_cost_limit_usd: Decimal | None = None
 
 

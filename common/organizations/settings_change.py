@@ -15,7 +15,7 @@ _KEY = re.compile(rf"[\x21-\x7e]{{{limits.PROVIDER_KEY_MIN_CHARS},{limits.PROVID
 
 
 _CLEARED_BY_NULL = {
-    "system_prompt_extra", "daily_token_limit", "monthly_cost_limit_usd", "user_daily_token_limit",
+    "fast_model_id", "system_prompt_extra", "daily_token_limit", "monthly_cost_limit_usd", "user_daily_token_limit",
     "user_monthly_cost_limit_usd",
 }  # fmt: skip
 # Dollars and cents; a JSON number, which strictness would refuse as a decimal.
@@ -58,7 +58,7 @@ class FallbackChange(Body):
 class SettingsChange(Body):
     """The body of PUT settings: a field that is left out stays as it is.
 
-    ``system_prompt_extra`` null clears it, and so does null a limit, and an empty ``fallback``.
+    ``system_prompt_extra`` null clears it, and so does null a limit or the fast model, and an empty ``fallback``.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -82,6 +82,7 @@ class SettingsChange(Body):
     allow_external_fallback: bool | None = None
     daily_token_limit: int | None = Field(None, ge=1, le=limits.MAX_TOKEN_LIMIT)
     monthly_cost_limit_usd: DollarLimit | None = None
+    fast_model_id: str | None = Field(None, max_length=limits.MODEL_ID_CHARS, pattern=_MODEL_ID)
     user_daily_token_limit: int | None = Field(None, ge=1, le=limits.MAX_TOKEN_LIMIT)
     user_monthly_cost_limit_usd: DollarLimit | None = None
 

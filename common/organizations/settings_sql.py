@@ -36,14 +36,14 @@ WHEN NOT MATCHED BY TARGET THEN
   INSERT (
     setting_id, org_slug, provider, credential_id, model_id, temperature, max_tokens, include_org_context,
     enable_memory, max_history_messages, system_prompt_extra, calls_tools, fallback, allow_external_fallback,
-    daily_token_limit, monthly_cost_limit_usd, user_daily_token_limit, user_monthly_cost_limit_usd, is_active,
-    configured_by, created_at
+    daily_token_limit, monthly_cost_limit_usd, user_daily_token_limit, user_monthly_cost_limit_usd,
+    fast_model_id, is_active, configured_by, created_at
   )
   VALUES (
     given.setting_id, @org_slug, @provider, @credential_id, @model_id, @temperature, @max_tokens,
     @include_org_context, @enable_memory, @max_history_messages, @system_prompt_extra, @calls_tools,
     PARSE_JSON(@fallback), @allow_external_fallback, @daily_token_limit, @monthly_cost_limit_usd,
-    @user_daily_token_limit, @user_monthly_cost_limit_usd, TRUE, @user_id, @now
+    @user_daily_token_limit, @user_monthly_cost_limit_usd, @fast_model_id, TRUE, @user_id, @now
   )
 WHEN NOT MATCHED BY SOURCE AND stored.org_slug = @org_slug AND stored.is_active THEN
   UPDATE SET is_active = FALSE, updated_at = @now
@@ -122,6 +122,7 @@ TYPES: dict[str, ParameterType] = {
     "daily_token_limit": "INT64",
     "monthly_cost_limit_usd": "NUMERIC",
     "user_daily_token_limit": "INT64",
+    "fast_model_id": "STRING",
     "user_monthly_cost_limit_usd": "NUMERIC",
     "user_id": "STRING",
     "now": "TIMESTAMP",

@@ -17,6 +17,7 @@ from common.models.catalog import Model
 from common.organizations import settings_sql as sql
 from common.organizations.directory import Directory
 from common.organizations.fallback_choice import FallbackChooser, Main, Stored
+from common.organizations.fast_model import choose_fast_model
 from common.organizations.key_check import KeyCheck
 from common.organizations.offering import Offering
 from common.organizations.organization import ChatSettings, Organization
@@ -140,13 +141,15 @@ class SettingsStore:
                 values[name] = getattr(change, name)
             elif old is not None:
                 values[name] = getattr(old, name)
-        return {**values, "provider": model.provider, "model_id": model.model_id}
+        fast = choose_fast_model(old, change, model, self._offering)
+        return {**values, "provider": model.provider, "model_id": model.model_id, "fast_model_id": fast}
 
     def _check_prices(self, values: Mapping[str, Any], models: Sequence[tuple[str, str]]) -> None:
         """Raise PriceUnknown where the settings limit the cost of a model that has no known price."""
         if values["monthly_cost_limit_usd"] is None and values["user_monthly_cost_limit_usd"] is None:
             return
-        for provider, model_id in models:
+        fast = [(values["provider"], values["fast_model_id"])] if values["fast_model_id"] else []
+        for provider, model_id in [*models, *fast]:
             if self._offering.resolve(provider, model_id).prices is None:
                 raise PriceUnknown(
                     f"The price of {provider}/{model_id} is not known, so its cost cannot be limited. Set "

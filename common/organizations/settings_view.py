@@ -17,7 +17,7 @@ from common.settings import Settings
 _CHANGEABLE = (
     "provider", "model_id", "temperature", "max_tokens", "include_org_context", "enable_memory",
     "max_history_messages", "system_prompt_extra", "allow_external_fallback", "daily_token_limit",
-    "user_daily_token_limit",
+    "user_daily_token_limit", "fast_model_id",
 )  # fmt: skip
 
 
@@ -32,6 +32,7 @@ class Status(TypedDict):
     credential_name: NotRequired[str | None]
     last_validated_at: NotRequired[str | None]
     calls_tools: NotRequired[bool | None]
+    fast_model_id: NotRequired[str | None]
 
 
 class Whole(Status):
@@ -94,6 +95,7 @@ class SettingsView:
             "credential_name": credential.credential_name if credential else None,
             "last_validated_at": validated.isoformat() if validated else None,
             "calls_tools": calls_tools(model, chosen.calls_tools),
+            "fast_model_id": chosen.fast_model_id,
             "status": "ready",
         }
 

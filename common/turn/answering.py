@@ -14,6 +14,7 @@ from common.secret import Secret
 from common.telemetry.log import Log
 from common.tenant import OrgSlug
 from common.turn.admission import Slot
+from common.turn.drafting import Check, DraftingCompletion
 from common.turn.silence import LendingCompletion
 
 OpenKey = Callable[[Credential | None], Awaitable[Secret]]
@@ -31,8 +32,12 @@ class AnsweringModels:
         log: Log,
         org: OrgSlug,
         metered: Callable[[Completion], Completion],
+        fast: tuple[Model, Check] | None = None,
     ) -> None:
-        """``metered`` puts around a provider's calls what counts each of them."""
+        """``metered`` puts around a provider's calls what counts each of them.
+
+        ``fast`` is the model that drafts, and the check of what it says.
+        """
         self._chosen = chosen
         self._fallback = fallback
         self._open_key = open_key
@@ -40,7 +45,9 @@ class AnsweringModels:
         self._log = log
         self._org = org
         self._metered = metered
+        self._fast = fast
         self._completion: FallbackCompletion | None = None
+        self._drafting: DraftingCompletion | None = None
 
     def over(self, loop: AgentLoop) -> AgentLoop:
         """The loop that asks these models."""
@@ -49,17 +56,25 @@ class AnsweringModels:
     @property
     def model(self) -> Model:
         """The model that answers, or the chosen one as long as no other was asked."""
-        return (self._completion and self._completion.model) or self._chosen
+        drafting = self._drafting and self._drafting.model
+        return drafting or (self._completion and self._completion.model) or self._chosen
 
     @property
     def fallback_from(self) -> str | None:
         """The chosen provider and model, where another one answers."""
-        return None if self.model is self._chosen else f"{self._chosen.provider}/{self._chosen.model_id}"
+        model = self.model
+        if model is self._chosen or (self._fast is not None and model is self._fast[0]):
+            return None
+        return f"{self._chosen.provider}/{self._chosen.model_id}"
 
     def _wrap(self, completion: Completion) -> Completion:
         candidates = [Candidate(each.model, partial(self._open_key, each.credential)) for each in self._fallback]
         self._completion = FallbackCompletion(self._metered(completion), candidates, self._note)
-        return LendingCompletion(self._completion, self._slot)
+        if self._fast is None:
+            return LendingCompletion(self._completion, self._slot)
+        model, check = self._fast
+        self._drafting = DraftingCompletion(model, self._metered(completion), self._completion, check)
+        return LendingCompletion(self._drafting, self._slot)
 
     def _note(self, model: Model, error: ServiceError) -> None:
         self._log.info(

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from common.agents.events import ToolFinished
 from common.figures.checking import unverified_figures
 from common.figures.sources import Sources
 from common.tools.result import read_model_message
@@ -12,15 +11,19 @@ from common.turn.prepared import PreparedTurn
 
 
 def unverified_in(
-    text: str, prepared: PreparedTurn, tools: Iterable[ToolFinished], asked: Iterable[str] = ()
+    text: str,
+    prepared: PreparedTurn,
+    results: Iterable[Mapping[str, Any]],
+    asked: Iterable[str] = (),
+    *,
+    strict: bool = False,
 ) -> tuple[str, ...]:
     """The figures of an answer that stand in nothing that its turn has read, and follow from nothing in it.
 
-    ``asked`` are the arguments of calls that wait for a yes: the answer shows them.
+    ``results`` are those of its tools, ``asked`` the arguments of calls that wait for a yes: the answer shows them.
     """
     sources = Sources()
-    results = [call.result for call in tools]
-    results += _before(prepared)
+    results = [*results, *_before(prepared)]
     for result in results:
         sources.add(result)
     for arguments in asked:
@@ -33,7 +36,7 @@ def unverified_in(
         if entry["role"] == "user" or not has_read:
             # Without a result of its own, an answer can only be about the ones before.
             sources.say(_verified(entry))
-    return unverified_figures(text, sources)
+    return unverified_figures(text, sources, strict=strict)
 
 
 def _before(prepared: PreparedTurn) -> list[dict[str, Any]]:

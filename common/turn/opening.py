@@ -16,6 +16,7 @@ from common.identity.authenticate import Credentials
 from common.metering.ledger import Ledger, MeteredCompletion
 from common.metering.usage_rows import Channel
 from common.models.catalog import Model
+from common.organizations.fast_model import fast_model_of
 from common.organizations.offering import Offering
 from common.organizations.organization import Credential
 from common.organizations.serving import calls_tools, fallback_of, served_by, settings_of
@@ -29,6 +30,8 @@ from common.turn.admission import Disconnect, Slot
 from common.turn.answering import AnsweringModels
 from common.turn.approvals import decided, go_on, still_waiting
 from common.turn.client_features import NO_FEATURES, ClientFeatures
+from common.turn.drafting import Check
+from common.turn.grounding import unverified_in
 from common.turn.joining import join, replay
 from common.turn.loading import Loaded, Opening, load
 from common.turn.prepared import PreparedTurn, TurnServices
@@ -111,10 +114,19 @@ async def _open(opening: Opening, held: ExitStack | None = None, slot: Slot | No
         org = loaded.principal.org_slug
         ledger = Ledger()
         metered = partial(MeteredCompletion, ledger=ledger, check=partial(prepared.allotment.check, ledger))
-        answering = AnsweringModels(prepared.model, prepared.fallback, open_key, slot, services.log, org, metered)
+        answering = AnsweringModels(
+            prepared.model, prepared.fallback, open_key, slot, services.log, org, metered, _fast(prepared)
+        )
         runner = TurnRunner(services, prepared, turn, opening.timed, answering, ledger, joins=joins)
         kept = held.pop_all()
         return Work(_answer(opening, runner, kept.close, stored.conversation_id, (key, stack)), kept.close)
+
+
+def _fast(prepared: PreparedTurn) -> tuple[Model, Check] | None:
+    """The model that drafts, and the check of its words; None where the settings have none."""
+    if prepared.fast_model is None:
+        return None
+    return prepared.fast_model, lambda text, results: unverified_in(text, prepared, results, strict=True)
 
 
 async def _replayed(turn: Turn, answer: Message, conversation_id: str, waiting: list[Event]) -> None:
@@ -187,6 +199,7 @@ def _prepare(opening: Opening, loaded: Loaded) -> PreparedTurn:
         organization=organization,
         settings=settings,
         credential=served.credential,
+        fast_model=fast_model_of(settings, model, offering),
         fallback=fallback_of(organization, offering, loaded.now, needs_tools=calls_tools(model, settings.calls_tools)),
         allowed=loaded.allowed,
         allotment=allotment,

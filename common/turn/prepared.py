@@ -69,6 +69,7 @@ class PreparedTurn:
     organization: Organization
     settings: ChatSettings
     credential: Credential | None
+    fast_model: Model | None
     fallback: tuple[Served, ...]
     allowed: Allowance
     allotment: Allotment

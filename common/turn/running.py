@@ -337,7 +337,7 @@ class TurnRunner:
     ) -> Answer:
         prepared = self._prepared
         tools, usage = tuple(self._progress.tools), self._ledger.usage
-        self._unverified = unverified_in(self._progress.said, prepared, tools, asked)
+        self._unverified = unverified_in(self._progress.said, prepared, [each.result for each in tools], asked)
         message = Message(
             message_id=message_id or prepared.answer_id,
             role="assistant",

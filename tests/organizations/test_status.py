@@ -28,6 +28,7 @@ async def test_an_organisation_that_is_set_up_is_ready(product: Product, made: M
         "credential_name": "The team's key",
         "last_validated_at": (NOW - timedelta(days=1)).isoformat(),
         "calls_tools": True,
+        "fast_model_id": None,
         "status": "ready",
     }
 

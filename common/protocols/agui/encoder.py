@@ -66,6 +66,7 @@ class RunEncoder:
         self._thread_id = thread_id
         self._run_id = run_id
         self._answer_id = run_id
+        self._model_id = ""
         self._messages = 0
         self._open_message: str | None = None
         self._open_step: str | None = None
@@ -111,7 +112,7 @@ class RunEncoder:
             case Heartbeat():
                 return b": keep-alive\n\n"
             case TurnStarted():
-                self._answer_id = event.message_id
+                self._answer_id, self._model_id = event.message_id, event.model_id
                 return _frames(StateSnapshotEvent(snapshot=_state(event.conversation_id, event.title, event.model_id)))
             case AgentChanged(agent_name=name):
                 return _frames(*self._close_step(), *self._start_step(name))
@@ -219,7 +220,7 @@ class RunEncoder:
         return [
             _patch("/tokens", tokens),
             *([_patch("/title", event.title)] if event.title else []),
-            *(answered_by if event.fallback_from else []),
+            *(answered_by if event.fallback_from or event.model_id != self._model_id else []),
             _patch("/finish", event.finish),
             RunFinishedEvent(
                 thread_id=self._thread_id,
