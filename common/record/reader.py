@@ -53,7 +53,8 @@ ORDER BY m.created_at, m.message_id
 LIMIT @most
 """
 WINDOW_SQL = """
-SELECT message_id, role, content, agent_name, finish, unverified_figures_json, created_at
+SELECT message_id, role, content, agent_name, finish, unverified_figures_json, created_at, tool_calls_json,
+  IF(LENGTH(tool_results_json) <= 50000, tool_results_json, NULL) AS tool_results_json
 FROM {shared.org_chat_messages}
 WHERE org_slug = @org_slug AND created_at BETWEEN @earliest AND @latest AND conversation_id = @conversation_id
 ORDER BY created_at DESC, message_id DESC

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from common import limits
 from common.documents import Data
 from common.text import shorten_bytes
+from common.transcript.call_records import as_asked, note_of, record_of
 from common.transcript.message import Message
 
 # What a model is told of an answer in the history that did not end by itself.
@@ -27,6 +29,8 @@ def with_message(recent: Sequence[Data], message: Message) -> tuple[Data, ...]:
     }
     if message.finish in _ENDS:
         entry["finish"] = message.finish
+    if record := record_of(message):
+        entry["calls"] = record
     if message.unverified_figures:
         entry["unverified"] = list(message.unverified_figures)
     window = [*recent, entry][-limits.RECENT_WINDOW_MESSAGES :]
@@ -42,11 +46,11 @@ def for_model(recent: Sequence[Data], *, max_messages: int, context_window: int,
     """
     room = max(0, context_window - reserved) * limits.CHARS_PER_TOKEN
     kept: list[dict[str, Any]] = []
-    for entry in reversed(recent[-max_messages:] if max_messages else ()):
-        # A turn that waited for its client may have said nothing; providers refuse an empty message.
-        if not entry["content"]:
-            continue
+    shown = _shown(recent, max_messages)
+    for before, entry in reversed(list(pairwise([{}, *shown]))):
         content = entry["content"] + _ENDS.get(entry.get("finish"), "")
+        if entry["role"] == "user":
+            content = as_asked(note_of(before.get("calls", "")), content)
         room -= len(content)
         if room < 0:
             break
@@ -57,13 +61,25 @@ def for_model(recent: Sequence[Data], *, max_messages: int, context_window: int,
     return kept
 
 
+def recalled(recent: Sequence[Data], *, max_messages: int) -> str:
+    """The note before the next question: the calls behind the answer that it follows."""
+    shown = _shown(recent, max_messages)
+    return note_of(shown[-1].get("calls", "")) if shown else ""
+
+
+def _shown(recent: Sequence[Data], max_messages: int) -> list[Data]:
+    # A turn that waited for its client may have said nothing; providers refuse an empty message.
+    return [entry for entry in (recent[-max_messages:] if max_messages else ()) if entry["content"]]
+
+
 def _kept(content: str) -> str:
     """The text; of one of extreme length only the beginning, and only here, where a model reads it."""
     return content if _bytes(content) <= limits.RECENT_WINDOW_BYTES // 2 else shorten_bytes(content, _LONGEST)
 
 
 def _size(entry: Data) -> int:
-    return _bytes(entry["content"]) + _bytes(json.dumps(entry.get("unverified", ""))) + 200
+    beside = _bytes(entry.get("calls", "")) + _bytes(json.dumps(entry.get("unverified", "")))
+    return _bytes(entry["content"]) + beside + 200
 
 
 def _bytes(text: str) -> int:

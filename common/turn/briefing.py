@@ -9,7 +9,8 @@ from common.secret import Secret
 from common.skills.offers import CallerOffer
 from common.tools.context import ToolContext
 from common.tools.registry import BoundTools, Registry
-from common.transcript.window import for_model
+from common.transcript.call_records import as_asked
+from common.transcript.window import for_model, recalled
 from common.turn.prepared import PreparedTurn, TurnServices
 
 PROMPT_TOKENS = 6_000
@@ -19,17 +20,20 @@ def briefing_for(services: TurnServices, prepared: PreparedTurn, key: Secret, *,
     """Brief the loop on a turn, and on the steps that an earlier attempt at it has finished."""
     settings = prepared.settings
     offer = offer_of(services, prepared)
+    remembered = settings.max_history_messages if settings.enable_memory else 0
+    can_call = calls_tools(prepared.model, settings.calls_tools)
+    note = recalled(prepared.history, max_messages=remembered) if can_call else ""
     profile = prepared.organization.profile if settings.include_org_context else None
     return Briefing(
         roster=offer.roster,
         agent_name=prepared.conversation.last_agent,
         history=for_model(
             prepared.history,
-            max_messages=settings.max_history_messages if settings.enable_memory else 0,
+            max_messages=remembered,
             context_window=prepared.model.context_window,
             reserved=min(settings.max_tokens, prepared.model.max_output) + PROMPT_TOKENS,
         ),
-        question=prepared.asked,
+        question=as_asked(note, prepared.asked),
         context=system_context(prepared.now.date(), profile, settings.system_prompt_extra, prepared.features.context),
         note=prepared.features.note,
         model=prepared.model,
@@ -41,7 +45,7 @@ def briefing_for(services: TurnServices, prepared: PreparedTurn, key: Secret, *,
         continuation=prepared.goes_on_from,
         checkpoint=prepared.steps.checkpoint if prepared.steps else None,
         marks_steps=marks_steps,
-        calls_tools=calls_tools(prepared.model, settings.calls_tools),
+        calls_tools=can_call,
     )
 
 

@@ -31,6 +31,8 @@ def unverified_in(
     features = prepared.features
     sources.say(prepared.question.content, prepared.now.date().isoformat(), features.note)
     sources.say(*(part for entry in features.context for part in entry))
+    for entry in prepared.history:
+        sources.add(_parsed(f'{{"calls": {entry.get("calls") or "[]"}}}'))
     has_read = any("error" not in result for result in results)
     for entry in prepared.history:
         if entry["role"] == "user" or not has_read:

@@ -15,6 +15,8 @@ from common.tools.result import read_model_message
 Message = Mapping[str, Any]
 Schema = Mapping[str, Any]
 TRANSFER = "transfer_to_agent"
+# The product's record of the calls behind the answer before.
+_RECALLED = re.compile(r"\A<earlier_calls .*?</earlier_calls>\s*", re.DOTALL)
 CONSULT = "consult_agents"
 
 
@@ -67,7 +69,7 @@ def read_request(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]
     results = _results(messages[asked[-1] + 1 :] if asked else ())
     tried = [result.arguments.get("agent_name") for result in results if result.name == TRANSFER]
     agents = offered.get(TRANSFER, {}).get("agent_name", {}).get("enum", ())
-    said = [str(messages[index].get("content") or "") for index in asked] or [""]
+    said = [_RECALLED.sub("", str(messages[index].get("content") or "")) for index in asked] or [""]
     return Request(
         date.fromisoformat(today[1]) if today else None,
         int(fiscal[1]) if fiscal else 1,
