@@ -29,7 +29,7 @@ def unverified_in(
     for arguments in asked:
         sources.add(_parsed(arguments))
     features = prepared.features
-    sources.say(prepared.question.content, prepared.now.date().isoformat(), features.note)
+    sources.say(prepared.asked, prepared.question.content, prepared.now.date().isoformat(), features.note)
     sources.say(*(part for entry in features.context for part in entry))
     for entry in prepared.history:
         sources.add(_parsed(f'{{"calls": {entry.get("calls") or "[]"}}}'))
