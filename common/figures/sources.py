@@ -16,6 +16,10 @@ _LEFT_OUT = frozenset({"sql", "chart", "columns", "job_id", "duration_ms", "para
 _DATE = re.compile(r"(\d{4})-\d\d(?:-\d\d)?(?:[T ]\d\d:\d\d[\d:.+Z-]*)?\Z")
 _DIGITS = re.compile(r"\d{1,18}(?:\.\d{1,18})?")
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
+# What JSON has as a number; a boolean is none.
+_NUMERIC = (int, float)
+_LARGEST = 1e300
+_DEPTH = 50
 _FEW_VALUES = 10
 _NAME_CHARS = 100
 # A number as it is written for people, or a date.
@@ -75,26 +79,27 @@ class Sources:
             numbers += [math.fsum(_column(rows, name)) for name in rows[0]]
         return numbers
 
-    def _add(self, value: Any, *, is_row: bool = False) -> None:
-        if isinstance(value, str):
-            self._say(value)
-        elif isinstance(value, bool) or value is None:
-            return
-        elif isinstance(value, int | float):
+    def _add(self, value: Any, depth: int = 0, *, is_row: bool = False) -> None:
+        kind = type(value)
+        if kind in _NUMERIC:
             self._put(value)
+        elif kind is str:
+            self._say(value)
+        elif depth > _DEPTH:
+            return
         elif isinstance(value, Mapping):
             for name, each in value.items():
                 if is_row or name not in _LEFT_OUT:
-                    self._add(each)
+                    self._add(each, depth + 1)
             if "start_date" in value:
                 self._count_days(value)
         elif isinstance(value, list | tuple):
             for each in value:
-                self._add(each, is_row=True)
+                self._add(each, depth + 1, is_row=True)
             self._count(value)
 
     def _put(self, number: float) -> None:
-        if math.isfinite(number):
+        if -_LARGEST < number < _LARGEST:
             self._numbers.add(float(number))
 
     def _say(self, text: str) -> None:
@@ -181,26 +186,26 @@ def _reach(figure: Figure, value: float, tolerance: float) -> float:
     return (0.0 if exact else tolerance) + EXACT * (1 + abs(value))
 
 
-def _currencies(rows: Iterable[Mapping[str, Any]]) -> set[str]:
-    return {str(row[name]) for row in rows for name in row if "currency" in str(name).lower()}
+def _currencies(rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    names = [name for name in rows[0] if "currency" in str(name).lower()]
+    return {str(row.get(name)) for row in rows for name in names}
 
 
 def _column(rows: Iterable[Mapping[str, Any]], name: str) -> list[float]:
-    values = [row.get(name) for row in rows]
-    return [each for each in values if isinstance(each, int | float) and not isinstance(each, bool)]
+    values: list[Any] = [row.get(name) for row in rows]
+    return [each for each in values if type(each) in _NUMERIC and -_LARGEST < each < _LARGEST]
 
 
-def _numbers_in(value: Any) -> Iterator[float]:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        yield value
-    elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from _numbers_in(each)
-    elif isinstance(value, list | tuple):
-        for each in value:
-            yield from _numbers_in(each)
-    elif isinstance(value, str):
-        if _is_name(value):
-            yield from map(float, _DIGITS.findall(value))
-        else:
+def _numbers_in(value: Any, depth: int = 0) -> Iterator[float]:
+    kind = type(value)
+    if kind in _NUMERIC:
+        if -_LARGEST < value < _LARGEST:
+            yield value
+    elif kind is str:
+        if not _is_name(value):
             yield from (reading for figure in read_figures(value) for reading, _ in figure.readings)
+        elif found := _DIGITS.findall(value):
+            yield from map(float, found)
+    elif depth <= _DEPTH and isinstance(value, Mapping | list | tuple):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _numbers_in(each, depth + 1)

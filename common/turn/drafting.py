@@ -87,7 +87,7 @@ def _results(call: ModelCall) -> list[dict[str, Any]]:
 def _result(content: str) -> dict[str, Any]:
     try:
         value = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = content
     return read_model_message(value) if isinstance(value, dict) else {"said": value}
 

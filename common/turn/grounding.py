@@ -62,6 +62,6 @@ def _parsed(text: str) -> dict[str, Any]:
     """The object that a result or arguments are; a client's own tool may answer in words."""
     try:
         value = json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         value = text
     return value if isinstance(value, dict) else {"said": value}

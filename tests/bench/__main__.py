@@ -20,6 +20,7 @@ from tests.bench import (
     consulting,
     cost_tools,
     fairness,
+    figures,
     first_token,
     forecast,
     guard,
@@ -59,6 +60,7 @@ BENCHMARKS = {
     "metering": metering.run,
     "tokens": tokens.run,
     "consulting": consulting.run,
+    "figures": figures.run,
 }
 
 

@@ -117,3 +117,11 @@ def test_figures_are_named_once_in_order_and_so_many() -> None:
 
 def test_an_answer_without_figures_is_fine() -> None:
     assert unverified("Nothing was spent. Ask for another month.") == unverified("") == []
+
+
+def test_numbers_beyond_measure_and_nesting_without_end_are_left_aside() -> None:
+    deep: Any = 4711.25
+    for _ in range(900):
+        deep = [deep]
+    rows = [{"cost": 10**400, "currency": "USD"}, {"cost": float("inf")}, {"cost": float("nan")}, {"cost": 12.5}]
+    assert unverified("It is 12.50, or 4,711.25.", {"rows": rows, "deep": deep}) == ["4,711.25"]

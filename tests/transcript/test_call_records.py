@@ -21,7 +21,7 @@ def answer(*calls: tuple[str, str, dict[str, Any]], content: str = "Here.", numb
         {"id": str(at), "agent_name": "A", "name": name, "arguments": text} for at, (name, text, _) in enumerate(calls)
     ]
     results = [{"id": str(at), "result": result} for at, (*_, result) in enumerate(calls)]
-    texts = {"tool_calls_json": json.dumps(listed), "tool_results_json": json.dumps(results)}
+    texts: dict[str, Any] = {"tool_calls_json": json.dumps(listed), "tool_results_json": json.dumps(results)}
     return Message(f"a{number}", "assistant", content, NOW, **texts)
 
 
