@@ -104,7 +104,7 @@ def finished_part(text: str) -> int:
 
 
 def shown_part(text: str) -> str:
-    """The part of a growing text that can be drawn: a table's head waits for the line below, without which it is no table."""
+    """The part of a growing text that can be drawn: a table's head waits for the line that makes it a table."""
     lines = text.splitlines(keepends=True)
     start = len(lines)
     while start and lines[start - 1].lstrip().startswith("|"):
