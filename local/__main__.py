@@ -22,6 +22,7 @@ COMMANDS = {
     "doctor": ("local.doctor", "say what is wrong with a project's tables, rights, stores and organisations"),
     "tables": ("local.tables", "hold the tables to this version's columns, and add those that they lack"),
     "usage": ("local.usage", "show what the chat used of the models in a month, and the ceilings on it"),
+    "episodes": ("local.episodes", "print conversations with a thumb down as redacted episodes to evaluate with"),
     "guard": ("local.guard", "say whether a query that a model wrote would be admitted, and why not"),
     "boundary": ("local.boundary", "print the views and grants that keep organisations apart below the guard"),
 }

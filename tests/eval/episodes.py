@@ -83,12 +83,16 @@ class Turn(BaseModel):
 
 
 class Episode(BaseModel):
-    """A conversation of one organisation's person; ``kind`` is what the report counts it under."""
+    """A conversation of one organisation's person; ``kind`` is what the report counts it under.
+
+    ``note`` is for people: where the episode comes from.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str = Field(pattern=r"^[a-z0-9-]{3,60}$")
     kind: str = Field(pattern=r"^[a-z -]{3,40}$")
+    note: str = ""
     org: Literal["acme_inc", "globex_inc"] = "acme_inc"
     turns: list[Turn] = Field(min_length=1)
 
