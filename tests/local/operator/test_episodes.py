@@ -61,8 +61,8 @@ def test_answers_rated_down_are_printed_redacted_and_can_be_evaluated(
     for number, (rating, status) in enumerate((("down", "active"), ("up", "active"), ("down", "deleted"))):
         name = {"conversation_id": f"rated-{number}"}
         times = {"created_at": now, "updated_at": now}
-        _load(cloud, "org_chat_conversations", [{**base, **name, **times, "title": "t", "provider": "demo", "model_id": "m",
-              "status": status, "message_count": 3, "last_message_at": now}], tmp_path)  # fmt: skip
+        model = {"title": "t", "provider": "demo", "model_id": "m", "message_count": 3, "last_message_at": now}
+        _load(cloud, "org_chat_conversations", [{**base, **name, **times, **model, "status": status}], tmp_path)
         messages = [
             {"org_slug": "acme_inc", **name, "message_id": f"{each}-{number}", "role": role, "content": text,
              "created_at": now + timedelta(seconds=place), "agent_name": "CostAnalyst" if role == "assistant" else None}
