@@ -43,8 +43,8 @@ run "every_function_is_deployed_as_itself" {
   command = plan
 
   assert {
-    condition     = length(google_cloudfunctions2_function.function) == 11
-    error_message = "There are eleven functions."
+    condition     = length(google_cloudfunctions2_function.function) == 12
+    error_message = "There are twelve functions."
   }
 
   assert {
@@ -64,7 +64,7 @@ run "every_function_is_deployed_as_itself" {
   }
 
   assert {
-    condition     = length(distinct([for account in google_service_account.function : account.account_id])) == 11
+    condition     = length(distinct([for account in google_service_account.function : account.account_id])) == 12
     error_message = "Each function has an account of its own."
   }
 

@@ -82,7 +82,7 @@ run "spans_go_to_cloud_trace" {
   }
 
   assert {
-    condition     = length(google_project_iam_member.spans) == 11
+    condition     = length(google_project_iam_member.spans) == 12
     error_message = "Every function may write spans."
   }
 }
