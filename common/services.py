@@ -207,9 +207,10 @@ class Services:
 
     @cached_property
     def offers(self) -> "Offers":
+        from common.skills.loading import Skills
         from common.skills.offers import Offers
 
-        return Offers(self.skills)
+        return Offers(Skills(self.skills.roster, self.registry))
 
     @cached_property
     def registry(self) -> "Registry":
