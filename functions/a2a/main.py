@@ -19,8 +19,7 @@ async def _card(services: Services, call: Call) -> Response:
     slug = call.match.values.get("org_slug")
     path = f"/api/v1/chat/{parse_org_slug(slug)}/a2a" if slug else "/a2a"
     url = base_url(call.request, services.settings.public_url) + path
-    # The product's own; an organisation's card is for its callers.
-    offer = await protocol.offer_of(services.turns, call.credentials) if call.has_credentials else None
+    offer = await protocol.offer_for_card(services.turns, call) if call.has_credentials else None
     body = card(url, services.settings.service_version, offer or services.offers.of_nobody())
     return JSONResponse(body, headers={"Cache-Control": "no-store" if offer else "private, max-age=300"})
 

@@ -61,6 +61,7 @@ from common.turn.admission import Disconnect
 from common.turn.approvals import still_waiting
 from common.turn.client_features import ClientFeatures
 from common.web.disconnect import wait_for_disconnect
+from common.web.endpoint import Call
 
 CONTEXT_ID = "contextId"
 
@@ -77,6 +78,16 @@ async def offer_of(services: TurnServices, credentials: Credentials) -> CallerOf
     """Return the agents and tools that a caller is offered. Raises Unauthenticated, or one of the Forbidden family."""
     principal, entry = await services.authenticator.authenticate(credentials)
     return services.offers.of(entry.access, principal.role)
+
+
+async def offer_for_card(services: TurnServices, call: Call) -> CallerOffer | None:
+    """Return the offer of a caller who is proven. Returns None for others: the product's own card is for everybody."""
+    try:
+        return await offer_of(services, call.credentials)
+    except ServiceError as error:
+        if error.status >= 500:
+            raise
+        return None
 
 
 async def answer(services: TurnServices, credentials: Credentials, request: Request, body: bytes) -> Response:
