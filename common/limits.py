@@ -12,8 +12,13 @@ MAX_TOKEN_CHARS = 8_192
 HEARTBEAT_SECONDS = 15.0
 
 # A conversation
-RECENT_WINDOW_MESSAGES = 50
+# Earlier messages that an organisation may have its model see; it sees more of them until they are summarised
+MAX_HISTORY_MESSAGES = 50
+RECENT_WINDOW_MESSAGES = 100
 RECENT_WINDOW_BYTES = 400_000
+# What a summary of earlier messages may have, and how long one may be written
+SUMMARY_CHARS = 2_000
+SUMMARY_SECONDS = 60.0
 # A turn renews its lease while it runs. One that was silent for so long has lost it: a crash costs no more than that.
 LEASE_SECONDS = 30.0
 LEASE_RENEW_SECONDS = 7.0

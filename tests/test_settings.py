@@ -177,7 +177,7 @@ def test_a_setting_of_tracing_that_cannot_be_followed_is_refused(
 @pytest.mark.parametrize(
     ("name", "most"),
     [
-        ("DEFAULT_MAX_HISTORY", limits.RECENT_WINDOW_MESSAGES),
+        ("DEFAULT_MAX_HISTORY", limits.MAX_HISTORY_MESSAGES),
         ("DEFAULT_MAX_TOKENS", limits.MAX_ANSWER_TOKENS),
         ("DEFAULT_TEMPERATURE", limits.MAX_TEMPERATURE),
     ],
@@ -195,10 +195,10 @@ def test_a_default_is_no_more_than_an_organisation_itself_may_choose(
 
 
 def test_as_much_history_as_may_be_set_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DEFAULT_MAX_HISTORY", str(limits.RECENT_WINDOW_MESSAGES))
+    monkeypatch.setenv("DEFAULT_MAX_HISTORY", str(limits.MAX_HISTORY_MESSAGES))
     recent: tuple[dict[str, object], ...] = ()
-    for number in range(limits.RECENT_WINDOW_MESSAGES + 20):
+    for number in range(limits.MAX_HISTORY_MESSAGES + 20):
         role: Role = "user" if number % 2 == 0 else "assistant"
         recent = with_message(recent, Message(f"m{number}", role, f"text {number}", datetime.now(UTC)))
     sent = for_model(recent, max_messages=load_settings().default_max_history, context_window=1_000_000, reserved=0)
-    assert len(sent) == limits.RECENT_WINDOW_MESSAGES
+    assert len(sent) == limits.MAX_HISTORY_MESSAGES

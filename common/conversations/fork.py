@@ -83,6 +83,9 @@ class Forks:
         )
         for message in copied:
             branch = replace(branch, recent=with_message(branch.recent, message))
+        # A summary that also tells of what the branch leaves out is none of its own.
+        if old.summarised <= len(copied):
+            branch = replace(branch, summary=old.summary, through_sequence=old.through_sequence)
         return branch
 
     async def _store(self, tenant: Tenant, branch: Conversation, copied: Sequence[Message]) -> None:

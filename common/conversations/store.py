@@ -15,9 +15,10 @@ from common.tenant import Principal, Tenant
 from common.transcript.conversation import LEASED_AT, TICK, Conversation, Lease, conversation_of
 from common.transcript.message import Message, fitted, message_of
 from common.transcript.paths import conversation_path, message_path, purge_path
+from common.transcript.summary import Summary
 from common.transcript.window import with_message
 
-_TRIES = 8
+TRIES = 8
 # One commit takes so many calls beside the answer itself; the rest of an answer of very many calls goes before it.
 _AUDITED_WITH_ANSWER = 100
 _MOVED_ON = "The conversation has moved on meanwhile: another message was sent, or is being answered. Send it again."
@@ -38,6 +39,7 @@ class Answer:
     lost_id: str = ""
     kept: int = 0
     retitles: tuple[str, str] = ("", "")
+    summary: Summary | None = None
 
     def title_for(self, conversation: Conversation) -> str:
         """The title of the conversation after this answer."""
@@ -89,7 +91,7 @@ class ConversationStore:
         tenant = principal.tenant
         lease = Lease(question.message_id, holder, answer_id)
         current = conversation
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             begun, writes = _begun(tenant, current, question, lease, resumed=resumed)
             taking = _written(tenant, begun, current.version, LEASED_AT)
             try:
@@ -271,7 +273,8 @@ class ConversationStore:
     async def delete(self, principal: Principal, conversation: Conversation, now: datetime) -> None:
         """Delete the conversation for its user, end the turn in it, and note when it may be purged."""
         tenant = principal.tenant
-        changes = {"status": "deleted", "lease": None, "recent": (), "window_held": False}
+        nothing_said = {"recent": (), "window_held": False, "summary": None, "through_sequence": None}
+        changes = {"status": "deleted", "lease": None, **nothing_said}
         due = {"org_slug": tenant.org_slug, "conversation_id": conversation.conversation_id, "deleted_at": now}
         await self._change(
             tenant, conversation, now, changes, Put(purge_path(tenant, conversation.conversation_id), due)
@@ -281,7 +284,7 @@ class ConversationStore:
         self, tenant: Tenant, conversation: Conversation, now: datetime, changes: Mapping[str, Any], *also: Write
     ) -> None:
         current = conversation
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             after = current.changed(now, **changes)
             entry = outbox.conversation_entry(tenant, after, now)
             try:
@@ -359,7 +362,7 @@ def _answered(current: Conversation, answer: Answer) -> tuple[Conversation, Mess
         recent=with_message(current.recent, message),
         lease=None,
     )
-    return after, message
+    return after.remembering(answer.summary), message
 
 
 def _answer_writes(tenant: Tenant, current: Conversation, answer: Answer) -> tuple[Message, list[Write]]:

@@ -76,7 +76,7 @@ class SettingsChange(Body):
     max_tokens: int | None = Field(None, ge=1, le=limits.MAX_ANSWER_TOKENS)
     include_org_context: bool | None = None
     enable_memory: bool | None = None
-    max_history_messages: int | None = Field(None, ge=0, le=limits.RECENT_WINDOW_MESSAGES)
+    max_history_messages: int | None = Field(None, ge=0, le=limits.MAX_HISTORY_MESSAGES)
     system_prompt_extra: str | None = Field(None, max_length=limits.SYSTEM_PROMPT_EXTRA_CHARS)
     fallback: list[FallbackChange] | None = Field(None, max_length=limits.MAX_FALLBACKS)
     allow_external_fallback: bool | None = None

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from common import limits
 from common.documents import Data, Document
 from common.tenant import Tenant
+from common.transcript.summary import Summary
 
 TITLE_CHARS = 80
 
@@ -60,6 +61,7 @@ class Conversation:
 
     ``window_held`` is False where ``recent`` and ``last_agent`` are still only in the record. ``first_message_at`` is
     no later than its oldest message, which in a branch is older than the branch; None where that was never noted.
+    ``summary`` stands for the messages up to the one numbered ``through_sequence``; both are None while there is none.
     """
 
     conversation_id: str
@@ -77,12 +79,30 @@ class Conversation:
     updated_at: datetime | None = None
     window_held: bool = True
     first_message_at: datetime | None = None
+    summary: str | None = None
+    through_sequence: int | None = None
     version: datetime | None = field(default=None, compare=False)
 
     @property
     def changed_at(self) -> datetime:
         """When it last changed in any way."""
         return self.updated_at or self.last_message_at
+
+    @property
+    def summarised(self) -> int:
+        """The number of its oldest messages that its summary stands for."""
+        return 0 if self.through_sequence is None else self.through_sequence + 1
+
+    @property
+    def unsummarised(self) -> tuple[Data, ...]:
+        """The part of the window that its summary does not stand for."""
+        return self.recent[max(0, self.summarised - self.message_count + len(self.recent)) :]
+
+    def remembering(self, summary: Summary | None) -> "Conversation":
+        """The conversation with this summary, unless it was made after another one than the conversation has."""
+        if summary is None or summary.after != self.through_sequence:
+            return self
+        return replace(self, summary=summary.text, through_sequence=summary.through_sequence)
 
     def changed(self, now: datetime, **changes: Any) -> "Conversation":
         """The conversation after a change; its time moves forward even where clocks differ."""
@@ -106,6 +126,8 @@ class Conversation:
             # As text: maps would be indexed field by field, and cost ten times as much to send.
             "recent": json.dumps(self.recent, ensure_ascii=False),
             "window_held": self.window_held,
+            "summary": self.summary,
+            "through_sequence": self.through_sequence,
             "lease": self.lease.document() if self.lease else None,
             "expire_at": None,
         }
@@ -125,6 +147,8 @@ class Conversation:
             "updated_at": self.changed_at.isoformat(),
             "last_message_at": self.last_message_at.isoformat(),
             "first_message_at": self.first_message_at.isoformat() if self.first_message_at else None,
+            "summary": self.summary,
+            "through_sequence": self.through_sequence,
         }
 
 
@@ -179,6 +203,8 @@ def conversation_in(row: Mapping[str, Any]) -> Conversation:
         updated_at=row["updated_at"],
         window_held=row["message_count"] == 0,
         first_message_at=row["first_message_at"],
+        summary=row["summary"],
+        through_sequence=row["through_sequence"],
     )
 
 

@@ -21,6 +21,14 @@ _LONGEST = limits.RECENT_WINDOW_BYTES // 12
 
 def with_message(recent: Sequence[Data], message: Message) -> tuple[Data, ...]:
     """The recent window with one more message, and without the oldest ones that no longer fit."""
+    window = [*recent, entry_of(message)][-limits.RECENT_WINDOW_MESSAGES :]
+    while len(window) > 1 and sum(_size(item) for item in window) > limits.RECENT_WINDOW_BYTES:
+        window.pop(0)
+    return tuple(window)
+
+
+def entry_of(message: Message) -> Data:
+    """A message as the window has it."""
     entry: Data = {
         "message_id": message.message_id,
         "role": message.role,
@@ -33,10 +41,7 @@ def with_message(recent: Sequence[Data], message: Message) -> tuple[Data, ...]:
         entry["calls"] = record
     if message.unverified_figures:
         entry["unverified"] = list(message.unverified_figures)
-    window = [*recent, entry][-limits.RECENT_WINDOW_MESSAGES :]
-    while len(window) > 1 and sum(_size(item) for item in window) > limits.RECENT_WINDOW_BYTES:
-        window.pop(0)
-    return tuple(window)
+    return entry
 
 
 def for_model(recent: Sequence[Data], *, max_messages: int, context_window: int, reserved: int) -> list[dict[str, Any]]:

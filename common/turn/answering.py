@@ -46,6 +46,7 @@ class AnsweringModels:
         self._org = org
         self._metered = metered
         self._fast = fast
+        self._plain: Completion | None = None
         self._completion: FallbackCompletion | None = None
         self._drafting: DraftingCompletion | None = None
 
@@ -67,8 +68,15 @@ class AnsweringModels:
             return None
         return f"{self._chosen.provider}/{self._chosen.model_id}"
 
+    @property
+    def beside(self) -> Completion:
+        """The chosen model, for a call beside the turn's own: it is counted with them, and nothing stands in for it."""
+        assert self._plain is not None
+        return self._plain
+
     def _wrap(self, completion: Completion) -> Completion:
         candidates = [Candidate(each.model, partial(self._open_key, each.credential)) for each in self._fallback]
+        self._plain = self._metered(completion)
         self._completion = FallbackCompletion(self._metered(completion), candidates, self._note)
         if self._fast is None:
             return LendingCompletion(self._completion, self._slot)

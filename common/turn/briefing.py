@@ -4,12 +4,14 @@ from functools import partial
 
 from common.agents.context import system_context
 from common.agents.loop import Briefing
+from common.limits import CHARS_PER_TOKEN
 from common.organizations.serving import calls_tools
 from common.secret import Secret
 from common.skills.offers import CallerOffer
 from common.tools.context import ToolContext
 from common.tools.registry import BoundTools, Registry
 from common.transcript.call_records import as_asked
+from common.transcript.summary import most_shown
 from common.transcript.window import for_model, recalled
 from common.turn.prepared import PreparedTurn, TurnServices
 
@@ -20,21 +22,24 @@ def briefing_for(services: TurnServices, prepared: PreparedTurn, key: Secret, *,
     """Brief the loop on a turn, and on the steps that an earlier attempt at it has finished."""
     settings = prepared.settings
     offer = offer_of(services, prepared)
-    remembered = settings.max_history_messages if settings.enable_memory else 0
     can_call = calls_tools(prepared.model, settings.calls_tools)
-    note = recalled(prepared.history, max_messages=remembered) if can_call else ""
+    note = recalled(prepared.history, max_messages=prepared.remembered) if can_call else ""
     profile = prepared.organization.profile if settings.include_org_context else None
     return Briefing(
         roster=offer.roster,
         agent_name=prepared.conversation.last_agent,
         history=for_model(
             prepared.history,
-            max_messages=remembered,
+            max_messages=prepared.remembered if prepared.features.said_before else most_shown(prepared.remembered),
             context_window=prepared.model.context_window,
-            reserved=min(settings.max_tokens, prepared.model.max_output) + PROMPT_TOKENS,
+            reserved=min(settings.max_tokens, prepared.model.max_output)
+            + PROMPT_TOKENS
+            + len(prepared.summary) // CHARS_PER_TOKEN,
         ),
         question=as_asked(note, prepared.asked),
-        context=system_context(prepared.now.date(), profile, settings.system_prompt_extra, prepared.features.context),
+        context=system_context(
+            prepared.now.date(), profile, settings.system_prompt_extra, prepared.features.context, prepared.summary
+        ),
         note=prepared.features.note,
         model=prepared.model,
         key=key,

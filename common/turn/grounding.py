@@ -37,7 +37,9 @@ def unverified_in(
     for entry in prepared.history:
         if entry["role"] == "user" or not has_read:
             # Without a result of its own, an answer can only be about the ones before.
-            sources.say(_verified(entry))
+            sources.say(verified_text(entry))
+    if not has_read:
+        sources.say(prepared.summary)
     return unverified_figures(text, sources, strict=strict)
 
 
@@ -50,7 +52,7 @@ def _before(prepared: PreparedTurn) -> list[dict[str, Any]]:
     return [read_model_message(_parsed(each)) for each in said]
 
 
-def _verified(entry: Mapping[str, Any]) -> str:
+def verified_text(entry: Mapping[str, Any]) -> str:
     """The text of an earlier message without the figures that could not be verified then."""
     content = str(entry["content"])
     for figure in entry.get("unverified", ()):

@@ -94,11 +94,28 @@ class PreparedTurn:
     @property
     def history(self) -> list[Data]:
         """The messages before the question; the question too where an attempt at it left something behind."""
-        recent, question_id = self.features.history(self.conversation.recent), self.question.message_id
+        conversation, question_id = self.conversation, self.question.message_id
+        recent = self.features.history(conversation.unsummarised if self.summary else conversation.recent)
         after = next((i + 1 for i, entry in enumerate(recent) if entry["message_id"] == question_id), len(recent))
         left_behind = self.pending is None and after < len(recent) and recent[after]["role"] == "assistant"
         left_out = self.exchange_ids - ({question_id} if left_behind else set())
         return [entry for entry in recent if entry["message_id"] not in left_out]
+
+    @property
+    def summary(self) -> str:
+        """The summary of the messages before the history; empty where there is none that this client may be shown."""
+        features, rest = self.features, self.conversation.unsummarised
+        if features.said_before or features.shown == frozenset() or not self.remembered:
+            return ""
+        # A client that went back before the end of the summary may have taken back what that tells.
+        shown = {entry["message_id"] for entry in self.conversation.recent} & (features.shown or frozenset())
+        went_back = bool(shown and rest) and rest[0]["message_id"] not in shown
+        return "" if went_back else self.conversation.summary or ""
+
+    @property
+    def remembered(self) -> int:
+        """The number of earlier messages that the settings have the model see."""
+        return self.settings.max_history_messages if self.settings.enable_memory else 0
 
     @property
     def goes_on_from(self) -> Continuation | None:

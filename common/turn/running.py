@@ -33,6 +33,7 @@ from common.turn.pause import pause_writes
 from common.turn.prepared import PreparedTurn, TurnServices
 from common.turn.progress import Progress
 from common.turn.stepping import Steps
+from common.turn.summarising import Summarising
 from common.turn.turn import Turn
 
 # The platform kills a process 10 s after SIGTERM.
@@ -78,6 +79,7 @@ class TurnRunner:
         self._started = time.perf_counter()
         self._finishing: asyncio.Task[None] | None = None
         self._steps = Steps(prepared, services.clock)
+        self._summarising = Summarising(services, prepared, ledger)
         self._unverified: tuple[str, ...] = ()
 
     async def run(self, key: Secret, stack: AsyncExitStack) -> bool:
@@ -97,6 +99,8 @@ class TurnRunner:
             except Exception as error:
                 self._services.log.error("turn.crashed", error_class=type(error).__name__)
                 await self._failed(beginning, ServiceError())
+            finally:
+                self._summarising.leave()
         return True
 
     async def _run(self, key: Secret, stack: AsyncExitStack, beginning: "asyncio.Task[HeldLease]") -> None:
@@ -107,6 +111,7 @@ class TurnRunner:
             loop = self._answering.over(self._services.loop)
             # Only a message with an id can be sent again as the same one.
             briefing = briefing_for(self._services, self._prepared, key, marks_steps=self._joins)
+            self._summarising.begin(self._answering.beside, len(briefing.history), beginning)
             async with aclosing(loop.run(briefing)) as events:
                 answered = await self._follow(events, beginning)
         self._finishing = hold(self._finish(await asyncio.shield(beginning), answered))
@@ -316,6 +321,7 @@ class TurnRunner:
         """The writes that file and count what the turn used, under the message that it is stored by."""
         calls, alone = len(self._progress.tools) - self._steps.audited, self._ledger.since(self._steps.passed_on)
         passed_on = max(0, self._steps.kept - self._steps.audited)
+        self._summarising.note_counted()
         whole = self._spent(finish, message_id, self._ledger, calls)
         return Used(whole, self._spent(finish, message_id, alone, calls - passed_on) if alone.calls else ())
 
@@ -359,7 +365,8 @@ class TurnRunner:
         )
         audited = self._steps.audited
         kept = max(0, self._steps.kept - audited)
-        return Answer(message, agent_name, tools[audited:], prepared.unfinished_id, kept)
+        summary = self._summarising.made
+        return Answer(message, agent_name, tools[audited:], prepared.unfinished_id, kept, summary=summary)
 
     def _log(self, finish: str) -> None:
         prepared, timed = self._prepared, self._timed

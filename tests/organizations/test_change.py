@@ -92,7 +92,7 @@ async def test_settings_change_at_their_original_path_and_at_the_functions_own(
 LONGEST = "x" * limits.SYSTEM_PROMPT_EXTRA_CHARS
 WELL_WITHIN = [
     {"temperature": 0}, {"temperature": 2}, {"max_tokens": 1}, {"max_tokens": limits.MAX_ANSWER_TOKENS},
-    {"max_history_messages": 0}, {"max_history_messages": limits.RECENT_WINDOW_MESSAGES}, {"system_prompt_extra": ""},
+    {"max_history_messages": 0}, {"max_history_messages": limits.MAX_HISTORY_MESSAGES}, {"system_prompt_extra": ""},
     {"system_prompt_extra": LONGEST}, {"include_org_context": False}, {"enable_memory": True},
     {"key": "k" * limits.PROVIDER_KEY_MIN_CHARS}, {"key": "k" * limits.PROVIDER_KEY_MAX_CHARS},
     {"key": OTHER_KEY, "credential_name": "n" * limits.CREDENTIAL_NAME_CHARS},
@@ -101,7 +101,7 @@ WELL_WITHIN = [
 BEYOND = [
     {}, {"temperature": -0.01}, {"temperature": 2.01}, {"temperature": "1"}, {"temperature": True},
     {"temperature": None}, {"max_tokens": 0}, {"max_tokens": limits.MAX_ANSWER_TOKENS + 1}, {"max_tokens": 1.5},
-    {"max_tokens": "9"}, {"max_history_messages": -1}, {"max_history_messages": limits.RECENT_WINDOW_MESSAGES + 1},
+    {"max_tokens": "9"}, {"max_history_messages": -1}, {"max_history_messages": limits.MAX_HISTORY_MESSAGES + 1},
     {"system_prompt_extra": LONGEST + "x"}, {"system_prompt_extra": 1}, {"include_org_context": "yes"},
     {"include_org_context": None}, {"enable_memory": 1}, {"key": "k" * (limits.PROVIDER_KEY_MIN_CHARS - 1)},
     {"key": "k" * (limits.PROVIDER_KEY_MAX_CHARS + 1)}, {"key": f"{KEY}\r\nX-Evil: 1"}, {"key": "sk-ünïcode-key"},
