@@ -104,13 +104,19 @@ class PreparedTurn:
     @property
     def summary(self) -> str:
         """The summary of the messages before the history; empty where there is none that this client may be shown."""
+        return (self.conversation.summary or "") if self.remembered and not self.begins_elsewhere else ""
+
+    @property
+    def begins_elsewhere(self) -> bool:
+        """True if its client's history does not begin with what follows the summary: it may have gone back before that.
+
+        A client that keeps the history itself, or shows only the end of it, has one that begins elsewhere too.
+        """
         features, rest = self.features, self.conversation.unsummarised
-        if features.said_before or features.shown == frozenset() or not self.remembered:
-            return ""
-        # A client that went back before the end of the summary may have taken back what that tells.
-        shown = {entry["message_id"] for entry in self.conversation.recent} & (features.shown or frozenset())
-        went_back = bool(shown and rest) and rest[0]["message_id"] not in shown
-        return "" if went_back else self.conversation.summary or ""
+        if features.said_before or features.shown is None:
+            return bool(features.said_before)
+        shown = features.shown.intersection(entry["message_id"] for entry in self.conversation.recent)
+        return not features.shown or (bool(shown and rest) and rest[0]["message_id"] not in shown)
 
     @property
     def remembered(self) -> int:

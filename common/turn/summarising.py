@@ -66,7 +66,7 @@ class Summarising:
     def begin(self, completion: Completion, seen: int, beginning: "asyncio.Task[Any]") -> None:
         """Begin, once the question is stored, if enough has fallen out of a window in which the model sees ``seen``."""
         prepared, conversation = self._prepared, self._prepared.conversation
-        if prepared.features.said_before:
+        if prepared.begins_elsewhere:
             return
         waiting, shown = conversation.message_count - conversation.summarised, len(prepared.history)
         lost = waiting - len(conversation.unsummarised)

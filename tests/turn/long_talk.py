@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from common.app import Services
 from common.documents import Put, Write
 from common.models.completion import ModelCall, Reply
+from common.record import outbox
 from common.tenant import OrgSlug, Tenant
 from common.transcript.conversation import Conversation
 from common.transcript.ids import new_id
@@ -38,9 +39,16 @@ def message(number: int, at: datetime, text: str | None = None) -> Message:
 
 
 async def stored(
-    services: Services, clock: Clock, count: int, said: dict[int, str], org: str = "acme_inc", user: str = "u1"
+    services: Services,
+    clock: Clock,
+    count: int,
+    said: dict[int, str],
+    org: str = "acme_inc",
+    user: str = "u1",
+    *,
+    recorded: bool = False,
 ) -> str:
-    """A conversation of so many messages, of which some say something; its id."""
+    """A conversation of so many messages, of which some say something; its id. ``recorded`` are on their way there."""
     tenant = Tenant(OrgSlug(org), PROJECT, "organizations")
     began = clock() - timedelta(days=1)
     messages = [message(each, began + timedelta(seconds=each), said.get(each)) for each in range(count)]
@@ -59,7 +67,10 @@ async def stored(
         talk = replace(talk, recent=with_message(talk.recent, each))
     writes: list[Write] = [Put(conversation_path(tenant, talk.conversation_id), talk.document())]
     writes += [Put(message_path(tenant, talk.conversation_id, each.message_id), each.document()) for each in messages]
-    for start in range(0, count + 1, _COMMIT):
+    if recorded:
+        names = (tenant, talk.conversation_id)
+        writes += [outbox.message_entry(*names, each, each.created_at) for each in messages]
+    for start in range(0, len(writes), _COMMIT):
         await services.documents.commit(writes[start : start + _COMMIT])
     return talk.conversation_id
 
@@ -88,8 +99,13 @@ def noting(answer: Callable[[ModelCall], Reply] | None = None) -> Callable[[Mode
     return step
 
 
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait for a state."""
+    async with asyncio.timeout(30):
+        while not holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
 async def summarised(product: Talks, conversation_id: str, through: int) -> None:
     """Wait until the summary stands for the messages up to this one."""
-    async with asyncio.timeout(30):
-        while (product.conversation(conversation_id)["through_sequence"] or -1) < through:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    await until(lambda: (product.conversation(conversation_id)["through_sequence"] or -1) >= through)

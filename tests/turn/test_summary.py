@@ -13,7 +13,7 @@ from common.models.completion import ModelCall, Reply
 from common.transcript.summary import STEP
 from tests.fakes.scripted_model import ScriptedModel, say
 from tests.turn.conftest import Product, Serving
-from tests.turn.long_talk import FACT, is_summary, noting, stored, summarised
+from tests.turn.long_talk import FACT, is_summary, noting, stored, summarised, until
 
 TURNS = 20
 
@@ -103,9 +103,7 @@ async def test_a_summary_that_fails_fails_no_turn_and_is_made_by_a_later_one(ser
         assert len(turns(model)[-1].messages) <= limits.MAX_HISTORY_MESSAGES + STEP + 2
     # By now the oldest are no longer in the kept window.
     assert json.loads(product.conversation(conversation_id)["recent"])[0]["message_id"] != "m0"
-    async with asyncio.timeout(30):
-        while len(summaries(model)) < tries:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    await until(lambda: len(summaries(model)) == tries)
     assert product.conversation(conversation_id)["summary"] is None
     assert '"summary.failed"' in product.logs.getvalue()
     fails = False
@@ -198,9 +196,7 @@ async def test_deleted_while_its_summary_is_made_a_conversation_stays_empty(serv
     path = f"orgs/acme_inc/conversations/{conversation_id}"
     await product.services.documents.commit([Patch(path, {"status": "deleted"})])
     gate.set()
-    async with asyncio.timeout(30):
-        while not used(product, body):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    await until(lambda: bool(used(product, body)))
     assert product.conversation(conversation_id)["summary"] is None
 
 
