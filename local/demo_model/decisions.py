@@ -9,6 +9,7 @@ from typing import Any
 
 from local.demo_model.answers import join_words, write_answer
 from local.demo_model.dates import Calendar
+from local.demo_model.notes import recall, write_notes
 from local.demo_model.parts import ask_specialists, write_parts
 from local.demo_model.planning import plan
 from local.demo_model.reading import Reading, read
@@ -29,11 +30,15 @@ class Decision:
 
 def decide(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] | None) -> Decision:
     """Decide one request by rules; the same request always gets the same decision."""
+    if notes := write_notes(messages):
+        return Decision(text=notes)
     request, table = read_request(messages, tools), load_table()[1]
     if command := _read_command(request.message):
         return _run(*command, request)
     if table.pattern("greeting").fullmatch(request.message.strip().lower()):
         return Decision(text=f"Hello! {_abilities(request)}")
+    if not request.returned and (said := recall(messages, request.message)):
+        return Decision(text=said)
     if request.today is None:
         return Decision(text=write_answer(request) or "I was not told today's date, so I can read no period.")
     calendar, known = Calendar(request.today, request.fiscal), None

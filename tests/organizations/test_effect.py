@@ -11,6 +11,7 @@ from tests.fakes.clock import Clock
 from tests.organizations.conftest import Serving
 from tests.organizations.organizations import Made, Rows
 from tests.organizations.serving import Product
+from tests.turn.long_talk import FACT, is_summary, noting, stored, until
 
 FIRST = {"provider": "openai", "model": "gpt-4o", "key": "sk-effect-0123456789"}
 PROFILE = {
@@ -98,6 +99,36 @@ async def test_without_memory_the_model_sees_only_the_question(product: Product,
     assert await seen(max_history_messages=3) == ["next", "OK ", "next"]
     assert await seen(max_history_messages=0) == ["next"]
     assert len(await seen(max_history_messages=50)) == 2 * 6 + 1
+
+
+@pytest.mark.parametrize(
+    ("change", "shown", "summarised"),
+    [
+        ({"max_history_messages": 0}, 0, False),
+        ({"enable_memory": False}, 0, False),
+        ({"max_history_messages": 10}, 10, True),
+        ({"max_history_messages": 50}, 88, True),
+    ],
+)
+async def test_what_is_remembered_is_also_what_is_summarised(
+    product: Product, made: Made, change: dict[str, Any], shown: int, summarised: bool
+) -> None:
+    await asked(product, made, **change)
+    product.model.steps = [noting()]
+    names = (product.services, product.clock)
+    conversation_id = await stored(*names, 88, {2: FACT}, org=made.slug, user=made.member["X-User-Id"])
+    product.model.calls.clear()
+    assert (await product.send(made.member, "next", conversation_id=conversation_id)).status_code == 200
+    (call,) = [each for each in product.model.calls if not is_summary(each)]
+    assert len(call.messages) == 1 + shown + 1
+
+    def summary() -> Any:
+        path = f"orgs/{made.slug}/conversations/{conversation_id}"
+        return (product.documents.document(path).get().to_dict() or {})["summary"]
+
+    if summarised:
+        await until(lambda: summary() == FACT)
+    assert [each for each in product.model.calls if is_summary(each)] == [] or summarised
 
 
 async def test_an_answer_as_long_as_can_be_leaves_room_for_the_history(product: Product, made: Made) -> None:

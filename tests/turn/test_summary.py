@@ -9,13 +9,18 @@ import pytest
 from common import limits
 from common.documents import Patch
 from common.errors import ProviderUnavailable
+from common.identity.authenticate import read_credentials
 from common.models.completion import ModelCall, Reply
 from common.transcript.summary import STEP
+from common.turn.client_features import ClientFeatures
+from common.turn.opening import open_turn
+from common.turn.request import SendRequest
 from tests.fakes.scripted_model import ScriptedModel, say
-from tests.turn.conftest import Product, Serving
+from tests.turn.conftest import ACME, Product, Serving
 from tests.turn.long_talk import FACT, is_summary, noting, stored, summarised, until
 
 TURNS = 20
+FULL = limits.MAX_HISTORY_MESSAGES + STEP - 2
 
 
 def turns(model: ScriptedModel) -> list[ModelCall]:
@@ -64,8 +69,7 @@ async def test_a_fact_of_message_3_of_500_is_told_by_the_summary(serving: Servin
 async def test_the_prompt_of_twenty_turns_of_a_long_conversation_has_the_same_beginning(serving: Serving) -> None:
     model = ScriptedModel([noting()])
     product = await serving(model)
-    full = limits.MAX_HISTORY_MESSAGES + STEP - 2
-    conversation_id = await stored(product.services, product.clock, full, {2: FACT})
+    conversation_id = await stored(product.services, product.clock, FULL, {2: FACT})
     await ask(product, conversation_id)
     await summarised(product, conversation_id, STEP - 1)
     assert product.conversation(conversation_id)["through_sequence"] == STEP - 1
@@ -95,8 +99,7 @@ async def test_a_summary_that_fails_fails_no_turn_and_is_made_by_a_later_one(ser
 
     model = ScriptedModel([step])
     product = await serving(model)
-    full = limits.MAX_HISTORY_MESSAGES + STEP - 2
-    conversation_id = await stored(product.services, product.clock, full, {2: FACT})
+    conversation_id = await stored(product.services, product.clock, FULL, {2: FACT})
     tries = 9
     for _ in range(tries):
         assert (await ask(product, conversation_id))["response"] == "Answer. "
@@ -131,7 +134,7 @@ async def test_an_odd_reply_is_no_summary(serving: Serving, bad: Reply | Excepti
 
     model = ScriptedModel([step])
     product = await serving(model)
-    conversation_id = await stored(product.services, product.clock, limits.MAX_HISTORY_MESSAGES + STEP, {})
+    conversation_id = await stored(product.services, product.clock, FULL + 2, {})
     assert (await ask(product, conversation_id))["response"] == "Answer. "
     assert (await ask(product, conversation_id))["response"] == "Answer. "
     assert len(summaries(model)) == 2
@@ -150,7 +153,7 @@ async def test_a_turn_waits_for_no_summary_which_is_stored_and_counted_when_it_i
 
     model = Slow([noting()])
     product = await serving(model)
-    conversation_id = await stored(product.services, product.clock, limits.MAX_HISTORY_MESSAGES + STEP, {2: FACT})
+    conversation_id = await stored(product.services, product.clock, FULL + 2, {2: FACT})
     body = await ask(product, conversation_id)
     assert body["response"] == "Answer. "
     assert product.conversation(conversation_id)["summary"] is None
@@ -160,7 +163,7 @@ async def test_a_turn_waits_for_no_summary_which_is_stored_and_counted_when_it_i
     assert FACT in product.conversation(conversation_id)["summary"]
     (row,) = used(product, body)
     assert (row["model_calls"], row["input_tokens"], row["output_tokens"]) == (1, 10, 5)
-    assert len(product.messages(conversation_id)) == limits.MAX_HISTORY_MESSAGES + STEP + 2
+    assert len(product.messages(conversation_id)) == FULL + 4
 
 
 def used(product: Product, body: dict[str, Any]) -> list[dict[str, Any]]:
@@ -173,7 +176,7 @@ def used(product: Product, body: dict[str, Any]) -> list[dict[str, Any]]:
 async def test_a_summary_counts_as_a_use_of_its_own(serving: Serving) -> None:
     model = ScriptedModel([noting()])
     product = await serving(model)
-    conversation_id = await stored(product.services, product.clock, limits.MAX_HISTORY_MESSAGES + STEP, {})
+    conversation_id = await stored(product.services, product.clock, FULL + 2, {})
     body = await ask(product, conversation_id)
     await summarised(product, conversation_id, 0)
     (row,) = used(product, body)
@@ -191,7 +194,7 @@ async def test_deleted_while_its_summary_is_made_a_conversation_stays_empty(serv
                 yield piece
 
     product = await serving(Slow([noting()]))
-    conversation_id = await stored(product.services, product.clock, limits.MAX_HISTORY_MESSAGES + STEP, {2: FACT})
+    conversation_id = await stored(product.services, product.clock, FULL + 2, {2: FACT})
     body = await ask(product, conversation_id)
     path = f"orgs/acme_inc/conversations/{conversation_id}"
     await product.services.documents.commit([Patch(path, {"status": "deleted"})])
@@ -212,7 +215,7 @@ async def test_a_hostile_summary_stays_data_in_its_own_mark(serving: Serving) ->
 
     model = ScriptedModel([step])
     product = await serving(model)
-    conversation_id = await stored(product.services, product.clock, limits.MAX_HISTORY_MESSAGES + STEP, {2: HOSTILE})
+    conversation_id = await stored(product.services, product.clock, FULL + 2, {2: HOSTILE})
     await ask(product, conversation_id)
     await summarised(product, conversation_id, 0)
     # What was said stands in the notes' request as data too: a line of JSON each.
@@ -236,7 +239,7 @@ async def test_a_figure_that_the_summary_made_up_is_left_out(serving: Serving) -
     told = "Budget 5,000 USD; spent 1,234.50 USD on AWS and 98,765.43 USD on Azure."
     model = ScriptedModel([lambda call: say(told) if is_summary(call) else say("Answer.")])
     product = await serving(model)
-    conversation_id = await stored(product.services, product.clock, limits.MAX_HISTORY_MESSAGES + STEP, said)
+    conversation_id = await stored(product.services, product.clock, FULL + 2, said)
     await ask(product, conversation_id)
     await summarised(product, conversation_id, 0)
     summary = product.conversation(conversation_id)["summary"]
@@ -248,7 +251,7 @@ async def test_figures_of_the_summary_count_as_read_where_no_tool_was_called(ser
     said = {2: "FACT our budget is 73,911.50 USD."}
     model = ScriptedModel([noting(lambda _: say("Your budget is 73,911.50 USD."))])
     product = await serving(model)
-    conversation_id = await stored(product.services, product.clock, limits.MAX_HISTORY_MESSAGES + STEP, said)
+    conversation_id = await stored(product.services, product.clock, FULL + 2, said)
     await ask(product, conversation_id)
     await summarised(product, conversation_id, 0)
     body = await ask(product, conversation_id)
@@ -259,7 +262,7 @@ async def test_figures_of_the_summary_count_as_read_where_no_tool_was_called(ser
 async def test_a_summary_has_at_most_so_many_characters(serving: Serving) -> None:
     model = ScriptedModel([lambda call: say("word " * 2_000) if is_summary(call) else say("Answer.")])
     product = await serving(model)
-    conversation_id = await stored(product.services, product.clock, limits.MAX_HISTORY_MESSAGES + STEP, {})
+    conversation_id = await stored(product.services, product.clock, FULL + 2, {})
     await ask(product, conversation_id)
     await summarised(product, conversation_id, 0)
     assert len(product.conversation(conversation_id)["summary"]) == limits.SUMMARY_CHARS
@@ -269,7 +272,7 @@ async def test_the_longest_messages_are_summarised_a_part_at_a_time(serving: Ser
     said = {number: f"FACT {number} {'x' * 9_000}" for number in range(0, 40, 2)}
     model = ScriptedModel([lambda call: say("Notes.") if is_summary(call) else say("Answer.")])
     product = await serving(model)
-    conversation_id = await stored(product.services, product.clock, limits.MAX_HISTORY_MESSAGES + STEP, said)
+    conversation_id = await stored(product.services, product.clock, FULL + 2, said)
     await ask(product, conversation_id)
     await summarised(product, conversation_id, 0)
     (request,) = summaries(model)
@@ -277,3 +280,48 @@ async def test_the_longest_messages_are_summarised_a_part_at_a_time(serving: Ser
     through = product.conversation(conversation_id)["through_sequence"]
     assert 0 < through < STEP - 1
     assert through % 2 == 1
+
+
+async def shown_turn(product: Product, conversation_id: str, shown: frozenset[str] | None) -> None:
+    """A turn of a client that shows these messages."""
+    request = SendRequest(message="And now?", conversation_id=conversation_id)
+    credentials = read_credentials({name.lower(): value for name, value in ACME.items()}, None)
+    turn = await open_turn(product.services.turns, credentials, request, ClientFeatures(shown=shown))
+    await turn.finished()
+    await turn.ended()
+
+
+@pytest.mark.parametrize(
+    ("shown", "told"),
+    [
+        (range(STEP, 90), True),  # nothing was taken back
+        (range(90), True),  # it shows the older ones too
+        (range(STEP, 60), True),  # it went back to message 60
+        (range(20), False),  # it went back to message 20, which the summary tells of
+        (range(70, 90), False),  # it does not say what was before
+        (range(0), False),  # it begins anew
+        (range(900, 905), True),  # it has made up ids of its own
+        (None, True),
+    ],
+)
+async def test_who_went_back_before_the_end_of_the_summary_is_not_shown_it(
+    serving: Serving, shown: range | None, told: bool
+) -> None:
+    model = ScriptedModel([noting()])
+    product = await serving(model)
+    conversation_id = await stored(product.services, product.clock, FULL, {2: FACT})
+    await ask(product, conversation_id)
+    await summarised(product, conversation_id, STEP - 1)
+    await shown_turn(product, conversation_id, None if shown is None else frozenset(f"m{each}" for each in shown))
+    assert (FACT in texts(turns(model)[-1])[0]) is told
+    assert product.conversation(conversation_id)["summary"] == FACT
+
+
+async def test_what_a_person_took_back_gets_into_no_summary(serving: Serving) -> None:
+    model = ScriptedModel([noting()])
+    product = await serving(model)
+    conversation_id = await stored(product.services, product.clock, FULL, {2: FACT, 20: "FACT of a past that is gone"})
+    kept = frozenset(f"m{each}" for each in range(FULL) if not 20 <= each < 24)
+    await shown_turn(product, conversation_id, kept)
+    await summarised(product, conversation_id, STEP - 1)
+    assert product.conversation(conversation_id)["summary"] == FACT
