@@ -115,8 +115,8 @@ class Settings(BaseSettings):
     default_max_tokens: int = Field(4096, ge=1, le=limits.MAX_ANSWER_TOKENS)
     """The most tokens of one answer where an organisation has chosen none."""
     default_max_history: int = Field(limits.MAX_HISTORY_MESSAGES, ge=0, le=limits.MAX_HISTORY_MESSAGES)
-    """The earlier messages that a model sees where an organisation has chosen none; from 40 on, up to 40 more until they
-    are summarised."""
+    """The earlier messages that a model sees where an organisation has chosen none; from 40 on, up to 40 more
+    until they are summarised."""
     cache_ttl_seconds: int = Field(300, ge=0, le=86_400)
     """The age at which a copy of a key, profile, settings or credential is read anew."""
     user_messages_per_minute: int = Field(limits.MESSAGES_PER_MINUTE, ge=0, le=100_000)

@@ -9,7 +9,7 @@ from common.record import outbox
 from common.tenant import Principal
 from common.transcript.conversation import conversation_of
 from common.transcript.paths import conversation_path
-from common.transcript.summary import Summary
+from common.transcript.summary import RollingSummary
 
 _FIELDS = ("summary", "through_sequence", "updated_at", "expire_at")
 
@@ -18,7 +18,7 @@ async def keep_late(
     documents: Documents,
     principal: Principal,
     conversation_id: str,
-    summary: Summary,
+    summary: RollingSummary,
     now: datetime,
     also: Sequence[Write],
 ) -> bool:

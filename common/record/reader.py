@@ -61,6 +61,13 @@ WHERE org_slug = @org_slug AND created_at BETWEEN @earliest AND @latest AND conv
 ORDER BY created_at DESC, message_id DESC
 LIMIT @most
 """
+SAID_SQL = """
+SELECT message_id, role, content, finish, status, unverified_figures_json, created_at
+FROM {shared.org_chat_messages}
+WHERE org_slug = @org_slug AND created_at BETWEEN @earliest AND @latest AND conversation_id = @conversation_id
+ORDER BY created_at, message_id
+LIMIT @most OFFSET @first
+"""
 NAMED_SQL = """
 SELECT message_id, role, content, agent_name, tool_calls_json, tool_results_json, provider, model_id, fallback_from,
   input_tokens, output_tokens, latency_ms, finish, unverified_figures_json, status, created_at
@@ -162,6 +169,13 @@ class Record:
         }
         rows = await self._read_messages(tenant, conversation.conversation_id, span, MESSAGES_SQL, given)
         return tuple(map(_message, rows))
+
+    async def said(self, tenant: Tenant, conversation: Conversation, first: int, most: int) -> list[Message]:
+        """The texts of a conversation from its message numbered ``first`` on, oldest first."""
+        given = {"first": Parameter("INT64", first), "most": Parameter("INT64", most)}
+        span = await self._span(tenant, conversation)
+        rows = await self._read_messages(tenant, conversation.conversation_id, span, SAID_SQL, given)
+        return [message_in(row) for row in rows]
 
     async def message(self, tenant: Tenant, conversation: Conversation, message_id: str) -> Message | None:
         """Read one message. Returns None if it does not exist."""

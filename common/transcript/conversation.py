@@ -9,7 +9,7 @@ from typing import Any, Literal
 from common import limits
 from common.documents import Data, Document
 from common.tenant import Tenant
-from common.transcript.summary import Summary
+from common.transcript.summary import RollingSummary
 
 TITLE_CHARS = 80
 
@@ -98,7 +98,7 @@ class Conversation:
         """The part of the window that its summary does not stand for."""
         return self.recent[max(0, self.summarised - self.message_count + len(self.recent)) :]
 
-    def remembering(self, summary: Summary | None) -> "Conversation":
+    def remembering(self, summary: RollingSummary | None) -> "Conversation":
         """The conversation with this summary, unless it was made after another one than the conversation has."""
         if summary is None or summary.after != self.through_sequence:
             return self

@@ -12,8 +12,8 @@ _A_TURN = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """What was said up to the message numbered ``through_sequence``.
+class RollingSummary:
+    """A summary of what was said up to the message numbered ``through_sequence``.
 
     ``after`` is the number that the summary before it ended with, of which it is made; None for the first one.
     """

@@ -11,7 +11,7 @@ from typing import Any
 from common import limits
 from common.conversations.late_summary import keep_late
 from common.documents import Count, Data, Put, Sort, Where
-from common.errors import ServiceError
+from common.errors import ProviderTimeout, ServiceError
 from common.figures.checking import unverified_figures
 from common.figures.sources import Sources
 from common.metering.ledger import Ledger
@@ -23,7 +23,7 @@ from common.stopping import hold
 from common.text import shorten
 from common.transcript.message import message_in
 from common.transcript.paths import messages_path
-from common.transcript.summary import Summary, falling, most_shown
+from common.transcript.summary import RollingSummary, falling, most_shown
 from common.transcript.window import entry_of
 from common.turn.grounding import verified_text
 from common.turn.prepared import PreparedTurn, TurnServices
@@ -31,9 +31,9 @@ from common.turn.prepared import PreparedTurn, TurnServices
 AGENT = "Summary"
 _OUTPUT_TOKENS = 4_000
 # What one call reads at most, and of one message; the rest of it is for the next turn's.
-_READ_CHARS = 60_000
+_READ_BYTES = 60_000
 _MESSAGE_CHARS = 6_000
-_PROMPT_TOKENS = 3_000
+_OTHER_TOKENS = 7_000
 # Without tool results, which are by far the longest of a message.
 _FIELDS = ("message_id", "role", "content", "created_at", "sequence", "status", "finish", "unverified_figures_json")
 PROMPT = (
@@ -60,7 +60,7 @@ class Summarising:
         self._prepared = prepared
         self._ledger = ledger
         self._counted = Ledger()
-        self._task: asyncio.Task[Summary | None] | None = None
+        self._task: asyncio.Task[RollingSummary | None] | None = None
         self._is_given = False
 
     def begin(self, completion: Completion, seen: int, beginning: "asyncio.Task[Any]") -> None:
@@ -75,7 +75,7 @@ class Summarising:
             self._task = hold(self._make(completion, count, beginning))
 
     @property
-    def made(self) -> Summary | None:
+    def made(self) -> RollingSummary | None:
         """The summary, for the commit of the answer; None while it is not there."""
         is_there = self._task is not None and self._task.done() and not self._task.cancelled()
         summary = self._task.result() if self._task is not None and is_there else None
@@ -91,7 +91,7 @@ class Summarising:
         if self._task is not None and not self._is_given:
             hold(self._keep(self._task))
 
-    async def _keep(self, task: "asyncio.Task[Summary | None]") -> None:
+    async def _keep(self, task: "asyncio.Task[RollingSummary | None]") -> None:
         summary, prepared, services = await task, self._prepared, self._services
         now = services.clock()
         later = self._ledger.since(self._counted).uses
@@ -106,7 +106,7 @@ class Summarising:
         if summary is None or not await keep_late(*names, summary, now, writes):
             await services.store.spend(writes)
 
-    async def _make(self, completion: Completion, count: int, beginning: "asyncio.Task[Any]") -> Summary | None:
+    async def _make(self, completion: Completion, count: int, beginning: "asyncio.Task[Any]") -> RollingSummary | None:
         """Returns None where there is none, whatever the reason: the turn does without."""
         prepared, log = self._prepared, self._services.log
         names = {"org": prepared.principal.org_slug, "conversation_id": prepared.conversation.conversation_id}
@@ -118,10 +118,10 @@ class Summarising:
             async with asyncio.timeout(limits.SUMMARY_SECONDS):
                 entries = await self._fallen(count)
                 return await self._ask(completion, entries) if entries else None
-        except ServiceError as error:
-            log.info("summary.failed", **names, code=error.code)
+        except (ServiceError, TimeoutError) as error:
+            log.info("summary.failed", **names, code=getattr(error, "code", ProviderTimeout.code))
         except Exception as error:
-            log.error("summary.failed", **names, error_class=type(error).__name__)
+            log.error("summary.crashed", **names, error_class=type(error).__name__)
         return None
 
     async def _fallen(self, count: int) -> list[Data]:
@@ -133,10 +133,11 @@ class Summarising:
         entries = older + ([*held] if len(older) == max(0, missing) else [])
         unanswered = self._prepared.exchange_ids
         entries = list(takewhile(lambda entry: entry["message_id"] not in unanswered, entries))
-        room = min(_READ_CHARS, max(0, self._prepared.model.context_window - _PROMPT_TOKENS) * limits.CHARS_PER_TOKEN)
+        room = min(_READ_BYTES, max(0, self._prepared.model.context_window - _OTHER_TOKENS) * limits.CHARS_PER_TOKEN)
         taken = 0
         for entry in entries[:count]:
-            room -= len(_line(entry))
+            # Bytes: where a character has several, it is about a token of its own.
+            room -= len(_line(entry).encode())
             if room < 0 and taken:
                 break
             taken += 1
@@ -157,10 +158,9 @@ class Summarising:
         )
         if [document.data["sequence"] for document in documents] == list(range(first, first + most)):
             return [entry_of(message_in(document.data)) for document in documents]
-        rows = await services.record.messages(tenant, conversation, None, first + most)
-        return [entry_of(message) for message in rows[first:]]
+        return [entry_of(message) for message in await services.record.said(tenant, conversation, first, most)]
 
-    async def _ask(self, completion: Completion, entries: Sequence[Data]) -> Summary | None:
+    async def _ask(self, completion: Completion, entries: Sequence[Data]) -> RollingSummary | None:
         prepared = self._prepared
         window = {entry["message_id"] for entry in prepared.conversation.recent}
         # What its person took back is not told.
@@ -168,7 +168,7 @@ class Summarising:
         told = [entry for entry in entries if entry["message_id"] not in taken_back and entry["content"]]
         text = await self._write(completion, prepared.summary, told) if told else prepared.summary
         through = prepared.conversation.summarised + len(entries) - 1
-        return Summary(text, through, prepared.conversation.through_sequence) if text or not told else None
+        return RollingSummary(text, through, prepared.conversation.through_sequence) if text or not told else None
 
     async def _write(self, completion: Completion, former: str, told: Sequence[Data]) -> str:
         """The model's summary, without the figures that stand in nothing that it was made of; empty for none."""

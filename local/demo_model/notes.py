@@ -48,7 +48,7 @@ def _of_messages(lines: Sequence[Mapping[str, Any]]) -> Iterable[str]:
 
 
 def recall(messages: Sequence[Message], question: str) -> str | None:
-    """What the user said long ago, if that is all that the question is about; None otherwise."""
+    """Tell what the user said long ago, if the question is about that alone; None otherwise."""
     block = _BLOCK.search(str(messages[0].get("content")) if messages else "")
     asked = _words(question)
     said = [line.removeprefix("> ") for line in block[1].splitlines()] if block and len(asked) > 1 else []

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from common import limits
+from common.errors import ProviderUnavailable
+from common.models.completion import ModelCall, Reply
 from common.transcript.summary import STEP
 from tests.conversations.conftest import Product, Serving, until
 from tests.conversations.test_fork import forked
@@ -54,16 +56,28 @@ async def test_a_conversation_that_comes_back_from_the_record_has_its_summary(se
 
 
 async def test_what_fell_out_long_ago_is_summarised_from_the_record(serving: Serving) -> None:
-    model = ScriptedModel([noting()])
+    fails = True
+
+    def step(call: ModelCall) -> Reply:
+        if is_summary(call) and fails:
+            raise ProviderUnavailable
+        return noting()(call)
+
+    model = ScriptedModel([step])
     product = await serving(model)
     names = (product.services, product.clock)
-    conversation_id = await stored(*names, 200, {2: FACT}, user=product.user, recorded=True)
+    said = {38: "FACT that was told", 40: "FACT two", 98: "FACT three", 120: "FACT four"}
+    conversation_id = await stored(*names, 200, said, user=product.user, recorded=True)
+    product.reference(conversation_id).update({"summary": FACT, "through_sequence": STEP - 1})
     await product.send("And now?", conversation_id=conversation_id)
+    await until(lambda: "summary.failed" in product.logs.getvalue())
     await product.synced()
     product.forget(conversation_id)
+    fails = False
     await product.send("And now?", conversation_id=conversation_id)
-    await until(lambda: bool(state(product, conversation_id)["summary"]))
-    assert state(product, conversation_id)["summary"] == FACT
+    await until(lambda: state(product, conversation_id)["through_sequence"] > STEP)
+    assert state(product, conversation_id)["through_sequence"] == 202 + 2 - limits.MAX_HISTORY_MESSAGES - 1
+    assert state(product, conversation_id)["summary"].splitlines() == [FACT, "FACT two", "FACT three", "FACT four"]
 
 
 async def test_what_is_listed_from_the_record_keeps_its_summary(serving: Serving) -> None:

@@ -8,7 +8,7 @@ import pytest
 from common import limits
 from common.transcript.conversation import Conversation
 from common.transcript.message import Message
-from common.transcript.summary import STEP, Summary, falling, most_shown
+from common.transcript.summary import STEP, RollingSummary, falling, most_shown
 from common.transcript.window import with_message
 
 NOW = datetime(2026, 2, 28, tzinfo=UTC)
@@ -64,8 +64,8 @@ def test_what_no_summary_stands_for_is_the_rest_of_the_window(count: int) -> Non
 
 def test_a_summary_of_another_beginning_changes_nothing() -> None:
     conversation = talk(60)
-    first = conversation.remembering(Summary("one", 39, None))
+    first = conversation.remembering(RollingSummary("one", 39, None))
     assert (first.summary, first.through_sequence, first.summarised) == ("one", 39, 40)
-    assert first.remembering(Summary("late", 19, None)) is first
-    assert first.remembering(Summary("two", 59, 39)).summary == "two"
+    assert first.remembering(RollingSummary("late", 19, None)) is first
+    assert first.remembering(RollingSummary("two", 59, 39)).summary == "two"
     assert first.remembering(None) is first

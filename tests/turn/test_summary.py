@@ -137,7 +137,7 @@ async def test_an_odd_reply_is_no_summary(serving: Serving, bad: Reply | Excepti
     conversation_id = await stored(product.services, product.clock, FULL + 2, {})
     assert (await ask(product, conversation_id))["response"] == "Answer. "
     assert (await ask(product, conversation_id))["response"] == "Answer. "
-    assert len(summaries(model)) == 2
+    await until(lambda: len(summaries(model)) == 2)
     assert product.conversation(conversation_id)["through_sequence"] is None
 
 
