@@ -11,7 +11,7 @@ from typing import Any
 from common import limits
 from common.conversations.late_summary import keep_late
 from common.documents import Count, Data, Put, Sort, Where
-from common.errors import ProviderTimeout, ServiceError
+from common.errors import ModelError, ProviderTimeout, ServiceError
 from common.figures.checking import unverified_figures
 from common.figures.sources import Sources
 from common.metering.ledger import Ledger
@@ -116,21 +116,23 @@ class Summarising:
             return None
         try:
             async with asyncio.timeout(limits.SUMMARY_SECONDS):
-                entries = await self._fallen(count)
-                return await self._ask(completion, entries) if entries else None
+                return await self._ask(completion, *await self._fallen(count))
         except (ServiceError, TimeoutError) as error:
             log.info("summary.failed", **names, code=getattr(error, "code", ProviderTimeout.code))
         except Exception as error:
             log.error("summary.crashed", **names, error_class=type(error).__name__)
         return None
 
-    async def _fallen(self, count: int) -> list[Data]:
-        """The oldest messages that no summary stands for; fewer where they are long, and up to a user's message."""
+    async def _fallen(self, count: int) -> tuple[list[Data], int]:
+        """The oldest messages that no summary stands for, and the number of the last of them.
+
+        They are fewer where they are long, and end before one of the user's.
+        """
         conversation = self._prepared.conversation
-        held = conversation.unsummarised
-        missing = conversation.message_count - len(held) - conversation.summarised
-        older = await self._read(min(missing, limits.PAGE_MAX)) if missing > 0 else []
-        entries = older + ([*held] if len(older) == max(0, missing) else [])
+        held, first = conversation.unsummarised, conversation.summarised
+        missing = max(0, conversation.message_count - len(held) - first)
+        older = await self._read(min(missing, limits.PAGE_MAX)) if missing else []
+        entries = [*older, *held] if missing <= limits.PAGE_MAX else older
         unanswered = self._prepared.exchange_ids
         entries = list(takewhile(lambda entry: entry["message_id"] not in unanswered, entries))
         room = min(_READ_BYTES, max(0, self._prepared.model.context_window - _OTHER_TOKENS) * limits.CHARS_PER_TOKEN)
@@ -143,7 +145,9 @@ class Summarising:
             taken += 1
         # What is still shown begins with the user's.
         ends = (each for each in range(taken, 0, -1) if each == len(entries) or entries[each]["role"] == "user")
-        return entries[: next(ends, taken)]
+        taken = next(ends, taken)
+        # What neither Firestore nor the record has does not exist.
+        return entries[:taken], taken - 1 + (first if taken <= len(older) else first + missing - len(older))
 
     async def _read(self, most: int) -> list[Data]:
         """The messages after the summary that are no longer in the kept window, from the record if need be."""
@@ -160,18 +164,19 @@ class Summarising:
             return [entry_of(message_in(document.data)) for document in documents]
         return [entry_of(message) for message in await services.record.said(tenant, conversation, first, most)]
 
-    async def _ask(self, completion: Completion, entries: Sequence[Data]) -> RollingSummary | None:
+    async def _ask(self, completion: Completion, entries: Sequence[Data], through: int) -> RollingSummary | None:
         prepared = self._prepared
         window = {entry["message_id"] for entry in prepared.conversation.recent}
         # What its person took back is not told.
         taken_back = window - {entry["message_id"] for entry in prepared.history}
         told = [entry for entry in entries if entry["message_id"] not in taken_back and entry["content"]]
+        if not entries:
+            return None
         text = await self._write(completion, prepared.summary, told) if told else prepared.summary
-        through = prepared.conversation.summarised + len(entries) - 1
-        return RollingSummary(text, through, prepared.conversation.through_sequence) if text or not told else None
+        return RollingSummary(text, through, prepared.conversation.through_sequence)
 
     async def _write(self, completion: Completion, former: str, told: Sequence[Data]) -> str:
-        """The model's summary, without the figures that stand in nothing that it was made of; empty for none."""
+        """The model's summary, without figures that stand in nothing it was made of. Raises ModelError for none."""
         prepared, reply = self._prepared, Reply("")
         lines = [json.dumps({"notes": former}, ensure_ascii=False)] if former else []
         async with AsyncExitStack() as stack:
@@ -191,9 +196,10 @@ class Summarising:
             async with aclosing(completion.stream(call)) as pieces:
                 async for piece in pieces:
                     reply = piece if isinstance(piece, Reply) else reply
-        if reply.finish_reason not in ("stop", "length"):
-            return ""
-        return shorten(_checked(reply.text.strip(), former, told), limits.SUMMARY_CHARS)
+        text = reply.text.strip() if reply.finish_reason in ("stop", "length") else ""
+        if not text:
+            raise ModelError
+        return _checked(shorten(text, limits.SUMMARY_CHARS), former, told)
 
     async def _key(self, stack: AsyncExitStack) -> Secret:
         """The provider key, opened anew: the turn's is dropped at the end of the turn."""

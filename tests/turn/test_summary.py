@@ -282,6 +282,23 @@ async def test_the_longest_messages_are_summarised_a_part_at_a_time(serving: Ser
     assert through % 2 == 1
 
 
+async def test_what_does_not_fit_the_models_window_is_summarised_too(serving: Serving) -> None:
+    said = {number: f"{number} {'x' * 9_000}" for number in range(60)} | {2: FACT}
+    model = ScriptedModel([noting()])
+    product = await serving(model)
+    conversation_id = await stored(product.services, product.clock, 60, said)
+    await ask(product, conversation_id)
+    await summarised(product, conversation_id, 2)
+    for _ in range(5):
+        await ask(product, conversation_id)
+        call = turns(model)[-1]
+        assert sum(map(len, texts(call))) / limits.CHARS_PER_TOKEN < call.model.context_window
+        assert FACT in texts(call)[0]
+    assert all(
+        len(str(call.messages)) / limits.CHARS_PER_TOKEN < call.model.context_window for call in summaries(model)
+    )
+
+
 async def shown_turn(product: Product, conversation_id: str, shown: frozenset[str] | None) -> None:
     """A turn of a client that shows these messages."""
     request = SendRequest(message="And now?", conversation_id=conversation_id)
