@@ -8,7 +8,7 @@ locals {
     messages      = ["content", "feedback", "tool_calls_json", "tool_results_json"]
     orgs          = ["credential", "profile", "settings"]
     outbox        = ["created_at", "next_try_at", "row"]
-    pending       = ["bounds", "exchange", "question", "text", "tools", "waiting"]
+    pending       = ["exchange", "place", "question", "tools", "waiting"]
   }
   unindexed_fields = merge([
     for collection, fields in local.unindexed : {

@@ -41,7 +41,9 @@ class Echo:
 
     async def stream(self, call: ModelCall) -> AsyncGenerator[str | Reply, None]:
         at = max(at for at, message in enumerate(call.messages) if message["role"] == "user")
-        question, results = str(call.messages[at]["content"]), len(call.messages[at + 1 :]) // 2
+        # Before a follow-up stands what the answer before it rests on.
+        question = str(call.messages[at]["content"]).rsplit("</earlier_calls>\n\n", 1)[-1]
+        results = len(call.messages[at + 1 :]) // 2
         self.open_streams += 1
         sys.stderr.write("model.asked\n")
         sys.stderr.flush()

@@ -36,8 +36,8 @@ def tables(*texts: str) -> int:
 
 
 def test_the_refresh_of_the_directory(dollars_per_byte: float) -> None:
-    lookups = (key_lookup.KEYS_SQL, directory.PROFILE_SQL, directory.SETTINGS_SQL, directory.CREDENTIALS_SQL)
-    refresh = tables(*lookups) * LEAST_BILLED * dollars_per_byte
+    of_organization = (directory.PROFILE_SQL, directory.SETTINGS_SQL, directory.CREDENTIALS_SQL, directory.ACCESS_SQL)
+    refresh = tables(key_lookup.KEYS_SQL, *of_organization) * LEAST_BILLED * dollars_per_byte
     assert said(r"each comes later than the last one's copy lasts \| ([\d.]+) \|") == round(1_000 * refresh, 2)
     seconds = load_settings().cache_ttl_seconds
     assert said(r"([\d.]+) a month at 300") == round(DAYS * 86_400 / seconds * refresh, 2)

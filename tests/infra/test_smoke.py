@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,14 +18,17 @@ from tests.infra.workspace import ROOT
 __all__ = ["product"]
 
 ACCOUNT = "frontend@my-project.iam.gserviceaccount.com"
-# Says a token and a secret, and notes nothing; the key of the organisation is what the test put into the environment.
+# Says a token as Cloud Run passes it on, without its signature, and a secret: the key of the organisation, which the
+# test put into the environment.
 GCLOUD = """#!/usr/bin/env bash
 case "$1 $2" in
-  "auth print-identity-token") echo a-token ;;
+  "auth print-identity-token") echo "$ID_TOKEN" ;;
   "secrets versions") [[ -n $SMOKE_KEY ]] && echo "$SMOKE_KEY" ;;
   *) exit 1 ;;
 esac
 """
+CLAIMS = ({"alg": "RS256", "kid": "1", "typ": "JWT"}, {"iss": "https://accounts.google.com", "aud": "https://send"})
+ID_TOKEN = ".".join(urlsafe_b64encode(json.dumps(each).encode()).decode().rstrip("=") for each in CLAIMS)
 Smoke = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -45,7 +49,13 @@ def smoke(product: Product, tmp_path: Path) -> Smoke:
         return subprocess.run(
             ["bash", str(ROOT / "terraform" / "smoke.sh"), *arguments],
             cwd=tmp_path,
-            env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "SMOKE_KEY": key, "SMOKE_RETRIES": "0"},
+            env={
+                **os.environ,
+                "PATH": f"{tmp_path}:{os.environ['PATH']}",
+                "SMOKE_KEY": key,
+                "ID_TOKEN": f"{ID_TOKEN}.SIGNATURE_REMOVED_BY_GOOGLE",
+                "SMOKE_RETRIES": "0",
+            },
             capture_output=True,
             text=True,
             check=False,

@@ -59,10 +59,15 @@ class Project:
 def project(tmp_path: Path) -> Iterator[Project]:
     (tmp_path / "bill.csv").write_text(FOCUS, encoding="utf-8")
     (tmp_path / "provider.key").write_text("sk-of-nobody-0123456789\n", encoding="utf-8")
-    claims = base64.urlsafe_b64encode(json.dumps({"exp": time.time() + 3600}).encode()).decode().rstrip("=")
+    claims = (
+        base64.urlsafe_b64encode(json.dumps({"iss": "https://accounts.google.com", "exp": time.time() + 3600}).encode())
+        .decode()
+        .rstrip("=")
+    )
+    header = base64.urlsafe_b64encode(b'{"alg": "RS256", "kid": "1"}').decode().rstrip("=")
     gcloud = tmp_path / "bin" / "gcloud"
     gcloud.parent.mkdir()
-    gcloud.write_text(f'#!/bin/sh\n[ "$*" = "auth print-identity-token" ] && echo e30.{claims}.c2ln\n')
+    gcloud.write_text(f'#!/bin/sh\n[ "$*" = "auth print-identity-token" ] && echo {header}.{claims}.c2ln\n')
     gcloud.chmod(0o755)
     with EmulatorProcess(PROJECT, tmp_path / "emulators") as emulators:
         environment = {name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ}

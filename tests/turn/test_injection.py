@@ -139,6 +139,7 @@ async def test_the_system_prompt_and_the_tools_stay_as_they_were_whatever_was_re
     assert offered == {
         "transfer_to_agent",
         "consult_agents",
+        "ask_user",
         *(tool.name for tool in (*EXPLORER_TOOLS, *INVENTORY_TOOLS)),
     }
     assert not offered & {tool.name for tool in COST_TOOLS}
