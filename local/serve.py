@@ -166,7 +166,6 @@ def _serve(console: Console, args: argparse.Namespace, page: Page | None, *, dra
 
 def _load_demo_model() -> None:
     """Import litellm, which takes seconds, and register the demo model with it, while the data is loading."""
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     from local.demo_model.provider import register
 
     register()

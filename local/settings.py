@@ -9,7 +9,6 @@ A key is read from standard input or asked for; it is never an argument, which e
 import argparse
 import getpass
 import json
-import os
 import sys
 from typing import Any
 
@@ -148,8 +147,6 @@ def _key(args: argparse.Namespace) -> str | None:
 
 def _serve_demo_model(services: Services) -> None:
     if not services.settings.environment.is_deployed:
-        # litellm reads it as it is imported; without it a price list is fetched.
-        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
         from local.demo_model.provider import register
 
         register()

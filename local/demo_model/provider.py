@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+import os
 import re
 import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
+# litellm reads it as it is imported; without it a price list is fetched.
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 import litellm
 from litellm.llms.custom_llm import CustomLLM
 from litellm.types.utils import GenericStreamingChunk

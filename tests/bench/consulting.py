@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import os
 import statistics
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -44,8 +43,6 @@ class Slow:
 
 async def run(console: Console, stage: Stage, results: Results) -> None:
     """Measure both parts alone and together, and print a table for each speed of the model."""
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    # litellm reads it as it is imported.
     from local.demo_model.provider import register
 
     register()

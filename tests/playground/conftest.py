@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import os
 import re
 import shutil
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -123,8 +122,6 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest.fixture(scope="session")
 async def url(cloud: Cloud, sources: Path) -> AsyncIterator[str]:
     """Every function and the page behind uvicorn on a free port, in this event loop."""
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    # litellm reads it as it is imported.
     from local.demo_model.provider import register
 
     register()

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import uuid
 from typing import Any
 
@@ -45,8 +44,6 @@ def rows_of(product: Product, table: str, conversation_id: str) -> list[dict[str
 
 
 async def test_the_demo_model_answers_both_parts_as_it_does_each_alone(serving: Serving) -> None:
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    # litellm reads it as it is imported.
     from local.demo_model.provider import register
 
     register()
