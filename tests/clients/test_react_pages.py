@@ -56,6 +56,9 @@ class Visit:
         return self.page.locator(f"[data-call={name}]")
 
     async def ask(self, question: str) -> None:
+        if self.kind == "copilotkit":
+            # While an answer is under way the button stops it; before a question is written it does nothing.
+            await expect(self._button("Send")).to_be_disabled(timeout=20_000)
         await self.page.get_by_role("textbox").fill(question)
         await self._button("Send").click()
 

@@ -86,15 +86,16 @@ def check(product: Product, attempts: Attempts, kept: list[Any], retried: list[A
 
 
 async def run(serving: Serving, folder: Path, points: int, seed: int) -> None:
+    """Kill at random points, until so many were between the first call and the last."""
     product: Product = await serving(ScriptedModel([say("hello")]))
     chance = random.Random(seed)
     with attempting(folder) as child:
-        in_time = 0
-        for _ in range(points):
+        in_time, longest = 0, 0.5
+        for _ in range(10 * points):
             conversation_id = (await product.send()).json()["conversation_id"]
             request = {"message": "Both?", "conversation_id": conversation_id, "message_id": uuid.uuid4().hex}
             attempts = Attempts(child, folder, request)
-            attempts.make(kill_after=chance.uniform(0.0, 0.5))
+            attempts.make(kill_after=chance.uniform(0.0, longest))
             place = f"orgs/acme_inc/conversations/{conversation_id}/pending"
             document = product.documents.document(f"{place}/{answer_id_for(conversation_id, request['message_id'])}")
             tools = json.loads((document.get().to_dict() or {}).get("tools", "[]"))
@@ -102,13 +103,18 @@ async def run(serving: Serving, folder: Path, points: int, seed: int) -> None:
             in_time += 0 < len(kept) < CALLS
             retried = attempts.make()
             # Where the answer was stored before the kill, it is said again.
-            if retried != ["TurnFinished"]:
+            late = retried == ["TurnFinished"]
+            if not late:
                 check(product, attempts, kept, retried)
-        assert in_time > points // 4
+            if in_time == points:
+                return
+            # However slow the machine is, the next one comes in time.
+            longest *= 0.8 if late else 1.0 if kept else 1.25
+        pytest.fail(f"{in_time} of {10 * points} came in time")
 
 
 async def test_a_retry_after_sigkill_repeats_no_kept_call(serving: Serving, tmp_path: Path) -> None:
-    await run(serving, tmp_path, points=4, seed=19)
+    await run(serving, tmp_path, points=3, seed=19)
 
 
 @pytest.mark.soak
