@@ -5,10 +5,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, NewType, get_args
 
+from common import limits
 from common.errors import BadSlug, ScopeMissing
 
 OrgSlug = NewType("OrgSlug", str)
 UserId = NewType("UserId", str)
+_USER_ID = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
 Permission = Literal["chat:read", "chat:write", "alerts:write", "settings:write", "usage:read", "access:write"]
 Role = Literal["admin", "supporter", "user"]
 
@@ -101,3 +103,8 @@ class Principal:
         if self.org_api_key_id:
             raise ScopeMissing(f"This API key may not do that. Use one whose scopes include {permission}.")
         raise ScopeMissing(f"The role {self.role} may not do that: it lacks {permission}. Ask an administrator.")
+
+
+def has_user_id_form(text: str) -> bool:
+    """Return true for 1 to ``MAX_USER_ID_CHARS`` printable ASCII characters of which the first is no space."""
+    return len(text) <= limits.MAX_USER_ID_CHARS and _USER_ID.fullmatch(text) is not None

@@ -1,6 +1,5 @@
 """From the headers of a request to a Principal, or a refusal."""
 
-import re
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -32,6 +31,7 @@ from common.tenant import (
     Principal,
     Tenant,
     UserId,
+    has_user_id_form,
     parse_org_slug,
 )
 
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
 PROVEN_SECONDS = 60.0
 PROVEN_REMEMBERED = 10_000
-
-_USER_ID = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ def read_credentials(
     Raises BadSlug, Forbidden where path and header name two organisations, TokenRefused for a token that is none.
     """
     user_id = headers.get("x-user-id") or None
-    if user_id is not None and (len(user_id) > limits.MAX_USER_ID_CHARS or not _USER_ID.fullmatch(user_id)):
+    if user_id is not None and not has_user_id_form(user_id):
         raise BadRequest(f"X-User-Id must be 1 to {limits.MAX_USER_ID_CHARS} printable ASCII characters.")
     if user_id is not None and user_id.startswith("key:"):
         raise BadRequest("X-User-Id must not start with 'key:', which names API keys.")

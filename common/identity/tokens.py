@@ -14,7 +14,7 @@ from common.errors import Forbidden, IssuerUnavailable, KeyInvalid, PersonMismat
 from common.organizations.issuers import StoredIssuer, claim_of
 from common.organizations.organization import Organization
 from common.secret import Secret
-from common.tenant import Role, Tenant, UserId
+from common.tenant import Role, Tenant, UserId, has_user_id_form
 
 if TYPE_CHECKING:
     from common.identity.key_sets import KeySets
@@ -28,7 +28,6 @@ SECRETS_REMEMBERED = 1_000
 _OWN_KEYS = ("jku", "jwk", "x5u", "x5c", "crit")
 _ALGORITHMS = ("RS256", "ES256", "HS256")
 _KEY_ID = re.compile(r"[A-Za-z0-9_.:=+-]{1,128}")
-_USER_ID = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
 _REQUIRED = ["exp", "iss", "aud"]
 # What other issuers call the organisation, to tell a token of another one from one that is no good.
 _TENANT_CLAIMS = ("tenant_id", "org_slug", "app_metadata.org_slug", "app_metadata.tenant_id", "organization")
@@ -188,9 +187,8 @@ def _verified(token: BearerToken, key: Any, issuer: StoredIssuer) -> Mapping[str
 
 
 def _is_user_id(text: str) -> bool:
-    fits = len(text) <= limits.MAX_USER_ID_CHARS and _USER_ID.fullmatch(text) is not None
     # Those of API keys and of operators are no person's.
-    return fits and not text.startswith(("key:", "operator:"))
+    return has_user_id_form(text) and not text.startswith(("key:", "operator:"))
 
 
 def _is_of_another(claims: Mapping[str, Any], tenant: Tenant) -> bool:

@@ -1,14 +1,13 @@
 """Changes of an organisation's access: issuers and members. They take effect at once in every instance."""
 
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import BaseModel
 
-from common.errors import AccessChanged, BadRequest, NotFound, ServiceError, Unprocessable
+from common.errors import AccessChanged, BadRequest, NotFound, Unprocessable
 from common.organizations.access import MAX_MEMBERS, Access, Issuers, Kind, Member, Members
 from common.organizations.directory import Directory
 from common.organizations.issuers import MAX_ISSUERS, NewIssuer, StoredIssuer
@@ -132,7 +131,7 @@ class AccessStore:
             "user_id": Parameter("STRING", principal.user_id),
             "now": Parameter("TIMESTAMP", self.clock()),
         }
-        async with self._forgotten_on_failure(tenant):
+        async with self.directory.forgotten_on_failure(tenant):
             if not await write(self.warehouse, tenant, CHANGE_SQL, given):
                 raise AccessChanged
         self.log.info(
@@ -146,13 +145,3 @@ class AccessStore:
     async def delete(self, tenant: Tenant) -> int:
         """Delete all that an organisation that leaves has said of its access, and return how many rows that were."""
         return await write(self.warehouse, tenant, DELETE_SQL, {})
-
-    @asynccontextmanager
-    async def _forgotten_on_failure(self, tenant: Tenant) -> AsyncIterator[None]:
-        """Drop the organisation's copy if the statement fails, because it may have taken effect."""
-        try:
-            yield
-        except BaseException:
-            with suppress(ServiceError):
-                await self.directory.forget(tenant)
-            raise

@@ -3,8 +3,8 @@
 import asyncio
 import json
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -224,6 +224,16 @@ class Directory:
     async def forget(self, tenant: Tenant) -> None:
         """Drop the organisation's copy, so that the next reader asks BigQuery."""
         await self._documents.commit([Delete(organization_path(tenant))])
+
+    @asynccontextmanager
+    async def forgotten_on_failure(self, tenant: Tenant) -> AsyncIterator[None]:
+        """Drop the organisation's copy if a statement fails, because it may have taken effect."""
+        try:
+            yield
+        except BaseException:
+            with suppress(ServiceError):
+                await self.forget(tenant)
+            raise
 
     async def forget_keys(self, key_hashes: Sequence[str]) -> None:
         """Drop the copies of keys, so that the next caller with one of them is looked up in BigQuery."""

@@ -6,13 +6,12 @@ one statement puts the new settings in place of the old, and only then is the ol
 
 import re
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from common.errors import NotFound, PriceUnknown, ServiceError, SetupRequired, Unprocessable, WarehouseUnavailable
+from common.errors import NotFound, PriceUnknown, SetupRequired, Unprocessable, WarehouseUnavailable
 from common.models.catalog import Model
 from common.organizations import settings_sql as sql
 from common.organizations.directory import Directory
@@ -72,7 +71,7 @@ class SettingsStore:
             "setting_id": str(uuid.uuid4()),
             "now": self.clock(),
         }
-        async with self._forgotten_on_failure(tenant):
+        async with self.directory.forgotten_on_failure(tenant):
             for credential in [*added, *fallback.added]:
                 await self._run(tenant, sql.ADD_CREDENTIAL_SQL, values | credential.values())
             await self._run(tenant, sql.REPLACE_SETTINGS_SQL, values)
@@ -93,7 +92,7 @@ class SettingsStore:
         """End the organisation's chat: no settings and no key of the chat are active afterwards. May be repeated."""
         tenant = principal.tenant
         values: dict[str, Scalar] = {"user_id": principal.user_id, "now": self.clock()}
-        async with self._forgotten_on_failure(tenant):
+        async with self.directory.forgotten_on_failure(tenant):
             await self._run(tenant, sql.END_SETTINGS_SQL, values)
         self._audit("settings.deleted", principal, values, "")
         await self.directory.renew(tenant)
@@ -208,16 +207,6 @@ class SettingsStore:
             return await self.warehouse.run(query, labels=labels, own=True)
         except QueryRefused as refused:
             raise WarehouseUnavailable from refused
-
-    @asynccontextmanager
-    async def _forgotten_on_failure(self, tenant: Tenant) -> AsyncIterator[None]:
-        """Drop the organisation's copy if a statement fails, because it may have taken effect."""
-        try:
-            yield
-        except BaseException:
-            with suppress(ServiceError):
-                await self.directory.forget(tenant)
-            raise
 
     def _audit(self, event: str, principal: Principal, values: Mapping[str, Any], changed: str) -> None:
         told = {
