@@ -41,6 +41,9 @@ _PASSING = {
 # What BigQuery says of statements that change one table at the same time, under reasons that a wrong text has, too.
 _AT_THE_SAME_TIME = re.compile(r"could not serialize access|too many dml statements outstanding", re.IGNORECASE)
 
+# A job that BigQuery lost says nothing of the tables that it read.
+_NO_JOB = re.compile(r"not found: job\b", re.IGNORECASE)
+
 _FAILED = "The warehouse could not run this query. Simplify it, or query a shorter range."
 
 
@@ -83,6 +86,8 @@ def of_run(error: google.GoogleAPICallError, query: GuardedQuery, max_bytes: int
     if _AT_THE_SAME_TIME.search(str(error.message)):
         return WarehouseBusy()
     if reasons & _PASSING:
+        return WarehouseUnavailable()
+    if isinstance(error, google.NotFound) and _NO_JOB.search(str(error.message)):
         return WarehouseUnavailable()
     if isinstance(error, google.NotFound):
         return QueryRefused("table_not_found", "The organisation has no such table yet: no data has been loaded.")

@@ -25,7 +25,7 @@ SHARED_BIG = f"{ACME.project_id}.organizations.org_budgets"
 
 async def until(state: Callable[[], bool]) -> None:
     """Wait for a state of another thread or process."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         while not state():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 

@@ -79,6 +79,12 @@ async def test_what_may_pass_is_unavailable_and_asked_again_only_for_so_long(ope
     assert time.monotonic() - started < 4
 
 
+async def test_a_job_that_bigquery_lost_says_nothing_of_the_organisations_tables(opened: Opened) -> None:
+    lost = refusal(404, "notFound", "Not found: Job p:US.j")
+    with Stub(passing_dry_run(lost)) as stub, pytest.raises(WarehouseUnavailable):
+        await opened(stub.url).run(QUERY, labels=LABELS, seconds=5)
+
+
 @pytest.mark.parametrize("answer", NONSENSE)
 @pytest.mark.parametrize("query", [QUERY, WRITTEN], ids=["fixed", "admitted"])
 async def test_a_reply_that_makes_no_sense_is_no_answer(opened: Opened, answer: Answer, query: Any) -> None:

@@ -14,7 +14,8 @@ from local.emulators.bigquery.query import Engine, Request, Result
 from local.emulators.bigquery.seams import Seams
 from local.emulators.bigquery.store import Store, now_ms
 
-# So many jobs are remembered, and fewer where their results are long: memory stays flat whatever is asked for.
+# So many jobs that are done are remembered, and fewer where their results are long: memory stays flat whatever is asked
+# for. One that runs is not forgotten: somebody waits for it.
 RETAINED = 200
 RETAINED_ROWS = 100_000
 ALWAYS_RETAINED = 20
@@ -205,9 +206,13 @@ class Jobs:
             if job.id in self._jobs:
                 raise duplicate(f"Job {self._store.project}:{job.location}.{job.id}")
             self._jobs[job.id] = job
-            rows = sum(each.row_count for each in self._jobs.values())
-            while len(self._jobs) > RETAINED or (rows > RETAINED_ROWS and len(self._jobs) > ALWAYS_RETAINED):
-                rows -= self._jobs.popitem(last=False)[1].row_count
+            over = [each for each in self._jobs.values() if each.done.is_set()]
+            kept, rows = len(over), sum(each.row_count for each in over)
+            for each in over:
+                if kept < RETAINED and (rows <= RETAINED_ROWS or kept < ALWAYS_RETAINED):
+                    break
+                del self._jobs[each.id]
+                kept, rows = kept - 1, rows - each.row_count
 
     def get(self, job_id: str) -> Job:
         with self._lock:

@@ -124,7 +124,7 @@ def test_the_counters_tell_what_was_asked() -> None:
         assert httpx.get(f"{emulator.url}/emulator/state").json() == {"counts": {}, "delays": {}}
 
 
-def test_only_the_last_thousand_jobs_are_remembered() -> None:
+def test_only_the_last_jobs_are_remembered() -> None:
     with BigQueryEmulator(PROJECT) as emulator, httpx.Client(base_url=emulator.url) as http:
         body = {"query": "SELECT 1", "useLegacySql": False}
         path = f"/bigquery/v2/projects/{PROJECT}/queries"
@@ -133,6 +133,17 @@ def test_only_the_last_thousand_jobs_are_remembered() -> None:
             last = http.post(path, json=body).json()["jobReference"]["jobId"]
         assert http.get(f"{path}/{first}").status_code == 404
         assert http.get(f"{path}/{last}").json()["totalRows"] == "1"
+
+
+def test_a_job_that_runs_is_not_forgotten_however_many_follow() -> None:
+    with BigQueryEmulator(PROJECT) as emulator, httpx.Client(base_url=emulator.url) as http:
+        emulator.seams.delay("query", 600)
+        body = {"query": "SELECT 1", "useLegacySql": False, "timeoutMs": 0}
+        path = f"/bigquery/v2/projects/{PROJECT}/queries"
+        first = http.post(path, json=body).json()["jobReference"]["jobId"]
+        for _ in range(RETAINED + 1):
+            http.post(path, json=body).raise_for_status()
+        assert http.get(f"{path}/{first}", params={"timeoutMs": 0}).json()["jobComplete"] is False
 
 
 def test_no_thread_outlives_the_emulator() -> None:
