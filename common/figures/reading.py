@@ -21,7 +21,7 @@ _NO_FIGURE = re.compile(
     | `(?!\s?[-+−]?(?:[A-Z]{{3}}\s?|[$€£¥])?\d[\d.,' ]{{0,30}}(?:%|\s?[A-Z]{{3}}|[kM])?\s?`)[^`\n]*`
     | \b[0-9a-fA-F]{{8}}-(?:[0-9a-fA-F]{{4}}-){{3}}[0-9a-fA-F]{{12}}\b
     | "[^"\n]{{1,200}}" | “[^”\n]{{1,200}}”
-    | \b(?=\d)(?:
+    | \b(?=\d)(?<!\d[.,])(?:
         \d{{4}}-\d\d(?:-\d\d)?(?:[T\s]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:\s?Z|[+-]\d\d:?\d\d)?)?(?![\d-])
       | \d{{1,2}}/\d{{1,2}}/\d{{2,4}}\b | \d{{1,2}}\.\d{{1,2}}\.(?:\d{{4}}|\d{{2}})\b
       | \d{{1,2}}:\d\d(?::\d\d(?:\.\d+)?)?(?:\s?[ap]\.?m\b\.?)? | \d{{1,2}}\s?[ap]\.?m\b\.?
@@ -78,9 +78,12 @@ _ROUGHLY = re.compile(
     r"|at least|up to|just|ca\.|circa|etwa|rund|fast|knapp))\s?[*_]{0,3}\Z",
     re.IGNORECASE,
 )
+_ROUGHLY_CHARS = 16
+_ROUGHLY_ENDS = ("~", "≈", ".")
 _CLOSE_BEFORE = re.compile(r"[^\s*_]+\Z")
 _CLOSE_AFTER = re.compile(r"[^\s*_]+")
-_MARKS = re.compile(r"\D")
+_MARKS = re.compile(r"\D+")
+_DECIMALS = re.compile(r"\d+")
 _SMALL = 31
 _TELLING_DIGITS = 4
 
@@ -173,9 +176,10 @@ def _lines(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _figure(match: re.Match[str], line: int, cell: int) -> Figure:
-    number, scale, written = match["number"], match["scale"] or "", match["unit"] or match["before"] or ""
+    number, scale, after, before = match.group("number", "scale", "unit", "before")
+    scale, written = scale or "", after or before or ""
     sign, unit = match["sign"] or match["sign2"] or match["sign3"] or "", _unit(written)
-    rough = _ROUGHLY.search(match.string, max(0, match.start() - 16), match.start()) is not None
+    rough = _is_rough(match.string, match.start())
     values, factors = _values(number, rough), _factors(scale, written, unit)
     figure = Figure(
         match=match,
@@ -186,12 +190,21 @@ def _figure(match: re.Match[str], line: int, cell: int) -> Figure:
         sign=0 if not sign else 1 if sign == "+" else -1,
         unit=unit,
         count=int(number) if number.isdecimal() and not (unit or scale) else -1,
-        readings=tuple((value * factor, tolerance * factor) for value, tolerance in values for factor in factors),
+        readings=tuple([(value * factor, tolerance * factor) for value, tolerance in values for factor in factors]),
     )
     if match["group"] == " ":
         # Perhaps numbers beside each other.
         figure.parts = tuple(_part(each, figure) for each in number.split(" "))
     return figure
+
+
+def _is_rough(text: str, start: int) -> bool:
+    """Return true if a word before the figure says that it is about so much."""
+    before = text[max(0, start - _ROUGHLY_CHARS) : start]
+    word = before.rstrip(" \n\t*_")[-1:]
+    return (word.isalpha() or word in _ROUGHLY_ENDS) and _ROUGHLY.search(
+        text, max(0, start - _ROUGHLY_CHARS), start
+    ) is not None
 
 
 def _part(number: str, of: Figure) -> Figure:
@@ -240,11 +253,15 @@ def _scale(scale: str) -> float:
 
 def _values(number: str, rough: bool) -> Iterator[tuple[float, float]]:
     """The meanings of the digits: a comma or a point may stand for thousands or for decimals."""
-    marks = [each for each in number if not each.isdecimal()]
-    if not marks:
+    if number.isdecimal():
         yield _valued(number, "", rough)
         return
-    last, digits = marks[-1], _MARKS.sub("", number)
+    whole, point, decimals = number.rpartition(".")
+    if point and len(decimals) != 3 and (whole := whole.replace(",", "")).isdecimal():
+        yield _valued(whole, decimals, rough)
+        return
+    digits, marks = _MARKS.sub("", number), _DECIMALS.sub("", number)
+    last = marks[-1]
     after = len(number) - number.rfind(last) - 1
     decimals = digits[len(digits) - after :]
     can_group = after == 3 and (len(marks) == 1 or marks.count(last) == len(marks) or last == ",")

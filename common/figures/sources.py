@@ -34,7 +34,8 @@ class Sources:
 
     def __init__(self) -> None:
         self._numbers: set[float] = set()
-        self._texts: set[str] = set()
+        # The numbers of each name, None for another text.
+        self._texts: dict[str, tuple[float, ...] | None] = {}
         self._counts: set[int] = set()
         self._years: set[int] = set()
         self._rows: list[Mapping[str, Any]] = []
@@ -55,9 +56,9 @@ class Sources:
 
     def holds(self, figure: Figure) -> bool:
         """Return true if the figure stands here, at its own precision; its source is noted then."""
-        if figure.is_year and figure.count in self._years:
-            return True
-        if figure.is_small and figure.count in self._counts:
+        if figure.count >= 0 and (
+            (figure.is_year and figure.count in self._years) or (figure.is_small and figure.count in self._counts)
+        ):
             return True
         if not self._signed:
             self._signed, self._sizes = sorted(self._numbers), sorted(map(abs, self._numbers))
@@ -74,29 +75,53 @@ class Sources:
         """The numbers of the rows that one of these names stands in, and the sums of their columns."""
         found = sorted({at for name in names for at in self._named.get(name.casefold(), ())})
         rows = [self._rows[at] for at in found]
-        numbers = [number for row in rows for number in _numbers_in(row)]
+        numbers = [number for row in rows for each in row.values() for number in self._numbers_of(each)]
         if len(rows) > 1 and len(_currencies(rows)) < 2:
             numbers += [math.fsum(_column(rows, name)) for name in rows[0]]
         return numbers
 
     def _add(self, value: Any, depth: int = 0, *, is_row: bool = False) -> None:
         kind = type(value)
-        if kind in _NUMERIC:
-            self._put(value)
-        elif kind is str:
+        if kind is str:
             self._say(value)
+        elif kind in _NUMERIC:
+            self._put(value)
         elif depth > _DEPTH:
             return
-        elif isinstance(value, Mapping):
-            for name, each in value.items():
-                if is_row or name not in _LEFT_OUT:
-                    self._add(each, depth + 1)
-            if "start_date" in value:
-                self._count_days(value)
+        elif kind is dict or isinstance(value, Mapping):
+            self._add_fields(value, depth + 1, is_row=is_row)
         elif isinstance(value, list | tuple):
-            for each in value:
-                self._add(each, depth + 1, is_row=True)
+            if all(type(each) is dict for each in value):
+                self._add_rows(value, depth + 2)
+            else:
+                for each in value:
+                    self._add(each, depth + 1, is_row=True)
             self._count(value)
+
+    def _add_rows(self, rows: Sequence[Mapping[str, Any]], depth: int) -> None:
+        fields = [field for row in rows for field in row.values()]
+        self._numbers.update([float(each) for each in fields if type(each) in _NUMERIC and -_LARGEST < each < _LARGEST])
+        for field in fields:
+            if type(field) not in _NUMERIC:
+                self._add(field, depth)
+        for row in rows:
+            if "start_date" in row:
+                self._count_days(row)
+
+    def _add_fields(self, value: Mapping[str, Any], depth: int, *, is_row: bool) -> None:
+        for name, each in value.items():
+            if is_row or name not in _LEFT_OUT:
+                if type(each) is float:
+                    self._put(each)
+                else:
+                    self._add(each, depth)
+        if "start_date" in value:
+            self._count_days(value)
+
+    def _numbers_of(self, value: Any) -> Iterable[float]:
+        """The numbers of a field, without reading a name again."""
+        known = self._texts.get(value) if type(value) is str else None
+        return _numbers_in(value, 1) if known is None else known
 
     def _put(self, number: float) -> None:
         if -_LARGEST < number < _LARGEST:
@@ -105,10 +130,11 @@ class Sources:
     def _say(self, text: str) -> None:
         if text in self._texts:
             return
-        self._texts.add(text)
         if _is_name(text):
-            self._numbers.update(map(float, _DIGITS.findall(text)))
+            self._texts[text] = numbers = tuple(map(float, _DIGITS.findall(text)))
+            self._numbers.update(numbers)
             return
+        self._texts[text] = None
         if dated := _DATE.match(text):
             self._years.add(int(dated[1]))
             return
@@ -160,8 +186,9 @@ def is_among(figure: Figure, numbers: Sequence[float]) -> bool:
     """Return true if the figure is one of these few numbers, at its own precision."""
     for value, tolerance in figure.readings:
         wanted, reach = _wanted(figure, value), _reach(figure, value, tolerance)
-        if any(abs((number if figure.sign else abs(number)) - wanted) <= reach for number in numbers):
-            return True
+        for number in numbers:
+            if abs((number if figure.sign else abs(number)) - wanted) <= reach:
+                return True
     return False
 
 
@@ -169,10 +196,11 @@ def _finds(figure: Figure, numbers: Sequence[float], value: float, tolerance: fl
     """Look the value up in sorted numbers, and note what it was found at."""
     wanted, reach = _wanted(figure, value), _reach(figure, value, tolerance)
     at = bisect_left(numbers, wanted)
-    near = [number for number in numbers[max(0, at - 1) : at + 1] if abs(number - wanted) <= reach]
-    if not near:
+    above = numbers[at] - wanted if at < len(numbers) else math.inf
+    below = wanted - numbers[at - 1] if at else math.inf
+    if min(above, below) > reach:
         return False
-    figure.source = min(near, key=lambda number: abs(number - wanted))
+    figure.source = numbers[at - 1] if below <= above else numbers[at]
     return True
 
 

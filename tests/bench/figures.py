@@ -48,7 +48,7 @@ def _answer(figures: int, numbers: int, share: float) -> tuple[str, dict[str, An
     chance = random.Random(5)
     rows: list[dict[str, Any]] = [
         {
-            "service": f"Service {number}",
+            "service": _name(number),
             "currency": "USD",
             "billed_cost": round(chance.uniform(1, 99_999), 2),
             "effective_cost": round(chance.uniform(1, 99_999), 2),
@@ -57,6 +57,7 @@ def _answer(figures: int, numbers: int, share: float) -> tuple[str, dict[str, An
         }
         for number in range(numbers // 4)
     ]
+    # The names have no figure, so that there are as many as is said.
     lines = ["| Service | Cost | Share |", "| --- | ---: | ---: |"]
     for row in rows[: figures // 2]:
         cost = row["billed_cost"] + (17.17 if chance.random() < share else 0)
@@ -65,3 +66,7 @@ def _answer(figures: int, numbers: int, share: float) -> tuple[str, dict[str, An
         "rows": rows,
         "summary": {"period": {"start_date": "2026-10-01", "end_date": "2026-10-31"}},
     }
+
+
+def _name(number: int) -> str:
+    return f"Amazon {''.join(chr(ord('a') + int(digit)) for digit in str(number)).title()}"
