@@ -256,8 +256,8 @@ def _values(number: str, rough: bool) -> Iterator[tuple[float, float]]:
     if number.isdecimal():
         yield _valued(number, "", rough)
         return
-    whole, point, decimals = number.rpartition(".")
-    if point and len(decimals) != 3 and (whole := whole.replace(",", "")).isdecimal():
+    whole, _, decimals = number.rpartition(".")
+    if len(decimals) != 3 and decimals.isdecimal() and (whole := whole.replace(",", "")).isdecimal():
         yield _valued(whole, decimals, rough)
         return
     digits, marks = _MARKS.sub("", number), _DECIMALS.sub("", number)
