@@ -17,6 +17,8 @@ from google.api_core.retry import AsyncRetry, if_exception_type
 from google.cloud import firestore
 from google.cloud.firestore_v1 import types
 from google.cloud.firestore_v1.base_query import FieldFilter
+from google.cloud.firestore_v1.base_vector_query import DistanceMeasure
+from google.cloud.firestore_v1.vector import Vector as FirestoreVector
 
 from common.errors import DocumentsUnavailable
 from common.telemetry.tracing import span
@@ -26,6 +28,7 @@ DOCUMENTS_SECONDS = 10.0
 Data = dict[str, Any]
 Answer = TypeVar("Answer")
 
+_DISTANCE = "distance"
 _REQUEST_TIME = types.DocumentTransform.FieldTransform.ServerValue.REQUEST_TIME
 
 # Firestore's failures that pass: it asks for the same request again. ABORTED counts among the library's conflicts, and
@@ -119,6 +122,22 @@ class Sort:
     descending: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """An embedding, as a field of a document by which ``nearest`` finds it."""
+
+    values: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A document that ``nearest`` found, and its cosine distance: 0 is the same direction."""
+
+    path: str
+    data: Data
+    distance: float
+
+
 class Documents:
     """Typed access to documents by slash-separated path. Raises DocumentsUnavailable when Firestore does not answer."""
 
@@ -182,6 +201,25 @@ class Documents:
             ]
 
         async with _asked("firestore.query"):
+            return await _again(read)
+
+    async def nearest(
+        self, collection: str, field: str, to: Vector, *, where: Sequence[Where], fields: Sequence[str], limit: int
+    ) -> list[Neighbour]:
+        """Read the ``fields`` of at most ``limit`` documents whose vectors are nearest, the nearest first."""
+        query: Any = self._client.collection(collection)
+        for condition in where:
+            query = query.where(filter=FieldFilter(condition.field, condition.is_, condition.value))
+        query = query.select([*fields, _DISTANCE]).find_nearest(
+            field, FirestoreVector(to.values), limit, DistanceMeasure.COSINE, distance_result_field=_DISTANCE
+        )
+
+        async def read(seconds: float) -> list[Neighbour]:
+            found = [each async for each in query.stream(retry=None, timeout=seconds)]
+            given = [(each.reference.path, each.to_dict()) for each in found]
+            return [Neighbour(path, data, data.pop(_DISTANCE)) for path, data in given]
+
+        async with _asked("firestore.nearest"):
             return await _again(read)
 
     async def below(self, path: str, limit: int) -> list[str]:
@@ -318,6 +356,9 @@ def _encode(value: Any, into: Any) -> None:
             into.map_value.SetInParent()
             for name, each in value.items():
                 _encode(each, into.map_value.fields[name])
+        case Vector(values=values):
+            into.map_value.fields["__type__"].string_value = "__vector__"
+            _encode(list(values), into.map_value.fields["value"])
         case list() | tuple():
             into.array_value.SetInParent()
             for each in value:

@@ -13,7 +13,8 @@ ServiceError
 │   ├── PersonBlocked 403 person_blocked
 │   └── OriginRefused 403 origin_refused
 ├── NotFound 404 not_found
-│   └── ConversationNotFound 404 conversation_not_found
+│   ├── ConversationNotFound 404 conversation_not_found
+│   └── DocumentNotFound 404 document_not_found
 ├── MethodNotAllowed 405 method_not_allowed
 ├── BodyTimeout 408 body_timeout
 ├── ConversationBusy 409 conversation_busy
@@ -42,6 +43,8 @@ ServiceError
 │   ├── WarehouseUnavailable 503 warehouse_unavailable
 │   │   └── WarehouseBusy 503 warehouse_busy
 │   ├── KeyServiceUnavailable 503 key_service_unavailable
+│   ├── FilesUnavailable 503 file_store_unavailable
+│   ├── EmbeddingUnavailable 503 embedding_unavailable
 │   └── IssuerUnavailable 503 issuer_unavailable
 └── ModelError 502 model_error (the organisation's model provider)
     ├── ModelNotFound 422 model_not_found
@@ -136,6 +139,11 @@ class NotFound(ServiceError):
 class ConversationNotFound(NotFound):
     code = "conversation_not_found"
     detail = "There is no such conversation. Leave conversation_id out to start a new one."
+
+
+class DocumentNotFound(NotFound):
+    code = "document_not_found"
+    detail = "There is no such document. The list of documents has their ids."
 
 
 class MethodNotAllowed(ServiceError):
@@ -305,6 +313,16 @@ class IssuerUnavailable(Unavailable):
 class KeyServiceUnavailable(Unavailable):
     code = "key_service_unavailable"
     detail = "The key service does not answer. Try again shortly."
+
+
+class FilesUnavailable(Unavailable):
+    code = "file_store_unavailable"
+    detail = "The file store does not answer. Try again shortly."
+
+
+class EmbeddingUnavailable(Unavailable):
+    code = "embedding_unavailable"
+    detail = "The embedding model does not answer. Try again shortly."
 
 
 class ModelError(ServiceError):

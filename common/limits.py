@@ -163,6 +163,24 @@ MAX_ALERTS = 100
 MAX_ALERT_RULES = 500
 MAX_ENTITIES_NAMED = 20
 
+# Documents
+MAX_DOCUMENT_BYTES = 100 * 1024**2
+MAX_DOCUMENTS = 5_000
+DOCUMENT_NAME_CHARS = 200
+UPLOAD_MINUTES = 15
+# What is read of one document: text beyond it makes it too large
+MAX_DOCUMENT_CHARS = 5_000_000
+MAX_DOCUMENT_PAGES = 2_000
+# The memory and the CPU time of the process that reads one, and how long it may take on the clock
+PARSING_BYTES = 256 * 1024**2
+PARSING_CPU_SECONDS = 60
+PARSING_SECONDS = 80.0
+PASSAGES_DEFAULT = 5
+PASSAGES_MAX = 20
+# Firestore's own bounds of a search by vector
+NEAREST_MOST = 1_000
+VECTOR_DIMENSIONS_MAX = 2_048
+
 # Usage
 MAX_USAGE_ROWS = 490
 MAX_CONSUMERS = 20

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from common.documents import Documents
     from common.identity.authenticate import Authenticator
     from common.identity.key_sets import KeySets
+    from common.knowledge.services import KnowledgeServices
     from common.metering.ceilings import CostCeilings
     from common.metering.entrance import Entrance
     from common.metering.rate_limits import RateLimits
@@ -133,6 +134,12 @@ class Services:
         return ProviderKeys(self.settings, self.settings.kms_token_key_path)
 
     @cached_property
+    def knowledge(self) -> "KnowledgeServices":
+        from common.knowledge.services import KnowledgeServices
+
+        return KnowledgeServices(self.settings, self.documents, self.clock)
+
+    @cached_property
     def rate_limits(self) -> "RateLimits":
         from common.metering.rate_limits import RateLimits
 
@@ -169,13 +176,9 @@ class Services:
         from common.organizations.access_store import AccessStore
 
         return AccessStore(
-            settings=self.settings,
-            directory=self.directory,
-            warehouse=self.warehouse,
-            secrets=self.token_secrets,
-            log=self.log,
-            clock=self.clock,
-        )
+            settings=self.settings, directory=self.directory, warehouse=self.warehouse, secrets=self.token_secrets,
+            log=self.log, clock=self.clock,
+        )  # fmt: skip
 
     @cached_property
     def profiles(self) -> "Profiles":
@@ -343,24 +346,12 @@ class Services:
         from common.turn import TurnServices
 
         return TurnServices(
-            settings=self.settings,
-            authenticator=self.authenticator,
-            provider_keys=self.provider_keys,
-            rate_limits=self.rate_limits,
-            cost_ceilings=self.cost_ceilings,
-            store=self.store,
-            documents=self.documents,
-            lookup=self.lookup,
-            cancellations=self.cancellations,
-            record=self.record,
-            registry=self.registry,
-            tool_resources=self.tool_resources,
-            admission=self.admission,
-            offers=self.offers,
-            loop=AgentLoop(self.completion),
-            log=self.log,
-            clock=self.clock,
-        )
+            settings=self.settings, authenticator=self.authenticator, provider_keys=self.provider_keys,
+            rate_limits=self.rate_limits, cost_ceilings=self.cost_ceilings, store=self.store, documents=self.documents,
+            lookup=self.lookup, cancellations=self.cancellations, record=self.record, registry=self.registry,
+            tool_resources=self.tool_resources, admission=self.admission, offers=self.offers,
+            loop=AgentLoop(self.completion), log=self.log, clock=self.clock,
+        )  # fmt: skip
 
     @cached_property
     def mcp(self) -> "ToolServices":

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -162,6 +163,11 @@ class Settings(BaseSettings):
     local_models: Annotated[Mapping[LocalName, LocalModel], NoDecode] = Field(default_factory=dict)
     """Models on servers of the operator's own, such as `{"qwen": {"base_url": "https://llama.example/v1",
     "model_id": "qwen3", "context_window": 32768, "max_output": 4096}}`; https only in staging and production."""
+    default_embedding: Literal["vertex_ai", "local"] | None = None
+    """The embedding of documents where an organisation's provider has none; unset, `vertex_ai` in staging and
+    production and `local` elsewhere."""
+    local_embedding_weights: Path | None = None
+    """The folder of the weights of the local embedding model, all-MiniLM-L6-v2."""
     firestore_database: str = "(default)"
     """The name of the Firestore database."""
     firestore_emulator_host: str | None = None

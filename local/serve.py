@@ -20,6 +20,7 @@ from common import app
 from common.app import Services
 from common.settings import InvalidSettings, load_settings
 from common.telemetry.readiness import Probe
+from local import embedding
 from local.data.__main__ import add_bill, emulated_bigquery, emulated_kms
 from local.data.focus.problems import FocusFileError
 from local.data.organizations import API_KEYS, DEMO, Organization, focus_organization
@@ -88,6 +89,8 @@ def run(args: argparse.Namespace) -> int:
     # The environment is the functions' own configuration; it is set before any of them is imported.
     os.environ.setdefault("GCP_PROJECT_ID", PROJECT)
     os.environ.setdefault("ENVIRONMENT", "local")
+    for name, value in embedding.environment().items():
+        os.environ.setdefault(name, value)
     # One person's laptop: scripts may ask faster than a person of an organisation does.
     for name in ("USER_MESSAGES_PER_MINUTE", "ORG_MESSAGES_PER_MINUTE"):
         os.environ.setdefault(name, "600")

@@ -16,6 +16,7 @@ import pytest
 from rich.console import Console
 
 from common.settings import Settings
+from local import embedding
 from local.data.__main__ import emulated_bigquery, emulated_kms
 from local.data.prepare import prepare
 from local.emulators.process import EmulatorProcess
@@ -105,6 +106,7 @@ def running_cloud(directory: Path, today: date) -> Iterator[tuple[dict[str, str]
     """Emulators that keep their data in a folder, with the demo organisations of a day: their environment and id."""
     with EmulatorProcess(PROJECT, directory) as emulators, Path(os.devnull).open("w") as nowhere:
         environment = {**emulators.environment, "GCP_PROJECT_ID": PROJECT, "ENVIRONMENT": "test"}
+        environment |= embedding.environment()
         # A test may ask as often as it likes, unless it says otherwise.
         environment |= dict.fromkeys(RATE_LIMITS, "0")
         environment["ORG_FAILED_KEYS_PER_MINUTE"] = "100000"

@@ -41,7 +41,7 @@ OF_TERRAFORM = {
 # An operator of a deployment never sets these: a bypass, an emulator, and the parts of KMS_KEY_NAME.
 OF_A_LAPTOP = {
     "DISABLE_AUTH", "FIRESTORE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST", "KMS_EMULATOR_HOST",
-    "KMS_KEYRING", "KMS_KEY", "KMS_TOKEN_KEY", "KMS_LOCATION",
+    "KMS_KEYRING", "KMS_KEY", "KMS_TOKEN_KEY", "KMS_LOCATION", "LOCAL_EMBEDDING_WEIGHTS",
 }  # fmt: skip
 
 

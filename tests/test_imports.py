@@ -10,8 +10,8 @@ ROOT = Path(__file__).parents[1]
 # Libraries that take long to import. Of flask nothing is used: the functions-framework imports it by itself.
 HEAVY = (
     "a2a", "ag_ui", "aiohttp", "boto3", "flask", "google.cloud.bigquery", "google.cloud.firestore",
-    "google.cloud.kms_v1", "grpc", "httpx", "jwt", "litellm", "mcp", "openai", "opentelemetry.sdk", "sqlglot",
-    "uvicorn",
+    "google.cloud.kms_v1", "google.cloud.storage", "grpc", "httpx", "jwt", "litellm", "lxml", "mcp", "numpy", "openai",
+    "opentelemetry.sdk", "pypdf", "semantic_text_splitter", "sqlglot", "tokenizers", "uvicorn",
 )  # fmt: skip
 READING = {"flask", "google.cloud.bigquery", "google.cloud.firestore", "grpc"}
 # The KMS SDK, the sockets to the providers and the SQL guard come in when they are first used; litellm never does

@@ -27,17 +27,17 @@ class Breaker:
         self._failures: deque[float] = deque(maxlen=BREAKER_FAILURES)
         self._open_until: float | None = None
         self._open_seconds = BREAKER_OPEN_SECONDS
-        self._probe: Passage | None = None
+        self._probe: Crossing | None = None
 
-    def enter(self) -> "Passage":
+    def enter(self) -> "Crossing":
         """Let a call through. Raises ProviderUnavailable, with when to try again, while the address is left alone."""
-        passage = Passage(self)
+        crossing = Crossing(self)
         if self._open_until is not None:
             left = self._open_until - self._clock()
             if left > 0 or self._probe is not None:
                 raise ProviderUnavailable(retry_after=max(1, ceil(left)))
-            self._probe = passage
-        return passage
+            self._probe = crossing
+        return crossing
 
     def _heard(self) -> None:
         """The address answers: whatever it says, it is there."""
@@ -45,9 +45,9 @@ class Breaker:
         self._open_until = None
         self._open_seconds = BREAKER_OPEN_SECONDS
 
-    def _failed(self, passage: "Passage") -> None:
+    def _failed(self, crossing: "Crossing") -> None:
         now = self._clock()
-        if passage is self._probe:
+        if crossing is self._probe:
             self._open_seconds = min(2 * self._open_seconds, BREAKER_LONGEST_SECONDS)
             self._open_until = now + self._open_seconds
         elif self._open_until is None:
@@ -57,12 +57,12 @@ class Breaker:
                 self._failures.clear()
                 self._open_until = now + self._open_seconds
 
-    def _left(self, passage: "Passage") -> None:
-        if passage is self._probe:
+    def _left(self, crossing: "Crossing") -> None:
+        if crossing is self._probe:
             self._probe = None
 
 
-class Passage:
+class Crossing:
     """One call's way through a breaker. Who leaves without a word, as a client that goes away does, decides nothing."""
 
     def __init__(self, breaker: Breaker) -> None:
@@ -94,7 +94,7 @@ class Breakers:
         self._clock = clock
         self._by_address: dict[tuple[str, str | None], Breaker] = {}
 
-    def enter(self, provider: str, address: str | None) -> Passage:
+    def enter(self, provider: str, address: str | None) -> Crossing:
         """Let a call through to an address. Raises ProviderUnavailable while the address is left alone."""
         breaker = self._by_address.setdefault((provider, address), Breaker(self._clock))
         return breaker.enter()

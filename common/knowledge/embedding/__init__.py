@@ -1,0 +1,1 @@
+"""Texts become vectors: by the organisation's provider, by Vertex AI, or on this machine."""

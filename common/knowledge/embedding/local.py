@@ -1,0 +1,48 @@
+"""The embedder of this machine: no provider sees the texts."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from common.errors import EmbeddingUnavailable
+from common.knowledge.embedding.space import EmbeddingSpace, Purpose, Vectors
+
+if TYPE_CHECKING:
+    from common.knowledge.embedding.minilm import MiniLm
+
+LOCAL_SPACE = EmbeddingSpace("local", "all-MiniLM-L6-v2", 384)
+_THREADS = 2
+
+
+class LocalEmbedder:
+    """Embeds with the weights of a folder, which are read when they are first needed."""
+
+    space = LOCAL_SPACE
+
+    def __init__(self, weights: Path | None) -> None:
+        self._folder = weights
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="embedding")
+        self._model: MiniLm | None = None
+        self._loading = asyncio.Lock()
+
+    async def embed(self, texts: Sequence[str], purpose: Purpose) -> Vectors:  # noqa: ARG002  # one model for both
+        """Return a vector for each text, of length 1. Raises EmbeddingUnavailable."""
+        model = await self._loaded()
+        loop = asyncio.get_running_loop()
+        return list(await asyncio.gather(*(loop.run_in_executor(self._threads, model.embed, text) for text in texts)))
+
+    async def _loaded(self) -> "MiniLm":
+        async with self._loading:
+            if self._model is None:
+                if self._folder is None or not (self._folder / "model.safetensors").is_file():
+                    raise EmbeddingUnavailable("The weights of the local embedding model are not installed.")
+                self._model = await asyncio.get_running_loop().run_in_executor(self._threads, _load, self._folder)
+            return self._model
+
+
+def _load(folder: Path) -> "MiniLm":
+    from common.knowledge.embedding.minilm import MiniLm
+
+    return MiniLm(folder)

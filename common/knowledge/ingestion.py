@@ -1,0 +1,169 @@
+"""A document becomes passages that answer: claimed, parsed, cut, embedded, written, and switched to in one commit.
+
+Another process may do the same at the same time, and each may end anywhere. The record is the fence: whoever claims it
+names the version that it writes, and only the version that the record names answers. What others left is deleted by
+whoever claims it next, which the sweep sees to (``sweeping.py``).
+"""
+
+import asyncio
+import hashlib
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import IO
+
+from common.documents import Data, DocumentConflict
+from common.errors import EmbeddingUnavailable
+from common.knowledge.chunking import Chunk
+from common.knowledge.embedding.space import Embedder, Embeddings
+from common.knowledge.store import KnowledgeStore
+from common.knowledge.parsing.process import parse
+from common.knowledge.parsing.refusal import Refused
+from common.knowledge.record import DocumentRecord, Reason
+from common.tenant import Tenant, UserId
+
+# Longer than any process may take that has claimed a document.
+CLAIM = timedelta(minutes=15)
+EMBEDDED_AT_ONCE = 32
+
+
+def document_id_of(sha256: str) -> str:
+    """The id of a document with these bytes: the same bytes twice are one document of an organisation."""
+    return sha256[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Ingestion:
+    """Makes documents answer; done twice, or by two at a time, there is one version of each."""
+
+    store: KnowledgeStore
+    embeddings: Embeddings
+    clock: Callable[[], datetime]
+
+    async def add(self, tenant: Tenant, name: str, data: bytes, by: UserId) -> DocumentRecord:
+        """Take a document whose bytes are at hand, and return its record: ready, or failed with a reason.
+
+        Raises EmbeddingUnavailable and DocumentsUnavailable; the same call may be made again.
+        """
+        sha256, now = hashlib.sha256(data).hexdigest(), self.clock()
+        record = DocumentRecord(
+            document_id=document_id_of(sha256), name=name, media_type="application/octet-stream", size=len(data),
+            sha256=sha256, state="waiting", created_at=now, created_by=by, changed_at=now,
+        )  # fmt: skip
+        with suppress(DocumentConflict):
+            await self.store.create(tenant, record, now + CLAIM)
+        found = await self.store.read(tenant, record.document_id)
+        assert found is not None
+        if found.state == "deleted":
+            found = await self.store.change(tenant, found, {"state": "waiting", "version": "", "name": name})
+        claimed = None if found.state == "ready" else await self.claim(tenant, found)
+        if claimed is None:
+            return found
+        with tempfile.TemporaryFile() as file:
+            file.write(data)
+            file.flush()
+            return await self.read_file(tenant, claimed, file)
+
+    async def claim(self, tenant: Tenant, record: DocumentRecord) -> DocumentRecord | None:
+        """Claim a document for this process. Returns None where another one is at work on it."""
+        now = self.clock()
+        if record.is_at_work(now):
+            return None
+        changes: Data = {"staged": uuid.uuid4().hex[:12], "staged_until": now + CLAIM, "again": False}
+        if not record.version:
+            changes |= {"state": "processing", "reason": None, "changed_at": now}
+        try:
+            return await self.store.change(tenant, record, changes, now + CLAIM)
+        except DocumentConflict:
+            return None
+
+    async def read_file(self, tenant: Tenant, record: DocumentRecord, file: IO[bytes]) -> DocumentRecord:
+        """Make the passages of a claimed document from its file, and let them answer.
+
+        Returns the record, failed with a reason where nothing can be read. Raises EmbeddingUnavailable and
+        DocumentsUnavailable, and gives the claim back.
+        """
+        try:
+            parsed = await parse(file, record.name)
+        except Refused as refused:
+            return await self.fail(tenant, record, refused.reason)
+
+        async def parts() -> AsyncIterator[list[Chunk]]:
+            for start in range(0, len(parsed.chunks), EMBEDDED_AT_ONCE):
+                yield parsed.chunks[start : start + EMBEDDED_AT_ONCE]
+
+        return await self._replace(tenant, record, parts(), {"pages": parsed.pages})
+
+    async def embed_again(self, tenant: Tenant, record: DocumentRecord) -> DocumentRecord:
+        """Embed the passages of a claimed document in the organisation's space; the old ones answer until then."""
+
+        async def parts() -> AsyncIterator[list[Chunk]]:
+            for start in range(0, record.passages, EMBEDDED_AT_ONCE):
+                yield await self.store.read_chunks(tenant, record, start, EMBEDDED_AT_ONCE)
+
+        return await self._replace(tenant, record, parts(), {})
+
+    async def fail(self, tenant: Tenant, record: DocumentRecord, reason: Reason) -> DocumentRecord:
+        """End the work on a claimed document with a reason; a version that answers goes on answering."""
+        state = "ready" if record.version else "failed"
+        ended: Data = {"state": state, "reason": reason, "changed_at": self.clock()}
+        return await self._end(tenant, record, ended)
+
+    async def _replace(
+        self, tenant: Tenant, record: DocumentRecord, parts: AsyncIterator[list[Chunk]], also: Data
+    ) -> DocumentRecord:
+        """Write passages, and switch to them."""
+        try:
+            embedder = await self.embeddings.wanted(tenant)
+            count = await self._stage(tenant, record, parts, embedder)
+        except EmbeddingUnavailable:
+            await self._end(tenant, record, {})
+            raise
+        space = embedder.space.name
+        switched: Data = {
+            "state": "ready", "reason": None, "version": record.staged, "space": space, "passages": count,
+            "changed_at": self.clock(), "staged": "", "staged_until": None, **also,
+        }  # fmt: skip
+        try:
+            done = await self.store.switch(tenant, record, switched, space)
+        except DocumentConflict:
+            # It was deleted, or claimed by another process because this one took too long.
+            return await self._given_up(tenant, record)
+        await self.store.delete_chunks(tenant, record.document_id, done.version)
+        await self.store.settle(tenant, record.document_id)
+        return done
+
+    async def _stage(
+        self, tenant: Tenant, record: DocumentRecord, parts: AsyncIterator[list[Chunk]], embedder: Embedder
+    ) -> int:
+        """Write the passages of the staged version, each part while the next one is embedded; returns how many."""
+        count, writing = 0, None
+        async for part in parts:
+            vectors = await embedder.embed([chunk.embedded for chunk in part], "passage")
+            if writing is not None:
+                await writing
+            write = self.store.write_chunks(tenant, record, count, part, vectors, embedder.space.name)
+            writing = asyncio.ensure_future(write)
+            count += len(part)
+        if writing is not None:
+            await writing
+        return count
+
+    async def _end(self, tenant: Tenant, record: DocumentRecord, changes: Data) -> DocumentRecord:
+        """Give the claim back; what was staged is deleted."""
+        try:
+            ended = await self.store.change(tenant, record, {**changes, "staged": "", "staged_until": None})
+        except DocumentConflict:
+            return await self._given_up(tenant, record)
+        await self.store.delete_chunks(tenant, record.document_id, ended.version or None)
+        if changes:
+            await self.store.settle(tenant, record.document_id)
+        return ended
+
+    async def _given_up(self, tenant: Tenant, record: DocumentRecord) -> DocumentRecord:
+        """Delete what this process has staged, and return what has become of the document."""
+        await self.store.delete_version(tenant, record.document_id, record.staged)
+        return await self.store.read(tenant, record.document_id) or record

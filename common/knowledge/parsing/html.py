@@ -1,0 +1,134 @@
+"""HTML: the text that a person sees, by headings, with its tables."""
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+
+from common.knowledge.chunking import Block
+from common.knowledge.parsing.headings import Headings
+from common.knowledge.parsing.tables import row_texts
+
+_UNSEEN = frozenset({"script", "style", "template", "noscript", "svg", "head", "iframe", "object", "select"})
+_VOID = frozenset(
+    {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+)
+_INLINE = frozenset(
+    {"a", "abbr", "b", "bdi", "bdo", "cite", "code", "data", "del", "dfn", "em", "font", "i", "ins", "kbd", "mark", "q",
+     "s", "samp", "small", "span", "strong", "sub", "sup", "time", "tt", "u", "var"}
+)  # fmt: skip
+_HEADING = re.compile(r"h[1-6]")
+_HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d])|opacity\s*:\s*0(?![.\d])")
+
+
+def read_html(text: str) -> Iterator[Block]:
+    """Return the parts of a page that are seen."""
+    reader = _Reader()
+    reader.feed(text)
+    reader.close()
+    reader.end()
+    yield from reader.blocks
+
+
+class _Reader(HTMLParser):
+    """Gathers text up to the next block element; what is hidden is left out with all that is in it."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.blocks: list[Block] = []
+        self._headings = Headings()
+        self._words: list[str] = []
+        self._heading = 0
+        # The elements that are open, and how many of them were open when the hidden one began.
+        self._open: list[str] = []
+        self._counts: dict[str, int] = {}
+        self._hidden_at: int | None = None
+        self._rows: list[list[str]] | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in _VOID:
+            if self._hidden_at is None and tag in ("br", "hr"):
+                self._words.append("\n")
+            return
+        if self._hidden_at is None and tag not in _INLINE:
+            self._begin(tag)
+        self._open.append(tag)
+        self._counts[tag] = self._counts.get(tag, 0) + 1
+        if self._hidden_at is None and (tag in _UNSEEN or _is_hidden(attrs)):
+            self._hidden_at = len(self._open)
+
+    def handle_endtag(self, tag: str) -> None:
+        # An end without its beginning is nothing; one that skips others ends them.
+        if not self._counts.get(tag):
+            return
+        while self._open:
+            last = self._open.pop()
+            self._counts[last] -= 1
+            if last == tag:
+                break
+        if self._hidden_at is not None:
+            if len(self._open) < self._hidden_at:
+                self._hidden_at = None
+            return
+        if tag not in _INLINE:
+            self._finish(tag)
+
+    def handle_data(self, data: str) -> None:
+        if self._hidden_at is None:
+            self._words.append(data)
+
+    def end(self) -> None:
+        """Take what the page ends with."""
+        self._finish("table")
+        self._flush()
+
+    def _begin(self, tag: str) -> None:
+        if self._rows is not None:
+            if tag == "tr":
+                self._cell()
+                self._rows.append([])
+            elif tag in ("td", "th"):
+                self._cell()
+            else:
+                self._words.append(" ")
+            return
+        self._flush()
+        if tag == "table":
+            self._rows = []
+        elif _HEADING.fullmatch(tag):
+            self._heading = int(tag[1])
+
+    def _finish(self, tag: str) -> None:
+        if self._rows is not None:
+            if tag in ("td", "th", "tr"):
+                self._cell()
+            if tag == "table":
+                self._cell()
+                rows, self._rows = self._rows, None
+                self.blocks += [Block(line, self._headings.path) for line in row_texts(rows)]
+            return
+        self._flush()
+
+    def _cell(self) -> None:
+        text = " ".join("".join(self._words).split())
+        self._words = []
+        if text and self._rows is not None:
+            if not self._rows:
+                self._rows.append([])
+            self._rows[-1].append(text)
+
+    def _flush(self) -> None:
+        lines = [" ".join(line.split()) for line in "".join(self._words).split("\n")]
+        self._words = []
+        heading, self._heading = self._heading, 0
+        text = (" " if heading else "\n").join(line for line in lines if line)
+        if not text:
+            return
+        if heading:
+            self._headings.begin(heading, text)
+        else:
+            self.blocks.append(Block(text, self._headings.path))
+
+
+def _is_hidden(attrs: list[tuple[str, str | None]]) -> bool:
+    given = dict(attrs)
+    return "hidden" in given or given.get("aria-hidden") == "true" or bool(_HIDDEN.search(given.get("style") or ""))

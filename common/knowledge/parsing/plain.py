@@ -1,0 +1,75 @@
+"""Plain text, Markdown and comma-separated values."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+
+from common.knowledge.chunking import Block
+from common.knowledge.parsing.headings import Headings
+from common.knowledge.parsing.refusal import Refused
+from common.knowledge.parsing.tables import row_texts
+
+_ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*")
+_SETEXT = re.compile(r" {0,3}(=+|-{2,})[ \t]*")
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_ROWS_SNIFFED = 8192
+
+
+def read_text(text: str) -> Iterator[Block]:
+    """Return the paragraphs of a text."""
+    for paragraph in re.split(r"\n[ \t]*\n", text.replace("\r\n", "\n").replace("\r", "\n")):
+        if paragraph.strip():
+            yield Block(paragraph.strip())
+
+
+def read_markdown(text: str) -> Iterator[Block]:
+    """Return the parts of a Markdown text between its headings; lines of a code block are no headings."""
+    headings, lines = Headings(), list[str]()
+    fence = ""
+    for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
+        if fence or (opened := _FENCE.match(line)):
+            if not fence and opened:
+                fence = opened[1]
+            elif line.strip().startswith(fence) and not line.strip().strip(fence[0]):
+                fence = ""
+            lines.append(line)
+            continue
+        level, title = _heading(line, lines[-1] if lines else "")
+        if level == 0:
+            lines.append(line)
+            continue
+        if title is None:
+            title = lines.pop()
+        yield from _block(lines, headings)
+        headings.begin(level, title)
+        lines = []
+    yield from _block(lines, headings)
+
+
+def _heading(line: str, before: str) -> tuple[int, str | None]:
+    """The level of the heading that a line is or ends, 0 where it is none, and its text where it is in this line."""
+    if atx := _ATX.fullmatch(line):
+        return len(atx[1]), atx[2] or ""
+    if before.strip() and not before.lstrip().startswith(("|", "-", "*", ">")) and (under := _SETEXT.fullmatch(line)):
+        return (1 if under[1][0] == "=" else 2), None
+    return 0, None
+
+
+def _block(lines: list[str], headings: Headings) -> Iterator[Block]:
+    if text := "\n".join(lines).strip():
+        yield Block(text, headings.path)
+
+
+def read_csv(text: str) -> Iterator[Block]:
+    """Return the rows of a table, each with the names of its columns. Raises Refused."""
+    try:
+        dialect: type[csv.Dialect] | csv.Dialect = csv.Sniffer().sniff(text[:_ROWS_SNIFFED], ",;\t|")
+    except csv.Error:
+        dialect = csv.excel
+    csv.field_size_limit(len(text) + 1)
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), dialect))
+    except csv.Error as error:
+        raise Refused("broken") from error
+    yield from (Block(line) for line in row_texts(rows))

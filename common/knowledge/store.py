@@ -1,0 +1,168 @@
+"""The records and passages of an organisation's documents, in Firestore."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from common import limits
+from common.documents import Count, Create, Data, Delete, Documents, Patch, Put, Sort, Vector, Where, Write
+from common.knowledge.chunking import Chunk
+from common.knowledge.embedding.space import SpaceName
+from common.knowledge.paths import DUE, chunks_path, document_path, documents_path, due_path, spaces_path
+from common.knowledge.record import DocumentRecord
+from common.tenant import OrgSlug, Tenant
+
+# A passage with a vector of 2,048 numbers takes 20 kB, and a commit may have 10 MB.
+_CHUNKS_PER_COMMIT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeStore:
+    """Reads and changes them. A change of a record raises DocumentConflict where it has changed since it was read."""
+
+    documents: Documents
+
+    async def read(self, tenant: Tenant, document_id: str) -> DocumentRecord | None:
+        """Return a document's record, None where there is none."""
+        return (await self.read_many(tenant, [document_id])).get(document_id)
+
+    async def read_many(self, tenant: Tenant, document_ids: Iterable[str]) -> dict[str, DocumentRecord]:
+        """Return the records that there are of these documents."""
+        paths = [document_path(tenant, each) for each in document_ids]
+        found = (await self.documents.get_all(paths)).values() if paths else ()
+        return {record.document_id: record for record in (DocumentRecord.of(each) for each in found if each)}
+
+    async def page(self, tenant: Tenant, after: tuple[datetime, str] | None, limit: int) -> list[DocumentRecord]:
+        """Return at most ``limit`` records, the newest first, behind the one that ``after`` names."""
+        found = await self.documents.query(
+            documents_path(tenant),
+            order=(Sort("created_at", descending=True), Sort("__name__", descending=True)),
+            after=after,
+            limit=limit,
+        )
+        return [DocumentRecord.of(each) for each in found]
+
+    async def create(self, tenant: Tenant, record: DocumentRecord, due_at: datetime) -> DocumentRecord:
+        """Store a new record, with the moment at which its document is looked after if nothing has come of it."""
+        path = document_path(tenant, record.document_id)
+        moments = await self.documents.commit([Create(path, record.data), _due(tenant, record.document_id, due_at)])
+        return record.since(moments[0])
+
+    async def change(
+        self, tenant: Tenant, record: DocumentRecord, changes: Data, due_at: datetime | None = None
+    ) -> DocumentRecord:
+        """Change fields of a record that is unchanged since it was read, and say when to look after it next."""
+        patch = Patch(document_path(tenant, record.document_id), changes, record.updated_at)
+        also: list[Write] = [] if due_at is None else [_due(tenant, record.document_id, due_at)]
+        moments = await self.documents.commit([patch, *also])
+        return replace(record, **changes, updated_at=moments[0])
+
+    async def switch(self, tenant: Tenant, record: DocumentRecord, changes: Data, space: SpaceName) -> DocumentRecord:
+        """Let the staged version answer, in one commit with the note on its space."""
+        patch = Patch(document_path(tenant, record.document_id), changes, record.updated_at)
+        noted = Count(spaces_path(tenant), 1, {_space_field(space): space})
+        moments = await self.documents.commit([patch, noted])
+        return replace(record, **changes, updated_at=moments[0])
+
+    async def settle(self, tenant: Tenant, document_id: str) -> None:
+        """Note that nothing of a document is to be done any more."""
+        await self.documents.commit([Delete(due_path(tenant, document_id))])
+
+    async def remove(self, tenant: Tenant, document_id: str) -> None:
+        """Delete the record of a document, of which nothing else is left."""
+        await self.documents.commit([Delete(document_path(tenant, document_id)), Delete(due_path(tenant, document_id))])
+
+    async def due(self, now: datetime, limit: int) -> list[tuple[OrgSlug, str]]:
+        """Return the organisation and the id of documents that something is to be done with, the oldest first."""
+        where, order = (Where("due_at", "<=", now),), (Sort("due_at"),)
+        found = await self.documents.query(DUE, where=where, order=order, limit=limit)
+        return [(OrgSlug(each.data["org_slug"]), each.data["document_id"]) for each in found]
+
+    async def spaces(self, tenant: Tenant) -> list[SpaceName]:
+        """Return the embedding spaces that documents of the organisation may be in."""
+        path = spaces_path(tenant)
+        note = (await self.documents.get_all([path]))[path]
+        return sorted(SpaceName(value) for value in note.data.values() if isinstance(value, str)) if note else []
+
+    async def drop_space(self, tenant: Tenant, space: SpaceName) -> None:
+        """Forget a space that no document is in. Raises DocumentConflict where one has been switched meanwhile."""
+        path = spaces_path(tenant)
+        note = (await self.documents.get_all([path]))[path]
+        used = await self.documents.count(documents_path(tenant), (Where("space", "==", space),))
+        if note is not None and not used:
+            await self.documents.commit([Patch(path, {_space_field(space): None}, note.updated_at)])
+
+    async def write_chunks(
+        self,
+        tenant: Tenant,
+        record: DocumentRecord,
+        first: int,
+        chunks: Sequence[Chunk],
+        vectors: Sequence[Sequence[float]],
+        space: SpaceName,
+    ) -> None:
+        """Write passages of the staged version, numbered from ``first``; they answer once it is switched to."""
+        for start in range(0, len(chunks), _CHUNKS_PER_COMMIT):
+            part = zip(
+                chunks[start : start + _CHUNKS_PER_COMMIT], vectors[start : start + _CHUNKS_PER_COMMIT], strict=True
+            )
+            writes: list[Write] = []
+            for number, (chunk, vector) in enumerate(part, first + start):
+                data: Data = {
+                    "document_id": record.document_id,
+                    "version": record.staged,
+                    "space": space,
+                    "text": chunk.text,
+                    "heading": chunk.heading,
+                    "page": chunk.page,
+                    "embedding": Vector(vector),
+                }
+                writes.append(Put(_chunk_path(tenant, record.document_id, record.staged, number), data))
+            await self.documents.commit(writes)
+
+    async def read_chunks(self, tenant: Tenant, record: DocumentRecord, first: int, limit: int) -> list[Chunk]:
+        """Return at most ``limit`` passages of the version that answers, from number ``first`` on."""
+        numbers = range(first, min(first + limit, record.passages))
+        paths = [_chunk_path(tenant, record.document_id, record.version, number) for number in numbers]
+        found = await self.documents.get_all(paths, ("text", "heading", "page")) if paths else {}
+        return [Chunk(each.data["text"], each.data["heading"], each.data["page"]) for each in found.values() if each]
+
+    async def delete_chunks(self, tenant: Tenant, document_id: str, but: str | None = None) -> int:
+        """Delete the passages of a document, but those of one version; returns how many were deleted."""
+        return await self._delete_if(tenant, document_id, lambda version: version != but)
+
+    async def delete_version(self, tenant: Tenant, document_id: str, version: str) -> int:
+        """Delete the passages of one version of a document; returns how many were deleted."""
+        return await self._delete_if(tenant, document_id, lambda each: each == version)
+
+    async def _delete_if(self, tenant: Tenant, document_id: str, meant: Callable[[str], bool]) -> int:
+        count, after = 0, None
+        while found := await self.documents.query(
+            chunks_path(tenant),
+            where=(Where("document_id", "==", document_id),),
+            order=(Sort("__name__"),),
+            after=after,
+            fields=("version",),
+            limit=limits.MAX_WRITES_PER_COMMIT,
+        ):
+            old = [each.path for each in found if meant(each.data["version"])]
+            if old:
+                await self.documents.commit([Delete(path) for path in old])
+            count += len(old)
+            after = (found[-1].path.rsplit("/", 1)[1],)
+        return count
+
+
+def _chunk_path(tenant: Tenant, document_id: str, version: str, number: int) -> str:
+    return f"{chunks_path(tenant)}/{document_id}-{version}-{number:05}"
+
+
+def _due(tenant: Tenant, document_id: str, due_at: datetime) -> Write:
+    note: Data = {"org_slug": tenant.org_slug, "document_id": document_id, "due_at": due_at}
+    return Put(due_path(tenant, document_id), note)
+
+
+def _space_field(space: SpaceName) -> str:
+    """The name of a field that needs no quotes, one for each space."""
+    return f"s{hashlib.sha256(space.encode()).hexdigest()[:16]}"
