@@ -19,10 +19,10 @@ from common.documents import Data, DocumentConflict
 from common.errors import EmbeddingUnavailable
 from common.knowledge.chunking import Chunk
 from common.knowledge.embedding.space import Embedder, Embeddings
-from common.knowledge.store import KnowledgeStore
 from common.knowledge.parsing.process import parse
 from common.knowledge.parsing.refusal import Refused
 from common.knowledge.record import DocumentRecord, Reason
+from common.knowledge.store import KnowledgeStore
 from common.tenant import Tenant, UserId
 
 # Longer than any process may take that has claimed a document.

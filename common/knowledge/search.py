@@ -9,10 +9,10 @@ from common import limits
 from common.documents import Documents, Neighbour, Vector, Where
 from common.errors import EmbeddingUnavailable
 from common.knowledge.embedding.space import Embeddings, SpaceName
-from common.knowledge.store import KnowledgeStore
 from common.knowledge.passage import Passage
 from common.knowledge.paths import chunks_path
 from common.knowledge.record import DocumentRecord
+from common.knowledge.store import KnowledgeStore
 from common.tenant import Tenant
 
 _FIELDS = ("document_id", "version", "text", "heading", "page")

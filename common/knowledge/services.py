@@ -12,8 +12,8 @@ from common.settings import Settings
 if TYPE_CHECKING:
     from common.knowledge.embedding.space import Embeddings
     from common.knowledge.ingestion import Ingestion
-    from common.knowledge.store import KnowledgeStore
     from common.knowledge.search import KnowledgeSearch
+    from common.knowledge.store import KnowledgeStore
 
 
 @dataclass(frozen=True)

@@ -76,17 +76,17 @@ class Providers:
         if not _sendable_key(call.key.reveal(), needed=call.model.needs_key):
             raise KeyInvalid
         api_base = self._api_bases.get(call.model.provider, call.model.api_base)
-        passage = self.breakers.enter(call.model.provider, api_base)
+        crossing = self.breakers.enter(call.model.provider, api_base)
         try:
             async with aclosing(self._tried(await self._wire(call), call, api_base)) as pieces:
                 async for piece in pieces:
-                    passage.heard()
+                    crossing.heard()
                     yield piece
         except ServiceError as error:
-            passage.failed(error)
+            crossing.failed(error)
             raise
         finally:
-            passage.leave()
+            crossing.leave()
 
     async def _tried(self, wire: _Wire, call: ModelCall, api_base: str | None) -> AsyncGenerator[str | Reply, None]:
         deadline = asyncio.get_running_loop().time() + limits.MODEL_TOTAL_SECONDS
