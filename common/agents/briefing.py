@@ -45,8 +45,7 @@ class Briefing:
             offered.append(self.roster.transfer_schema(agent))
         if any(each is not agent for each in self.roster.specialists):
             offered.append(consulting.schema(self.roster))
-        if self.within is None:
-            offered.append(asking_back.schema())
+        offered.append(asking_back.schema() if self.within is None else consulting.hand_in_schema())
         return offered
 
     def waits(self, call: ToolCall, tools: BoundTools) -> Waiting | None:

@@ -176,7 +176,7 @@ class CallStep:
                 async for happened in _until(run, time.monotonic() + limits.CONSULT_SECONDS):
                     if isinstance(happened, Answered):
                         missing = happened.bound or (None if happened.finish == "stop" else happened.finish)
-                        answer = consulting.answered(question, happened.text, missing)
+                        answer = consulting.answered(question, happened.text, missing, happened.results)
                     elif isinstance(happened, Checkpoint):
                         yield Progressed(tuple(held), consultation=asked.name, reached=Consulted(happened))
                         held.clear()

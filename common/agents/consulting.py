@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -9,11 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from common import limits
 from common.agents.roster import Roster
 from common.bodies import problems
-from common.models.call import ToolCall
+from common.models.call import Message, Reply, ToolCall
 from common.text import shorten
 from common.tools.result import error_envelope
 
 CONSULT = "consult_agents"
+HAND_IN = "hand_in_results"
 ANSWER_CHARS = 12_000
 
 # Behind the system prompt of a specialist that is consulted, whose beginning is the same as ever.
@@ -21,7 +23,12 @@ CONSULTED = (
     "Another agent consults you for a part of a user's question, and writes the answer from yours. Answer the part "
     "that follows from your tools, shortly and with its figures, period and filters, and say what of it you cannot "
     "answer. You can hand nothing over, ask nobody back and change nothing here: if a change is asked for, say that "
-    "it still has to be made."
+    "it still has to be made. Where the calls of a reply answer the part whole, call hand_in_results in that same "
+    "reply: the other agent then reads their results as they are, and you write nothing."
+)
+_HAND_IN = (
+    "Give the results of your calls to the agent that consults you, in place of an answer. Call it in the same reply "
+    "as the calls that answer the part whole. Where one of them fails you are asked again."
 )
 _DESCRIPTION = (
     "Ask up to {most} specialists at the same time, where the parts of a question belong to different agents, or where "
@@ -31,8 +38,8 @@ _DESCRIPTION = (
     "each agent answers stands at transfer_to_agent."
 )
 _NOTE = (
-    "Write one answer to the user from all of this, with every figure as it stands here. Say plainly what remains "
-    "unanswered."
+    "Write one answer to the user from all of this, with every figure as it stands here. Read results that stand in "
+    "place of an answer as those of tools of your own. Say plainly what remains unanswered."
 )
 
 
@@ -86,6 +93,35 @@ def schema(roster: Roster) -> dict[str, Any]:
     }
 
 
+def hand_in_schema() -> dict[str, Any]:
+    """The tool by which a specialist that is consulted leaves the writing to its asker."""
+    parameters = {"type": "object", "properties": {}, "additionalProperties": False}
+    return {"type": "function", "function": {"name": HAND_IN, "description": _HAND_IN, "parameters": parameters}}
+
+
+def split_hand_in(reply: Reply) -> tuple[Reply, bool]:
+    """The reply without the call that hands its results in, and whether there was one."""
+    calls = tuple(call for call in reply.tool_calls if call.name != HAND_IN)
+    return replace(reply, tool_calls=calls), len(calls) < len(reply.tool_calls)
+
+
+def results_of(exchange: Sequence[Message]) -> list[dict[str, Any]]:
+    """The results of the calls of an exchange as an answer; none where one has failed or they are too long."""
+    made = {call["id"]: call["function"] for message in exchange for call in message.get("tool_calls") or ()}
+    messages = [message for message in exchange if message["role"] == "tool"]
+    if sum(len(message["content"]) for message in messages) > ANSWER_CHARS:
+        return []
+    results = []
+    for message in messages:
+        function, result = made[message["tool_call_id"]], json.loads(message["content"])
+        if "error" in result:
+            return []
+        results.append(
+            {"tool": function["name"], "arguments": json.loads(function["arguments"] or "{}")} | {"result": result}
+        )
+    return results
+
+
 def read_questions(call: ToolCall, roster: Roster) -> Sequence[Question] | dict[str, Any]:
     """The questions that a call asks, or the error envelope that says what is wrong with it."""
     try:
@@ -105,10 +141,14 @@ def asked_agent(tool_name: str, arguments: str) -> str | None:
     return Question.model_validate_json(arguments).agent_name if tool_name == CONSULT and arguments else None
 
 
-def answered(question: Question, text: str, missing: str | None) -> dict[str, Any]:
+def answered(
+    question: Question, text: str, missing: str | None, results: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
     """The answer of a specialist as the asking model reads it; ``missing`` says why it is not all."""
-    said = {"agent_name": question.agent_name, "question": question.question, "answer": shorten(text, ANSWER_CHARS)}
-    return said | ({"incomplete": missing} if missing else {})
+    said = {"agent_name": question.agent_name, "question": question.question}
+    if results:
+        return said | {"results": list(results)}
+    return said | {"answer": shorten(text, ANSWER_CHARS)} | ({"incomplete": missing} if missing else {})
 
 
 def failed(question: Question, envelope: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
 
 from common import limits
-from common.agents import approval, asking_back
+from common.agents import approval, asking_back, consulting
 from common.agents.bounds import Bounds
 from common.agents.briefing import Briefing
 from common.agents.calling import CallStep, Progressed, make_call
@@ -35,6 +35,12 @@ class _Step:
     tools: BoundTools
     last: bool
     reply: Reply | None = None
+
+    def split_hand_in(self) -> bool:
+        """Take the call that hands the results in out of the reply, if it has one."""
+        assert self.reply is not None
+        self.reply, hands_in = consulting.split_hand_in(self.reply)
+        return hands_in
 
 
 class AgentLoop:
@@ -65,7 +71,10 @@ class AgentLoop:
                     yield piece
             if step.reply is None:
                 continue
+            hands_in = briefing.within is not None and step.split_hand_in()
             if not step.reply.tool_calls or step.last:
+                if hands_in and state.hand_in():
+                    break
                 if not step.last and state.ending.asks_again(step.reply, has_results=bool(state.exchange)):
                     continue
                 break
@@ -75,6 +84,8 @@ class AgentLoop:
                 async with aclosing(self._make_calls(calling.tool_calls, state, step.tools, briefing)) as events:
                     async for event in events:
                         yield event
+            if hands_in and state.hand_in():
+                break
             if target is not None and not state.waiting:
                 state.bounds.count_hand_over(state.agent, target)
                 state.agent = target

@@ -1,9 +1,10 @@
 """The state of one run of the loop, and how it ends."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from common.agents import consulting
 from common.agents.bounds import Bounds
 from common.agents.checkpoint import Checkpoint, OpenStep
 from common.agents.ending import Ending
@@ -18,7 +19,7 @@ from common.models.call import Message, Reply, ToolCall, Usage
 class Answered:
     """The loop's last word: the whole text, who spoke last, what it took, and where it paused if it did.
 
-    ``bound`` is the one that it ended at, in words.
+    ``bound`` is the one that it ended at, in words; ``results`` stand in place of the text where they were handed in.
     """
 
     text: str
@@ -29,6 +30,7 @@ class Answered:
     paused: Paused | None = None
     finish: Finish = "stop"
     bound: str | None = None
+    results: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(slots=True)
@@ -45,6 +47,7 @@ class RunState:
     waiting: list[Waiting] = field(default_factory=list)
     ending: Ending = field(default_factory=Ending)
     open: OpenStep | None = None
+    results: Sequence[Mapping[str, Any]] = ()
 
     @property
     def ended(self) -> bool:
@@ -81,7 +84,13 @@ class RunState:
             paused,
             finish,
             None if paused else self.ending.bound,
+            self.results,
         )
+
+    def hand_in(self) -> bool:
+        """Let the results of the calls be the answer. Returns False where they cannot be."""
+        self.results = consulting.results_of(self.exchange)
+        return bool(self.results)
 
     def next_is_last(self) -> bool:
         """Return true if the next model call is the last one: an answer is asked for, or a bound is reached."""
@@ -90,6 +99,8 @@ class RunState:
 
     def close(self, reply: Reply) -> TextDelta | None:
         """Note how the last reply ended. Returns the sentence that stands for an answer that never came."""
+        if self.results:
+            return None
         sentence = self.ending.close(reply, self.exchange)
         return self.say(sentence) if sentence else None
 

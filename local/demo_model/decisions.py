@@ -13,7 +13,7 @@ from local.demo_model.notes import recall, write_notes
 from local.demo_model.parts import ask_specialists, write_parts
 from local.demo_model.planning import plan
 from local.demo_model.reading import Reading, read
-from local.demo_model.request import TRANSFER, Call, Message, Request, read_request
+from local.demo_model.request import HAND_IN, TRANSFER, Call, Message, Request, read_request
 from local.demo_model.table import find_intent, load_table
 
 _RUN = re.compile(r"\s*/?run\s+(?P<tool>[a-z]\w*)(?P<rest>(?:\s+\w+=.*)?)\s*", re.DOTALL)
@@ -79,7 +79,10 @@ def _decide_one(reading: Reading, request: Request, today: date) -> Decision:
         example = made.intent.more.get("examples", '"help"')
         return Decision(text=f"{said.strip()} Ask without it, or for example {example}.")
     unfit = f'I have no tool here that answers "{reading.text[:400]}". {abilities}' if made.unfit else ""
-    return Decision(text=made.ask or unfit) if made.ask or unfit else Decision(tuple(made.calls))
+    # What is left out, or read as something else, the agent that asks would not know.
+    whole = HAND_IN in request.tools and not (request.returned or made.found or "currency" in reading.slots)
+    calls = (*made.calls, Call(HAND_IN)) if whole else tuple(made.calls)
+    return Decision(text=made.ask or unfit) if made.ask or unfit else Decision(calls)
 
 
 def _read_command(text: str) -> tuple[str, dict[str, str]] | None:

@@ -1,8 +1,11 @@
 """Questions with several parts: each part is asked of its specialist, and the answers are put together."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from common.tools.result import read_model_message
+from local.demo_model.answers import write_answer
 from local.demo_model.reading import Reading
 from local.demo_model.request import CONSULT, Call, Request
 
@@ -29,13 +32,16 @@ def write_parts(request: Request) -> str:
     """The answers of all specialists, in the order of the question, with what remains of it. Empty without any."""
     found = next((each.payload or {} for each in request.returned if each.name == CONSULT), {})
     answers = [each for each in found.get("answers") or () if isinstance(each, Mapping)]
-    return "\n\n".join(map(_told, answers))
+    return "\n\n".join(_told(each, request) for each in answers)
 
 
-def _told(answer: Mapping[str, Any]) -> str:
+def _told(answer: Mapping[str, Any], request: Request) -> str:
     asked = str(answer.get("question"))
     heading = f"**{asked[:1].upper()}{asked[1:]}**"
     if "error" in answer:
         return f"{heading}\n\n{answer.get('agent_name')} could not answer this. Ask it again by itself."
+    if results := answer.get("results"):
+        calls = tuple(Call(each["tool"], each["arguments"], read_model_message(each["result"])) for each in results)
+        return f"{heading}\n\n{write_answer(replace(request, returned=calls))}"
     rest = "\n\nThis part is not complete." if "incomplete" in answer else ""
     return f"{heading}\n\n{answer.get('answer')}{rest}"

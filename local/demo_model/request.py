@@ -17,7 +17,7 @@ Schema = Mapping[str, Any]
 TRANSFER = "transfer_to_agent"
 # The product's record of the calls behind the answer before.
 _RECALLED = re.compile(r"\A<earlier_calls .*?</earlier_calls>\s*", re.DOTALL)
-CONSULT = "consult_agents"
+CONSULT, HAND_IN = "consult_agents", "hand_in_results"
 
 
 @dataclass(frozen=True, slots=True)

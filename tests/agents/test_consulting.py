@@ -161,7 +161,7 @@ async def test_a_specialist_gets_its_question_alone_and_only_tools_that_read() -
     (first, *_) = [call for call in model.calls if agent_of(call) == ALERTS]
     assert [each["role"] for each in first.messages] == ["system", "user"]
     assert first.messages[1]["content"] == "which?"
-    assert [each["function"]["name"] for each in first.tools] == ["echo"]
+    assert [each["function"]["name"] for each in first.tools] == ["echo", "hand_in_results"]
     assert "Another agent consults you" in first.messages[0]["content"]
     # Its prompt begins as ever, for the provider's cache.
     assert first.messages[0]["content"].startswith("You are Alerts.\n\nToday is 2026-02-28")
@@ -178,6 +178,56 @@ async def test_a_specialist_that_calls_what_it_was_not_offered_is_told_that_it_i
     (tried,) = [event for event in events if isinstance(event, ToolFinished) and event.agent_name == ALERTS]
     assert tried.result["error"]["code"] == "unknown_tool"
     assert events[-1].paused is None
+    assert events[-1].text == "all of it "
+
+
+def handing_in(*words: str, text: str = "") -> Reply:
+    """A reply that calls its tool with each word and leaves the writing to the asker."""
+    calls = [ToolCall(f"e{number}", "echo", json.dumps({"word": word})) for number, word in enumerate(words)]
+    return Reply(text, (*calls, ToolCall("h", "hand_in_results", "{}")), Usage(10, 5), "tool_calls")
+
+
+async def test_results_that_are_handed_in_are_read_without_another_call() -> None:
+    model = ScriptedModel([playing(Costs=lambda _: handing_in("dear", "cheap"), Alerts=answering("red"))])
+    events = await ran(model)
+    costs, alerts = answers(model)
+    assert "answer" not in costs
+    assert [(each["tool"], each["arguments"], each["result"]["rows"]) for each in costs["results"]] == [
+        ("echo", {"word": word}, [[word, "acme_inc"]]) for word in ("dear", "cheap")
+    ]
+    assert alerts["answer"] == "it is red "
+    assert [agent_of(call) for call in model.calls].count(COSTS) == 1
+    told = [event.tool_name for event in events if isinstance(event, ToolFinished) and event.agent_name == COSTS]
+    assert told == ["echo", "echo"]
+    assert events[-1].text == "all of it "
+
+
+@pytest.mark.parametrize("word", [3, "x" * 12_001], ids=["fails", "long"])
+async def test_a_result_that_failed_or_is_long_is_for_the_specialist_to_write_of(word: Any) -> None:
+    def play(call: ModelCall) -> Reply:
+        return say("that is wrong") if results(call) else handing_in("dear", word)
+
+    model = ScriptedModel([playing(Costs=play, Alerts=answering("red"))])
+    await ran(model)
+    assert [each["answer"] for each in answers(model)] == ["that is wrong ", "it is red "]
+
+
+async def test_results_of_steps_before_can_be_handed_in_alone_and_nothing_cannot() -> None:
+    def later(call: ModelCall) -> Reply:
+        return handing_in() if results(call) else call_tool("echo", word="dear")
+
+    model = ScriptedModel([playing(Costs=later, Alerts=lambda _: handing_in(text="none is active"))])
+    await ran(model)
+    costs, alerts = answers(model)
+    assert [each["result"]["rows"][0][0] for each in costs["results"]] == ["dear"]
+    assert alerts["answer"] == "none is active "
+
+
+async def test_only_a_specialist_that_is_consulted_hands_in() -> None:
+    model = ScriptedModel([playing(handing_in("dear"))])
+    events = await ran(model)
+    (refused,) = [event for event in events if isinstance(event, ToolFinished) and event.tool_name == "hand_in_results"]
+    assert refused.result["error"]["code"] == "unknown_tool"
     assert events[-1].text == "all of it "
 
 
