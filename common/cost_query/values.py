@@ -72,6 +72,7 @@ WITH charges AS (
   WHERE ChargePeriodStart >= @start
     AND ChargePeriodStart < @end_exclusive
     AND Tags IS NOT NULL
+    AND $where
 ),
 """
     + _GROUPED
@@ -102,9 +103,10 @@ def values_text(dimension: BoundDimension, filters: Filters, *, search: bool) ->
     return _VALUES.substitute(value=dimension.expression, found=found, where=filters.where())
 
 
-def tag_keys_text(*, search: bool) -> str:
+def tag_keys_text(filters: Filters, *, search: bool) -> str:
     """The text that lists the keys of tags with what they are on."""
-    return _TAG_KEYS.substitute(found=_FOUND.substitute(text="LOWER(tag)") if search else "TRUE")
+    found = _FOUND.substitute(text="LOWER(tag)") if search else "TRUE"
+    return _TAG_KEYS.substitute(found=found, where=filters.where())
 
 
 def look_up_period(period: Period, today: date) -> Period:
@@ -132,7 +134,7 @@ async def look_up(
         parameters["searches"] = Parameter("STRING", tuple(sorted({text.strip().lower() for text in searches})))
         parameters["names"] = Parameter("STRING", tuple(sorted(set(names))))
     if dimension is None:
-        text = tag_keys_text(search=bool(searches))
+        text = tag_keys_text(narrowed, search=bool(searches))
     else:
         text = values_text(dimension, narrowed, search=bool(searches))
         parameters |= dimension.parameters()

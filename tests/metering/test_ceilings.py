@@ -40,6 +40,18 @@ async def test_one_token_less_than_the_ceiling_is_served(serving: Serving, made:
     assert [(await product.send(made.member)).status_code for _ in range(5)] == [200, 200, 200, 200, 429]
 
 
+@pytest.mark.parametrize(
+    ("used", "warning"),
+    [(8_000, "80 %: The organisation has used 8,000 of 10,000 model tokens of today (UTC)."), (7_999, None)],
+)
+async def test_80_percent_of_a_ceiling_warns_and_one_token_less_does_not(
+    serving: Serving, made: Made, used: int, warning: str | None
+) -> None:
+    model = ScriptedModel([Reply("OK", usage=Usage(used, 0))])
+    product = await serve(serving, made, model, org_tokens_per_day=10_000)
+    assert (await product.send(made.member)).json().get("usage_warning") == warning
+
+
 async def test_a_months_dollars_run_out_and_come_back_with_the_next_month(serving: Serving, made: Made) -> None:
     product = await serve(serving, made, ScriptedModel([DOLLAR]))
     assert (await product.put(made, monthly_cost_limit_usd=2.5)).status_code == 200

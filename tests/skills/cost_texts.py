@@ -68,8 +68,9 @@ def every_single() -> Iterator[Text]:
     for name in NAMES:
         yield costs_text((), ("BilledCost", "LineItems"), filters_of(*((name, op) for op in OPS)), "charge")
         yield from _of_other_tools(name)
-    yield "tag keys", tag_keys_text(search=False), _types(tag_keys_text(search=False), more=_VALUE_TYPES)
-    yield "tag keys searched", tag_keys_text(search=True), _types(tag_keys_text(search=True), more=_VALUE_TYPES)
+    for search, filters in product((False, True), (Filters(), filters_of(("service", "in"), ("tag:env", "is_null")))):
+        text, name = tag_keys_text(filters, search=search), f"tag keys, searched {search}, of {filters.as_dict()}"
+        yield name, text, _types(text, filters.parameters(), more=_VALUE_TYPES)
     yield "status", STATUS, {"end_exclusive": "TIMESTAMP", "recent_day": "DATE"}
 
 
@@ -143,7 +144,8 @@ def with_values() -> Iterator[Bound]:
         yield _bound(f"changes by {name}", changes_sql.changes(groups, metric, filters), groups, filters)
         yield _bound(f"drivers by {name}", changes_sql.drivers(groups, metric, filters), groups, filters)
         yield _bound(f"values of {name}", values_text(dimension, filters, search=False), groups, filters)
-    yield _bound("tag keys", tag_keys_text(search=False), (), Filters())
+    filters = filters_of(("provider", "contains"))
+    yield _bound("tag keys", tag_keys_text(filters, search=False), (), filters)
     yield _bound("status", STATUS, (), Filters())
 
 

@@ -124,6 +124,7 @@ SELECT
   alert.recipient_count,
   alert.sent_at,
   COUNT(*) OVER () AS alert_count,
+  COUNT(*) OVER (PARTITION BY alert.alert_id) AS rule_count,
   COUNTIF($severity = 'critical') OVER () AS critical_count,
   COUNTIF($severity = 'warning') OVER () AS warning_count,
   COUNTIF($severity = 'info') OVER () AS info_count,

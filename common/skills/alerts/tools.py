@@ -176,14 +176,14 @@ async def alert_history(
     end_date: EndDate | None = None,
     limit: Annotated[
         int, Field(ge=1, le=limits.MAX_ALERTS, description="At most this many alerts, newest first.")
-    ] = 20,
+    ] = 50,
     severity: SeverityFilter | None = None,
 ) -> ToolResult:
     """List the alerts that fired in a range of days, newest first, with the figures that made them fire.
 
     Rows have the alert_history_id that acknowledge_alert takes, the rule's name, severity, the state (PENDING, SENT,
     FAILED, SUPPRESSED or ACKNOWLEDGED) and trigger_data with the observed figures. The summary counts the whole range
-    by severity, whatever the limit. Where nothing fired it says which days have alerts.
+    by severity, and by each rule among the rows, whatever the limit. Where nothing fired it says which days have alerts.
     """
     period = periods.requested(start_date, end_date, context.today)
     filters = {"severity": Parameter("STRING", severity)} if severity is not None else {}
@@ -195,6 +195,7 @@ async def alert_history(
         "filters": {"severity": severity} if severity else {},
         "total": counts.get("alert_count", 0),
         "by_severity": {each: counts.get(f"{each}_count", 0) for each in ("critical", "warning", "info")},
+        "by_rule": {row["rule_name"] or row["rule_id"]: row["rule_count"] for row in found.rows},
         "acknowledged": counts.get("acknowledged_count", 0),
         "available": None if found.rows else await _available(principal, context, filters),
     }

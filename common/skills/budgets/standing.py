@@ -67,6 +67,7 @@ class Standing:
             "period_end": budget["period_end"],
             "amount": self.amount,
             "actual": self.actual if self.is_measured else None,
+            "left": self.amount - self.actual if self.is_measured else None,
             "percent_used": percent(self.actual, self.amount) if self.is_measured else None,
             "percent_of_period": self._elapsed(),
             "projected": self.projected if self.is_measured else None,

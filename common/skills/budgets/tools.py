@@ -32,6 +32,10 @@ _NONE_SET = (
     "No budget is set for this organisation. Budgets are set on the platform, or by loading rows into org_budgets; "
     "create_alert can watch a threshold in the meantime."
 )
+_OTHER_PERIODS = (
+    "No budget is in force on {day}; those that are set are for days from {first} to {last}. Give as_of one of these "
+    "days for how they stand; list_budgets shows them all."
+)
 _WHOSE = (
     "Budgets are set for the organisation, departments, projects and teams, by category and provider, never for an "
     "account, service, region or tag: compare what one of those cost with an amount that is named."
@@ -87,7 +91,11 @@ async def list_budgets(
         }
         for row in chosen[:limit]
     )
-    summary = {"count": len(chosen), "categories": _counted(chosen, "category"), **_none_said(found)}
+    summary = {
+        "count": len(chosen),
+        "categories": _counted(chosen, "category"),
+        **({} if found.rows else {"note": _NONE_SET}),
+    }
     return of_shared_tables(principal, found, rows, summary, parameters, truncated=len(chosen) > len(rows))
 
 
@@ -114,7 +122,7 @@ async def budget_summary(
         "at_risk": [_called(each) for each in standings if each.status == "AT_RISK"],
         "status_rule": RULE,
         "cost_basis": "BilledCost",
-        **_none_said(found),
+        **await _none_said(principal, context, found, day),
         "notes": _about_days(found, day, context.today),
     }
     return of_shared_tables(principal, found, rows, summary, parameters)
@@ -151,7 +159,7 @@ async def budget_variance(
         "data_to": found.rows[0]["last_day"] if found.rows else None,
         "status_rule": RULE,
         "cost_basis": "BilledCost",
-        **_none_said(found),
+        **await _none_said(principal, context, found, day),
         "notes": [*_about_days(found, day, context.today), *_notes(standings, parameters)],
     }
     return of_shared_tables(principal, found, rows, summary, parameters, truncated=len(chosen) > len(rows))
@@ -254,8 +262,16 @@ def _counted(rows: Iterable[Mapping[str, Any]], name: str) -> dict[str, int]:
     return dict(sorted(Counter(row[name] for row in rows).items()))
 
 
-def _none_said(found: QueryResult) -> dict[str, Any]:
-    return {} if found.rows else {"note": _NONE_SET}
+async def _none_said(principal: Principal, context: WarehouseContext, found: QueryResult, day: date) -> dict[str, Any]:
+    """Say where no budget was found whether none is set, or none for that day."""
+    if found.rows:
+        return {}
+    parameters = {"max_rows": Parameter("INT64", limits.MAX_RESULT_ROWS)}
+    every = [row for row in (await context.run(fixed(principal.tenant, sql.LIST, parameters))).rows if row["is_active"]]
+    if not every:
+        return {"note": _NONE_SET}
+    first, last = min(row["period_start"] for row in every), max(row["period_end"] for row in every)
+    return {"note": _OTHER_PERIODS.format(day=day, first=first, last=last)}
 
 
 def _kind(each: Standing) -> tuple[Any, ...]:

@@ -155,6 +155,7 @@ async def test_sixty_budgets_equal_sums_over_rows(budgeted: None, ask: Call) -> 
         actual = sums.pop(budget["currency"], Decimal())
         compared += bool(actual)
         assert money(row["actual"]) == pytest.approx(actual, abs=Decimal("1e-6")), budget
+        assert money(row["left"]) == pytest.approx(amount - actual, abs=Decimal("1e-6"))
         others = {
             part.split()[1]: money(part.split()[0]) for part in row.get("other_currencies", "").split(", ") if part
         }
@@ -231,6 +232,16 @@ async def test_without_budgets_the_answer_says_how_to_set_one(budgeted: None, as
         answer = await ask("mixed_inc", name)
         assert answer["rows"] == []
         assert "Budgets are set on the platform" in answer["summary"]["note"]
+
+
+@pytest.mark.parametrize("name", ["budget_summary", "budget_variance"])
+async def test_a_day_without_budgets_is_not_said_to_be_an_organisation_without(
+    budgeted: None, ask: Call, name: str
+) -> None:
+    answer = await ask("acme_inc", name, as_of="2026-02-28")
+    assert answer["rows"] == []
+    note = answer["summary"]["note"]
+    assert "No budget is in force on 2026-02-28; those that are set are for days from 2026-03-01 to 2026-03-31" in note
 
 
 @pytest.mark.parametrize(

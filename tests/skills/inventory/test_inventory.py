@@ -1,5 +1,6 @@
 """The look-ups: values by the names that people use, tag keys, and how far the data of each provider reaches."""
 
+from collections import Counter
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -54,6 +55,24 @@ async def test_tag_keys_are_those_of_the_rows(call: Call) -> None:
         assert found["line_items"] == len(own)
         assert found["billed_cost"] == json_safe(sum((row["BilledCost"] for row in own), Decimal()))
     assert {found["value"] for found in answer["rows"]} == {key for row in rows for key in row.get("Tags") or ()}
+
+
+async def test_tag_keys_under_filters_are_those_of_the_rows_that_pass(call: Call) -> None:
+    filters = [
+        {"dimension": "service", "values": ["EC2"]},
+        {"dimension": "charge_category", "op": "not_in", "values": ["Tax"]},
+    ]
+    asked = {"dimension": "tag", "period": "last_month", "filters": filters}
+    answer = await call("acme_inc", DEMO_TODAY, "list_values", **asked)
+    own = [
+        row
+        for row in ledger.between(rows_of("acme_inc"), date(2026, 2, 1), date(2026, 2, 28))
+        if row["ServiceName"] == "Amazon Elastic Compute Cloud" and row["ChargeCategory"] != "Tax"
+    ]
+    counts = Counter(key for row in own for key in row.get("Tags") or ())
+    assert {row["value"]: row["line_items"] for row in answer["rows"]} == counts
+    searched = await call("acme_inc", DEMO_TODAY, "list_values", search="cost", **asked)
+    assert {row["value"]: row["line_items"] for row in searched["rows"]} == {"cost_center": counts["cost_center"]}
 
 
 async def test_a_search_that_finds_nothing_names_the_nearest(call: Call) -> None:
