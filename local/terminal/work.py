@@ -115,9 +115,9 @@ def unverified(figures: object) -> str:
     """The line below an answer with figures that stand in no result behind it, empty below any other."""
     if not isinstance(figures, list) or not figures:
         return ""
-    which = "This figure was" if len(figures) == 1 else "These figures were"
+    which, them = ("This figure was", "it") if len(figures) == 1 else ("These figures were", "them")
     named = ", ".join(neutral_line(str(each)) for each in figures)
-    return f"{which} not found in the data behind the answer: {named}. Check before you rely on it."
+    return f"{which} not found in the data behind the answer: {named}. Check {them} before you rely on {them}."
 
 
 def size(count: Any) -> str:

@@ -133,6 +133,21 @@ async def test_an_answer_that_did_not_end_by_itself_says_so_below(
     assert json.loads(out)["finish"] == reason
 
 
+@pytest.mark.parametrize("command", ["ask", "chat"])
+async def test_figures_that_are_in_no_result_are_named_below_the_answer(
+    serving: Serving, tmp_path: Path, command: str
+) -> None:
+    answer = "It was 8,765,432.19 USD, after 1,234,567.89 USD."
+    product: Product = await serving(ScriptedModel([call_tool("query_costs", **COSTS), say(answer)]))
+    told = (*place(product), "--user", f"unsure-{command}")
+    if command == "ask":
+        _, out, _ = await output_of("ask", *told, "--", "How much?")
+    else:
+        _, out, _ = await output_of("chat", *told, "--state", str(tmp_path), lines="How much?\n")
+    assert answer in out
+    assert "[These figures were not found in the data behind the answer: 8,765,432.19, 1,234,567.89." in out
+
+
 async def test_a_line_says_what_an_answer_rests_on_without_its_sql(serving: Serving) -> None:
     product: Product = await serving(ScriptedModel([call_tool("query_costs", **COSTS), say("Much.")]))
     code, out, _ = await output_of("ask", *place(product), "--user", "short", "--", "How much?")

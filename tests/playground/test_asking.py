@@ -71,6 +71,34 @@ async def test_an_answer_that_did_not_end_by_itself_says_so_and_says_it_again_la
     await expect(visit.answer.locator(".note")).to_have_text(note)
 
 
+async def test_figures_that_are_in_no_result_are_marked_and_named_and_so_they_are_later(
+    serving: Serving, visiting: Visiting
+) -> None:
+    spent = call_tool("query_costs", group_by="provider", period="last_month")
+    said = say("There are 2 figures: 8,765,432.19 USD, and **1,234,567.89** USD in `8,765,432.19`.")
+    visit: Visit = await visiting(await serving(ScriptedModel([spent, said])))
+    await visit.ask(SPEND)
+    await visit.answered()
+    for again in (False, True):
+        if again:
+            await visit.page.reload()
+        await expect(visit.answer.locator(".prose mark.unverified")).to_have_text(
+            ["8,765,432.19", "1,234,567.89", "8,765,432.19"]
+        )
+        await expect(visit.answer.locator(".unverified-note")).to_have_text(
+            "These figures were not found in the data behind the answer: 8,765,432.19, 1,234,567.89. "
+            "Check them before you rely on them."
+        )
+
+
+async def test_an_answer_whose_figures_are_all_there_has_no_mark(serving: Serving, visiting: Visiting) -> None:
+    visit: Visit = await visiting(await serving())
+    await visit.ask(SPEND)
+    answer = await visit.answered()
+    await expect(answer.locator(".prose table")).to_be_visible()
+    await expect(answer.locator("mark.unverified, .unverified-note")).to_have_count(0)
+
+
 @pytest.mark.parametrize("by", ["button", "key"])
 async def test_a_running_answer_is_stopped(serving: Serving, visiting: Visiting, by: str) -> None:
     model = HeldModel(say("First second."), say("Going on."))

@@ -183,7 +183,7 @@ async def alert_history(
 
     Rows have the alert_history_id that acknowledge_alert takes, the rule's name, severity, the state (PENDING, SENT,
     FAILED, SUPPRESSED or ACKNOWLEDGED) and trigger_data with the observed figures. The summary counts the whole range
-    by severity, and by each rule among the rows, whatever the limit. Where nothing fired it says which days have alerts.
+    by severity, and by each rule among the rows, whatever the limit. Where nothing fired it says which days have some.
     """
     period = periods.requested(start_date, end_date, context.today)
     filters = {"severity": Parameter("STRING", severity)} if severity is not None else {}
