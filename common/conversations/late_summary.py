@@ -9,16 +9,16 @@ from common.record import outbox
 from common.tenant import Principal
 from common.transcript.conversation import conversation_of
 from common.transcript.paths import conversation_path
-from common.transcript.summary import RollingSummary
+from common.transcript.summary import RollingSummary, SummaryPause
 
-_FIELDS = ("summary", "through_sequence", "updated_at", "expire_at")
+_FIELDS = ("summary", "through_sequence", "summary_due", "updated_at", "expire_at")
 
 
 async def keep_late(
     documents: Documents,
     principal: Principal,
     conversation_id: str,
-    summary: RollingSummary,
+    summary: RollingSummary | SummaryPause,
     now: datetime,
     also: Sequence[Write],
 ) -> bool:

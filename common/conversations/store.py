@@ -15,7 +15,7 @@ from common.tenant import Principal, Tenant
 from common.transcript.conversation import LEASED_AT, TICK, Conversation, Lease, conversation_of
 from common.transcript.message import Message, fitted, message_of
 from common.transcript.paths import conversation_path, message_path, purge_path
-from common.transcript.summary import RollingSummary
+from common.transcript.summary import RollingSummary, SummaryPause
 from common.transcript.window import with_message
 
 TRIES = 8
@@ -39,7 +39,7 @@ class Answer:
     lost_id: str = ""
     kept: int = 0
     retitles: tuple[str, str] = ("", "")
-    summary: RollingSummary | None = None
+    summary: RollingSummary | SummaryPause | None = None
 
     def title_for(self, conversation: Conversation) -> str:
         """The title of the conversation after this answer."""

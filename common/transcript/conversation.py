@@ -9,7 +9,7 @@ from typing import Any, Literal
 from common import limits
 from common.documents import Data, Document
 from common.tenant import Tenant
-from common.transcript.summary import RollingSummary
+from common.transcript.summary import RollingSummary, SummaryPause
 
 TITLE_CHARS = 80
 
@@ -62,6 +62,7 @@ class Conversation:
     ``window_held`` is False where ``recent`` and ``last_agent`` are still only in the record. ``first_message_at`` is
     no later than its oldest message, which in a branch is older than the branch; None where that was never noted.
     ``summary`` stands for the messages up to the one numbered ``through_sequence``; both are None while there is none.
+    ``summary_due`` is the number of messages before which no summary is asked for, after one that failed.
     """
 
     conversation_id: str
@@ -81,6 +82,7 @@ class Conversation:
     first_message_at: datetime | None = None
     summary: str | None = None
     through_sequence: int | None = None
+    summary_due: int | None = None
     version: datetime | None = field(default=None, compare=False)
 
     @property
@@ -98,11 +100,13 @@ class Conversation:
         """The part of the window that its summary does not stand for."""
         return self.recent[max(0, self.summarised - self.message_count + len(self.recent)) :]
 
-    def remembering(self, summary: RollingSummary | None) -> "Conversation":
+    def remembering(self, summary: RollingSummary | SummaryPause | None) -> "Conversation":
         """The conversation with this summary, unless it was made after another one than the conversation has."""
         if summary is None or summary.after != self.through_sequence:
             return self
-        return replace(self, summary=summary.text, through_sequence=summary.through_sequence)
+        if isinstance(summary, SummaryPause):
+            return replace(self, summary_due=summary.until)
+        return replace(self, summary=summary.text, through_sequence=summary.through_sequence, summary_due=None)
 
     def changed(self, now: datetime, **changes: Any) -> "Conversation":
         """The conversation after a change; its time moves forward even where clocks differ."""
@@ -128,6 +132,7 @@ class Conversation:
             "window_held": self.window_held,
             "summary": self.summary,
             "through_sequence": self.through_sequence,
+            "summary_due": self.summary_due,
             "lease": self.lease.document() if self.lease else None,
             "expire_at": None,
         }

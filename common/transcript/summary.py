@@ -9,6 +9,8 @@ from dataclasses import dataclass
 STEP = 40
 _SMALL_STEP = 20
 _A_TURN = 2
+# After a summary that failed, the next one is asked for so many messages later: the longer it is overdue, the later.
+_LEAST_PAUSE, _LONGEST_PAUSE = 2 * _A_TURN, STEP
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,17 @@ class RollingSummary:
 
     text: str
     through_sequence: int
+    after: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryPause:
+    """A summary that could not be made: none is asked for before the conversation has ``until`` messages.
+
+    ``after`` is as in RollingSummary.
+    """
+
+    until: int
     after: int | None
 
 
@@ -35,7 +48,17 @@ def falling(waiting: int, unseen: int, remembered: int) -> int:
     """
     if not remembered:
         return 0
-    step = STEP if remembered >= STEP else _SMALL_STEP
+    step = _step(remembered)
     if waiting + _A_TURN >= remembered + step:
         return min(waiting, waiting + _A_TURN - remembered)
     return unseen if unseen >= _SMALL_STEP else 0
+
+
+def pause_of(waiting: int, unseen: int, remembered: int) -> int:
+    """The messages to wait for after a summary of these that failed: as many as have come since it was due."""
+    overdue = max(waiting + _A_TURN - remembered - _step(remembered), unseen - _SMALL_STEP)
+    return min(max(overdue, _LEAST_PAUSE), _LONGEST_PAUSE)
+
+
+def _step(remembered: int) -> int:
+    return STEP if remembered >= STEP else _SMALL_STEP

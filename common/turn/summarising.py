@@ -23,7 +23,7 @@ from common.stopping import hold
 from common.text import shorten
 from common.transcript.message import message_in
 from common.transcript.paths import messages_path
-from common.transcript.summary import RollingSummary, falling, most_shown
+from common.transcript.summary import RollingSummary, SummaryPause, falling, most_shown, pause_of
 from common.transcript.window import entry_of
 from common.turn.grounding import verified_text
 from common.turn.prepared import PreparedTurn, TurnServices
@@ -50,8 +50,8 @@ PROMPT = (
 class Summarising:
     """The summary that one turn makes, if it is time for one.
 
-    What is made by the end of the turn is stored with its answer, and what is made later on its own. Where none is
-    made, the messages wait for the next turn's.
+    What is made by the end of the turn is stored with its answer, and what is made later on its own. Where it fails,
+    the messages wait for that of a later turn: the more have come meanwhile, the later.
     """
 
     def __init__(self, services: TurnServices, prepared: PreparedTurn, ledger: Ledger) -> None:
@@ -60,23 +60,26 @@ class Summarising:
         self._prepared = prepared
         self._ledger = ledger
         self._counted = Ledger()
-        self._task: asyncio.Task[RollingSummary | None] | None = None
+        self._task: asyncio.Task[RollingSummary | SummaryPause | None] | None = None
         self._is_given = False
 
     def begin(self, completion: Completion, seen: int, beginning: "asyncio.Task[Any]") -> None:
         """Begin, once the question is stored, if enough has fallen out of a window in which the model sees ``seen``."""
         prepared, conversation = self._prepared, self._prepared.conversation
-        if prepared.begins_elsewhere:
+        if prepared.begins_elsewhere or conversation.message_count < (conversation.summary_due or 0):
             return
         waiting, shown = conversation.message_count - conversation.summarised, len(prepared.history)
         lost = waiting - len(conversation.unsummarised)
         cramped = min(shown, most_shown(prepared.remembered)) - seen
-        if count := falling(waiting, lost + max(0, cramped), prepared.remembered):
-            self._task = hold(self._make(completion, count, beginning))
+        unseen = lost + max(0, cramped)
+        if count := falling(waiting, unseen, prepared.remembered):
+            until = conversation.message_count + pause_of(waiting, unseen, prepared.remembered)
+            pause = SummaryPause(until, conversation.through_sequence)
+            self._task = hold(self._make(completion, count, beginning, pause))
 
     @property
-    def made(self) -> RollingSummary | None:
-        """The summary, for the commit of the answer; None while it is not there."""
+    def made(self) -> RollingSummary | SummaryPause | None:
+        """The summary, or that it failed, for the commit of the answer; None while it is not there."""
         is_there = self._task is not None and self._task.done() and not self._task.cancelled()
         summary = self._task.result() if self._task is not None and is_there else None
         self._is_given = self._is_given or summary is not None
@@ -91,7 +94,7 @@ class Summarising:
         if self._task is not None and not self._is_given:
             hold(self._keep(self._task))
 
-    async def _keep(self, task: "asyncio.Task[RollingSummary | None]") -> None:
+    async def _keep(self, task: "asyncio.Task[RollingSummary | SummaryPause | None]") -> None:
         summary, prepared, services = await task, self._prepared, self._services
         now = services.clock()
         later = self._ledger.since(self._counted).uses
@@ -106,8 +109,10 @@ class Summarising:
         if summary is None or not await keep_late(*names, summary, now, writes):
             await services.store.spend(writes)
 
-    async def _make(self, completion: Completion, count: int, beginning: "asyncio.Task[Any]") -> RollingSummary | None:
-        """Returns None where there is none, whatever the reason: the turn does without."""
+    async def _make(
+        self, completion: Completion, count: int, beginning: "asyncio.Task[Any]", pause: SummaryPause
+    ) -> RollingSummary | SummaryPause | None:
+        """Returns the pause where it fails, whatever the reason, and None where the turn did not begin."""
         prepared, log = self._prepared, self._services.log
         names = {"org": prepared.principal.org_slug, "conversation_id": prepared.conversation.conversation_id}
         try:
@@ -121,7 +126,7 @@ class Summarising:
             log.info("summary.failed", **names, code=getattr(error, "code", ProviderTimeout.code))
         except Exception as error:
             log.error("summary.crashed", **names, error_class=type(error).__name__)
-        return None
+        return pause
 
     async def _fallen(self, count: int) -> tuple[list[Data], int]:
         """The oldest messages that no summary stands for, and the number of the last of them.

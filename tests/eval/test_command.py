@@ -22,6 +22,10 @@ async def run(*arguments: str) -> tuple[int | None, str, str]:
     return process.returncode, out.decode(), errors.decode()
 
 
+def written(folder: Path) -> str:
+    return "".join(each.read_text("utf-8") for each in folder.iterdir())
+
+
 async def test_a_provider_that_fails_half_way_leaves_a_partial_report_and_exit_code_1(tmp_path: Path) -> None:
     asked: list[Received] = []
 
@@ -46,4 +50,4 @@ async def test_a_provider_that_fails_half_way_leaves_a_partial_report_and_exit_c
     assert f"of {report['planned']} episodes won" in out
     assert "The provider failed" in out
     assert "**Not whole:** The provider failed" in (tmp_path / "report.md").read_text("utf-8")
-    assert KEY not in "".join([out, errors, *(each.read_text("utf-8") for each in tmp_path.iterdir())])
+    assert KEY not in out + errors + written(tmp_path)

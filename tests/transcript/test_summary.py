@@ -8,7 +8,7 @@ import pytest
 from common import limits
 from common.transcript.conversation import Conversation
 from common.transcript.message import Message
-from common.transcript.summary import STEP, RollingSummary, falling, most_shown
+from common.transcript.summary import STEP, RollingSummary, SummaryPause, falling, most_shown, pause_of
 from common.transcript.window import with_message
 
 NOW = datetime(2026, 2, 28, tzinfo=UTC)
@@ -41,6 +41,33 @@ def test_messages_go_together_and_leave_what_is_to_be_remembered(
     waiting: int, unseen: int, remembered: int, count: int
 ) -> None:
     assert falling(waiting, unseen, remembered) == count
+
+
+@pytest.mark.parametrize(
+    ("waiting", "unseen", "remembered", "pause"),
+    [
+        (FULL + STEP - 2, 0, FULL, 4),
+        (FULL + STEP + 2, 0, FULL, 4),
+        (FULL + STEP + 3, 0, FULL, 5),
+        (FULL + 2 * STEP - 2, 0, FULL, STEP),
+        (500, 0, FULL, STEP),
+        (FULL, 20, FULL, 4),
+        (FULL, 30, FULL, 10),
+        (2 + 28, 0, 2, 10),
+    ],
+)
+def test_a_summary_that_failed_is_asked_for_again_the_later_the_longer_it_is_overdue(
+    waiting: int, unseen: int, remembered: int, pause: int
+) -> None:
+    assert pause_of(waiting, unseen, remembered) == pause
+
+
+def test_a_pause_ends_with_the_next_summary_and_one_of_another_beginning_is_none() -> None:
+    paused = talk(60).remembering(SummaryPause(64, None))
+    assert (paused.summary, paused.summary_due) == (None, 64)
+    made = paused.remembering(RollingSummary("one", 39, None))
+    assert (made.summary, made.summary_due) == ("one", None)
+    assert made.remembering(SummaryPause(99, None)) is made
 
 
 def test_the_kept_window_holds_all_that_a_model_may_see() -> None:

@@ -9,7 +9,10 @@ from tests.local.terminal.test_neutral import HOSTILE
 @pytest.mark.parametrize(
     ("figures", "line"),
     [
-        (["12.50"], "[This figure was not found in the data behind the answer: 12.50. Check it before you rely on it.]"),
+        (
+            ["12.50"],
+            "[This figure was not found in the data behind the answer: 12.50. Check it before you rely on it.]",
+        ),
         (
             ["12.50", "7 %"],
             "[These figures were not found in the data behind the answer: 12.50, 7 %. Check them before you rely on "
