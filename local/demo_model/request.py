@@ -16,7 +16,7 @@ Message = Mapping[str, Any]
 Schema = Mapping[str, Any]
 TRANSFER = "transfer_to_agent"
 # The product's record of the calls behind the answer before.
-_RECALLED = re.compile(r"\A<earlier_calls .*?</earlier_calls>\s*", re.DOTALL)
+_RECALLED = re.compile(r"\A<earlier_calls .*?>\n(.*?)\n</earlier_calls>\s*", re.DOTALL)
 CONSULT, HAND_IN = "consult_agents", "hand_in_results"
 
 
@@ -37,7 +37,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Everything that a decision rests on; `tools` have the JSON schema of each argument."""
+    """Everything that a decision rests on; `tools` have the JSON schema of each argument, `shown` rows have ids."""
 
     today: date | None
     fiscal: int
@@ -46,6 +46,7 @@ class Request:
     returned: tuple[Call, ...]
     agents: tuple[str, ...]
     tools: Mapping[str, Mapping[str, Schema]]
+    shown: Sequence[Mapping[str, Any]] = ()
 
     @property
     def specialists(self) -> Sequence[str]:
@@ -69,7 +70,9 @@ def read_request(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]
     results = _results(messages[asked[-1] + 1 :] if asked else ())
     tried = [result.arguments.get("agent_name") for result in results if result.name == TRANSFER]
     agents = offered.get(TRANSFER, {}).get("agent_name", {}).get("enum", ())
-    said = [_RECALLED.sub("", str(messages[index].get("content") or "")) for index in asked] or [""]
+    texts = [str(messages[index].get("content") or "") for index in asked] or [""]
+    recalled = [json.loads(match[1]) for text in texts if (match := _RECALLED.match(text))]
+    said = [_RECALLED.sub("", text) for text in texts]
     return Request(
         date.fromisoformat(today[1]) if today else None,
         int(fiscal[1]) if fiscal else 1,
@@ -78,6 +81,7 @@ def read_request(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]
         tuple(result for result in results if result.name != TRANSFER),
         tuple(name for name in agents if name not in tried),
         offered,
+        [row for record in recalled[::-1] for call in record for row in call.get("rows", ())],
     )
 
 

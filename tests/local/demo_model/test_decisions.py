@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from common.transcript.call_records import as_asked, note_of
 from local.demo_model.decisions import decide
 from local.demo_model.request import Call
 from tests.local.demo_model.offered import (
@@ -153,3 +154,30 @@ def test_a_message_too_long_to_be_a_question_is_not_read_in_part() -> None:
     decision = decide(conversation("spend by team yesterday " + "please " * 9_000 + "for AWS"), COSTS)
     assert not decision.calls
     assert "at most 1,000 characters" in decision.text.split("\n")[0]
+
+
+def shown(*names: str) -> str:
+    """The product's note on an answer that showed these alerts."""
+    rows = [{"alert_history_id": name, "created_at": "2026-02-27T00:10:00+00:00"} for name in names]
+    return note_of(json.dumps([{"tool": "alert_history", "arguments": {}, "row_count": len(rows), "rows": rows}]))
+
+
+@pytest.mark.parametrize(
+    ("question", "note", "acknowledged"),
+    [
+        ("Acknowledge the latest one", shown("fired-3", "fired-2"), "fired-3"),
+        ("acknowledge the most recent alert", shown("fired-3"), "fired-3"),
+        ("Acknowledge fired-2", shown("fired-3", "fired-2"), "fired-2"),
+        ("Acknowledge the alert", shown("fired-3", "fired-2"), None),
+        ("Acknowledge the latest one", "", None),
+    ],
+)
+def test_the_latest_one_is_the_first_that_was_shown(question: str, note: str, acknowledged: str | None) -> None:
+    messages = conversation("Thanks", "Which alerts fired?")
+    messages[-1]["content"] = as_asked(note, "Thanks")
+    messages += [{"role": "assistant", "content": "Hello!"}, {"role": "user", "content": question}]
+    decision = decide(messages, [BY_NAME["acknowledge_alert"].schema()])
+    if acknowledged is None:
+        assert decision.text.startswith("Which alert shall I acknowledge?")
+    else:
+        assert decision.calls == (Call("acknowledge_alert", {"alert_history_id": acknowledged}),)
