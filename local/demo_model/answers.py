@@ -135,9 +135,7 @@ class _Section:
             return days
         keys = [key for key in value if key != "currency" and not isinstance(value[key], Mapping | list | None)]
         named = self.made.intent.more.get("main", {}).items() if self.made else ()
-        asked = [
-            key for key, words in named if self.made and compile_words(words).search(self.made.reading.text.lower())
-        ]
+        asked = [key for key, cue in named if self.made and compile_words(cue).search(self.made.reading.text.lower())]
         main = next((key for key in (*asked, *_MAIN, *keys) if key in keys), "")
         said = {key: f"{label(key).lower()} {cell(key, value)}" for key in keys if not key.endswith("_reason")}
         if "currency" not in value or not main:

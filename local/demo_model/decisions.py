@@ -110,12 +110,10 @@ def _run(tool: str, said: Mapping[str, str], request: Request) -> Decision:
         return Decision(text=f"I cannot read {error} among the arguments of {tool}. It takes {takes}.")
 
 
-def _typed(schema: Mapping[str, Any], text: str) -> Any:
-    if text[:1] in ("[", "{") or (
-        schema["types"] & {"integer", "number", "boolean"} and "string" not in schema["types"]
-    ):
+def _typed(given: Mapping[str, Any], text: str) -> Any:
+    if text[:1] in ("[", "{") or (given["types"] & {"integer", "number", "boolean"} and "string" not in given["types"]):
         return json.loads(text)
-    return text.split(",") if "array" in schema["types"] and ("," in text or "anyOf" not in schema) else text
+    return text.split(",") if "array" in given["types"] and ("," in text or "anyOf" not in given) else text
 
 
 def _abilities(request: Request) -> str:

@@ -11,9 +11,7 @@ from local.demo_model.request import Message
 
 _SAID, _ASKED = "The user said: ", "Asked: "
 _TOLD = re.compile(r"\b(?:i|we|my|our|me|us|remember|note|always|never|prefer)\b", re.IGNORECASE)
-_ASKS = re.compile(
-    r"\?|^/?(?:what|which|who|how|when|where|why|show|list|compare|top|run|select|give)\b", re.IGNORECASE
-)
+_ASKS = re.compile(r"(?i)\?|^/?(?:what|which|who|how|when|where|why|show|list|compare|top|run|select|give)\b")
 _FIGURE = re.compile(r"\d[\d,.]*\d|\d")
 _BLOCK = re.compile(r"<earlier_conversation>\n(.*?)\n</earlier_conversation>", re.DOTALL)
 _COMMON = re.compile("what|which|who|whose|when|where|are|was|were|our|the|for|and|did|have|has|had|you|your")

@@ -201,10 +201,9 @@ class Plan:
     def _call(self, spans: Sequence[dict[str, Any]]) -> None:
         """A call for each period, or what to ask for where a required argument is missing."""
         asks, tool = self.more.get("asks") or {}, self.intent.tool
-        # "The latest one" is the first that was shown.
-        for arg in [arg for arg in asks if arg not in self.arguments and self.reading.says("newest")]:
-            self.arguments |= next(({arg: row[arg]} for row in self.request.shown if arg in row), {})
-        own = self.arguments | ({self.narrowing: self.filters} if self.filters else {})
+        shown = self.request.shown if self.reading.says("newest") else ()
+        newest = next(({arg: row[arg]} for arg in asks for row in shown if arg in row), {})
+        own = newest | self.arguments | ({self.narrowing: self.filters} if self.filters else {})
         if "order_by" in self.schema and self.reading.says("least"):
             own["order_by"] = f"{own.get('metrics', ['BilledCost'])[0]} asc"
         made = [Call(tool, {**own, **span}) for span in spans]

@@ -56,8 +56,8 @@ def read(text: str, calendar: Calendar, known: Reading | None = None) -> Reading
         return replace(new, intent=intents[-1], explicit=False) if named and not new.intent else new
     near = replace(calendar, near=known.periods[0] if known.periods else None)
     part = _Reader(line, near, new.intent or known.intent).read()
-    # What changes data, or was only talked about, is never done by a later word.
-    if known.intent.more.keys() & {"asks", "says"}:
+    # What changes data, or was only talked about, is never done by a later word, and takes over nothing.
+    if {*known.intent.more, *(new.intent.more if new.intent else ())} & {"asks", "says"}:
         return new
     if known.intent.pattern("has").search(line.lower()):
         return replace(known, text=line)

@@ -71,7 +71,7 @@ def read_request(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]
     tried = [result.arguments.get("agent_name") for result in results if result.name == TRANSFER]
     agents = offered.get(TRANSFER, {}).get("agent_name", {}).get("enum", ())
     texts = [str(messages[index].get("content") or "") for index in asked] or [""]
-    recalled = [json.loads(match[1]) for text in texts if (match := _RECALLED.match(text))]
+    recalled = [json.loads(found[1]) for text in texts[::-1] if (found := _RECALLED.match(text))]
     said = [_RECALLED.sub("", text) for text in texts]
     return Request(
         date.fromisoformat(today[1]) if today else None,
@@ -81,7 +81,7 @@ def read_request(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]
         tuple(result for result in results if result.name != TRANSFER),
         tuple(name for name in agents if name not in tried),
         offered,
-        [row for record in recalled[::-1] for call in record for row in call.get("rows", ())],
+        [row for record in recalled for call in record for row in call.get("rows", ())],
     )
 
 
