@@ -194,12 +194,12 @@ class Services:
 
     @cached_property
     def readiness(self) -> "Readiness":
-        from common.record.backlog import Backlog
+        from common.record.measures import measures_of
         from common.telemetry.readiness import Readiness
 
         asked = {"firestore": self.documents.ping, "bigquery": self.warehouse.ping, "kms": self.provider_keys.ping}
         probes = {**asked, **self.more_probes}
-        measures = {"outbox": Backlog(self.documents, self.clock).measure}
+        measures = measures_of(self.settings, self.documents, self.warehouse, self.clock)
         return Readiness(self.settings, self.log, probes, measures)
 
     @cached_property

@@ -90,6 +90,8 @@ class Settings(BaseSettings):
     """Skip the check of API keys. Refused in staging and production."""
     organizations_dataset: str = Field("organizations", pattern=r"^[A-Za-z0-9_]{1,1024}$")
     """The dataset that all organisations share."""
+    catalog_dataset: str = Field("catalog", pattern=r"^[A-Za-z0-9_]{1,1024}$")
+    """The dataset of list prices, charts and models; it holds nobody's rows and is only read."""
     kms_keyring: str = "cloudact-keyring"
     """The key ring of the key that wraps provider keys."""
     kms_key: str = "api-key-encryption"
@@ -236,6 +238,9 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _refuse_what_only_a_laptop_may_do(self) -> Self:
         problems = []
+        # An organisation's own dataset ends with _prod, that of its views with _shared.
+        if self.catalog_dataset == self.organizations_dataset or self.catalog_dataset.endswith(("_prod", "_shared")):
+            problems.append("CATALOG_DATASET must be a dataset of its own, and no organisation's.")
         if self.disable_auth and self.environment.is_deployed:
             problems.append("DISABLE_AUTH is honoured only in development, local and test.")
         hosts = {

@@ -59,6 +59,7 @@ class Tenant:
     org_slug: OrgSlug
     project_id: str
     organizations_dataset: str
+    catalog_dataset: str = "catalog"
 
     @property
     def dataset(self) -> str:
@@ -72,6 +73,10 @@ class Tenant:
     def shared_table(self, table: str) -> str:
         """The quoted full path of a table that all organisations share; the query must filter by org_slug."""
         return f"`{self.project_id}.{self.organizations_dataset}.{table}`"
+
+    def catalog_table(self, table: str) -> str:
+        """The quoted full path of a table of the catalogue, which holds no organisation's rows and is only read."""
+        return f"`{self.project_id}.{self.catalog_dataset}.{table}`"
 
 
 @dataclass(frozen=True, slots=True)

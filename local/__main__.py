@@ -17,6 +17,7 @@ COMMANDS = {
     "settings": ("local.settings", "show and change an organisation's chat settings and provider key"),
     "focus": ("local.focus", "load a FOCUS bill into an organisation's costs, month by month"),
     "drivers": ("local.drivers", "load an organisation's own counts (orders, customers) for costs per unit"),
+    "catalog": ("local.catalog", "check and load the catalogue of list prices, charts and models that plans use"),
     "record": ("local.record", "list the rows that BigQuery rejects, with their reasons, and try them again"),
     "purge": ("local.purge", "erase a conversation, or all of a person, for good"),
     "doctor": ("local.doctor", "say what is wrong with a project's tables, rights, stores and organisations"),

@@ -56,9 +56,10 @@ async def _examine(services: Services, args: argparse.Namespace) -> int:
 
 async def _findings(services: Services, args: argparse.Namespace) -> AsyncIterator[Finding]:
     tenants = tuple(services.directory.tenant(parse_org_slug(org)) for org in dict.fromkeys(args.org))
-    client = bigquery_of(services.settings)
+    settings = services.settings
+    client = bigquery_of(settings)
     rights = FUNCTIONS[args.function] if args.function else OPERATOR
-    warehouse = WarehouseCheck(client, services.settings.organizations_dataset, tenants)
+    warehouse = WarehouseCheck(client, settings.organizations_dataset, settings.catalog_dataset, tenants)
     stores = StoresCheck(services, rights)
     checks: list[tuple[str, Callable[[], Awaitable[list[Finding]]]]] = [
         ("BigQuery tables", partial(asyncio.to_thread, warehouse.tables)),

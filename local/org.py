@@ -118,7 +118,8 @@ async def _create(services: Services, args: argparse.Namespace, profile: NewProf
     client = bigquery_of(services.settings)
     if services.settings.bigquery_emulator_host:
         # No Terraform has made it there.
-        await asyncio.to_thread(warehouse.create_shared, client, tenant.organizations_dataset)
+        datasets = (tenant.organizations_dataset, tenant.catalog_dataset)
+        await asyncio.to_thread(warehouse.create_shared, client, *datasets)
     await asyncio.to_thread(_check_shared, client, tenant)
     await services.profiles.check(tenant, profile)
     readers = readers_of(args.readers)

@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--add", action="store_true", help="add the columns that are missing; nothing else is changed")
     parser.add_argument("--project", help="a real project; without it, the running make run")
     parser.add_argument("--organizations-dataset", default="organizations", help="the shared dataset (organizations)")
+    parser.add_argument("--catalog-dataset", default="catalog", help="the catalogue's dataset (catalog)")
     parser.add_argument("--state", type=Path, default=Path(".local"), help="where make run keeps its data (.local)")
 
 
@@ -42,7 +43,10 @@ class Compared:
 def run(options: argparse.Namespace) -> int:
     """Print a line for each table that differs and return 0 if an apply leaves none, else 1."""
     try:
-        datasets: dict[str, Dataset] = {options.organizations_dataset: "organizations"}
+        datasets: dict[str, Dataset] = {
+            options.organizations_dataset: "organizations",
+            options.catalog_dataset: "catalog",
+        }
         datasets |= {tenant_dataset(parse_org_slug(org)): "tenant" for org in options.org}
         client = warehouse_of(options.project, options.state)
     except (NotRunningError, ServiceError) as error:

@@ -6,7 +6,7 @@
 #              (limits.WAREHOUSE_THREADS) that a request may need
 # documents  role on the Firestore database
 # key        roles on the KMS key that wraps provider keys
-# shared     whether it reads the shared dataset; tenants: whether it reads the organisations' own
+# shared     whether it reads the shared dataset; tenants: whether it reads the organisations' own; catalog: the catalogue
 # writes     tables of the shared dataset that it writes
 
 locals {
@@ -25,6 +25,7 @@ locals {
       key             = ["roles/cloudkms.cryptoKeyDecrypter"]
       shared          = true
       tenants         = true
+      catalog         = true
       writes          = local.alert_tables
       routes = [
         "/api/v1/chat/{org_slug}/send",
@@ -46,6 +47,7 @@ locals {
       key             = ["roles/cloudkms.cryptoKeyDecrypter"]
       shared          = true
       tenants         = true
+      catalog         = true
       writes          = local.alert_tables
       routes = [
         "/api/v1/chat/{org_slug}/copilotkit",
@@ -68,6 +70,7 @@ locals {
       key             = ["roles/cloudkms.cryptoKeyDecrypter"]
       shared          = true
       tenants         = true
+      catalog         = true
       writes          = local.alert_tables
       routes = [
         "/v1/chat/completions",
@@ -89,6 +92,7 @@ locals {
       key             = ["roles/cloudkms.cryptoKeyDecrypter"]
       shared          = true
       tenants         = true
+      catalog         = true
       writes          = local.alert_tables
       routes = [
         "/.well-known/agent-card.json",
@@ -113,6 +117,7 @@ locals {
       key             = []
       shared          = true
       tenants         = true
+      catalog         = true
       writes          = local.alert_tables
       routes = [
         "/api/v1/chat/{org_slug}/mcp",
@@ -136,6 +141,7 @@ locals {
       key     = ["roles/cloudkms.cryptoKeyEncrypter"]
       shared  = true
       tenants = false
+      catalog = false
       writes  = ["org_chat_settings", "org_integration_credentials"]
       routes = [
         "/api/v1/chat/{org_slug}/settings/status",
@@ -157,6 +163,7 @@ locals {
       key             = []
       shared          = true
       tenants         = false
+      catalog         = false
       writes          = ["org_chat_access", "org_api_keys"]
       routes = [
         "/api/v1/chat/{org_slug}/settings/caller",
@@ -183,6 +190,7 @@ locals {
       key             = []
       shared          = true
       tenants         = false
+      catalog         = false
       writes          = []
       routes = [
         "/api/v1/chat/{org_slug}/conversations",
@@ -206,6 +214,7 @@ locals {
       key             = []
       shared          = true
       tenants         = false
+      catalog         = false
       writes          = []
       routes = [
         "/api/v1/chat/{org_slug}/conversations/{conversation_id}/messages",
@@ -228,6 +237,7 @@ locals {
       shared          = true
       # The providers' own bills are among the organisations' costs.
       tenants = true
+      catalog = false
       writes  = []
       routes = [
         "/api/v1/chat/{org_slug}/usage",
@@ -248,6 +258,7 @@ locals {
       key             = []
       shared          = false
       tenants         = false
+      catalog         = false
       writes = [
         "org_chat_conversations",
         "org_chat_messages",
@@ -271,6 +282,7 @@ locals {
       key             = ["roles/cloudkms.viewer"]
       shared          = false
       tenants         = false
+      catalog         = true
       writes          = []
       routes = [
         "/health",
@@ -299,6 +311,7 @@ locals {
       GCP_PROJECT_ID        = var.project_id
       ENVIRONMENT           = var.environment
       ORGANIZATIONS_DATASET = var.shared_dataset.id
+      CATALOG_DATASET       = google_bigquery_dataset.catalog.dataset_id
       BQ_LOCATION           = var.bigquery_location
       FIRESTORE_DATABASE    = var.firestore.database
       CORS_ORIGINS          = jsonencode(var.cors_origins)

@@ -267,6 +267,17 @@ variable "shared_dataset" {
   }
 }
 
+variable "catalog_dataset" {
+  description = "The dataset of list prices, charts and models that plans are made from."
+  type        = string
+  default     = "catalog"
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_]+$", var.catalog_dataset)) && !endswith(var.catalog_dataset, "_prod") && !endswith(var.catalog_dataset, "_shared") && var.catalog_dataset != var.shared_dataset.id
+    error_message = "A dataset id has letters, digits and underscores; the catalogue's is no organisation's and not the shared one."
+  }
+}
+
 variable "deletion_protection" {
   description = "Whether datasets' tables refuse to be destroyed; Firestore and the KMS key always do."
   type        = bool

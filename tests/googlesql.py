@@ -35,7 +35,7 @@ class Column:
 
 def product_tables(tenant_dataset: str = "acme_inc_prod", shared_dataset: str = "organizations") -> Tables:
     """The product's tables by `dataset.table`, from common/warehouse/schemas."""
-    folders = {"organizations": shared_dataset, "tenant": tenant_dataset}
+    folders = {"organizations": shared_dataset, "tenant": tenant_dataset, "catalog": "catalog"}
     return {
         f"{dataset}.{path.stem}": json.loads(path.read_text())["schema"]
         for folder, dataset in folders.items()

@@ -35,8 +35,8 @@ TERRAFORM = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "te
 ORGANIZATION = (ROOT / "terraform" / "organization" / "variables.tf").read_text(encoding="utf-8")
 # Terraform sets these from variables of its own, or the platform does.
 OF_TERRAFORM = {
-    "GCP_PROJECT_ID", "ENVIRONMENT", "ORGANIZATIONS_DATASET", "BQ_LOCATION", "FIRESTORE_DATABASE", "CORS_ORIGINS",
-    "TRACING", "PUBLIC_URL", "KMS_KEY_NAME", "KMS_TOKEN_KEY_NAME", "K_REVISION",
+    "GCP_PROJECT_ID", "ENVIRONMENT", "ORGANIZATIONS_DATASET", "CATALOG_DATASET", "BQ_LOCATION", "FIRESTORE_DATABASE",
+    "CORS_ORIGINS", "TRACING", "PUBLIC_URL", "KMS_KEY_NAME", "KMS_TOKEN_KEY_NAME", "K_REVISION",
 }  # fmt: skip
 # An operator of a deployment never sets these: a bypass, an emulator, and the parts of KMS_KEY_NAME.
 OF_A_LAPTOP = {

@@ -106,7 +106,8 @@ class Directory:
 
     def tenant(self, org_slug: OrgSlug) -> Tenant:
         """The tenant of a slug. It identifies; only a Principal authorises."""
-        return Tenant(org_slug, self._settings.gcp_project_id, self._settings.organizations_dataset)
+        settings = self._settings
+        return Tenant(org_slug, settings.gcp_project_id, settings.organizations_dataset, settings.catalog_dataset)
 
     def refusal(self, tenant: Tenant, error: ServiceError | None = None) -> ServiceError:
         """Count a key or token that failed at the organisation, and return the error that its caller gets."""

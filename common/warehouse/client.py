@@ -327,9 +327,9 @@ class _Clients:
         self.own = self._client(None)
 
     def of(self, query: GuardedQuery) -> tuple[bigquery.Client, GuardedQuery]:
-        """The client that runs the query, and the text it
-        sends. The product's own text on shared tables runs as the function."""
-        if self._pattern is None or (query.origin == "fixed" and query.reads_shared):
+        """The client and the text of a query. The product's own on shared tables and the catalogue runs as itself."""
+        own = query.origin == "fixed" and (query.reads_shared or query.reads_catalog)
+        if self._pattern is None or own:
             return self.own, query
         return self.tenants(query.tenant), redirected(query)
 

@@ -15,7 +15,7 @@ Scalar = str | int | float | Decimal | bool | date | datetime | bytes | None
 Origin = Literal["fixed", "admitted"]
 
 _PARAMETER = re.compile(r"@(\w+)")
-_TABLE = re.compile(r"\{(own|shared)\.(\w+)\}")
+_TABLE = re.compile(r"\{(own|shared|catalog)\.(\w+)\}")
 _READS = re.compile(r"[\s(]*(SELECT|WITH)\b", re.IGNORECASE)
 
 
@@ -53,6 +53,12 @@ class GuardedQuery:
         shared = f"{self.tenant.project_id}.{self.tenant.organizations_dataset}."
         return any(table.startswith(shared) for table in self.tables)
 
+    @property
+    def reads_catalog(self) -> bool:
+        """True for the product's own text over the catalogue, which then reads nothing else."""
+        catalog = f"{self.tenant.project_id}.{self.tenant.catalog_dataset}."
+        return self.origin == "fixed" and any(table.startswith(catalog) for table in self.tables)
+
 
 @cache
 def _declared(text: str) -> frozenset[str]:
@@ -62,9 +68,10 @@ def _declared(text: str) -> frozenset[str]:
 def fixed(tenant: Tenant, text: str, parameters: Mapping[str, Parameter] | None = None) -> GuardedQuery:
     """Bind the product's own SQL to a tenant's tables and to typed values.
 
-    ``text`` names tables as ``{own.table}`` (the tenant's dataset) or ``{shared.table}`` (the shared one), values as
-    ``@name``. Raises ValueError when the parameters are not exactly those of the text, or a shared table is read
-    without a bound org_slug, a bound list of them (the record's own merges) or bound hashes of keys.
+    ``text`` names tables as ``{own.table}`` (the tenant's dataset), ``{shared.table}`` (the shared one) or
+    ``{catalog.table}``, values as ``@name``. Raises ValueError when the parameters are not exactly those of the text, a
+    shared table is read without a bound org_slug, a bound list of them (the record's own merges) or bound hashes of
+    keys, or a text of the catalogue changes something or reads anything beside it.
     """
     given = dict(parameters or {})
     declared = _declared(text)
@@ -75,8 +82,12 @@ def fixed(tenant: Tenant, text: str, parameters: Mapping[str, Parameter] | None 
     if declared != given.keys():
         raise ValueError(f"parameters differ from the text: {sorted(declared ^ given.keys())}")
 
+    if "{catalog." in text and (_READS.match(text) is None or "{own." in text or "{shared." in text):
+        raise ValueError("a query of the catalogue only reads, and reads nothing else")
+
     def path(match: re.Match[str]) -> str:
-        return tenant.own_table(match[2]) if match[1] == "own" else tenant.shared_table(match[2])
+        paths = {"own": tenant.own_table, "shared": tenant.shared_table, "catalog": tenant.catalog_table}
+        return paths[match[1]](match[2])
 
     tables = frozenset(path(match).strip("`") for match in _TABLE.finditer(text))
     return GuardedQuery(tenant, _TABLE.sub(path, text).strip(), "fixed", tables, given)

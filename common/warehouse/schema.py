@@ -6,7 +6,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, Literal
 
-Dataset = Literal["organizations", "tenant"]
+Dataset = Literal["organizations", "tenant", "catalog"]
 FieldType = Literal["STRING", "INTEGER", "FLOAT", "BOOLEAN", "TIMESTAMP", "DATE", "NUMERIC", "JSON", "BYTES"]
 FieldMode = Literal["REQUIRED", "NULLABLE", "REPEATED"]
 

@@ -15,6 +15,7 @@ from rich.progress import Progress, TaskID
 from common.warehouse import schema
 from local.data import access, alerts, calendar, demo, drivers, operations, warehouse
 from local.data.access import Encrypt
+from local.data.catalog.loading import SmallCut
 from local.data.focus.loading import Load, stored_team_tag, stored_teams
 from local.data.focus.summary import Loaded
 from local.data.organizations import DEMO, Organization, focus_organization
@@ -44,12 +45,15 @@ def prepare(
             task = progress.add_task("Datasets and tables", total=1)
             warehouse.create(client, (*demo.ORGS, *([FOCUS_ORG] if load else [])))
             progress.advance(task)
+            catalog = SmallCut(client)
+            catalog.start()
             # BigQuery loads one organisation's rows while the next one's are made.
             loads = [DemoLoad(client, organization, today, progress) for organization in DEMO.values()]
             for demo_load in loads:
                 demo_load.start()
             for demo_load in loads:
                 demo_load.finish(encrypt)
+            catalog.finish()
             loaded = _load_bill(client, encrypt, load, today) if load else None
         finally:
             if load:

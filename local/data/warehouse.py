@@ -14,6 +14,7 @@ from common.warehouse.schema import Dataset, TableSchema
 from local.data.rows import Row, to_json
 
 SHARED = "organizations"
+CATALOG = "catalog"
 COSTS = "cost_data_standard_1_3"
 USAGE = "genai_usage_daily_unified"
 # Where a table says which data it was loaded with, so that it is not loaded again.
@@ -41,15 +42,17 @@ def tenant_dataset(org: str) -> str:
 
 
 def create(client: bigquery.Client, orgs: Iterable[str]) -> None:
-    """Create the shared dataset, each organisation's dataset and all their tables, and add columns that are new."""
+    """Create the shared, the catalogue's and each organisation's dataset with their tables, and new columns."""
     _create_dataset(client, SHARED, "organizations")
+    _create_dataset(client, CATALOG, "catalog")
     for org in orgs:
         _create_dataset(client, tenant_dataset(org), "tenant")
 
 
-def create_shared(client: bigquery.Client, dataset_id: str) -> None:
-    """Create the shared dataset and its tables, as Terraform does in a project."""
+def create_shared(client: bigquery.Client, dataset_id: str, catalog_id: str = CATALOG) -> None:
+    """Create the shared dataset, the catalogue's and their tables, as Terraform does in a project."""
     _create_dataset(client, dataset_id, "organizations")
+    _create_dataset(client, catalog_id, "catalog")
 
 
 def create_tenant(client: bigquery.Client, org: str, shared: str, readers: Iterable[str] = ()) -> None:

@@ -12,6 +12,7 @@ class Rights:
 
     shared: bool = False
     tenants: bool = False
+    catalog: bool = False
     writes: tuple[str, ...] = ()
     key: Key | None = None
     writes_documents: bool = True
@@ -19,26 +20,27 @@ class Rights:
 
 _ALERTS = ("org_notification_rules", "org_alert_history")
 _RECORD = ("org_chat_conversations", "org_chat_messages", "org_chat_tool_calls", "org_chat_feedback", "org_chat_usage")
-_ANSWERING = Rights(shared=True, tenants=True, writes=_ALERTS, key="decrypt")
+_ANSWERING = Rights(shared=True, tenants=True, catalog=True, writes=_ALERTS, key="decrypt")
 
 FUNCTIONS: dict[str, Rights] = {
     "send": _ANSWERING,
     "copilotkit": _ANSWERING,
     "completions": _ANSWERING,
     "a2a": _ANSWERING,
-    "mcp": Rights(shared=True, tenants=True, writes=_ALERTS),
+    "mcp": Rights(shared=True, tenants=True, catalog=True, writes=_ALERTS),
     "settings_status": Rights(shared=True, writes=("org_chat_settings", "org_integration_credentials"), key="encrypt"),
     "access": Rights(shared=True, writes=("org_chat_access", "org_api_keys")),
     "conversations": Rights(shared=True),
     "messages": Rights(shared=True),
     "usage": Rights(shared=True, tenants=True),
     "sync": Rights(writes=_RECORD),
-    "health": Rights(key="view", writes_documents=False),
+    "health": Rights(catalog=True, key="view", writes_documents=False),
 }
 # What the commands of an operator do.
 OPERATOR = Rights(
     shared=True,
     tenants=True,
+    catalog=True,
     writes=(
         "org_profiles",
         "org_api_keys",

@@ -22,11 +22,13 @@ class WarehouseCheck:
 
     client: bigquery.Client
     shared: str
+    catalog: str
     tenants: tuple[Tenant, ...]
 
     def tables(self) -> list[Finding]:
         """Hold every table to its columns and its partitioning."""
         found = self._dataset(self.shared, "organizations", "terraform apply")
+        found += self._dataset(self.catalog, "catalog", "terraform apply")
         for tenant in self.tenants:
             found += self._dataset(tenant.dataset, "tenant", "python -m local org create")
         return found
@@ -71,6 +73,9 @@ class WarehouseCheck:
         if rights.shared:
             for name in schema.tables("organizations"):
                 yield f"read {self.shared}.{name}", f"SELECT * FROM `{project}.{self.shared}.{name}` LIMIT 0"
+        if rights.catalog:
+            for name in schema.tables("catalog"):
+                yield f"read {self.catalog}.{name}", f"SELECT * FROM `{project}.{self.catalog}.{name}` LIMIT 0"
         for name in rights.writes:
             yield f"write {self.shared}.{name}", f"DELETE FROM `{project}.{self.shared}.{name}` WHERE FALSE"
         for tenant in self.tenants if rights.tenants else ():

@@ -21,6 +21,7 @@ _RECORD = ("org_chat_conversations", "org_chat_messages", "org_chat_tool_calls",
 _AGENTS = ("send", "copilotkit", "completions", "a2a")
 # Whose tools read what organisations own.
 _TENANT_READERS = (*_AGENTS, "mcp", "usage")
+_CATALOG_READERS = (*_AGENTS, "mcp", "health")
 _SHARED_READERS = (*_TENANT_READERS, "settings_status", "access", "conversations", "messages")
 _ACCESS = ("org_chat_access", "org_api_keys")
 _WRITES = {
@@ -96,11 +97,11 @@ def no_broad_grants(plan: Plan) -> Iterator[str]:
 
 def least_roles(plan: Plan) -> Iterator[str]:
     """Each function has the roles that its code needs, where it needs them, and no other."""
-    shared = _shared_dataset(plan)
+    shared, catalog = (_dataset(plan, name) for name in ("ORGANIZATIONS_DATASET", "CATALOG_DATASET"))
     for name, function in plan.functions.items():
         member = f"serviceAccount:{function.block('service_config')['service_account_email']}"
         has = {_grant(each) for each in plan.resources if _is_grant(each) and each.values.get("member") == member}
-        needs = _needs(name, shared)
+        needs = _needs(name, shared, catalog)
         yield from (f"{name} lacks {role} on {place}" for place, role in sorted(needs - has))
         for place, role in sorted(has - needs - _MAY):
             yield f"{name} has {role} on {place}"
@@ -136,12 +137,13 @@ def every_function_is_deployed(plan: Plan) -> Iterator[str]:
     )
 
 
-def _needs(name: str, shared: str) -> set[Grant]:
+def _needs(name: str, shared: str, catalog: str) -> set[Grant]:
     needs = {("project", _ASK), ("project", _VIEWER if name == "health" else _USER)}
     if name in _SHARED_READERS:
         needs.add(("token key", _BOTH if name == "access" else _DECRYPT))
     needs |= {("key", role) for role in _KEY.get(name, ())}
     needs |= {(f"table {shared}.{table}", _WRITE) for table in _WRITES.get(name, ())}
+    needs |= {(f"dataset {catalog}", _READ)} if name in _CATALOG_READERS else set()
     return needs | ({(f"dataset {shared}", _READ)} if name in _SHARED_READERS else set())
 
 
@@ -168,8 +170,8 @@ def _grant(each: Resource) -> Grant:
     return places.get(each.type, each.address), values["role"]
 
 
-def _shared_dataset(plan: Plan) -> str:
-    return str(plan.functions["send"].block("service_config")["environment_variables"]["ORGANIZATIONS_DATASET"])
+def _dataset(plan: Plan, setting: str) -> str:
+    return str(plan.functions["send"].block("service_config")["environment_variables"][setting])
 
 
 def _texts(value: Any) -> set[str]:

@@ -71,6 +71,7 @@ def test_a_project_that_is_whole_has_no_fault(terminal: Terminal, founded: Tenan
     assert lines[-1] == "Nothing is wrong."
     for said in (
         "ok      dataset examined: 18 tables",
+        "ok      dataset catalog: 3 tables",
         "ok      dataset examined_inc_prod: 3 tables",
         "ok      BigQuery rights",
         "ok      Firestore: written, read and deleted",
@@ -275,6 +276,7 @@ def test_the_rights_are_those_that_terraform_grants() -> None:
         granted[name] = Rights(
             shared=re.search(r"shared += true", body) is not None,
             tenants=re.search(r"tenants += true", body) is not None,
+            catalog=re.search(r"catalog += true", body) is not None,
             writes=alerts if "alert_tables" in writes[1] else tuple(re.findall(r'"(\w+)"', writes[1])),
             key={"cryptoKeyEncrypter": "encrypt", "cryptoKeyDecrypter": "decrypt", "viewer": "view"}[role[1]]  # type: ignore[arg-type]
             if role

@@ -1,0 +1,141 @@
+"""The three searches of the catalogue: their arguments become bound values, their rows what a caller is shown."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from common.skills.planner import sql
+from common.tenant import Principal
+from common.tools.context import WarehouseContext
+from common.tools.result import ToolError
+from common.warehouse.catalog import HOW_TO_LOAD
+from common.warehouse.query import Parameter, ParameterType, Scalar, fixed
+from common.warehouse.result import QueryRefused, QueryResult
+
+Rows = tuple[dict[str, Any], ...]
+MOST_WORDS = 20
+_WORD = re.compile(r"[a-z0-9.]+")
+# Of the columns that every row repeats, because one row at least comes back.
+_KNOWN = ("known_rows", "oldest", "known_providers", "known_regions", "known_tags")
+# What people call a task, and the words that a hub has for it.
+_TASKS = (
+    (re.compile(r"\b(speech[- ]to[- ]text|transcri\w+|asr|stt)\b"), "automatic speech recognition"),
+    (re.compile(r"\b(tts)\b"), "text to speech"),
+    (re.compile(r"\b(embeddings?)\b"), "feature extraction"),
+    (re.compile(r"\b(image generation|generate images?)\b"), "text to image"),
+    (re.compile(r"\b(video generation)\b"), "text to video"),
+    (re.compile(r"\bstable diffusion xl\b|\bsdxl\b"), "stable diffusion xl"),
+)
+# Words that say nothing of a model.
+_EMPTY_WORDS = frozenset(["a", "an", "and", "for", "in", "of", "on", "or", "the", "to", "with", "model", "models"])
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceFilters:
+    """The bounds on instances; None leaves one open. ``cheapest_region`` keeps one region of each type."""
+
+    gpu_needed: bool | None = None
+    gpu_name: str | None = None
+    min_vram_gb: Decimal | None = None
+    min_gpu_memory_gb: Decimal | None = None
+    bfloat16: bool | None = None
+    provider: str | None = None
+    region: str | None = None
+    min_vcpu: Decimal | None = None
+    min_ram_gb: Decimal | None = None
+    arch: str | None = None
+    cheapest_region: bool = False
+    max_price_monthly: Decimal | None = None
+    top_k: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFilters:
+    """The words that models are ranked by, and the bounds that are set before; ``sized`` leaves out unknown sizes."""
+
+    query: str = ""
+    pipeline_tag: str | None = None
+    licenses: tuple[str, ...] = ()
+    min_parameters: int | None = None
+    max_parameters: int | None = None
+    sized: bool = False
+    top_k: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The rows of a search, what the catalogue knows beside them, and the query that ran."""
+
+    rows: Rows
+    known: Mapping[str, Any]
+    result: QueryResult
+    parameters: Mapping[str, Parameter]
+
+    @property
+    def oldest(self) -> date | None:
+        """The day of the catalogue's oldest price."""
+        day: date | None = self.known.get("oldest")
+        return day
+
+
+async def find_instances(principal: Principal, context: WarehouseContext, filters: InstanceFilters) -> Found:
+    """Search instances, cheapest first. Raises ToolError where there is no catalogue."""
+    return await _find(principal, context, sql.INSTANCES, _bound(asdict(filters), sql.INSTANCE_TYPES), "provider")
+
+
+async def find_charts(principal: Principal, context: WarehouseContext, query: str, top_k: int) -> Found:
+    """Search charts, the best match first. Raises ToolError where there is no catalogue."""
+    text = " ".join(query.lower().split())
+    words = tuple(dict.fromkeys(text.split()))[:MOST_WORDS]
+    given = {"query": text, "words": words, "word_count": len(words), "top_k": top_k}
+    return await _find(principal, context, sql.CHARTS, _bound(given, sql.CHART_TYPES), "name")
+
+
+async def find_models(principal: Principal, context: WarehouseContext, filters: ModelFilters) -> Found:
+    """Search models, the best score first. Raises ToolError where there is no catalogue."""
+    words = model_words(filters.query)
+    given = {name: value for name, value in asdict(filters).items() if name != "query"}
+    licenses = tuple(each.lower() for each in filters.licenses)
+    given |= {"words": words, "word_count": len(words), "licenses": licenses, "license_count": len(licenses)}
+    return await _find(principal, context, sql.MODELS, _bound(given, sql.MODEL_TYPES), "model_id")
+
+
+def model_words(query: str) -> tuple[str, ...]:
+    """The words that models are looked up by: in lower case, a task in the hub's words, each once."""
+    text = query.lower()
+    for pattern, meant in _TASKS:
+        text = pattern.sub(meant, text)
+    words = (word.strip(".") for word in _WORD.findall(text))
+    return tuple(dict.fromkeys(word for word in words if word and word not in _EMPTY_WORDS))[:MOST_WORDS]
+
+
+async def _find(
+    principal: Principal, context: WarehouseContext, text: str, parameters: Mapping[str, Parameter], key: str
+) -> Found:
+    try:
+        result = await context.run(fixed(principal.tenant, text, parameters))
+    except QueryRefused as refused:
+        if refused.code == "table_not_found":
+            raise ToolError("catalog_empty", f"There is no catalogue. {HOW_TO_LOAD}") from refused
+        raise
+    first = result.rows[0]
+    if not first["known_rows"]:
+        raise ToolError("catalog_empty", f"The catalogue has no rows. {HOW_TO_LOAD}")
+    rows = tuple(
+        {name: value for name, value in row.items() if name not in _KNOWN}
+        for row in result.rows
+        if row[key] is not None
+    )
+    return Found(rows, {name: first[name] for name in _KNOWN if name in first}, result, parameters)
+
+
+def _bound(given: Mapping[str, Scalar | tuple[Scalar, ...]], types: Mapping[str, str]) -> dict[str, Parameter]:
+    return {name: Parameter(_scalar(types[name]), value) for name, value in given.items()}
+
+
+def _scalar(kind: str) -> ParameterType:
+    named: ParameterType = kind.removeprefix("ARRAY<").removesuffix(">")  # type: ignore[assignment]
+    return named

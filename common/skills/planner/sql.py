@@ -1,0 +1,188 @@
+"""The SQL of the planner: three searches of the catalogue, and the organisation's own bill."""
+
+from collections.abc import Iterator, Mapping
+
+# Every answer has one row at least: it says how many rows the catalogue has, and of which day its oldest price is.
+INSTANCES = """
+WITH known AS (
+  SELECT
+    COUNT(*) AS known_rows,
+    MIN(price_date) AS oldest,
+    ARRAY_AGG(DISTINCT provider ORDER BY provider) AS known_providers,
+    ARRAY_AGG(DISTINCT IF(provider = @provider, region, NULL) IGNORE NULLS ORDER BY
+      IF(provider = @provider, region, NULL)) AS known_regions
+  FROM {catalog.instances}
+),
+fitting AS (
+  SELECT
+    provider, instance_type, region, vcpus, memory_gib, arch, gpu_name, gpu_count, gpu_memory_gib,
+    gpu_memory_total_gib, bfloat16, price_hourly, currency, price_date, source,
+    ROW_NUMBER() OVER (PARTITION BY provider, instance_type ORDER BY price_hourly, region) AS nth_region
+  FROM {catalog.instances}
+  WHERE price_hourly > 0
+    AND (@gpu_needed IS NULL OR (gpu_count > 0) = @gpu_needed)
+    AND (@gpu_name IS NULL OR UPPER(gpu_name) = UPPER(@gpu_name))
+    AND (@min_vram_gb IS NULL OR gpu_memory_total_gib >= @min_vram_gb)
+    AND (@min_gpu_memory_gb IS NULL OR gpu_memory_gib >= @min_gpu_memory_gb)
+    AND (@bfloat16 IS NULL OR IFNULL(bfloat16, FALSE) = @bfloat16)
+    AND (@provider IS NULL OR provider = @provider)
+    AND (@region IS NULL OR region = @region)
+    AND (@min_vcpu IS NULL OR vcpus >= @min_vcpu)
+    AND (@min_ram_gb IS NULL OR memory_gib >= @min_ram_gb)
+    AND (@arch IS NULL OR arch = @arch)
+),
+found AS (
+  SELECT *, ROUND(price_hourly * 730, 2) AS price_monthly
+  FROM fitting
+  WHERE (NOT @cheapest_region OR nth_region = 1)
+    AND (@max_price_monthly IS NULL OR ROUND(price_hourly * 730, 2) <= @max_price_monthly)
+  ORDER BY price_hourly, gpu_memory_total_gib DESC, gpu_count DESC, provider, instance_type, region
+  LIMIT @top_k
+)
+SELECT
+  known.known_rows, known.oldest, known.known_providers, known.known_regions,
+  found.provider, found.instance_type, found.region, found.vcpus, found.memory_gib, found.arch, found.gpu_name,
+  found.gpu_count, found.gpu_memory_gib, found.gpu_memory_total_gib, found.bfloat16, found.price_hourly,
+  found.price_monthly, found.currency, found.price_date, found.source
+FROM known
+LEFT JOIN found ON TRUE
+ORDER BY found.price_hourly, found.gpu_memory_total_gib DESC, found.gpu_count DESC, found.provider,
+  found.instance_type, found.region
+"""
+
+# 0 the name itself, 1 its beginning, 2 in the name, 3 in the description or a keyword, 4 every word somewhere.
+CHARTS = """
+WITH known AS (
+  SELECT COUNT(*) AS known_rows FROM {catalog.helm_charts}
+),
+ranked AS (
+  SELECT
+    *,
+    CASE
+      WHEN LOWER(name) = @query THEN 0
+      WHEN STARTS_WITH(LOWER(name), @query) THEN 1
+      WHEN STRPOS(LOWER(name), @query) > 0 THEN 2
+      WHEN STRPOS(LOWER(CONCAT(IFNULL(description, ''), '|', IFNULL(keywords, ''))), @query) > 0 THEN 3
+      WHEN (
+        SELECT COUNT(*) FROM UNNEST(@words) AS word
+        WHERE STRPOS(LOWER(CONCAT(name, '|', IFNULL(description, ''), '|', IFNULL(keywords, ''))), word) > 0
+      ) = @word_count THEN 4
+    END AS match_rank
+  FROM {catalog.helm_charts}
+),
+found AS (
+  SELECT * FROM ranked
+  WHERE match_rank IS NOT NULL
+  ORDER BY match_rank, IFNULL(stars, 0) DESC, official DESC, name, repository
+  LIMIT @top_k
+)
+SELECT
+  known.known_rows, found.match_rank, found.name, found.repository, found.repository_url, found.publisher,
+  found.version, found.app_version, found.description, found.home, found.license, found.official, found.stars,
+  found.deprecated, found.kube_version, found.images_restricted, found.released, found.snapshot_date
+FROM known
+LEFT JOIN found ON TRUE
+ORDER BY found.match_rank, IFNULL(found.stars, 0) DESC, found.official DESC, found.name, found.repository
+"""
+
+# A word counts by its rarity among all models: LN((models + 1) / (models with the word + 1)). Popularity is that of
+# the most popular model that passes the filters. Scores are rounded, so that no last digit of a sum decides an order.
+MODELS = """
+WITH every AS (
+  SELECT
+    *,
+    ARRAY(
+      SELECT DISTINCT token FROM UNNEST(REGEXP_EXTRACT_ALL(
+        LOWER(CONCAT(model_id, ' ', IFNULL(pipeline_tag, ''), ' ', IFNULL(architecture, ''), ' ',
+          IFNULL(capabilities, ''))),
+        r'[a-z0-9.]+')) AS token
+    ) AS tokens
+  FROM {catalog.models}
+),
+counted AS (
+  SELECT word, LN(((SELECT COUNT(*) FROM every) + 1) / (COUNTIF(word IN UNNEST(every.tokens)) + 1)) AS weight
+  FROM UNNEST(@words) AS word
+  CROSS JOIN every
+  GROUP BY word
+),
+allowed AS (
+  SELECT *, LN(IFNULL(downloads, 0) + 1) + LN(IFNULL(likes, 0) + 1) AS fame
+  FROM every
+  WHERE (@pipeline_tag IS NULL OR pipeline_tag = @pipeline_tag)
+    AND (@license_count = 0 OR LOWER(IFNULL(license, '')) IN UNNEST(@licenses))
+    AND (@max_parameters IS NULL OR parameters <= @max_parameters)
+    AND (@min_parameters IS NULL OR parameters >= @min_parameters)
+    AND (NOT @sized OR parameters IS NOT NULL)
+),
+weighed AS (
+  SELECT allowed.model_id, SUM(IF(counted.word IN UNNEST(allowed.tokens), counted.weight, 0)) AS matched,
+    SUM(counted.weight) AS total
+  FROM allowed
+  CROSS JOIN counted
+  GROUP BY allowed.model_id
+),
+scored AS (
+  SELECT
+    allowed.*,
+    ROUND(IFNULL(SAFE_DIVIDE(weighed.matched, weighed.total), 0), 6) AS relevance,
+    ROUND(IFNULL(SAFE_DIVIDE(allowed.fame, (SELECT MAX(fame) FROM allowed)), 0), 6) AS popularity
+  FROM allowed
+  LEFT JOIN weighed ON weighed.model_id = allowed.model_id
+),
+found AS (
+  SELECT *, ROUND(0.6 * relevance + 0.4 * popularity, 6) AS score
+  FROM scored
+  WHERE relevance > 0 OR @word_count = 0
+  ORDER BY score DESC, IFNULL(downloads, 0) DESC, model_id
+  LIMIT @top_k
+),
+known AS (
+  SELECT
+    COUNT(*) AS known_rows,
+    ARRAY_AGG(DISTINCT pipeline_tag IGNORE NULLS ORDER BY pipeline_tag) AS known_tags
+  FROM every
+)
+SELECT
+  known.known_rows, known.known_tags, found.model_id, found.author, found.pipeline_tag, found.license,
+  found.parameters, found.active_parameters, found.architecture, found.layers, found.kv_heads, found.head_dim,
+  found.precision, found.downloads, found.likes, found.release_date, found.score, found.relevance, found.popularity,
+  found.source, found.snapshot_date
+FROM known
+LEFT JOIN found ON TRUE
+ORDER BY found.score DESC, IFNULL(found.downloads, 0) DESC, found.model_id
+"""
+
+INSTANCE_TYPES: Mapping[str, str] = {
+    "gpu_needed": "BOOL",
+    "gpu_name": "STRING",
+    "min_vram_gb": "NUMERIC",
+    "min_gpu_memory_gb": "NUMERIC",
+    "bfloat16": "BOOL",
+    "provider": "STRING",
+    "region": "STRING",
+    "min_vcpu": "NUMERIC",
+    "min_ram_gb": "NUMERIC",
+    "arch": "STRING",
+    "cheapest_region": "BOOL",
+    "max_price_monthly": "NUMERIC",
+    "top_k": "INT64",
+}
+CHART_TYPES: Mapping[str, str] = {"query": "STRING", "words": "ARRAY<STRING>", "word_count": "INT64", "top_k": "INT64"}
+MODEL_TYPES: Mapping[str, str] = {
+    "words": "ARRAY<STRING>",
+    "word_count": "INT64",
+    "pipeline_tag": "STRING",
+    "licenses": "ARRAY<STRING>",
+    "license_count": "INT64",
+    "min_parameters": "INT64",
+    "max_parameters": "INT64",
+    "sized": "BOOL",
+    "top_k": "INT64",
+}
+
+
+def every_query() -> Iterator[tuple[str, str, Mapping[str, str]]]:
+    """Yield the name, the text and the types of the parameters of each query."""
+    yield "catalog instances", INSTANCES, INSTANCE_TYPES
+    yield "catalog charts", CHARTS, CHART_TYPES
+    yield "catalog models", MODELS, MODEL_TYPES

@@ -1,0 +1,152 @@
+"""The planner's tools: searches of the catalogue of list prices, charts and models."""
+
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
+
+from common.focus.providers import provider_key
+from common.skills.planner.search import Found, InstanceFilters, ModelFilters, find_charts, find_instances, find_models
+from common.tenant import Principal
+from common.tools.context import WarehouseContext
+from common.tools.registry import Tool, tool
+from common.tools.result import ToolError, ToolResult, format_parameters
+from common.warehouse.catalog import STALE_DAYS, age_days
+
+MOST_FOUND = 50
+MOST_MONTHLY = 100_000_000
+NAME_CHARS = 100
+
+_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=NAME_CHARS)]
+Query = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+TopK = Annotated[int, Field(strict=True, ge=1, le=MOST_FOUND, description="At most this many.")]
+Provider = Annotated[_Text, Field(description="aws, azure, gcp or nebius.")]
+Region = Annotated[_Text, Field(description="A region as its provider names it, such as us-east-1.")]
+Monthly = Annotated[
+    Decimal, Field(gt=0, le=MOST_MONTHLY, max_digits=20, allow_inf_nan=False, description="USD, 730 hours.")
+]
+Memory = Annotated[Decimal, Field(gt=0, le=100_000, max_digits=12, allow_inf_nan=False)]
+Licenses = Annotated[
+    list[_Text], Field(max_length=20, description="Only these licences, such as apache-2.0, mit, llama3.1.")
+]
+
+
+async def search_instances(
+    principal: Principal,
+    context: WarehouseContext,
+    *,
+    gpu_needed: Annotated[bool, Field(description="True: with a GPU. False: without.")] | None = None,
+    gpu_name: Annotated[_Text, Field(description="Such as L4, A100, H100.")] | None = None,
+    min_vram_gb: Annotated[Memory, Field(description="Memory of all its GPUs together.")] | None = None,
+    min_gpu_memory_gb: Annotated[Memory, Field(description="Memory of each GPU.")] | None = None,
+    bfloat16: Annotated[bool, Field(description="True: only GPUs that compute in bfloat16.")] | None = None,
+    max_price_monthly: Monthly | None = None,
+    provider: Provider | None = None,
+    region: Region | None = None,
+    min_vcpu: Annotated[Decimal, Field(gt=0, le=10_000, max_digits=10, allow_inf_nan=False)] | None = None,
+    min_ram_gb: Memory | None = None,
+    top_k: TopK = 10,
+) -> ToolResult:
+    """Search cloud machine types by GPU, memory, CPU, place and list price, cheapest first.
+
+    Prices are list prices on demand in USD, the GPU included; price_monthly is 730 hours.
+    """
+    filters = InstanceFilters(
+        gpu_needed=gpu_needed,
+        gpu_name=gpu_name,
+        min_vram_gb=min_vram_gb,
+        min_gpu_memory_gb=min_gpu_memory_gb,
+        bfloat16=bfloat16,
+        max_price_monthly=max_price_monthly,
+        provider=provider_key(provider) if provider else None,
+        region=region.lower() if region else None,
+        min_vcpu=min_vcpu,
+        min_ram_gb=min_ram_gb,
+        top_k=top_k,
+    )
+    found = await find_instances(principal, context, filters)
+    check_place(found, filters)
+    return _result(found, {**prices_of(found, context), **_none_fits(found, "No instance fits all of these.")})
+
+
+async def search_charts(
+    principal: Principal, context: WarehouseContext, *, query: Query, top_k: TopK = 15
+) -> ToolResult:
+    """Search Helm charts by name, description and keywords; the chart of exactly that name comes first."""
+    found = await find_charts(principal, context, query, top_k)
+    warned = [f"{row['name']} of {row['repository']}: {RESTRICTED}" for row in found.rows if row["images_restricted"]]
+    summary = {"count": len(found.rows), "warnings": warned[:3], **_none_fits(found, "No chart has these words.")}
+    return _result(found, summary)
+
+
+async def search_models(
+    principal: Principal,
+    context: WarehouseContext,
+    *,
+    query: Query,
+    pipeline_tag: Annotated[_Text, Field(description="The hub's task, such as text-generation.")] | None = None,
+    license_filter: Licenses = [],  # noqa: B006  # pydantic copies it
+    top_k: TopK = 5,
+) -> ToolResult:
+    """Search open models by words of their name, task and architecture, weighed with their popularity.
+
+    score = 0.6 x relevance + 0.4 x popularity. Task and licence are held to before the ranking.
+    """
+    filters = ModelFilters(
+        query=query,
+        pipeline_tag=pipeline_tag.lower() if pipeline_tag else None,
+        licenses=tuple(license_filter),
+        top_k=top_k,
+    )
+    found = await find_models(principal, context, filters)
+    tags = found.known["known_tags"]
+    if filters.pipeline_tag and filters.pipeline_tag not in tags:
+        raise ToolError(
+            "unknown_task",
+            f"pipeline_tag: no model has {filters.pipeline_tag!r}. There are: {', '.join(tags)}.",
+        )
+    return _result(found, {"count": len(found.rows), **_none_fits(found, "No model fits all of these.")})
+
+
+RESTRICTED = "its container images left the free registry on 2025-08-28; a pull may fail without a subscription to them"
+
+
+def check_place(found: Found, filters: InstanceFilters) -> None:
+    """Raise ToolError for a provider or a region that the catalogue has no price of, naming those that it has."""
+    providers, regions = found.known["known_providers"], found.known["known_regions"] or []
+    if filters.provider and filters.provider not in providers:
+        raise ToolError(
+            "unknown_provider",
+            f"provider: the catalogue has no prices of {filters.provider!r}. It has: {', '.join(providers)}.",
+        )
+    if filters.provider and filters.region and filters.region not in regions:
+        raise ToolError(
+            "unknown_region",
+            f"region: the catalogue has no prices of {filters.provider} in {filters.region!r}. "
+            f"It has: {', '.join(regions)}.",
+        )
+
+
+def prices_of(found: Found, context: WarehouseContext) -> dict[str, Any]:
+    """The age of the catalogue's prices, in words too where they are old."""
+    assert found.oldest is not None
+    days = age_days(found.oldest, context.today)
+    told: dict[str, Any] = {
+        "price_basis": "list price, on demand, Linux, before tax",
+        "oldest_price": found.oldest,
+        "catalog_age_days": days,
+    }
+    if days > STALE_DAYS:
+        told["note"] = f"The oldest price is {days} days old: look prices up with the provider before you order."
+    return told
+
+
+def _result(found: Found, summary: dict[str, Any]) -> ToolResult:
+    return ToolResult(found.result, found.rows, summary, format_parameters(found.parameters))
+
+
+def _none_fits(found: Found, sentence: str) -> dict[str, str]:
+    return {} if found.rows else {"none": sentence}
+
+
+TOOLS: tuple[Tool, ...] = tuple(tool("planner", each) for each in (search_instances, search_charts, search_models))
