@@ -273,8 +273,8 @@ variable "catalog_dataset" {
   default     = "catalog"
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9_]+$", var.catalog_dataset)) && !endswith(var.catalog_dataset, "_prod") && !endswith(var.catalog_dataset, "_shared") && var.catalog_dataset != var.shared_dataset.id
-    error_message = "A dataset id has letters, digits and underscores; the catalogue's is no organisation's and not the shared one."
+    condition     = can(regex("^[A-Za-z0-9_]+$", var.catalog_dataset)) && var.catalog_dataset != var.shared_dataset.id
+    error_message = "A dataset id has letters, digits and underscores; the catalogue's is not the shared one."
   }
 }
 

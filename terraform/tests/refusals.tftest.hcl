@@ -27,6 +27,7 @@ variables {
   firestore                       = {}
   bigquery_location               = "US"
   shared_dataset                  = {}
+  catalog_dataset                 = "catalog"
   deletion_protection             = true
   provider_key                    = {}
   key_rotation_days               = 90

@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from common.skills.planner import sql
+from common.skills.planner.sizing import BILLION, size
+from common.skills.planner.spec import WorkloadSpec
 from common.tenant import Principal
 from common.tools.context import WarehouseContext
 from common.tools.result import ToolError
@@ -17,6 +19,9 @@ from common.warehouse.result import QueryRefused, QueryResult
 
 Rows = tuple[dict[str, Any], ...]
 MOST_WORDS = 20
+# All machine types with a GPU, or the cheapest without one; more models than a plan shows, for some will not fit.
+MOST_MACHINES = 400
+MOST_CANDIDATES = 40
 _WORD = re.compile(r"[a-z0-9.]+")
 # Of the columns that every row repeats, because one row at least comes back.
 _KNOWN = ("known_rows", "oldest", "known_providers", "known_regions", "known_tags")
@@ -29,6 +34,16 @@ _TASKS = (
     (re.compile(r"\b(video generation)\b"), "text to video"),
     (re.compile(r"\bstable diffusion xl\b|\bsdxl\b"), "stable diffusion xl"),
 )
+# The hub's task of a domain, and the words to look for where no model was named.
+_TAGS: Mapping[str, str] = {
+    "language": "text-generation",
+    "image_generation": "text-to-image",
+    "video_generation": "text-to-video",
+    "speech": "automatic-speech-recognition",
+    "embeddings": "feature-extraction",
+    "vision": "image-text-to-text",
+}
+_WORDS: Mapping[str, str] = {name: tag.replace("-", " ") for name, tag in _TAGS.items()}
 # Words that say nothing of a model.
 _EMPTY_WORDS = frozenset(["a", "an", "and", "for", "in", "of", "on", "or", "the", "to", "with", "model", "models"])
 
@@ -90,17 +105,51 @@ async def find_charts(principal: Principal, context: WarehouseContext, query: st
     """Search charts, the best match first. Raises ToolError where there is no catalogue."""
     text = " ".join(query.lower().split())
     words = tuple(dict.fromkeys(text.split()))[:MOST_WORDS]
-    given = {"query": text, "words": words, "word_count": len(words), "top_k": top_k}
+    given: dict[str, Any] = {"query": text, "words": words, "word_count": len(words), "top_k": top_k}
     return await _find(principal, context, sql.CHARTS, _bound(given, sql.CHART_TYPES), "name")
 
 
 async def find_models(principal: Principal, context: WarehouseContext, filters: ModelFilters) -> Found:
     """Search models, the best score first. Raises ToolError where there is no catalogue."""
     words = model_words(filters.query)
-    given = {name: value for name, value in asdict(filters).items() if name != "query"}
+    given: dict[str, Any] = {name: value for name, value in asdict(filters).items() if name != "query"}
     licenses = tuple(each.lower() for each in filters.licenses)
     given |= {"words": words, "word_count": len(words), "licenses": licenses, "license_count": len(licenses)}
     return await _find(principal, context, sql.MODELS, _bound(given, sql.MODEL_TYPES), "model_id")
+
+
+async def find_stack(principal: Principal, context: WarehouseContext, charts: tuple[str, ...]) -> Rows:
+    """The rows of charts that are known by repository and name; none of a catalogue that is not there."""
+    parameters = {"charts": Parameter("STRING", charts)}
+    return (await context.run(fixed(principal.tenant, sql.STACK, parameters))).rows
+
+
+def machines_for(spec: WorkloadSpec) -> InstanceFilters:
+    """Every machine type that may hold the workload, in its cheapest region or the one that was asked for."""
+    return InstanceFilters(
+        gpu_needed=spec.gpu_needed,
+        provider=spec.provider,
+        region=spec.region,
+        arch="amd64",
+        cheapest_region=True,
+        min_vcpu=spec.min_vcpu,
+        min_ram_gb=spec.min_ram_gb if spec.gpu_needed else max(spec.min_ram_gb or Decimal(), size(spec).need_gib),
+        top_k=MOST_MACHINES,
+    )
+
+
+def models_for(spec: WorkloadSpec) -> ModelFilters:
+    """The models of the spec's name, domain, licences and size, of known size: more than a plan shows."""
+    parameters = spec.billions * BILLION if spec.billions is not None else None
+    return ModelFilters(
+        query=spec.model or _WORDS.get(spec.domain or "other", ""),
+        pipeline_tag=_TAGS.get(spec.domain or "other"),
+        licenses=spec.licenses,
+        min_parameters=None if parameters is None else int(parameters * 4 / 5),
+        max_parameters=None if parameters is None else int(parameters * 6 / 5),
+        sized=True,
+        top_k=MOST_CANDIDATES,
+    )
 
 
 def model_words(query: str) -> tuple[str, ...]:

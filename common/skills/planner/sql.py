@@ -152,6 +152,66 @@ LEFT JOIN found ON TRUE
 ORDER BY found.score DESC, IFNULL(found.downloads, 0) DESC, found.model_id
 """
 
+# Charts by their repository and name, such as qdrant/qdrant-helm/qdrant.
+STACK = """
+SELECT
+  name, repository, repository_url, version, app_version, license, official, deprecated, kube_version,
+  images_restricted, released, snapshot_date
+FROM {catalog.helm_charts}
+WHERE CONCAT(repository, '/', name) IN UNNEST(@charts)
+ORDER BY repository, name
+"""
+
+# Computing that is used, at its list and its contracted price, by provider and currency: of the months that are over.
+BILL = """
+WITH names AS (
+  SELECT name, @provider_keys[SAFE_OFFSET(place)] AS provider
+  FROM UNNEST(@provider_names) AS name WITH OFFSET AS place
+),
+charges AS (
+  SELECT
+    names.provider,
+    BillingCurrency AS currency,
+    ChargePeriodStart AS started,
+    ChargePeriodStart < @months_end
+      AND ChargeCategory = 'Usage'
+      AND ServiceCategory = 'Compute'
+      AND COALESCE(CommitmentDiscountStatus, '') != 'Unused' AS computing,
+    ChargePeriodStart >= @month_start AND ChargePeriodStart < @months_end AS in_last_month,
+    COALESCE(CommitmentDiscountStatus, '') = 'Unused' AS unused,
+    ListCost AS list_cost,
+    ContractedCost AS contracted_cost,
+    EffectiveCost AS effective_cost,
+    BilledCost AS billed_cost,
+    IF(
+      UPPER(x_original_currency) = 'USD' AND BillingCurrency != 'USD' AND x_exchange_rate_used > 0
+        AND ChargePeriodStart >= @rate_start,
+      x_exchange_rate_used,
+      NULL
+    ) AS usd_rate
+  FROM {own.cost_data_standard_1_3}
+  LEFT JOIN names
+    ON names.name = LOWER(ServiceProviderName)
+  WHERE ChargePeriodStart >= @start
+    AND ChargePeriodStart < @end_exclusive
+)
+SELECT
+  provider,
+  currency,
+  COUNTIF(computing) AS line_items,
+  COUNT(DISTINCT IF(computing, DATE(started), NULL)) AS days,
+  SUM(IF(computing, list_cost, 0)) AS list_cost,
+  SUM(IF(computing, contracted_cost, 0)) AS contracted_cost,
+  SUM(IF(computing, effective_cost, 0)) AS effective_cost,
+  SUM(IF(in_last_month AND unused, effective_cost, 0)) AS unused_cost,
+  SUM(IF(in_last_month, billed_cost, 0)) AS billed_last_month,
+  ARRAY_AGG(usd_rate IGNORE NULLS ORDER BY started DESC, usd_rate DESC LIMIT 1)[SAFE_OFFSET(0)] AS usd_rate,
+  MAX(IF(usd_rate IS NOT NULL, started, NULL)) AS usd_rate_day
+FROM charges
+GROUP BY provider, currency
+ORDER BY provider, currency
+"""
+
 INSTANCE_TYPES: Mapping[str, str] = {
     "gpu_needed": "BOOL",
     "gpu_name": "STRING",
@@ -166,6 +226,15 @@ INSTANCE_TYPES: Mapping[str, str] = {
     "cheapest_region": "BOOL",
     "max_price_monthly": "NUMERIC",
     "top_k": "INT64",
+}
+BILL_TYPES: Mapping[str, str] = {
+    "start": "TIMESTAMP",
+    "end_exclusive": "TIMESTAMP",
+    "month_start": "TIMESTAMP",
+    "months_end": "TIMESTAMP",
+    "rate_start": "TIMESTAMP",
+    "provider_names": "ARRAY<STRING>",
+    "provider_keys": "ARRAY<STRING>",
 }
 CHART_TYPES: Mapping[str, str] = {"query": "STRING", "words": "ARRAY<STRING>", "word_count": "INT64", "top_k": "INT64"}
 MODEL_TYPES: Mapping[str, str] = {
@@ -186,3 +255,5 @@ def every_query() -> Iterator[tuple[str, str, Mapping[str, str]]]:
     yield "catalog instances", INSTANCES, INSTANCE_TYPES
     yield "catalog charts", CHARTS, CHART_TYPES
     yield "catalog models", MODELS, MODEL_TYPES
+    yield "catalog stack", STACK, {"charts": "ARRAY<STRING>"}
+    yield "bill of a plan", BILL, BILL_TYPES

@@ -1,12 +1,37 @@
-"""The planner's tools: searches of the catalogue of list prices, charts and models."""
+"""The planner's tools: a priced plan, and searches of the catalogue of list prices, charts and models."""
 
+import asyncio
 from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
 from common.focus.providers import provider_key
-from common.skills.planner.search import Found, InstanceFilters, ModelFilters, find_charts, find_instances, find_models
+from common.skills.planner.bill import read_bill
+from common.skills.planner.plan import Facts, make_plan
+from common.skills.planner.search import (
+    Found,
+    InstanceFilters,
+    ModelFilters,
+    find_charts,
+    find_instances,
+    find_models,
+    find_stack,
+    machines_for,
+    models_for,
+)
+from common.skills.planner.spec import (
+    Confidence,
+    Domain,
+    Method,
+    Need,
+    Precision,
+    Task,
+    WorkloadSpec,
+    questions,
+    said_so_far,
+)
+from common.skills.planner.stack import RESTRICTED, wanted_charts
 from common.tenant import Principal
 from common.tools.context import WarehouseContext
 from common.tools.registry import Tool, tool
@@ -16,6 +41,7 @@ from common.warehouse.catalog import STALE_DAYS, age_days
 MOST_FOUND = 50
 MOST_MONTHLY = 100_000_000
 NAME_CHARS = 100
+NEEDS_CLARIFICATION = "needs_clarification"
 
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=NAME_CHARS)]
 Query = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -26,6 +52,7 @@ Monthly = Annotated[
     Decimal, Field(gt=0, le=MOST_MONTHLY, max_digits=20, allow_inf_nan=False, description="USD, 730 hours.")
 ]
 Memory = Annotated[Decimal, Field(gt=0, le=100_000, max_digits=12, allow_inf_nan=False)]
+Cpus = Annotated[Decimal, Field(gt=0, le=10_000, max_digits=10, allow_inf_nan=False)]
 Licenses = Annotated[
     list[_Text], Field(max_length=20, description="Only these licences, such as apache-2.0, mit, llama3.1.")
 ]
@@ -43,7 +70,7 @@ async def search_instances(
     max_price_monthly: Monthly | None = None,
     provider: Provider | None = None,
     region: Region | None = None,
-    min_vcpu: Annotated[Decimal, Field(gt=0, le=10_000, max_digits=10, allow_inf_nan=False)] | None = None,
+    min_vcpu: Cpus | None = None,
     min_ram_gb: Memory | None = None,
     top_k: TopK = 10,
 ) -> ToolResult:
@@ -108,9 +135,6 @@ async def search_models(
     return _result(found, {"count": len(found.rows), **_none_fits(found, "No model fits all of these.")})
 
 
-RESTRICTED = "its container images left the free registry on 2025-08-28; a pull may fail without a subscription to them"
-
-
 def check_place(found: Found, filters: InstanceFilters) -> None:
     """Raise ToolError for a provider or a region that the catalogue has no price of, naming those that it has."""
     providers, regions = found.known["known_providers"], found.known["known_regions"] or []
@@ -149,4 +173,84 @@ def _none_fits(found: Found, sentence: str) -> dict[str, str]:
     return {} if found.rows else {"none": sentence}
 
 
-TOOLS: tuple[Tool, ...] = tuple(tool("planner", each) for each in (search_instances, search_charts, search_models))
+async def plan_deployment(
+    principal: Principal,
+    context: WarehouseContext,
+    *,
+    task_type: Annotated[Task, Field(description="What the workload does.")] | None = None,
+    domain: Annotated[Domain, Field(description="language: an LLM.")] | None = None,
+    gpu_needed: Annotated[bool, Field(description="Null unless the user said, or the model needs it.")] | None = None,
+    model: Annotated[_Text, Field(description="The model's name as the user said it, with its size.")] | None = None,
+    parameters_billion: Annotated[Decimal, Field(gt=0, le=10_000, max_digits=9, allow_inf_nan=False)] | None = None,
+    precision: Precision = "bf16",
+    method: Annotated[Method, Field(description="How it is trained. Fine-tuning: lora; training: full.")] | None = None,
+    context_tokens: Annotated[int, Field(strict=True, ge=1, le=1_000_000, description="Of one request.")] = 8192,
+    concurrent_requests: Annotated[int, Field(strict=True, ge=1, le=10_000, description="At once, per machine.")] = 8,
+    gpu_memory_gb: Annotated[Memory, Field(description="Only if the user names it.")] | None = None,
+    min_vcpu: Cpus | None = None,
+    min_ram_gb: Memory | None = None,
+    replicas: Annotated[int, Field(strict=True, ge=1, le=1_000, description="Machines.")] = 1,
+    hours_per_month: Annotated[Decimal, Field(gt=0, le=744, max_digits=6, allow_inf_nan=False)] = Decimal(730),
+    budget_monthly: Annotated[
+        Decimal, Field(gt=0, le=MOST_MONTHLY, max_digits=20, allow_inf_nan=False, description="The month's budget.")
+    ]
+    | None = None,
+    budget_currency: Annotated[str, StringConstraints(to_upper=True, pattern="^[A-Za-z]{3}$")] = "USD",
+    provider: Provider | None = None,
+    region: Region | None = None,
+    licenses: Licenses = [],  # noqa: B006  # pydantic copies it
+    kubernetes_needs: Annotated[list[Need], Field(max_length=16, description="Default: by the task.")] = [],  # noqa: B006
+    confidence: Annotated[Confidence, Field(description="low: ask before planning.")] = "medium",
+) -> ToolResult:
+    """Plan a deployment: sizing, machines with list price and this organisation's own, models, charts, steps, cost.
+
+    Leave out what the user did not say: the tool names the questions to ask. Pass what was said before again.
+    """
+    spec = WorkloadSpec(
+        task_type=task_type,
+        domain=domain,
+        gpu_needed=gpu_needed,
+        model=model,
+        parameters_billion=parameters_billion,
+        precision=precision,
+        method=method,
+        context_tokens=context_tokens,
+        concurrent_requests=concurrent_requests,
+        gpu_memory_gb=gpu_memory_gb,
+        min_vcpu=min_vcpu,
+        min_ram_gb=min_ram_gb,
+        replicas=replicas,
+        hours_per_month=hours_per_month,
+        budget_monthly=budget_monthly,
+        budget_currency=budget_currency,
+        provider=provider_key(provider) if provider else None,
+        region=region.lower() if region else None,
+        licenses=tuple(dict.fromkeys(each.lower() for each in licenses)),
+        kubernetes_needs=tuple(dict.fromkeys(kubernetes_needs)),
+        confidence=confidence,
+    )
+    if asked := questions(spec):
+        told = " ".join(f"{number}) {each}" for number, each in enumerate(asked, start=1))
+        raise ToolError(NEEDS_CLARIFICATION, f"Ask the user this and nothing else: {told} So far: {said_so_far(spec)}.")
+    return await _plan(principal, context, spec.settled())
+
+
+async def _plan(principal: Principal, context: WarehouseContext, spec: WorkloadSpec) -> ToolResult:
+    filters = machines_for(spec)
+    machines, models, charts, bill = await asyncio.gather(
+        find_instances(principal, context, filters),
+        find_models(principal, context, models_for(spec)),
+        find_stack(principal, context, wanted_charts(spec)),
+        read_bill(principal, context),
+    )
+    check_place(machines, filters)
+    assert machines.oldest is not None
+    facts = Facts(machines.rows, models.rows, charts, bill, machines.oldest, context.today)
+    plan = await asyncio.to_thread(make_plan, spec, facts)
+    rows = tuple(plan.pop("instances"))
+    return ToolResult(machines.result, rows, {"plan": plan}, format_parameters(machines.parameters))
+
+
+TOOLS: tuple[Tool, ...] = tuple(
+    tool("planner", each) for each in (plan_deployment, search_instances, search_charts, search_models)
+)

@@ -86,7 +86,8 @@ def tables(plan: Plan) -> Iterator[str]:
     for each in plan.of("google_bigquery_table"):
         if not each.values["deletion_protection"]:
             yield f"{each.address} can be destroyed"
-        wanted = json.loads((SCHEMAS / "organizations" / f"{each.values['table_id']}.json").read_text(encoding="utf-8"))
+        folder = "catalog" if each.address.startswith("google_bigquery_table.catalog") else "organizations"
+        wanted = json.loads((SCHEMAS / folder / f"{each.values['table_id']}.json").read_text(encoding="utf-8"))
         yield from (f"{each.address} has another {part} than its file" for part in _differences(each.values, wanted))
     for each in plan.of("google_bigquery_dataset"):
         if each.values["delete_contents_on_destroy"]:

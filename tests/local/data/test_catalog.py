@@ -62,7 +62,7 @@ def test_what_is_written_is_read_again_and_the_same_rows_make_the_same_bytes(our
 
 
 # The traps that real catalogues have: a machine, what its source says of it, and how it is refused.
-TRAPS = {
+TRAPS: dict[str, tuple[str, Row, str]] = {
     "the GPU is not in the price": (
         "a2-highgpu-1g", {"price_hourly": Decimal("0.739")}, "0.739 USD an hour cannot have 1 A100 in it",
     ),

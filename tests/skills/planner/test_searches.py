@@ -27,7 +27,8 @@ def test_googlesql_accepts_every_text(name: str) -> None:
     bound = fixed(tenant, text, {each: Parameter("STRING", None) for each in types})
     assert googlesql.analyze(bound.sql, types)
     assert not re.search(r"org_slug|\{", bound.sql)
-    assert {table.split(".")[1] for table in bound.tables} == {"catalog"}
+    dataset = "acme_inc_prod" if name == "bill of a plan" else "catalog"
+    assert {table.split(".")[1] for table in bound.tables} == {dataset}
 
 
 async def test_instances_come_in_the_documented_order(plan: Call, catalog: Catalog) -> None:

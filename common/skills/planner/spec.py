@@ -1,0 +1,139 @@
+"""A workload as it was described: its bounds, what has to be asked before it can be planned, and what is assumed."""
+
+import re
+from dataclasses import dataclass, fields, replace
+from decimal import Decimal
+from typing import Literal
+
+Task = Literal["inference", "batch_inference", "fine_tuning", "training"]
+Domain = Literal["language", "image_generation", "video_generation", "vision", "speech", "embeddings", "other"]
+Precision = Literal["fp32", "bf16", "fp16", "fp8", "int8", "int4"]
+Method = Literal["lora", "full"]
+Confidence = Literal["low", "medium", "high"]
+Need = Literal[
+    "serving", "gpu", "tracking", "vectors", "monitoring", "autoscaling", "batch", "distributed", "notebooks",
+    "ingress", "storage", "database", "queue", "cache", "workflows", "logging",
+]  # fmt: skip
+
+MOST_QUESTIONS = 3
+# Above this, a model on CPUs answers too slowly for people.
+CPU_BILLIONS = Decimal(8)
+_SIZE = re.compile(
+    r"(?<![\w.])(?:(\d{1,3})x)?(\d{1,4}(?:\.\d{1,3})?)\s?(b|bn|billion|m|million)(?![a-z0-9])", re.IGNORECASE
+)
+_TASKS = "Should it serve a model (inference), run batches, fine-tune a model or train one?"
+_DOMAINS = "What is it about: language, images, video, vision, speech, embeddings or something else?"
+_GPUS = "Should it run on GPUs?"
+_MODELS = "Which language model is it, and how many billion parameters does it have?"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadSpec:
+    """What is to be deployed; None where it was not said. Money is per month, memory in GiB."""
+
+    task_type: Task | None = None
+    domain: Domain | None = None
+    gpu_needed: bool | None = None
+    model: str | None = None
+    parameters_billion: Decimal | None = None
+    precision: Precision = "bf16"
+    method: Method | None = None
+    context_tokens: int = 8192
+    concurrent_requests: int = 8
+    gpu_memory_gb: Decimal | None = None
+    min_vcpu: Decimal | None = None
+    min_ram_gb: Decimal | None = None
+    replicas: int = 1
+    hours_per_month: Decimal = Decimal(730)
+    budget_monthly: Decimal | None = None
+    budget_currency: str = "USD"
+    provider: str | None = None
+    region: str | None = None
+    licenses: tuple[str, ...] = ()
+    kubernetes_needs: tuple[Need, ...] = ()
+    confidence: Confidence = "medium"
+
+    @property
+    def trains(self) -> bool:
+        return self.task_type in ("fine_tuning", "training")
+
+    @property
+    def billions(self) -> Decimal | None:
+        """The parameters in billions: as given, or as the model's name says them."""
+        return self.parameters_billion or billions_in(self.model or "")
+
+    def settled(self) -> "WorkloadSpec":
+        """The spec with its defaults: full training, LoRA for fine-tuning, and the stack that its task needs."""
+        method = self.method or (None if not self.trains else "full" if self.task_type == "training" else "lora")
+        return replace(self, method=method, kubernetes_needs=self.kubernetes_needs or _needs(self))
+
+
+def billions_in(text: str) -> Decimal | None:
+    """The size that a model's name says: 70B is 70, 8x7B is 56, 350M is 0.35. None where it says none."""
+    found = _SIZE.search(text)
+    if found is None:
+        return None
+    size = Decimal(found[2]) * int(found[1] or 1) / (1000 if found[3].lower().startswith("m") else 1)
+    return size if 0 < size <= 10_000 else None
+
+
+def questions(spec: WorkloadSpec) -> list[str]:
+    """The one to three questions that have to be answered before a plan can be made; none where it is clear."""
+    asked = []
+    if spec.task_type is None:
+        asked.append(_TASKS)
+    if spec.domain is None:
+        asked.append(_DOMAINS)
+    if spec.gpu_needed is None:
+        asked.append(_GPUS)
+    if spec.domain == "language" and spec.billions is None and spec.gpu_memory_gb is None:
+        asked.append(_MODELS)
+    if not asked and (contradiction := _contradiction(spec)):
+        asked.append(contradiction)
+    if not asked and spec.confidence == "low":
+        asked.append(f"Is it right that you want {described(spec)}? If not, what is different?")
+    return asked[:MOST_QUESTIONS]
+
+
+def described(spec: WorkloadSpec) -> str:
+    """The workload in a few words."""
+    task = {
+        "inference": "to serve", "batch_inference": "to run batches with", "fine_tuning": "to fine-tune",
+        "training": "to train", None: "to deploy",
+    }[spec.task_type]  # fmt: skip
+    kind = (spec.domain or "other").replace("_", " ")
+    model = f"{spec.model} ({kind})" if spec.model else f"a model ({kind})"
+    return f"{task} {model} on {'GPUs' if spec.gpu_needed else 'CPUs'}"
+
+
+def said_so_far(spec: WorkloadSpec) -> str:
+    """The fields that differ from their defaults, to be passed again with the answers."""
+    given = {each.name: getattr(spec, each.name) for each in fields(spec)}
+    return (
+        ", ".join(f"{each.name}={given[each.name]}" for each in fields(spec) if given[each.name] != each.default)
+        or "nothing"
+    )
+
+
+def _contradiction(spec: WorkloadSpec) -> str | None:
+    if spec.gpu_needed:
+        return None
+    size, memory = spec.billions, spec.gpu_memory_gb
+    if memory is not None:
+        return f"You asked for {memory} GB of GPU memory and for no GPU. Should it run on GPUs?"
+    if size is not None and (size > CPU_BILLIONS or (spec.trains and size > 1)):
+        doing = "training" if spec.trains else "serving"
+        said = f"{doing} a model of {size.normalize():f} billion parameters without GPUs is hardly usable"
+        return f"{said[0].upper()}{said[1:]}. May it use GPUs?"
+    if spec.domain in ("image_generation", "video_generation"):
+        return f"{spec.domain.replace('_', ' ').capitalize()} without GPUs takes minutes an image. May it use GPUs?"
+    return None
+
+
+def _needs(spec: WorkloadSpec) -> tuple[Need, ...]:
+    gpu: tuple[Need, ...] = ("gpu",) if spec.gpu_needed else ()
+    if spec.task_type == "inference":
+        return (*gpu, "serving", "monitoring")
+    if spec.task_type == "batch_inference":
+        return (*gpu, "serving", "batch", "monitoring")
+    return (*gpu, "distributed", "tracking", "monitoring")
