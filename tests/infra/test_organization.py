@@ -90,7 +90,7 @@ def test_onboarding_changes_nothing_in_the_state_of_the_deployment(example: Plan
     assert "_prod" not in text
     # An account of the deployment is no organisation's, and no dataset but the shared one is read.
     read = {each.values["dataset_id"] for each in example.of("google_bigquery_dataset_iam_member")}
-    assert read == {"organizations"}
+    assert read == {"organizations", "catalog"}
     assert example.of("google_service_account_iam_member") == []
 
 

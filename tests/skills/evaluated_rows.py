@@ -8,6 +8,7 @@ from typing import Any
 from common.tenant import OrgSlug, Tenant
 from common.warehouse import schema
 from local.data import drivers, warehouse
+from local.data.catalog.reading import SMALL, read_folder
 from tests import googlesql
 from tests.skills import costs_made, operations_made
 from tests.skills.evaluator import Made
@@ -197,6 +198,7 @@ def tables() -> dict[str, Made]:
         f"{TENANT.dataset}.{warehouse.COSTS}": costs(),
         f"{TENANT.dataset}.{warehouse.USAGE}": _usage(),
         f"{TENANT.dataset}.{drivers.TABLE}": list(_drivers()),
+        **{f"catalog.{name}": kept[:: max(1, len(kept) // 40)] for name, kept in read_folder(SMALL).items()},
         **{f"organizations.{name}": [row for org in (THEIRS, MINE) for row in of(org)] for name, of in shared.items()},
     }
     fields = googlesql.product_tables(TENANT.dataset)

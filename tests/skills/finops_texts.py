@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
+from decimal import Decimal
 
 from common.cost_query.dimensions import BoundDimension, all_parameters, bind_dimensions
 from common.cost_query.filters import Filters
@@ -12,6 +13,7 @@ from common.skills.anomalies import sql as anomalies
 from common.skills.budgets import sql as budgets
 from common.skills.commitments import sql as commitments
 from common.skills.forecast import sql as forecast
+from common.skills.planner import sql as planner
 from common.skills.unit_costs import sql as unit_costs
 from common.warehouse.query import Parameter
 from tests.skills.cost_texts import CALENDAR, Bound
@@ -31,6 +33,59 @@ _OWN: Mapping[str, Parameter] = {
 }
 # What the range of a question binds.
 _RANGE = {"start", "end_exclusive", "data_start", "data_end", "start_day", "end_day_exclusive", "max_rows"}
+
+
+_CHARTS = ("bitnami/charts/apisix", "cloudnative-pg/charts/cloudnative-pg", "nobody/charts/nothing")
+# What the planner asks of the catalogue and of the bill, each with values that find something.
+_PLANNER: Mapping[str, tuple[str, Mapping[str, Parameter]]] = {
+    "catalog instances": (
+        planner.INSTANCES,
+        {
+            **{name: Parameter(kind, None) for name, kind in planner.INSTANCE_TYPES.items()},  # type: ignore[arg-type]
+            "min_vcpu": Parameter("NUMERIC", Decimal(2)),
+            "max_price_monthly": Parameter("NUMERIC", Decimal(20_000)),
+            "cheapest_region": Parameter("BOOL", True),
+            "top_k": Parameter("INT64", 10),
+        },
+    ),
+    "catalog charts": (
+        planner.CHARTS,
+        {
+            "query": Parameter("STRING", "prometheus"),
+            "words": Parameter("STRING", ("prometheus",)),
+            "word_count": Parameter("INT64", 1),
+            "top_k": Parameter("INT64", 10),
+        },
+    ),
+    "catalog models": (
+        planner.MODELS,
+        {
+            "words": Parameter("STRING", ("qwen3", "text", "8b")),
+            "word_count": Parameter("INT64", 3),
+            "pipeline_tag": Parameter("STRING", None),
+            "licenses": Parameter("STRING", ()),
+            "license_count": Parameter("INT64", 0),
+            "min_parameters": Parameter("INT64", None),
+            "max_parameters": Parameter("INT64", 10**12),
+            "sized": Parameter("BOOL", True),
+            "top_k": Parameter("INT64", 10),
+        },
+    ),
+    "catalog stack": (planner.STACK, {"charts": Parameter("STRING", _CHARTS)}),
+    "bill of a plan": (
+        planner.BILL,
+        {
+            **{
+                name: Parameter("TIMESTAMP", datetime(year, month, 1, tzinfo=UTC))
+                for name, year, month in (
+                    ("start", 2024, 1), ("month_start", 2024, 2), ("months_end", 2026, 4), ("end_exclusive", 2026, 5),
+                    ("rate_start", 2024, 1),
+                )
+            },
+            **{name: _OWN[name] for name in ("provider_names", "provider_keys")},
+        },
+    ),
+}  # fmt: skip
 
 
 def with_values() -> Iterator[Bound]:
@@ -57,6 +112,8 @@ def with_values() -> Iterator[Bound]:
     yield _bound("pricing units", unit_costs.units("pricing_unit", (), Filters()), (), Filters(), ())
     yield _bound("orders", unit_costs.drivers(month, some), month, some, ("drivers",))
     yield _bound("allocation", allocation.split("BilledCost", team, shared, some), (team,), some, ())
+    for name, (text, given) in _PLANNER.items():
+        yield Bound(name, text, dict(given), {})
     yield _bound("budgets", budgets.LIST, (), Filters(), ())
     yield _bound("budget tree", budgets.TREE, (), Filters(), ("as_of",))
     yield _bound("budget variance", budgets.VARIANCE, (), Filters(), tuple(_OWN))

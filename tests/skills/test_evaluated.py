@@ -195,8 +195,11 @@ def _load(client: bigquery.Client) -> None:
     warehouse.create(client, [MINE])
     for name, made in tables().items():
         dataset, table = name.split(".")
-        declared = schema.load("organizations" if dataset == "organizations" else "tenant", table)
+        declared = schema.load(_KINDS.get(dataset, "tenant"), table)
         warehouse.wait_for(warehouse.replace_rows(client, f"{PROJECT}.{name}", declared, map(dict, made.rows)))
+
+
+_KINDS: Mapping[str, schema.Dataset] = {"organizations": "organizations", "catalog": "catalog"}
 
 
 async def _emulated(opened: Warehouse, query: GuardedQuery) -> Answer:

@@ -37,7 +37,7 @@ class Discount:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What the organisation's rows say: one row for each provider and currency, and the months that were read."""
+    """The bill beside list prices: one row for each provider and currency, and the months that were read."""
 
     rows: tuple[Mapping[str, Any], ...]
     first_day: date
@@ -70,7 +70,7 @@ class Bill:
         return f"{self.first_day} to {self.last_day}"
 
     def unused(self) -> list[dict[str, Any]]:
-        """What was committed to and not used last month, by provider and currency."""
+        """The part of commitments that was paid for and not used last month, by provider and currency."""
         return [
             {"provider": row["provider"], "currency": row["currency"], "unused_cost": cents(row["unused_cost"])}
             for row in self.rows

@@ -25,7 +25,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a plan is made of: rows of the catalogue, the bill, and today."""
+    """The facts that a plan is made of: rows of the catalogue, the bill, and today."""
 
     instances: Sequence[Row]
     models: Sequence[Row]
@@ -222,7 +222,7 @@ def _budget(spec: WorkloadSpec, priced: _Prices, own: Decimal) -> dict[str, Any]
 
 
 def _added(bill: Bill, own: Decimal) -> Decimal | None:
-    """What the plan adds to last month's bill in percent; None where that is in several currencies, or has no rate."""
+    """The plan in percent of last month's bill; None where that is in several currencies, or has no rate."""
     paid = bill.paid_last_month()
     if len(paid) != 1:
         return None
@@ -299,7 +299,7 @@ def _next_cheaper(spec: WorkloadSpec, sizing: Sizing, facts: Facts, priced: _Pri
 
 
 def _lacks(spec: WorkloadSpec, sizing: Sizing, row: Row) -> str:
-    """What keeps a machine from being proposed; empty where that is its place in the order alone."""
+    """Say why a machine is not proposed; empty where that is its place in the order alone."""
     if row["gpu_memory_total_gib"] < sizing.need_gib:
         return f"has {row['gpu_memory_total_gib']} GiB of GPU memory, where {sizing.need_gib} are needed"
     if spec.precision == "bf16" and not row["bfloat16"]:

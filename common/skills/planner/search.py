@@ -81,7 +81,7 @@ class ModelFilters:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """The rows of a search, what the catalogue knows beside them, and the query that ran."""
 
     rows: Rows
@@ -96,12 +96,12 @@ class Found:
         return day
 
 
-async def find_instances(principal: Principal, context: WarehouseContext, filters: InstanceFilters) -> Found:
+async def find_instances(principal: Principal, context: WarehouseContext, filters: InstanceFilters) -> SearchResult:
     """Search instances, cheapest first. Raises ToolError where there is no catalogue."""
     return await _find(principal, context, sql.INSTANCES, _bound(asdict(filters), sql.INSTANCE_TYPES), "provider")
 
 
-async def find_charts(principal: Principal, context: WarehouseContext, query: str, top_k: int) -> Found:
+async def find_charts(principal: Principal, context: WarehouseContext, query: str, top_k: int) -> SearchResult:
     """Search charts, the best match first. Raises ToolError where there is no catalogue."""
     text = " ".join(query.lower().split())
     words = tuple(dict.fromkeys(text.split()))[:MOST_WORDS]
@@ -109,7 +109,7 @@ async def find_charts(principal: Principal, context: WarehouseContext, query: st
     return await _find(principal, context, sql.CHARTS, _bound(given, sql.CHART_TYPES), "name")
 
 
-async def find_models(principal: Principal, context: WarehouseContext, filters: ModelFilters) -> Found:
+async def find_models(principal: Principal, context: WarehouseContext, filters: ModelFilters) -> SearchResult:
     """Search models, the best score first. Raises ToolError where there is no catalogue."""
     words = model_words(filters.query)
     given: dict[str, Any] = {name: value for name, value in asdict(filters).items() if name != "query"}
@@ -163,7 +163,7 @@ def model_words(query: str) -> tuple[str, ...]:
 
 async def _find(
     principal: Principal, context: WarehouseContext, text: str, parameters: Mapping[str, Parameter], key: str
-) -> Found:
+) -> SearchResult:
     try:
         result = await context.run(fixed(principal.tenant, text, parameters))
     except QueryRefused as refused:
@@ -178,7 +178,7 @@ async def _find(
         for row in result.rows
         if row[key] is not None
     )
-    return Found(rows, {name: first[name] for name in _KNOWN if name in first}, result, parameters)
+    return SearchResult(rows, {name: first[name] for name in _KNOWN if name in first}, result, parameters)
 
 
 def _bound(given: Mapping[str, Scalar | tuple[Scalar, ...]], types: Mapping[str, str]) -> dict[str, Parameter]:

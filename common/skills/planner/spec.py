@@ -29,7 +29,7 @@ _MODELS = "Which language model is it, and how many billion parameters does it h
 
 @dataclass(frozen=True, slots=True)
 class WorkloadSpec:
-    """What is to be deployed; None where it was not said. Money is per month, memory in GiB."""
+    """The workload that is to be deployed; None where it was not said. Money is per month, memory in GiB."""
 
     task_type: Task | None = None
     domain: Domain | None = None

@@ -10,9 +10,9 @@ from common.focus.providers import provider_key
 from common.skills.planner.bill import read_bill
 from common.skills.planner.plan import Facts, make_plan
 from common.skills.planner.search import (
-    Found,
     InstanceFilters,
     ModelFilters,
+    SearchResult,
     find_charts,
     find_instances,
     find_models,
@@ -135,7 +135,7 @@ async def search_models(
     return _result(found, {"count": len(found.rows), **_none_fits(found, "No model fits all of these.")})
 
 
-def check_place(found: Found, filters: InstanceFilters) -> None:
+def check_place(found: SearchResult, filters: InstanceFilters) -> None:
     """Raise ToolError for a provider or a region that the catalogue has no price of, naming those that it has."""
     providers, regions = found.known["known_providers"], found.known["known_regions"] or []
     if filters.provider and filters.provider not in providers:
@@ -151,7 +151,7 @@ def check_place(found: Found, filters: InstanceFilters) -> None:
         )
 
 
-def prices_of(found: Found, context: WarehouseContext) -> dict[str, Any]:
+def prices_of(found: SearchResult, context: WarehouseContext) -> dict[str, Any]:
     """The age of the catalogue's prices, in words too where they are old."""
     assert found.oldest is not None
     days = age_days(found.oldest, context.today)
@@ -165,11 +165,11 @@ def prices_of(found: Found, context: WarehouseContext) -> dict[str, Any]:
     return told
 
 
-def _result(found: Found, summary: dict[str, Any]) -> ToolResult:
+def _result(found: SearchResult, summary: dict[str, Any]) -> ToolResult:
     return ToolResult(found.result, found.rows, summary, format_parameters(found.parameters))
 
 
-def _none_fits(found: Found, sentence: str) -> dict[str, str]:
+def _none_fits(found: SearchResult, sentence: str) -> dict[str, str]:
     return {} if found.rows else {"none": sentence}
 
 
