@@ -37,7 +37,7 @@ LAYERS = [
     {"tools", "organizations"},
     {"documents", "warehouse"},
     {"telemetry", "fair_queue"},
-    {"models", "egress", "settings", "stopping", "tenant", "figures"},
+    {"models", "egress", "settings", "stopping", "tenant", "figures", "citations"},
     {"focus", "limits", "errors", "secret", "text", "bodies"},
 ]
 

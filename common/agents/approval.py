@@ -9,16 +9,21 @@ from common.models.completion import ToolCall
 _VALUE_CHARS = 300
 _ONE = "This changes what is stored, so it waits for your yes:"
 _SEVERAL = "These change what is stored, so they wait for your yes:"
+_AFTER_READING = "This was asked for after documents were read, so it waits for your yes:"
 _HOW = "Answer *yes* to allow {which}, or *no*. Nothing is changed before."
 
 
-def ask(calls: Sequence[ToolCall]) -> str:
-    """The question about all calls that wait, as Markdown; empty where none does."""
+def ask(calls: Sequence[ToolCall], *, of_client: bool = False) -> str:
+    """The question about all calls that wait, as Markdown; empty where none does.
+
+    ``of_client`` says that they are of the client's own tools, too, which may change nothing that is stored here.
+    """
     if not calls:
         return ""
     listed = "\n".join(f"- {_described(call.name, arguments_of(call), '**', '`')}" for call in calls)
     one = len(calls) == 1
-    return f"{_ONE if one else _SEVERAL}\n\n{listed}\n\n{_HOW.format(which='it' if one else 'all of them')}"
+    why = _AFTER_READING if of_client else _ONE if one else _SEVERAL
+    return f"{why}\n\n{listed}\n\n{_HOW.format(which='it' if one else 'all of them')}"
 
 
 def describe(call: ToolCall) -> str:

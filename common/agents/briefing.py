@@ -1,7 +1,7 @@
 """The input of one run of the loop."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from common.agents import asking_back, consulting
 from common.agents.asking_back import ASK_USER
@@ -9,6 +9,7 @@ from common.agents.checkpoint import Checkpoint
 from common.agents.pausing import ClientTool, Continuation, Waiting, new_waiting
 from common.agents.roster import Agent, Roster
 from common.agents.run_state import RunState
+from common.citations.citation import Offered
 from common.models.catalog import Model
 from common.models.completion import Message, ToolCall
 from common.secret import Secret
@@ -36,6 +37,7 @@ class Briefing:
     calls_tools: bool = True
     note: str = ""
     within: RunState | None = None
+    offered: Offered = field(default_factory=Offered)
 
     def schemas(self, agent: Agent, tools: BoundTools) -> list[Message]:
         """The tools of an agent as a model API takes them: its own, the client's, and the hand-over."""
@@ -48,12 +50,19 @@ class Briefing:
         offered.append(asking_back.schema() if self.within is None else consulting.hand_in_schema())
         return offered
 
+    def is_clients(self, call: ToolCall) -> bool:
+        """Return true for a call of a tool that the client runs."""
+        return any(tool.name == call.name for tool in self.client_tools)
+
     def waits(self, call: ToolCall, tools: BoundTools) -> Waiting | None:
-        """The call as it waits for the client; None for one that is made at once."""
+        """The call as it waits for the client; None for one that is made at once.
+
+        Once text from outside was read, the person has to allow even what the client's own tools do.
+        """
         if call.name == ASK_USER and self.within is None:
             return new_waiting("question", call)
-        if any(tool.name == call.name for tool in self.client_tools):
-            return new_waiting("client", call)
+        if self.is_clients(call):
+            return new_waiting("approval" if self.offered else "client", call)
         return new_waiting("approval", call) if tools.changes(call.name) else None
 
     def consultation(self, agent: Agent, question: str, asker: RunState, place: Checkpoint | None) -> "Briefing":

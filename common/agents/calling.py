@@ -14,7 +14,7 @@ from common.agents.briefing import Briefing
 from common.agents.checkpoint import Checkpoint, Consulted, OpenStep
 from common.agents.consulting import CONSULT, Question
 from common.agents.events import Event, ToolFinished, ToolStarted
-from common.agents.pausing import Waiting
+from common.agents.pausing import Waiting, new_waiting
 from common.agents.run_state import Answered, RunState
 from common.errors import ProviderTimeout, ServiceError
 from common.models.call import ToolCall
@@ -216,6 +216,14 @@ async def make_call(
         result=result,
         duration_ms=_since(started),
     )
+
+
+def allow_client(allowed: Waiting, state: RunState) -> tuple[Event, ...]:
+    """Let the client run a call of its own tools that the person has allowed, under an id of its own."""
+    call, own = allowed.call, new_waiting("client", allowed.call)
+    state.waiting.append(own)
+    names = (allowed.waiting_id, state.agent.name, call.name, "client", call.arguments)
+    return ToolFinished(*names, {"service": "client", "duration_ms": 0}, 0), own.event(state.agent.name)
 
 
 async def _until(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from common.citations.citation import Citation
 from common.errors import ServiceError
 from common.models.completion import Usage
 
@@ -106,6 +107,7 @@ class TurnFinished:
     ``approvals`` are the changes that wait where ``finish`` is "approval", ``question`` is there where it is that.
     ``usage_warning`` is a sentence on a ceiling that is nearly reached.
     ``unverified_figures`` are those of the text that stand in nothing that the turn has read.
+    ``citations`` are the passages of documents that the text names as ``[number]``.
     """
 
     conversation_id: str
@@ -123,6 +125,7 @@ class TurnFinished:
     title: str = ""
     usage_warning: str | None = None
     unverified_figures: tuple[str, ...] = ()
+    citations: tuple[Citation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from common import limits
 from common.agents import approval, asking_back, consulting
 from common.agents.bounds import Bounds
 from common.agents.briefing import Briefing
-from common.agents.calling import CallStep, Progressed, make_call
+from common.agents.calling import CallStep, Progressed, allow_client, make_call
 from common.agents.checkpoint import Checkpoint
-from common.agents.events import AgentChanged, Event, TextDelta, ToolFinished, ToolStarted
+from common.agents.events import AgentChanged, Event, TextDelta, ToolStarted
 from common.agents.exchange import UNANSWERED, asked_calls, asking, newer_half
 from common.agents.handing_over import hand_over
 from common.agents.merging import merged
@@ -114,7 +114,7 @@ class AgentLoop:
         if briefing.continuation is not None:
             async for happened in self._continue(briefing, briefing.continuation, state):
                 yield happened
-            if briefing.marks_steps:
+            if briefing.marks_steps and not state.ended:
                 yield state.checkpoint()
 
     async def _ask_model(self, briefing: Briefing, state: RunState, step: _Step) -> AsyncGenerator[TextDelta, None]:
@@ -168,10 +168,11 @@ class AgentLoop:
             agent_name=state.agent.name if briefing.within is not None else "",
         )
 
-    async def _continue(
-        self, briefing: Briefing, continuation: Continuation, state: RunState
-    ) -> AsyncIterator[ToolStarted | ToolFinished]:
-        """Make the approved calls, and add the client's replies to the exchange, in order."""
+    async def _continue(self, briefing: Briefing, continuation: Continuation, state: RunState) -> AsyncIterator[Event]:
+        """Make the approved calls, and add the client's replies to the exchange, in order.
+
+        What the person allowed the client's own tools to do waits for the client now.
+        """
         tools = briefing.tools_for(state.agent.tools)
         state.exchange.extend(continuation.paused.exchange)
         state.bounds.tool_calls = continuation.paused.tool_calls
@@ -182,6 +183,10 @@ class AgentLoop:
             elif waiting.kind == "question":
                 said = continuation.answers.get(waiting.waiting_id)
                 content = asking_back.as_result(asking_back.read_question(call), said)
+            elif waiting.waiting_id in continuation.approved and briefing.is_clients(call):
+                for event in allow_client(waiting, state):
+                    yield event
+                continue
             else:
                 refusal = None if waiting.waiting_id in continuation.approved else NOT_APPROVED
                 if refusal is None:
@@ -215,7 +220,8 @@ class AgentLoop:
                     if under_way and briefing.marks_steps:
                         yield state.checkpoint()
         step.end()
-        if question := approval.ask([each.call for each in state.waiting if each.kind == "approval"]):
+        changes = [each.call for each in state.waiting if each.kind == "approval"]
+        if question := approval.ask(changes, of_client=any(map(briefing.is_clients, changes))):
             yield state.say(question)
         for asked in [each for each in state.waiting if each.kind == "question"]:
             yield state.say(asking_back.read_question(asked.call).text)

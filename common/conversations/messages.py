@@ -9,6 +9,7 @@ from typing import Any, NotRequired
 from typing_extensions import TypedDict
 
 from common import limits
+from common.citations.citation import ShownCitation
 from common.conversations import cursor
 from common.conversations.conversations import summary
 from common.conversations.lookup import ConversationLookup, Found
@@ -55,6 +56,7 @@ class ShownMessage(TypedDict):
     latency_ms: int | None
     finish: str | None
     unverified_figures: list[str]
+    citations: list[ShownCitation]
     feedback: ShownFeedback | None
     created_at: str
 
@@ -224,6 +226,7 @@ def shown(message: Message) -> ShownMessage:
         "latency_ms": message.latency_ms,
         "finish": message.finish,
         "unverified_figures": list(message.unverified_figures),
+        "citations": [each.shown() for each in message.citations],
         "feedback": _opinion(feedback) if feedback else None,
         "created_at": message.created_at.isoformat(),
     }

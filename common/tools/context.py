@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import Any, ClassVar
 
 from common import limits
+from common.citations.citation import Offered
 from common.focus.calendar import FiscalCalendar
 from common.warehouse.client import Warehouse
 from common.warehouse.query import GuardedQuery
@@ -19,6 +20,7 @@ class ToolContext:
     """The context of a tool that needs no service: the labels of its call, the moment in UTC, its fiscal calendar.
 
     ``idempotency_key`` names the answer that the call is part of: the same write twice under one key is one write.
+    ``offered`` numbers the passages of documents that the answer may cite.
     A subclass adds a field for each service it needs; the field's name is the name of the resource.
     """
 
@@ -26,6 +28,7 @@ class ToolContext:
     now: datetime
     idempotency_key: str
     calendar: FiscalCalendar = field(default=FiscalCalendar(), kw_only=True)
+    offered: Offered = field(default_factory=Offered, kw_only=True)
 
     on_timeout: ClassVar[str] = f"The tool took more than {limits.TOOL_SECONDS:.0f} s. Ask for less."
 

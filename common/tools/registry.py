@@ -44,7 +44,7 @@ class Tool:
 
     ``unnamed`` are agents and tools that its texts are shown without.
     ``draws`` makes a picture of an answer, or None where there is nothing to see. ``shows_sql`` where the query is the
-    model's own, and it should read what became of it.
+    model's own, and it should read what became of it. ``outside`` where its result is text from outside of the data.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Tool:
     draws: Draw | None = None
     context: type[ToolContext] = ToolContext
     shows_sql: bool = False
+    outside: bool = False
     unnamed: frozenset[str] = frozenset()
 
     @property
@@ -109,6 +110,7 @@ def tool(
     writes: Permission | None = None,
     draws: Draw | None = None,
     shows_sql: bool = False,
+    outside: bool = False,
 ) -> Tool:
     """Make a Tool of a function. Raises ValueError for an argument that could name a tenant or has no type."""
     fields: dict[str, Any] = {}
@@ -124,7 +126,7 @@ def tool(
         fields[name] = (parameter.annotation, default)
     arguments = create_model(function.__name__, __base__=_Arguments, **fields)
     description = inspect.cleandoc(function.__doc__ or "")
-    return Tool(function.__name__, domain, description, arguments, function, writes, draws, context, shows_sql)
+    return Tool(function.__name__, domain, description, arguments, function, writes, draws, context, shows_sql, outside)
 
 
 class _Arguments(BaseModel):

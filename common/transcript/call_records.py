@@ -16,7 +16,7 @@ _TEXT_CHARS = 60
 
 _ID = re.compile(r"(?:^|_)id$")
 _OF_THE_CALLER = frozenset({"org_slug", "user_id", "tenant_id", "organization_id"})
-_NAME = re.compile(r"(?:^|_)(?:name|title)$")
+_NAME = re.compile(r"(?:^|_)(?:name|title)$|^document$")
 _TIME = re.compile(r"(?:_at|_on|date|day|time)$")
 # Of a summary: what the result is about.
 _ABOUT = ("period", "current", "previous", "filters", "group_by", "granularity", "metric")

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from common import limits
 from common.agents.events import ToolFinished
+from common.citations.citation import Citation, citations_of
 from common.documents import Data, Document
 from common.tenant import Tenant
 from common.text import shorten_bytes
@@ -25,7 +26,7 @@ MessageStatus = Literal["complete", "cancelled", "failed"]
 class Message:
     """One message; an assistant's also holds what it took to answer, and how the answer ended (``finish``).
 
-    ``unverified_figures_json`` is None where the figures were not checked.
+    ``unverified_figures_json`` is None where the figures were not checked, ``citations_json`` where nothing is cited.
     """
 
     message_id: str
@@ -45,12 +46,18 @@ class Message:
     latency_ms: int | None = None
     finish: str | None = None
     unverified_figures_json: str | None = None
+    citations_json: str | None = None
     feedback: Data | None = None
 
     @property
     def unverified_figures(self) -> tuple[str, ...]:
         """The figures of the text that could not be verified."""
         return tuple(json.loads(self.unverified_figures_json or "[]"))
+
+    @property
+    def citations(self) -> tuple[Citation, ...]:
+        """The passages that the text cites."""
+        return citations_of(json.loads(self.citations_json or "[]"))
 
     def document(self) -> Data:
         """The message's document; what the record does not have yet has no expiry."""
@@ -75,6 +82,7 @@ class Message:
             "latency_ms": self.latency_ms,
             "finish": self.finish,
             "unverified_figures_json": self.unverified_figures_json,
+            "citations_json": self.citations_json,
             "created_at": self.created_at.isoformat(),
             "status": self.status,
         }
@@ -100,13 +108,15 @@ def fitted(message: Message) -> Message:
     if bytes_of(message) > limits.MESSAGE_BYTES:
         message = replace(message, tool_calls_json=None)
     if bytes_of(message) > limits.MESSAGE_BYTES:
+        message = replace(message, citations_json=None)
+    if bytes_of(message) > limits.MESSAGE_BYTES:
         message = replace(message, content=shorten_bytes(message.content, limits.MESSAGE_BYTES))
     return message
 
 
 def bytes_of(message: Message) -> int:
-    """Size in bytes of the text, tool calls and tool results."""
-    texts = (message.content, message.tool_calls_json, message.tool_results_json)
+    """Size in bytes of the text, tool calls, tool results and citations."""
+    texts = (message.content, message.tool_calls_json, message.tool_results_json, message.citations_json)
     return sum(len(text.encode()) for text in texts if text)
 
 
@@ -119,6 +129,11 @@ def tool_calls_json(calls: Sequence[ToolFinished]) -> str | None:
         for call in calls
     ]
     return json.dumps(listed, ensure_ascii=False)
+
+
+def citations_json(citations: Sequence[Citation]) -> str | None:
+    """The citations of an answer, as JSON; None where there are none."""
+    return json.dumps([each.shown() for each in citations], ensure_ascii=False) if citations else None
 
 
 def tool_results_json(calls: Sequence[ToolFinished]) -> str | None:

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from common import limits
+from common.citations.marks import remove_marks
 from common.documents import Data
 from common.text import shorten_bytes
 from common.transcript.call_records import as_asked, note_of, record_of
@@ -41,6 +42,8 @@ def entry_of(message: Message) -> Data:
         entry["calls"] = record
     if message.unverified_figures:
         entry["unverified"] = list(message.unverified_figures)
+    if cited := [each.number for each in message.citations]:
+        entry["cited"] = cited
     return entry
 
 
@@ -53,7 +56,7 @@ def for_model(recent: Sequence[Data], *, max_messages: int, context_window: int,
     kept: list[dict[str, Any]] = []
     shown = _shown(recent, max_messages)
     for before, entry in reversed(list(pairwise([{}, *shown]))):
-        content = entry["content"] + _ENDS.get(entry.get("finish"), "")
+        content = _uncited(entry) + _ENDS.get(entry.get("finish"), "")
         if entry["role"] == "user":
             content = as_asked(note_of(before.get("calls", "")), content)
         room -= len(content)
@@ -75,6 +78,12 @@ def recalled(recent: Sequence[Data], *, max_messages: int) -> str:
 def _shown(recent: Sequence[Data], max_messages: int) -> list[Data]:
     # A turn that waited for its client may have said nothing; providers refuse an empty message.
     return [entry for entry in (recent[-max_messages:] if max_messages else ()) if entry["content"]]
+
+
+def _uncited(entry: Data) -> str:
+    """The text without its citations: their numbers mean other passages in the next turn."""
+    content, cited = str(entry["content"]), entry.get("cited") or ()
+    return remove_marks(content, lambda number: number not in cited) if cited else content
 
 
 def _kept(content: str) -> str:

@@ -51,6 +51,7 @@ def briefing_for(services: TurnServices, prepared: PreparedTurn, key: Secret, *,
         checkpoint=prepared.steps.checkpoint if prepared.steps else None,
         marks_steps=marks_steps,
         calls_tools=can_call,
+        offered=prepared.offered,
     )
 
 
@@ -65,5 +66,5 @@ def _tools_for(
     labels = {"org": prepared.principal.org_slug, "conversation": prepared.conversation.conversation_id}
     key = prepared.pending.idempotency_key if prepared.pending else prepared.answer_id
     calendar = prepared.organization.profile.calendar
-    call = ToolContext(labels, prepared.now, idempotency_key=key, calendar=calendar)
+    call = ToolContext(labels, prepared.now, idempotency_key=key, calendar=calendar, offered=prepared.offered)
     return registry.bind(prepared.principal, call, names, services.tool_resources)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from common.citations.marks import remove_marks
 from common.figures.checking import unverified_figures
 from common.figures.sources import Sources
 from common.tools.result import read_model_message
@@ -21,6 +22,7 @@ def unverified_in(
     """The figures of an answer that stand in nothing that its turn has read, and follow from nothing in it.
 
     ``results`` are those of its tools, ``asked`` the arguments of calls that wait for a yes: the answer shows them.
+    The marks of its citations are no figures.
     """
     sources = Sources()
     results = [*results, *_before(prepared)]
@@ -40,7 +42,8 @@ def unverified_in(
             sources.say(verified_text(entry))
     if not has_read:
         sources.say(prepared.summary)
-    return unverified_figures(text, sources, strict=strict)
+    uncited = remove_marks(text, lambda number: number not in prepared.offered)
+    return unverified_figures(uncited, sources, strict=strict)
 
 
 def _before(prepared: PreparedTurn) -> list[dict[str, Any]]:

@@ -89,6 +89,7 @@ def finished_of(answer: Message, conversation_id: str, waiting: Iterable[Event] 
         finish=answer.finish or "stop",
         fallback_from=answer.fallback_from,
         unverified_figures=answer.unverified_figures,
+        citations=answer.citations,
         approvals=tuple(each for each in waiting if isinstance(each, ApprovalNeeded)),
         question=next((each for each in waiting if isinstance(each, QuestionAsked)), None),
     )

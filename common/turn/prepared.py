@@ -6,6 +6,7 @@ from datetime import datetime
 
 from common.agents.loop import AgentLoop
 from common.agents.pausing import Continuation
+from common.citations.citation import Offered
 from common.conversations.cancelling import Cancellations
 from common.conversations.kept_steps import KeptSteps
 from common.conversations.lookup import ConversationLookup
@@ -62,7 +63,8 @@ class PreparedTurn:
     """The input of an authorised turn. ``resumed`` says that the question is stored already.
 
     ``now`` is the moment of the whole turn, for its prompt, tools, titles and counters. ``attempt_id`` names the holder
-    of the lease. ``steps`` are those that an earlier attempt at this message has finished.
+    of the lease. ``steps`` are those that an earlier attempt at this message has finished. ``offered`` are the passages
+    that the answer may cite, as they come.
     """
 
     principal: Principal
@@ -85,6 +87,7 @@ class PreparedTurn:
     pending: Pending | None = None
     steps: KeptSteps | None = None
     attempt_id: str = field(default_factory=new_id)
+    offered: Offered = field(default_factory=Offered)
 
     @property
     def unfinished_id(self) -> str:

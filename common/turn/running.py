@@ -22,10 +22,12 @@ from common.stopping import hold
 from common.telemetry.timing import Timing
 from common.telemetry.tracing import NO_SPAN, Span, span
 from common.transcript.conversation import Conversation, title_of
-from common.transcript.message import Message, MessageStatus, fitted, tool_calls_json, tool_results_json
+from common.transcript.message import Message, MessageStatus, citations_json, fitted, tool_calls_json, tool_results_json
 from common.transcript.titles import title_after
 from common.turn.answering import AnsweringModels
 from common.turn.briefing import briefing_for, offer_of
+from common.turn.citing import CitedText, data_of, restore_offered
+from common.turn.finished_record import log_finished
 from common.turn.grounding import unverified_in
 from common.turn.joining import finished_of, replay
 from common.turn.lease import HeldLease, patiently
@@ -81,6 +83,9 @@ class TurnRunner:
         self._steps = Steps(prepared, services.clock)
         self._summarising = Summarising(services, prepared, ledger)
         self._unverified: tuple[str, ...] = ()
+        restore_offered(prepared, services.registry)
+        asked = f"{prepared.asked}\n{prepared.question.content}"
+        self._cited = CitedText(prepared.offered, lambda: data_of(self._progress.tools, services.registry), asked)
 
     async def run(self, key: Secret, stack: AsyncExitStack) -> bool:
         """Answer, store and say the end; False, with no end said, where another attempt may have answered."""
@@ -149,6 +154,10 @@ class TurnRunner:
         return lease
 
     def _tell(self, event: Event) -> None:
+        for told in self._cited.pass_on(event):
+            self._let_out(told)
+
+    def _let_out(self, event: Event) -> None:
         self._progress.note(event)
         if isinstance(event, TextDelta):
             self._timed.said()
@@ -162,6 +171,8 @@ class TurnRunner:
             # A cancelled turn still has to know whether its question was stored.
             await asyncio.shield(beginning)
             if isinstance(event, Answered):
+                for told in self._cited.rest():
+                    self._let_out(told)
                 return event
             if isinstance(event, Checkpoint):
                 self._steps.keep(await asyncio.shield(beginning), event, self._progress.tools, self._ledger)
@@ -362,6 +373,7 @@ class TurnRunner:
             latency_ms=round((time.perf_counter() - self._started) * 1000),
             finish=finish or status,
             unverified_figures_json=json.dumps(self._unverified, ensure_ascii=False),
+            citations_json=citations_json(prepared.offered.cited(text)),
         )
         audited = self._steps.audited
         kept = max(0, self._steps.kept - audited)
@@ -369,29 +381,18 @@ class TurnRunner:
         return Answer(message, agent_name, tools[audited:], prepared.unfinished_id, kept, summary=summary)
 
     def _log(self, finish: str) -> None:
-        prepared, timed = self._prepared, self._timed
         model = self._answering.model
-        usage, used, cost = self._ledger.usage, bool(self._ledger.calls), self._ledger.cost
         self._span.set(finish=finish, provider=model.provider, model_id=model.model_id)
-        self._services.log.info(
-            "turn.finished",
-            org=prepared.principal.org_slug,
-            conversation_id=prepared.conversation.conversation_id,
-            message_id=prepared.answer_id,
+        log_finished(
+            self._services.log,
+            self._prepared,
+            self._timed,
+            self._ledger,
             agent=self._progress.agent_name,
             provider=model.provider,
             model_id=model.model_id,
             fallback_from=self._answering.fallback_from,
             finish=finish,
-            latency_ms=timed.latency_ms,
-            **timed.milliseconds(),
             tool_calls=len(self._progress.tools),
             unverified_figures=len(self._unverified),
-            bytes_processed=timed.bytes_processed,
-            bytes_billed=timed.bytes_billed,
-            model_calls=self._ledger.calls,
-            input_tokens=usage.input_tokens if used else None,
-            output_tokens=usage.output_tokens if used else None,
-            cached_tokens=usage.cached_tokens if used else None,
-            estimated_cost_usd=None if cost is None else float(round(cost, 6)),
         )

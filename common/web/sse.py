@@ -24,6 +24,7 @@ from common.agents.events import (
     TurnFinished,
     TurnStarted,
 )
+from common.citations.citation import ShownCitation
 from common.turn import Turn
 
 _HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
@@ -68,6 +69,7 @@ class Done(TypedDict):
     finish: str
     usage: Tokens
     unverified_figures: list[str]
+    citations: list[ShownCitation]
     approvals: NotRequired[list[WaitingChange]]
     question: NotRequired[WaitingQuestion]
     usage_warning: NotRequired[str]
@@ -114,6 +116,7 @@ def done(event: TurnFinished) -> Done:
         "finish": event.finish,
         "usage": {"input_tokens": event.usage.input_tokens, "output_tokens": event.usage.output_tokens},
         "unverified_figures": list(event.unverified_figures),
+        "citations": [each.shown() for each in event.citations],
     }
     if event.usage_warning is not None:
         said["usage_warning"] = event.usage_warning

@@ -11,6 +11,7 @@ from local.demo_model.answers import join_words, write_answer
 from local.demo_model.dates import Calendar
 from local.demo_model.notes import recall, write_notes
 from local.demo_model.parts import ask_specialists, write_parts
+from local.demo_model.passages import look_up
 from local.demo_model.planning import plan
 from local.demo_model.reading import Reading, read
 from local.demo_model.request import HAND_IN, TRANSFER, Call, Message, Request, read_request
@@ -62,6 +63,9 @@ def _decide_one(reading: Reading, request: Request, today: date) -> Decision:
     intent, abilities = reading.intent, _abilities(request)
     if intent is None:
         return Decision(text=write_answer(request) or f'Sorry, I did not understand "{reading.text}". {abilities}')
+    if intent.tool == "search_knowledge":
+        found = look_up(reading, intent, request, today)
+        return Decision(text=found) if isinstance(found, str) else Decision(found)
     offered = any(tool in request.tools for tool in (intent.tool, intent.more.get("otherwise")))
     if not request.returned and not offered and intent.agent in request.agents:
         return Decision((Call(TRANSFER, {"agent_name": intent.agent}),))

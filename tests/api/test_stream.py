@@ -41,7 +41,7 @@ def test_an_answer_arrives_as_events(product: Product, path: str, headers: dict[
     assert names.count("token") > 5
     done = found[-1][1]
     expected = {"conversation_id", "message_id", "agent_name", "provider", "model_id", "latency_ms", "finish", "usage"}
-    assert done.keys() == expected | {"fallback_from", "unverified_figures"}
+    assert done.keys() == expected | {"fallback_from", "unverified_figures", "citations"}
 
 
 def test_the_tokens_add_up_to_the_answer_that_is_stored(product: Product) -> None:

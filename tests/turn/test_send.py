@@ -37,7 +37,7 @@ async def test_an_answer_has_the_documented_shape(serving: Serving) -> None:
     body = response.json()
     assert body.keys() == {
         "conversation_id", "message_id", "response", "agent_name", "provider", "model_id", "fallback_from",
-        "latency_ms", "finish", "usage", "unverified_figures",
+        "latency_ms", "finish", "usage", "unverified_figures", "citations",
     }  # fmt: skip
     assert body["response"] == "Here it is. "
     assert body["agent_name"] == "CostAnalyst"

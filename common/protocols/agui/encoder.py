@@ -233,6 +233,7 @@ class RunEncoder:
                     "latency_ms": event.latency_ms,
                     "finish": event.finish,
                     "unverified_figures": list(event.unverified_figures),
+                    "citations": [each.shown() for each in event.citations],
                     **({} if event.usage_warning is None else {"usage_warning": event.usage_warning}),
                 },
             ),

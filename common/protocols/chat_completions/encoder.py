@@ -41,7 +41,7 @@ def completion(finished: TurnFinished, at: datetime) -> dict[str, Any]:
         "finish_reason": _reason(finished),
     }
     head = _head("chat.completion", finished.message_id, at)
-    return {**head, "choices": [choice], "usage": _usage(finished), **_unverified(finished)}
+    return {**head, "choices": [choice], "usage": _usage(finished), **_beside(finished)}
 
 
 def error_body(error: ServiceError, request_id: str = "") -> ErrorBody:
@@ -82,7 +82,7 @@ class ChunkEncoder:
             case TurnFinished():
                 rest = self._chunk({"content": words}) if (words := _last_words(event)) else b""
                 usage = _frame({**self._head, "choices": [], "usage": _usage(event)}) if self._includes_usage else b""
-                return rest + self._chunk({}, _reason(event), _unverified(event)) + usage + _END
+                return rest + self._chunk({}, _reason(event), _beside(event)) + usage + _END
             case TurnFailed(error=error):
                 return self.failed(error)
             case _:
@@ -103,9 +103,13 @@ def _last_words(finished: TurnFinished) -> str:
     return f"\n\n{reference(finished.conversation_id, asks=finished.finish == 'question')}"
 
 
-def _unverified(finished: TurnFinished) -> dict[str, list[str]]:
-    """The figures that could not be verified: a field of our own, which OpenAI's clients leave aside or show."""
-    return {"unverified_figures": list(finished.unverified_figures)} if finished.unverified_figures else {}
+def _beside(finished: TurnFinished) -> dict[str, Any]:
+    """The unverified figures and the citations: fields of our own, which OpenAI's clients leave aside or show."""
+    fields: dict[str, Any] = {
+        "unverified_figures": list(finished.unverified_figures),
+        "citations": [each.shown() for each in finished.citations],
+    }
+    return {name: listed for name, listed in fields.items() if listed}
 
 
 def _head(kind: str, answer_id: str, at: datetime) -> dict[str, Any]:

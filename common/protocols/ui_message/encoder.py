@@ -17,6 +17,7 @@ from common.agents.events import (
     TurnFinished,
     TurnStarted,
 )
+from common.citations.citation import Citation
 from common.errors import ServiceError
 from common.tools.result import CHART, as_message
 from common.web.sse import done, question
@@ -141,6 +142,7 @@ class MessageEncoder:
         reason = _FINISHES.get(event.finish, "other")
         return (
             self._close_text()
+            + b"".join(_source(event.message_id, each) for each in event.citations)
             + _chunk("finish-step")
             + _chunk("finish", finishReason=reason, messageMetadata=done(event) | titled)
             + _END
@@ -149,6 +151,12 @@ class MessageEncoder:
 
 # The page declares none of these tools, and runs none of them.
 _OURS = {"dynamic": True, "providerExecuted": True}
+
+
+def _source(answer_id: str, cited: Citation) -> bytes:
+    """A passage as a part of the message; its number and its text are in the metadata."""
+    title = cited.document if cited.page is None else f"{cited.document}, page {cited.page}"
+    return _chunk("source-document", sourceId=f"{answer_id}.{cited.number}", mediaType="text/plain", title=title)
 
 
 def _approval(event: ApprovalNeeded) -> bytes:

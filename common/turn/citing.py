@@ -1,0 +1,78 @@
+"""The citations of a turn: what its answer may cite, and the filter that no other mark passes."""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from common.agents.events import Event, TextDelta, ToolFinished
+from common.agents.exchange import asked_calls
+from common.citations.citation import Offered
+from common.citations.marks import MarkFilter
+from common.tools.registry import Registry
+from common.tools.result import read_model_message
+from common.turn.prepared import PreparedTurn
+
+_LAST_WORD = re.compile(r"\S+[ \t]*\Z")
+
+
+def restore_offered(prepared: PreparedTurn, registry: Registry) -> None:
+    """Offer what the turn has read before it paused, or in an earlier attempt at it."""
+    outside = {tool.name for tool in registry.tools if tool.outside}
+    calls = prepared.steps.tools if prepared.steps else ()
+    for call in calls:
+        if call.tool_name in outside:
+            prepared.offered.restore(call.result.get("rows", ()))
+    exchange = prepared.pending.paused.exchange if prepared.pending else ()
+    names = {call.call_id: call.name for message in exchange for call in asked_calls(message)}
+    for message in exchange:
+        if message["role"] == "tool" and names.get(message["tool_call_id"]) in outside:
+            prepared.offered.restore(_rows(str(message["content"])))
+
+
+class CitedText:
+    """The text of a turn as it is let out: without a mark of what was never offered."""
+
+    def __init__(self, offered: Offered, data: Callable[[], Iterable[Mapping[str, Any]]], question: str) -> None:
+        """``data`` are the results that may have a mark in a name, as the ``question`` may."""
+        self._offered = offered
+        self._data = data
+        self._question = question
+        self._marks = MarkFilter(self._keeps, spaces=lambda: bool(offered))
+
+    def pass_on(self, event: Event) -> list[Event]:
+        """The event, behind the text that it ends; text as far as it is certain."""
+        if isinstance(event, TextDelta):
+            text = self._marks.feed(event.text)
+            return [TextDelta(text)] if text or not event.text else []
+        return [*self.rest(), event]
+
+    def rest(self) -> list[Event]:
+        """The text that is held back."""
+        text = self._marks.close()
+        return [TextDelta(text)] if text else []
+
+    def _keeps(self, number: int, before: str) -> bool:
+        """Keep what was offered, and a mark that is part of a name in the data or in the question."""
+        if number in self._offered:
+            return True
+        word = _LAST_WORD.search(before)
+        if word is None:
+            return False
+        name = f"{word[0]}[{number}]"
+        return name in self._question or any(name in json.dumps(each, ensure_ascii=False) for each in self._data())
+
+
+def _rows(content: str) -> Iterable[Any]:
+    try:
+        value = json.loads(content)
+    except ValueError:
+        return ()
+    rows = read_model_message(value).get("rows") if isinstance(value, dict) else None
+    return rows if isinstance(rows, list) else ()
+
+
+def data_of(calls: Iterable[ToolFinished], registry: Registry) -> list[Mapping[str, Any]]:
+    """The results that are data of the organisation's own, and no text from outside."""
+    outside = {tool.name for tool in registry.tools if tool.outside}
+    return [call.result for call in calls if call.tool_name not in outside]
