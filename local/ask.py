@@ -82,6 +82,7 @@ def _ask(screen: Screen, client: Client, access: Access, args: argparse.Namespac
         screen.note(f'To answer, with a number or in words: python -m local ask {place} "…"')
     screen.ending(answer.finish.get("finish"))
     screen.unverified(answer.finish.get("unverified_figures"))
+    screen.sources(answer.finish.get("citations"))
     screen.warning(answer.finish.get("usage_warning"))
     screen.charts(answer)
     if args.work:

@@ -106,6 +106,7 @@ def _answer_of(message: Mapping[str, Any], conversation_id: str) -> Answer:
         "usage",
         "finish",
         "unverified_figures",
+        "citations",
     )
     finish = {name: message.get(name) for name in told}
     agent_name = message.get("agent_name") or ""

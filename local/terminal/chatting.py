@@ -109,6 +109,7 @@ class Chat:
         self._answer, self._unanswered = answer, None
         self._screen.ending(answer.finish.get("finish"))
         self._screen.unverified(answer.finish.get("unverified_figures"))
+        self._screen.sources(answer.finish.get("citations"))
         self._screen.warning(answer.finish.get("usage_warning"))
         self._screen.charts(answer)
         if self._shows_work:
@@ -181,6 +182,7 @@ class Chat:
                 self._screen.message(message["content"])
                 self._screen.ending(message.get("finish"))
                 self._screen.unverified(message.get("unverified_figures"))
+                self._screen.sources(message.get("citations"))
         if self._answer is not None:
             self._screen.charts(self._answer)
 

@@ -110,6 +110,15 @@ class Screen:
         if line := work.unverified(figures):
             self.say(f"[{line}]", "yellow")
 
+    def sources(self, citations: object) -> None:
+        """Say what an answer is from: the documents that it cites, with the beginning of each passage."""
+        for index, (place, excerpt) in enumerate(work.sources(citations)):
+            if index == 0:
+                self.say("")
+                self.say("Answered from:", "bold")
+            self.say(place)
+            self.say(f"    {excerpt}", "dim")
+
     def warning(self, sentence: object) -> None:
         """Say that a ceiling is nearly reached, where it is."""
         if sentence:

@@ -9,6 +9,7 @@ from local.terminal.answer import Answer, ToolCall
 from local.terminal.neutral import neutral, neutral_line
 
 _MOST_CHARS = 60
+_EXCERPT_CHARS = 240
 
 
 def described(call: ToolCall) -> str:
@@ -118,6 +119,16 @@ def unverified(figures: object) -> str:
     which, them = ("This figure was", "it") if len(figures) == 1 else ("These figures were", "them")
     named = ", ".join(neutral_line(str(each)) for each in figures)
     return f"{which} not found in the data behind the answer: {named}. Check {them} before you rely on {them}."
+
+
+def sources(citations: object) -> Iterator[tuple[str, str]]:
+    """The place and the beginning of each passage that an answer cites; none below any other."""
+    listed = citations if isinstance(citations, list) else []
+    for cited in (each for each in listed if isinstance(each, Mapping)):
+        page = "" if cited.get("page") is None else f", page {neutral_line(cited['page'])}"
+        heading = f" · {neutral_line(cited['heading'])}" if cited.get("heading") else ""
+        place = f"[{neutral_line(cited.get('number'))}] {neutral_line(cited.get('document'))}{page}{heading}"
+        yield place, shorten(neutral_line(cited.get("excerpt")), _EXCERPT_CHARS)
 
 
 def size(count: Any) -> str:

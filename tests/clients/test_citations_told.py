@@ -9,10 +9,11 @@ import pytest
 
 from tests.clients.conftest import Product, Serving
 from tests.clients.runs import posted
+from tests.clients.terminal import output_of
 from tests.clients.test_a2a import ask, resolved
 from tests.clients.test_mcp import connected
 from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
-from tests.fakes.shelf import Shelf
+from tests.fakes.shelf import CONTRACT, POLICY, Shelf
 from tests.turn.test_citations import CONTRACT_SHOWN, POLICY_SHOWN
 
 SEARCH = call_tool("search_knowledge", "call_search", query="Which tags?")
@@ -148,3 +149,14 @@ async def test_before_reading_one_they_are_the_pages_own(serving: Serving) -> No
 def _events(response: httpx.Response) -> list[dict[str, Any]]:
     assert response.status_code == 200, response.text
     return [json.loads(line[6:]) for line in response.text.splitlines() if line.startswith("data: ")]
+
+
+async def test_below_the_answer_in_a_terminal(serving: Serving) -> None:
+    product = await served(serving)
+    code, out, errors = await output_of("ask", "--port", product.url.rsplit(":", 1)[1], "Which tags?")
+    assert (code, errors) == (0, "")
+    sources = out.partition("Answered from:\n")[2].splitlines()
+    assert sources[:4] == [
+        "[1] Tagging policy.pdf, page 3 · Tagging > Required tags", f"    {POLICY[4]}",
+        "[2] Contract.docx · Discounts", f"    {CONTRACT[4]}",
+    ]  # fmt: skip

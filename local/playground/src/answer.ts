@@ -1,5 +1,6 @@
 // One answer on the page: who speaks, the work behind it, charts, text, and what can be done with it.
 import type { Interrupt } from "@ag-ui/client";
+import { linkCitations, sources } from "./citations";
 import { button, el, iconButton } from "./dom";
 import { Feedback } from "./feedback";
 import { bytes, count, seconds } from "./format";
@@ -51,6 +52,7 @@ export class Answer implements RunListener {
   );
   readonly #calls = new Map<string, Work>();
   #bytes = 0;
+  #sources: HTMLElement | null = null;
 
   constructor(
     readonly question: string,
@@ -88,6 +90,7 @@ export class Answer implements RunListener {
       latencyMs: message.latency_ms ?? 0,
       finish: message.finish ?? "stop",
       unverified: message.unverified_figures,
+      citations: message.citations,
       tokens: (message.usage?.input_tokens ?? 0) + (message.usage?.output_tokens ?? 0),
     });
     if (message.feedback) {
@@ -237,7 +240,7 @@ export class Answer implements RunListener {
     this.actions.retry();
   }
 
-  #end(messageId: string, end: Pick<Finished, "modelId" | "latencyMs" | "tokens" | "finish" | "unverified">): Feedback {
+  #end(messageId: string, end: Pick<Finished, "modelId" | "latencyMs" | "tokens" | "finish" | "unverified" | "citations">): Feedback {
     const feedback = new Feedback((opinion) => this.actions.rate(messageId, opinion));
     const facts = [
       end.modelId,
@@ -249,9 +252,11 @@ export class Answer implements RunListener {
     this.element.dataset["messageId"] = messageId;
     const note = ENDS[end.finish];
     const unverified = unverifiedNote(end.unverified);
+    this.#sources = sources(end.citations, messageId);
     this.#after.replaceChildren(
       ...(note ? [el("p", { class: "note", role: "status" }, note)] : []),
       ...(unverified ? [unverified] : []),
+      ...(this.#sources ? [this.#sources] : []),
       el(
         "footer",
         {},
@@ -266,6 +271,7 @@ export class Answer implements RunListener {
     );
     this.#settle();
     markUnverified(this.#prose.element, end.unverified);
+    linkCitations(this.#prose.element, end.citations, messageId);
     return feedback;
   }
 
@@ -288,7 +294,7 @@ export class Answer implements RunListener {
 
   #share(facts: string): void {
     const { question, organization } = this;
-    void share({ question, organization, facts, prose: this.#prose.element, charts: this.#charts, works: [...this.#calls.values()] });
+    void share({ question, organization, facts, prose: this.#prose.element, sources: this.#sources, charts: this.#charts, works: [...this.#calls.values()] });
   }
 
   #settle(): void {

@@ -115,6 +115,16 @@ export interface ToolResult {
 
 export type ChartSpec = Record<string, unknown>;
 
+/** A passage of a document that an answer names as [number]. */
+export interface Citation {
+  number: number;
+  document_id: string;
+  document: string;
+  page: number | null;
+  heading: string;
+  excerpt: string;
+}
+
 export interface StoredMessage {
   message_id: string;
   role: "user" | "assistant";
@@ -125,6 +135,7 @@ export interface StoredMessage {
   latency_ms: number | null;
   finish: string | null;
   unverified_figures: string[];
+  citations: Citation[];
   feedback: Opinion | null;
   tool_calls: ToolCall[];
   tool_results: { id: string; result: ToolResult }[];

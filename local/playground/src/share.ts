@@ -15,6 +15,7 @@ export interface Shared {
   organization: string;
   facts: string;
   prose: HTMLElement;
+  sources: HTMLElement | null;
   charts: HTMLElement;
   works: Work[];
 }
@@ -26,7 +27,7 @@ export async function share(shared: Shared): Promise<void> {
   save(`${asked.slice(0, 60)}.html`, page(asked, body(shared)), "text/html");
 }
 
-function body({ question, organization, facts, prose, charts, works }: Shared): HTMLElement {
+function body({ question, organization, facts, prose, sources, charts, works }: Shared): HTMLElement {
   const day = new Date().toISOString().slice(0, 10);
   return el(
     "main",
@@ -34,6 +35,7 @@ function body({ question, organization, facts, prose, charts, works }: Shared): 
     el("h1", {}, question),
     el("p", { class: "facts" }, [organization, `saved ${day} (UTC)`, facts].filter(Boolean).join(" · ")),
     plain(prose),
+    sources && opened(sources),
     ...[...charts.querySelectorAll(".canvas svg")].map((each) => el("figure", {}, each.cloneNode(true))),
     ...works.map((work) => section(work)),
   );
@@ -45,6 +47,13 @@ function plain(prose: HTMLElement): HTMLElement {
   copy.querySelectorAll("button, .table-actions").forEach((each) => each.remove());
   copy.querySelectorAll("[hidden]").forEach((each) => each.removeAttribute("hidden"));
   copy.querySelectorAll(".table").forEach((each) => each.replaceWith(el("div", { class: "wide" }, ...each.childNodes)));
+  return copy;
+}
+
+/** What the answer is from, with every excerpt. */
+function opened(sources: HTMLElement): HTMLElement {
+  const copy = sources.cloneNode(true) as HTMLElement;
+  copy.querySelectorAll("details").forEach((each) => each.setAttribute("open", ""));
   return copy;
 }
 

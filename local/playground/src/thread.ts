@@ -1,7 +1,7 @@
 // A conversation as AG-UI's own client runs it; what happens is told to a listener.
 import { HttpAgent, type AgentSubscriber, type Interrupt, type ResumeEntry } from "@ag-ui/client";
 import type { Api } from "./api";
-import type { ChartSpec, ToolResult } from "./contract";
+import type { ChartSpec, Citation, ToolResult } from "./contract";
 
 export interface Finished {
   messageId: string;
@@ -14,6 +14,7 @@ export interface Finished {
   /** A sentence where a ceiling is nearly reached; otherwise empty. */
   warning: string;
   unverified: string[];
+  citations: Citation[];
 }
 
 export interface RunListener {
@@ -148,6 +149,7 @@ function translate(listener: RunListener, end: (tell: () => void) => void): Agen
         finish: string;
         usage_warning?: string;
         unverified_figures?: string[];
+        citations?: Citation[];
       };
       const usage = params.event.usage?.[0];
       const { title } = params.state as { title?: string };
@@ -163,6 +165,7 @@ function translate(listener: RunListener, end: (tell: () => void) => void): Agen
           finish: result.finish,
           warning: result.usage_warning ?? "",
           unverified: result.unverified_figures ?? [],
+          citations: result.citations ?? [],
           tokens: (usage?.inputTokens ?? 0) + (usage?.outputTokens ?? 0),
         }),
       );
