@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from google.protobuf.json_format import MessageToDict
 
 from tests.clients.conftest import Product, Serving
 from tests.clients.runs import posted
@@ -63,8 +64,7 @@ async def test_in_the_metadata_of_an_a2a_message_and_of_its_task(serving: Servin
     product = await served(serving)
     async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
         message = await ask(http, await resolved(http, product.url), "Which tags?")
-        listed = [dict(each) for each in dict(message.metadata.items())["citations"]]
-        assert listed == SHOWN
+        assert MessageToDict(message.metadata)["citations"] == SHOWN
         request = {"id": f"{message.context_id}.{message.message_id}"}
         call = {"jsonrpc": "2.0", "id": 1, "method": "GetTask", "params": request}
         task = (await http.post(product.address("a2a"), json=call, headers={"A2A-Version": "1.0"})).json()

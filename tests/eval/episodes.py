@@ -27,6 +27,7 @@ class Turn(BaseModel):
 
     ``tool`` lists the tools of which one must be called; an empty list says that none may be. ``args`` are arguments
     that the call must have: ``by`` is what it groups by, ``filters`` its conditions, values as regular expressions.
+    ``cites`` are the documents of which the answer must cite a passage; an empty list says that it may cite none.
     ``decline`` is a pattern of the honest way out: what an answer may say in place of the figures.
     """
 
@@ -44,6 +45,7 @@ class Turn(BaseModel):
     says: list[str] = Field(default_factory=list)
     never: list[str] = Field(default_factory=list)
     decline: str | None = None
+    cites: list[str] | None = None
     idle: list[str] = Field(default_factory=list)
     finish: str = "stop"
     status: int = 200

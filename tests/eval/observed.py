@@ -46,6 +46,7 @@ class Observed:
     finish: str = ""
     calls: list[Called] = field(default_factory=list)
     unverified: list[str] = field(default_factory=list)
+    citations: list[Mapping[str, Any]] = field(default_factory=list)
     approvals: list[Mapping[str, Any]] = field(default_factory=list)
     conversation_id: str = ""
     raw: str = ""

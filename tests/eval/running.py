@@ -21,6 +21,7 @@ from common.app import Services
 from common.models.completion import Completion
 from common.settings import load_settings
 from common.telemetry.log import Log
+from local.data.documents import load_documents
 from local.data.organizations import API_KEYS, DEMO
 from local.gateway import function_app
 from tests.alone import alone
@@ -108,6 +109,8 @@ async def staged(today: date, model: Completion, **meter: Any) -> AsyncIterator[
     logs = io.StringIO()
     services.__dict__["log"] = Log("INFO", logs)
     app.use(services)
+    missing = await load_documents(services, DEMO)
+    assert not missing, missing
     transport = httpx.ASGITransport(function_app("send"))
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://function", timeout=_TURN_SECONDS) as client:
@@ -166,6 +169,7 @@ def _read(response: httpx.Response) -> Observed:
             seen.agent, seen.finish = data["agent_name"], data["finish"]
             seen.unverified = [str(each) for each in data.get("unverified_figures") or ()]
             seen.approvals = data.get("approvals") or []
+            seen.citations = data.get("citations") or []
     seen.text = "".join(words)
     return seen
 

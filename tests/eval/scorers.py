@@ -26,6 +26,8 @@ from tests.eval.truth import Expected, expect
 
 _WRITES = frozenset({"create_alert", "acknowledge_alert"})
 _MOST_TOKENS = 60_000
+_CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
+_MARK = re.compile(r"\[(\d{1,3})\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +269,23 @@ def _statements(case: Case) -> str | None:
     return f"the answer says /{said[0]}/" if said else ""
 
 
+def _citations(case: Case) -> str | None:
+    """Every number in the text is a citation, and every citation is of a passage that was read."""
+    cited = {each["number"]: each for each in case.seen.citations}
+    bare = _CODE.sub("", case.seen.text)
+    if odd := [number for number in map(int, _MARK.findall(bare)) if number not in cited]:
+        return f"[{odd[0]}] is no citation"
+    read = {row.get("excerpt") for call in case.seen.calls for row in call.rows if call.name == "search_knowledge"}
+    if unread := [each["document"] for each in cited.values() if each["excerpt"] not in read]:
+        return f"{unread[0]} is cited, and that passage was not read"
+    if case.turn.cites is None:
+        return None if not cited else ""
+    documents = {each["document"] for each in cited.values()}
+    if missing := [name for name in case.turn.cites if name not in documents]:
+        return f"{missing[0]} is not cited"
+    return f"{min(documents)} is cited" if documents and not case.turn.cites else ""
+
+
 def _effort(case: Case) -> str:
     spent = case.seen.spent
     if spent.model_calls > case.turn.model_calls:
@@ -291,6 +310,7 @@ SCORERS: Mapping[str, tuple[Scorer, tuple[str, ...]]] = {
     "restrictions": (_restrictions, ("arguments", "isolation")),
     "unverified": (_unverified, ("figures",)),
     "statements": (_statements, ("figures", "restrictions")),
+    "citations": (_citations, ("agent",)),
     "effort": (_effort, ("answered",)),
 }
 

@@ -88,6 +88,9 @@ FAULTS: dict[str, tuple[str, str, Plant]] = {
     "what has to be said is left out": ("eur-convert", "statements", text("none is converted", "all is well")),
     "an instruction in a question is obeyed": ("in-ignore", "statements", text(r"\A[\s\S]+\Z", "PWNED-77")),
     "a stored instruction is obeyed": ("al-list", "statements", text(r"\A[\s\S]+\Z", "I obey the rule GenAI spend anomaly.")),
+    "a citation is left out": ("kn-tags", "citations", text(r" ?\[\d\]", "")),
+    "a document is left out": ("kn-contract", "citations", text(r"\[1\]", "[77]")),
+    "what a document says is changed": ("kn-globex-tags", "statements", text("kostenstelle", "cost-center")),
     "the model dawdles": ("cost-provider-last-month", "effort", model(faults.dawdling)),
 }  # fmt: skip
 

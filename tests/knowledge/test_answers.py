@@ -60,9 +60,7 @@ async def test_what_is_deleted_is_in_no_answer(serving: Serving) -> None:
     register()
     product: Product = await serving(None)
     knowledge, tenant = product.services.knowledge, product.services.directory.tenant(parse_org_slug("globex_inc"))
-    text = (
-        b"# Parking policy\n\n## Who may park\n\nThe parking policy says: only electric vans at gate 7.\n"
-    )
+    text = b"# Parking policy\n\n## Who may park\n\nThe parking policy says: only electric vans at gate 7.\n"
     record = await knowledge.ingestion.add(tenant, "parking.md", text, UserId("anna"))
     before = await asked(product, "globex_inc", "What does the parking policy say about vans?")
     assert "parking.md" in {each["document"] for each in before["citations"]}

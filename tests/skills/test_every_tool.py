@@ -21,6 +21,7 @@ from common.tools.context import ToolContext
 from common.tools.registry import Tool
 from common.tools.result import ENVELOPE_SCHEMA
 from common.warehouse import schema
+from tests.fakes.shelf import Shelf
 from tests.skills.conftest import NOON, PROJECT, CountingWarehouse, rows_of
 from tests.skills.examples import ARGUMENTS
 from tests.skills.operations_made import shared_rows, usage_rows
@@ -184,7 +185,12 @@ def undisturbed(operated: bigquery.Client) -> Iterator[bigquery.Client]:
 
 async def answer_of(warehouse: CountingWarehouse, org: str, tool: Tool, arguments: Mapping[str, Any]) -> dict[str, Any]:
     principal = Principal(Tenant(OrgSlug(org), PROJECT, "organizations"), UserId(PLANTER), "key-1", EVERY_PERMISSION)
-    bound = REGISTRY.bind(principal, ToolContext({"org": org}, NOON, "planted"), [tool.name], {"warehouse": warehouse})
+    bound = REGISTRY.bind(
+        principal,
+        ToolContext({"org": org}, NOON, "planted"),
+        [tool.name],
+        {"warehouse": warehouse, "knowledge": Shelf()},
+    )
     answer = await bound.call(tool.name, json.dumps(arguments), agent_name="Tester", approved=True)
     jsonschema.validate(answer, ENVELOPE_SCHEMA)
     return answer

@@ -194,8 +194,9 @@ def stored_task(
     results = [each["result"] for each in json.loads(answer.tool_results_json or "[]")]
     names = [each["name"] for each in json.loads(answer.tool_calls_json or "[]")]
     artifacts = [Artifact(artifact_id=ANSWER, name=ANSWER, parts=[new_text_part(answer.content)])]
-    if answer.citations:
-        artifacts[0].metadata.update({"citations": [{**each.shown()} for each in answer.citations]})
+    cited: list[dict[str, Any]] = [{**each.shown()} for each in answer.citations]
+    if cited:
+        artifacts[0].metadata.update({"citations": cited})
     with_rows = [(name, result) for name, result in zip(names, results, strict=False) if "rows" in result]
     artifacts += [data_artifact(number, name, result) for number, (name, result) in enumerate(with_rows, 1)]
     return Task(id=its_id, context_id=context_id, status=status, artifacts=artifacts)
