@@ -3,6 +3,8 @@
 Writes are parameterised statements on the caller's organisation's rows alone, and each may be sent twice.
 """
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -195,7 +197,7 @@ async def alert_history(
         "filters": {"severity": severity} if severity else {},
         "total": counts.get("alert_count", 0),
         "by_severity": {each: counts.get(f"{each}_count", 0) for each in ("critical", "warning", "info")},
-        "by_rule": {row["rule_name"] or row["rule_id"]: row["rule_count"] for row in found.rows},
+        "by_rule": count_by_rule(found.rows),
         "acknowledged": counts.get("acknowledged_count", 0),
         "available": None if found.rows else await _available(principal, context, filters),
     }
@@ -248,6 +250,15 @@ TOOLS: tuple[Tool, ...] = (
     tool("alerts", alert_history),
     tool("alerts", acknowledge_alert, writes=WRITE_ALERTS),
 )
+
+
+def count_by_rule(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Return how often the rules of these alerts fired, by name; rules of one name count together."""
+    rules = {row["rule_id"]: (row["rule_name"] or row["rule_id"], row["rule_count"]) for row in rows}
+    counts: Counter[str] = Counter()
+    for name, count in rules.values():
+        counts[name] += count
+    return dict(counts)
 
 
 def _rule_parameters(principal: Principal, context: WarehouseContext, wanted: Wanted) -> dict[str, Parameter]:

@@ -18,6 +18,7 @@ from common.record.outbox import tool_call_rows
 from common.skills.alerts import rules as alert_rules
 from common.skills.alerts.rules import Wanted
 from common.skills.alerts.tools import TOOLS as ALERT_TOOLS
+from common.skills.alerts.tools import count_by_rule
 from common.tenant import EVERY_PERMISSION, WRITE_ALERTS, OrgSlug, Principal, Tenant, UserId
 from common.tools.context import ToolContext
 from common.tools.registry import BoundTools
@@ -162,6 +163,12 @@ async def test_a_history_cut_by_its_limit_keeps_the_counts_of_all(ask: Call) -> 
     assert cut["summary"]["by_rule"].items() <= whole["summary"]["by_rule"].items()
     assert cut["summary"] | {"by_rule": {}} == whole["summary"] | {"by_rule": {}}
     assert whole["truncated"] is False
+
+
+def test_rules_of_one_name_count_together_and_a_rule_without_a_name_by_its_id() -> None:
+    rows = [("a", "Costs", 2), ("b", "Costs", 3), ("a", "Costs", 2), ("gone", None, 1)]
+    named = [{"rule_id": rule, "rule_name": name, "rule_count": count} for rule, name, count in rows]
+    assert count_by_rule(named) == {"Costs": 5, "gone": 1}
 
 
 async def test_an_empty_history_says_which_days_have_alerts(ask: Call) -> None:
