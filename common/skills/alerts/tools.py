@@ -252,13 +252,13 @@ TOOLS: tuple[Tool, ...] = (
 )
 
 
-def count_by_rule(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+def count_by_rule(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return how often the rules of these alerts fired, by name; rules of one name count together."""
     rules = {row["rule_id"]: (row["rule_name"] or row["rule_id"], row["rule_count"]) for row in rows}
     counts: Counter[str] = Counter()
     for name, count in rules.values():
         counts[name] += count
-    return dict(counts)
+    return [{"rule_name": name, "alerts": count} for name, count in counts.most_common()]
 
 
 def _rule_parameters(principal: Principal, context: WarehouseContext, wanted: Wanted) -> dict[str, Parameter]:

@@ -12,6 +12,8 @@ from google.cloud import bigquery
 
 from common import limits
 from common.agents.events import ToolFinished
+from common.figures.checking import unverified_figures
+from common.figures.sources import Sources
 from common.focus.currencies import CURRENCIES
 from common.focus.providers import provider_key
 from common.record.outbox import tool_call_rows
@@ -152,7 +154,12 @@ async def test_alert_history_holds_the_alerts_of_its_days(
     assert answer["summary"]["total"] == len(chosen)
     for each in ("critical", "warning", "info"):
         assert answer["summary"]["by_severity"][each] == sum(SEVERITIES[row["severity"]] == each for row in chosen)
-    assert answer["summary"]["by_rule"] == Counter(names[alert["alert_id"]] for alert in chosen)
+    counts = Counter(names[alert["alert_id"]] for alert in chosen)
+    assert {row["rule_name"]: row["alerts"] for row in answer["summary"]["by_rule"]} == counts
+    sources = Sources()
+    sources.add(answer)
+    told = [f"| {name} | {count} |" for name, count in counts.items()]
+    assert not unverified_figures("\n".join(["| rule | alerts |", "|---|---:|", *told]), sources)
 
 
 async def test_a_history_cut_by_its_limit_keeps_the_counts_of_all(ask: Call) -> None:
@@ -160,15 +167,16 @@ async def test_a_history_cut_by_its_limit_keeps_the_counts_of_all(ask: Call) -> 
     cut = await ask("acme_inc", "alert_history", limit=2)
     assert cut["rows"] == whole["rows"][:2]
     assert cut["truncated"] is True
-    assert cut["summary"]["by_rule"].items() <= whole["summary"]["by_rule"].items()
-    assert cut["summary"] | {"by_rule": {}} == whole["summary"] | {"by_rule": {}}
+    assert cut["summary"]["by_rule"]
+    assert all(row in whole["summary"]["by_rule"] for row in cut["summary"]["by_rule"])
+    assert cut["summary"] | {"by_rule": []} == whole["summary"] | {"by_rule": []}
     assert whole["truncated"] is False
 
 
 def test_rules_of_one_name_count_together_and_a_rule_without_a_name_by_its_id() -> None:
     rows = [("a", "Costs", 2), ("b", "Costs", 3), ("a", "Costs", 2), ("gone", None, 1)]
     named = [{"rule_id": rule, "rule_name": name, "rule_count": count} for rule, name, count in rows]
-    assert count_by_rule(named) == {"Costs": 5, "gone": 1}
+    assert count_by_rule(named) == [{"rule_name": "Costs", "alerts": 5}, {"rule_name": "gone", "alerts": 1}]
 
 
 async def test_an_empty_history_says_which_days_have_alerts(ask: Call) -> None:
