@@ -1,5 +1,6 @@
 """The events of a turn, which the encoder of each protocol translates."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -108,6 +109,7 @@ class TurnFinished:
     ``usage_warning`` is a sentence on a ceiling that is nearly reached.
     ``unverified_figures`` are those of the text that stand in nothing that the turn has read.
     ``citations`` are the passages of documents that the text names as ``[number]``.
+    ``response_type`` and ``deployment_plan`` are there where a deployment was planned.
     """
 
     conversation_id: str
@@ -126,6 +128,8 @@ class TurnFinished:
     usage_warning: str | None = None
     unverified_figures: tuple[str, ...] = ()
     citations: tuple[Citation, ...] = ()
+    response_type: str | None = None
+    deployment_plan: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

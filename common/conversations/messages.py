@@ -19,6 +19,7 @@ from common.identity.authenticate import Credentials
 from common.record.reader import ListPosition, Record
 from common.transcript.message import Message, bytes_of, message_of
 from common.transcript.paths import message_path, messages_path
+from common.transcript.plans import planned
 
 # As JSON in JSON it may take several times as much, of the 32 MiB that a response may have.
 PAGE_BYTES = 4_000_000
@@ -59,6 +60,8 @@ class ShownMessage(TypedDict):
     citations: list[ShownCitation]
     feedback: ShownFeedback | None
     created_at: str
+    response_type: NotRequired[str]
+    deployment_plan: NotRequired[dict[str, Any] | None]
 
 
 class MessagePage(TypedDict):
@@ -210,7 +213,7 @@ def _within(messages: list[Message], most: int) -> list[Message]:
 def shown(message: Message) -> ShownMessage:
     """The fields of a message in a history."""
     feedback = message.feedback
-    return {
+    said: ShownMessage = {
         "message_id": message.message_id,
         "role": message.role,
         "content": message.content,
@@ -230,6 +233,10 @@ def shown(message: Message) -> ShownMessage:
         "feedback": _opinion(feedback) if feedback else None,
         "created_at": message.created_at.isoformat(),
     }
+    kind, plan = planned(message)
+    if kind is not None:
+        said |= {"response_type": kind, "deployment_plan": plan}
+    return said
 
 
 def _opinion(feedback: Mapping[str, Any]) -> ShownFeedback:

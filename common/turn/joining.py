@@ -22,6 +22,7 @@ from common.transcript.conversation import conversation_of
 from common.transcript.ids import answer_id_for
 from common.transcript.message import Message, message_of
 from common.transcript.paths import conversation_path, message_path
+from common.transcript.plans import plan_fields
 from common.turn.prepared import TurnServices
 
 JOIN_POLL_SECONDS = 0.25
@@ -92,4 +93,5 @@ def finished_of(answer: Message, conversation_id: str, waiting: Iterable[Event] 
         citations=answer.citations,
         approvals=tuple(each for each in waiting if isinstance(each, ApprovalNeeded)),
         question=next((each for each in waiting if isinstance(each, QuestionAsked)), None),
+        **plan_fields(answer),
     )

@@ -73,6 +73,8 @@ class Done(TypedDict):
     approvals: NotRequired[list[WaitingChange]]
     question: NotRequired[WaitingQuestion]
     usage_warning: NotRequired[str]
+    response_type: NotRequired[str]
+    deployment_plan: NotRequired[Mapping[str, Any] | None]
 
 
 class SentAnswer(Done):
@@ -124,6 +126,9 @@ def done(event: TurnFinished) -> Done:
         said["approvals"] = [_approval(each) for each in event.approvals]
     if event.question is not None:
         said["question"] = question(event.question)
+    if event.response_type is not None:
+        said["response_type"] = event.response_type
+        said["deployment_plan"] = event.deployment_plan
     return said
 
 

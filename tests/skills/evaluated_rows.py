@@ -30,7 +30,11 @@ def _filled(dataset: schema.Dataset, table: str, **columns: Any) -> dict[str, An
 def costs() -> list[dict[str, Any]]:
     """Every fifth of the awkward rows, so that each kind and each instant is among them, and March's GenAI."""
     rows = [*list(costs_made.edges())[::5], *operations_made.mixed_costs()]
-    tags = (None, {"environment": "prod", "team": {"name": "core"}}, {"a b": "it's", "environment": None})
+    tags = (
+        None,
+        {"environment": "prod", "team": {"name": "core"}, "plan": "plan-0123456789ab"},
+        {"a b": "it's", "environment": None},
+    )
     places = ((None, None), ("/D/T", "Engineering / Platform"), ("/D", "Engineering"))
     return [
         {

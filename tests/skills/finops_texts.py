@@ -72,6 +72,14 @@ _PLANNER: Mapping[str, tuple[str, Mapping[str, Parameter]]] = {
         },
     ),
     "catalog stack": (planner.STACK, {"charts": Parameter("STRING", _CHARTS)}),
+    "costs of a plan": (
+        planner.TAGGED,
+        {
+            "start": Parameter("TIMESTAMP", datetime(2022, 1, 1, tzinfo=UTC)),
+            "end_exclusive": Parameter("TIMESTAMP", datetime(2026, 5, 1, tzinfo=UTC)),
+            "plan_id": Parameter("STRING", "plan-0123456789ab"),
+        },
+    ),
     "bill of a plan": (
         planner.BILL,
         {

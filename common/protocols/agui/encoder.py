@@ -222,6 +222,7 @@ class RunEncoder:
             *([_patch("/title", event.title)] if event.title else []),
             *(answered_by if event.fallback_from or event.model_id != self._model_id else []),
             _patch("/finish", event.finish),
+            *_planned(event),
             RunFinishedEvent(
                 thread_id=self._thread_id,
                 run_id=self._run_id,
@@ -234,6 +235,7 @@ class RunEncoder:
                     "finish": event.finish,
                     "unverified_figures": list(event.unverified_figures),
                     "citations": [each.shown() for each in event.citations],
+                    **({} if event.response_type is None else {"response_type": event.response_type}),
                     **({} if event.usage_warning is None else {"usage_warning": event.usage_warning}),
                 },
             ),
@@ -303,6 +305,14 @@ def _call(call_id: str, name: str, arguments: str) -> list[BaseEvent]:
         ToolCallArgsEvent(tool_call_id=call_id, delta=arguments or "{}"),
         ToolCallEndEvent(tool_call_id=call_id),
     ]
+
+
+def _planned(event: TurnFinished) -> list[BaseEvent]:
+    """A planned deployment as state: most conversations have none, so that it is added."""
+    if event.response_type is None:
+        return []
+    told = {"response_type": event.response_type, "deployment_plan": event.deployment_plan}
+    return [StateDeltaEvent(delta=[{"op": "add", "path": f"/{name}", "value": each} for name, each in told.items()])]
 
 
 def _patch(path: str, value: object) -> StateDeltaEvent:

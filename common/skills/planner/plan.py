@@ -11,7 +11,7 @@ from typing import Any
 from common.skills.planner.bill import Bill, Discount, cents, own_hourly
 from common.skills.planner.sizing import BILLION, MOST_CARDS, Sizing, size
 from common.skills.planner.spec import Precision, WorkloadSpec, described
-from common.skills.planner.stack import choose, steps
+from common.skills.planner.stack import choose, steps, values_yaml
 from common.warehouse.catalog import STALE_DAYS, age_days
 from common.warehouse.json_values import json_safe
 
@@ -75,7 +75,7 @@ def make_plan(spec: WorkloadSpec, facts: Facts) -> dict[str, Any]:
         "warnings": [*_none_fits(spec, sizing, fitting), *warnings, *_amd(chosen), *_stale(days)],
     }
     safe: dict[str, Any] = json_safe(plan)
-    return safe
+    return {**safe, "values_yaml": values_yaml(safe)}
 
 
 class _Prices:

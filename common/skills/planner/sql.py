@@ -212,6 +212,25 @@ GROUP BY provider, currency
 ORDER BY provider, currency
 """
 
+# What machines cost that are tagged with a plan, by month.
+TAGGED = """
+SELECT
+  FORMAT_DATE('%Y-%m', DATE(ChargePeriodStart)) AS month,
+  BillingCurrency AS currency,
+  SUM(BilledCost) AS billed_cost,
+  SUM(EffectiveCost) AS effective_cost,
+  COUNT(DISTINCT DATE(ChargePeriodStart)) AS days_with_data,
+  MIN(DATE(ChargePeriodStart)) AS first_day,
+  MAX(DATE(ChargePeriodStart)) AS last_day
+FROM {own.cost_data_standard_1_3}
+WHERE ChargePeriodStart >= @start
+  AND ChargePeriodStart < @end_exclusive
+  AND JSON_VALUE(Tags, '$.plan') = @plan_id
+GROUP BY month, currency
+ORDER BY month, currency
+LIMIT 100
+"""
+
 INSTANCE_TYPES: Mapping[str, str] = {
     "gpu_needed": "BOOL",
     "gpu_name": "STRING",
@@ -257,3 +276,4 @@ def every_query() -> Iterator[tuple[str, str, Mapping[str, str]]]:
     yield "catalog models", MODELS, MODEL_TYPES
     yield "catalog stack", STACK, {"charts": "ARRAY<STRING>"}
     yield "bill of a plan", BILL, BILL_TYPES
+    yield "costs of a plan", TAGGED, {"start": "TIMESTAMP", "end_exclusive": "TIMESTAMP", "plan_id": "STRING"}

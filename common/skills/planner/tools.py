@@ -1,6 +1,7 @@
 """The planner's tools: a priced plan, and searches of the catalogue of list prices, charts and models."""
 
 import asyncio
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -31,17 +32,22 @@ from common.skills.planner.spec import (
     questions,
     said_so_far,
 )
+from common.skills.planner.sql import TAGGED
 from common.skills.planner.stack import RESTRICTED, wanted_charts
 from common.tenant import Principal
 from common.tools.context import WarehouseContext
+from common.tools.periods import last_days
 from common.tools.registry import Tool, tool
 from common.tools.result import ToolError, ToolResult, format_parameters
+from common.transcript.plans import NEEDS_CLARIFICATION
 from common.warehouse.catalog import STALE_DAYS, age_days
+from common.warehouse.query import Parameter, fixed
 
 MOST_FOUND = 50
 MOST_MONTHLY = 100_000_000
 NAME_CHARS = 100
-NEEDS_CLARIFICATION = "needs_clarification"
+# Days of costs that a plan is compared with.
+COMPARED_DAYS = 396
 
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=NAME_CHARS)]
 Query = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -56,6 +62,26 @@ Cpus = Annotated[Decimal, Field(gt=0, le=10_000, max_digits=10, allow_inf_nan=Fa
 Licenses = Annotated[
     list[_Text], Field(max_length=20, description="Only these licences, such as apache-2.0, mit, llama3.1.")
 ]
+
+
+async def compare_plan(
+    principal: Principal,
+    context: WarehouseContext,
+    *,
+    plan_id: Annotated[str, StringConstraints(pattern="^plan-[0-9a-f]{12}$"), Field(description="The plan's plan_id.")],
+    planned_monthly: Annotated[Monthly, Field(description="The plan's own_total, in USD.")] | None = None,
+) -> ToolResult:
+    """Compare what is tagged plan=<plan_id> has cost, month by month, with the plan's cost of a month."""
+    read = last_days(COMPARED_DAYS, context.today)
+    parameters = {**read.bounds(), "plan_id": Parameter("STRING", plan_id)}
+    found = await context.run(fixed(principal.tenant, TAGGED, parameters))
+    rows = tuple(_compared(row, planned_monthly) for row in found.rows)
+    summary: dict[str, Any] = {"plan_id": plan_id, "period": read.as_dict(), "planned_monthly_usd": planned_monthly}
+    if not rows:
+        summary["none"] = f"No charge of these days has the tag plan={plan_id}: tag the plan's machines with it."
+    elif planned_monthly is not None and {row["currency"] for row in rows} != {"USD"}:
+        summary["note"] = "The plan is in USD; costs in another currency are shown beside it and not compared."
+    return ToolResult(found, rows, summary, format_parameters(parameters))
 
 
 async def search_instances(
@@ -251,6 +277,13 @@ async def _plan(principal: Principal, context: WarehouseContext, spec: WorkloadS
     return ToolResult(machines.result, rows, {"plan": plan}, format_parameters(machines.parameters))
 
 
+def _compared(row: Mapping[str, Any], planned: Decimal | None) -> dict[str, Any]:
+    """A month beside the plan; the difference only where both are in USD."""
+    alike = planned is not None and row["currency"] == "USD"
+    difference = row["effective_cost"] - planned if alike and planned is not None else None
+    return {**row, "planned_cost": planned if alike else None, "over_plan": difference}
+
+
 TOOLS: tuple[Tool, ...] = tuple(
-    tool("planner", each) for each in (plan_deployment, search_instances, search_charts, search_models)
+    tool("planner", each) for each in (plan_deployment, compare_plan, search_instances, search_charts, search_models)
 )

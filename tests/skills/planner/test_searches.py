@@ -27,7 +27,7 @@ def test_googlesql_accepts_every_text(name: str) -> None:
     bound = fixed(tenant, text, {each: Parameter("STRING", None) for each in types})
     assert googlesql.analyze(bound.sql, types)
     assert not re.search(r"org_slug|\{", bound.sql)
-    dataset = "acme_inc_prod" if name == "bill of a plan" else "catalog"
+    dataset = "acme_inc_prod" if name in ("bill of a plan", "costs of a plan") else "catalog"
     assert {table.split(".")[1] for table in bound.tables} == {dataset}
 
 
