@@ -85,6 +85,7 @@ def _ask(screen: Screen, client: Client, access: Access, args: argparse.Namespac
     screen.sources(answer.finish.get("citations"))
     screen.warning(answer.finish.get("usage_warning"))
     screen.charts(answer)
+    screen.plan(answer)
     if args.work:
         screen.work(answer)
     else:

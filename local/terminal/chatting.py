@@ -112,6 +112,7 @@ class Chat:
         self._screen.sources(answer.finish.get("citations"))
         self._screen.warning(answer.finish.get("usage_warning"))
         self._screen.charts(answer)
+        self._screen.plan(answer)
         if self._shows_work:
             self._screen.work(answer)
         if not self._screen.lively:
@@ -185,6 +186,7 @@ class Chat:
                 self._screen.sources(message.get("citations"))
         if self._answer is not None:
             self._screen.charts(self._answer)
+            self._screen.plan(self._answer)
 
     def _chosen(self, text: str) -> str:
         if not (text.isascii() and text.isdigit()) or len(text) > len("1000"):

@@ -20,6 +20,7 @@ from local.terminal.live_view import LiveView
 from local.terminal.markdown import SafeMarkdown
 from local.terminal.neutral import neutral, neutral_line
 from local.terminal.plain_view import PlainView, write
+from local.terminal.plan_card import plan_lines
 
 _PLAIN_WIDTH = 100
 
@@ -91,6 +92,12 @@ class Screen:
             for index, line in enumerate(lines):
                 self.say(line, "bold" if index == 0 and not line.startswith(" ") else "")
         return bool(pictures)
+
+    def plan(self, answer: Answer) -> None:
+        """Write the deployment plan of an answer as a card, where it has one: the last."""
+        cards = [lines for call in answer.tools if (lines := plan_lines(call.result))]
+        for line in cards[-1] if cards else ():
+            self.say(line)
 
     def basis(self, answer: Answer) -> None:
         """Write the basis of the answer, a line for each query: its period, filters, rows and bytes."""

@@ -7,6 +7,7 @@ import { bytes, count, seconds } from "./format";
 import { Prose } from "./markdown";
 import { chips, followUps } from "./refine";
 import { share } from "./share";
+import { planCard } from "./plan";
 import { markUnverified, unverifiedNote } from "./unverified";
 import { untilNow } from "./waiting";
 import { listedChoices, questionCard } from "./question";
@@ -39,6 +40,7 @@ export class Answer implements RunListener {
   readonly #work = el("div", { class: "works" });
   readonly #charts = el("div", { class: "charts" });
   readonly #prose = new Prose();
+  readonly #plans = el("div", { class: "plans" });
   readonly #after = el("div", { class: "after" });
   readonly element = el(
     "article",
@@ -48,6 +50,7 @@ export class Answer implements RunListener {
     this.#work,
     this.#charts,
     this.#prose.element,
+    this.#plans,
     this.#after,
   );
   readonly #calls = new Map<string, Work>();
@@ -124,6 +127,10 @@ export class Answer implements RunListener {
 
   callFinished(id: string, result: ToolResult): void {
     this.#calls.get(id)?.finish(result);
+    const plan = planCard(result);
+    if (plan) {
+      this.#plans.replaceChildren(plan);
+    }
     this.#bytes += result.cached ? 0 : (result.bytes_processed ?? 0);
     this.#doing.textContent = "Writing …";
   }

@@ -1,0 +1,57 @@
+"""A deployment plan in lines of text: machines with their prices, cost, models, charts, steps and warnings."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from local.terminal.neutral import neutral_line
+
+Row = Mapping[str, Any]
+
+
+def plan_lines(result: Mapping[str, Any] | None) -> list[str]:
+    """The card of a result that has a plan, harmless to a terminal; no lines for any other result."""
+    summary = (result or {}).get("summary")
+    plan = summary.get("plan") if isinstance(summary, Mapping) else None
+    if not isinstance(plan, Mapping) or "plan_id" not in plan:
+        return []
+    machines = (result or {}).get("rows") or []
+    return [neutral_line(line) if line else "" for line in _lines(plan, machines)]
+
+
+def _lines(plan: Row, machines: Sequence[Row]) -> Iterator[str]:
+    yield f"{plan['understanding']} · {plan['plan_id']}"
+    yield from _cost(plan)
+    yield from _part("Machines", (_machine(row) for row in machines))
+    yield from _part(
+        "Models", (f"{row['model_id']} ({row['license'] or 'licence not known'})" for row in plan["models"])
+    )
+    yield from _part(
+        "Kubernetes", (f"{each['chart']} {each['version'] or '(the newest)'}" for each in plan["kubernetes"])
+    )
+    yield from _part("Steps", (f"{number}. {each}" for number, each in enumerate(plan["steps"], start=1)))
+    yield from _part("Trade-offs", plan["tradeoffs"])
+    yield from _part("Warnings", plan["warnings"])
+
+
+def _cost(plan: Row) -> Iterator[str]:
+    cost, note = plan["cost"], plan["budget_note"]
+    if cost is None:
+        yield "No machine fits, so there is no price."
+        return
+    money = cost["currency"]
+    own, listed = (f"{money} {cost[name]:,.2f}" for name in ("own_total", "list_total"))
+    yield f"{own} a month at your own prices, {listed} at list prices."
+    if note is not None:
+        yield " ".join((note["said"], f"The cheapest is {note['cheapest']}.", *note["would_fit"]))
+
+
+def _machine(row: Row) -> str:
+    cards = f", {row['gpu_count']:g} x {row['gpu_name']}" if row["gpu_name"] else ""
+    where = f"{row['provider']} {row['instance_type']} in {row['region']}{cards}"
+    return f"{where}: {row['currency']} {row['own_monthly']:,.2f} (list {row['list_monthly']:,.2f})"
+
+
+def _part(heading: str, lines: Any) -> Iterator[str]:
+    told = [f"  {line}" for line in lines]
+    if told:
+        yield from ("", heading, *told)
