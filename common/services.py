@@ -1,9 +1,7 @@
 """The services that the functions share: each is imported and built when it is first asked for."""
 
 import asyncio
-import gc
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -14,6 +12,7 @@ from common.settings import Settings
 from common.telemetry.log import Log
 
 if TYPE_CHECKING:
+    from common.alerting.round import AlertRound
     from common.conversations.cancelling import Cancellations
     from common.conversations.conversations import Conversations
     from common.conversations.feedback import Feedback
@@ -303,6 +302,12 @@ class Services:
         return Sync(self.documents, self.directory, self.record_writer, self.purge, self.log, self.clock)
 
     @cached_property
+    def alert_round(self) -> "AlertRound":
+        from common.alerting.round import AlertRound
+
+        return AlertRound(self.documents, self.directory, self.warehouse, self.log, self.clock)
+
+    @cached_property
     def erasure(self) -> "Erasure":
         from common.record.erasure import Erasure
 
@@ -379,13 +384,6 @@ class Services:
             self.warehouse.close()
 
     async def _warm(self) -> None:
-        from common.models.completion import Providers
+        from common.turn.warming import warm
 
-        # A failure is the first turn's to tell.
-        with suppress(Exception):
-            parts = self.turns
-            await asyncio.gather(parts.documents.ping(), parts.provider_keys.ping(), return_exceptions=True)
-            if isinstance(self.completion, Providers):
-                await self.completion.warm()
-        # What was imported stays. Looking through it for garbage would hold every request up for a third of a second.
-        gc.freeze()
+        await warm(lambda: self.turns, self.completion)

@@ -15,7 +15,7 @@ from common.telemetry.log import Log
 
 FILE = "log.jsonl"
 # Nobody asks for these: the scheduler and probes do, all the time.
-_UNASKED = ("sync", "health")
+_UNASKED = ("sync", "alerts", "health")
 _LOUD = ("WARNING", "ERROR")
 
 

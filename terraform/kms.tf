@@ -90,7 +90,7 @@ resource "google_kms_crypto_key" "token" {
 
 # Every function that knows its callers proves their tokens; access also registers issuers.
 resource "google_kms_crypto_key_iam_member" "token" {
-  for_each = { for name, function in local.functions : name => function if function.shared }
+  for_each = { for name, function in local.functions : name => function if function.shared && length(function.routes) > 0 }
 
   crypto_key_id = local.token_key_name
   role          = each.key == "access" ? "roles/cloudkms.cryptoKeyEncrypterDecrypter" : "roles/cloudkms.cryptoKeyDecrypter"

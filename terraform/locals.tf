@@ -1,6 +1,6 @@
 # The table of contents: what each function is, what it may do, and where it is found.
 #
-# routes     the original paths, as common/web/routes.py has them; sync has none, only the scheduler calls it
+# routes     the original paths, as common/web/routes.py has them; sync and alerts have none, only the scheduler calls them
 # timeouts   longer than what common/limits.py lets a request take
 # concurrency  for turns, what one instance runs (limits.TURNS_PER_INSTANCE) and some that wait; never above the threads
 #              (limits.WAREHOUSE_THREADS) that a request may need
@@ -265,8 +265,27 @@ locals {
         "org_chat_tool_calls",
         "org_chat_feedback",
         "org_chat_usage",
+        "org_alert_history",
       ]
       routes = []
+    }
+    alerts = {
+      entry_point     = "alerts"
+      description     = "Evaluates the alert rules of every organisation; called by the scheduler."
+      memory          = "1Gi"
+      cpu             = "1"
+      concurrency     = 4
+      min_instances   = 0
+      max_instances   = 2
+      timeout_seconds = 540
+      env             = {}
+      documents       = "roles/datastore.user"
+      key             = []
+      shared          = true
+      tenants         = true
+      catalog         = false
+      writes          = ["org_notification_rules"]
+      routes          = []
     }
     health = {
       entry_point     = "health"
@@ -295,7 +314,7 @@ locals {
   # Cloud Functions, like service accounts, have hyphens in their names.
   names = { for name in keys(local.functions) : name => "${var.name_prefix}-${replace(name, "_", "-")}" }
 
-  # What people call; sync and health are called by the scheduler, health by whoever watches as well.
+  # What people call; sync, alerts and health are called by the scheduler, health by whoever watches as well.
   served = [for name, function in local.functions : name if length(function.routes) > 0]
 
   # The alert tools make, pause and acknowledge.

@@ -43,6 +43,13 @@ locals {
       duration = "0s"
       advice   = "`sync.rejected` names the table, the organisation and the row. The row stays in the outbox and is tried again; compare the table with its file in common/warehouse/schemas."
     }
+    failed_alerts = {
+      title    = "Alert rules cannot be evaluated"
+      severity = "ERROR"
+      query    = "sum(increase(${local.metric.failed_alerts}{${local.from}}[60m])) >= 3"
+      duration = "0s"
+      advice   = "`alerts.failed` names the organisation and why: its rules fire late. `bytes_over_limit` asks for a larger BQ_MAX_BYTES_GATE; `access_denied` for the account of alerts on its dataset."
+    }
     key_failures = {
       title    = "Cloud KMS does not answer"
       severity = "CRITICAL"
@@ -117,7 +124,7 @@ locals {
       severity = "ERROR"
       query    = "sum(increase(${local.metric.failed_jobs}{monitored_resource=\"cloud_scheduler_job\"}[15m])) >= 3"
       duration = "0s"
-      advice   = "The scheduler called sync or health and was refused or timed out. Look at the job's own log: `status` says whether it may not call, or the function does not answer."
+      advice   = "The scheduler called sync, alerts or health and was refused or timed out. Look at the job's own log: `status` says whether it may not call, or the function does not answer."
     }
     quota = {
       title    = "A quota of the project is used up"

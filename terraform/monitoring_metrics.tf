@@ -35,6 +35,11 @@ locals {
       filter      = "jsonPayload.message=\"sync.rejected\""
       labels      = { table = "EXTRACT(jsonPayload.stage)" }
     }
+    failed_alerts = {
+      description = "Organisations whose alert rules could not be evaluated, by why."
+      filter      = "jsonPayload.message=\"alerts.failed\""
+      labels      = { code = "EXTRACT(jsonPayload.code)" }
+    }
     stopped_syncs = {
       description = "Syncs that ended before the outbox was empty, by why."
       filter      = "jsonPayload.message=\"sync.stopped\""

@@ -13,12 +13,12 @@ output "endpoints" {
 }
 
 output "urls" {
-  description = "Each function's own address, where it takes the organisation from X-Org-Slug; sync and health of the scheduler too."
+  description = "Each function's own address, where it takes the organisation from X-Org-Slug; sync, alerts and health of the scheduler too."
   value       = local.urls
 }
 
 output "service_accounts" {
-  description = "Whom each function acts as, who builds them, who calls sync and health."
+  description = "Whom each function acts as, who builds them, who calls sync, alerts and health."
   value = merge(
     { for name, account in google_service_account.function : name => account.email },
     { build = google_service_account.build.email, scheduler = google_service_account.scheduler.email },

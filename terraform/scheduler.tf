@@ -8,6 +8,12 @@ locals {
       method      = "GET"
       path        = "/ready"
     }
+    alerts = {
+      description = "Evaluates the alert rules of every organisation."
+      schedule    = "*/15 * * * *"
+      method      = "POST"
+      path        = "/"
+    }
     sync = {
       description = "Carries what was said into BigQuery."
       schedule    = "* * * * *"

@@ -148,7 +148,7 @@ variable "public_functions" {
 
   validation {
     condition     = length(setsubtract(var.public_functions, local.served)) == 0
-    error_message = "Name functions that serve people, as in locals.functions; sync is the scheduler's alone."
+    error_message = "Name functions that serve people, as in locals.functions; sync and alerts are the scheduler's alone."
   }
 }
 

@@ -29,7 +29,7 @@ LAYERS = [
     {"services"},
     {"protocols"},
     {"web"},
-    {"turn"},
+    {"turn", "alerting"},
     {"skills", "conversations", "metering"},
     {"record"},
     {"transcript"},

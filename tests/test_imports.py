@@ -18,6 +18,7 @@ READING = {"flask", "google.cloud.bigquery", "google.cloud.firestore", "grpc"}
 # here. What answers without any of the organisation's data starts without the clients for it.
 STARTS_WITH = {
     "access": READING,
+    "alerts": {"flask"},
     "a2a": {*READING, "a2a", "httpx", "uvicorn"},
     "completions": READING,
     "conversations": READING,

@@ -12,7 +12,7 @@ from common.record.outbox import SHARDS, shard_of
 from common.telemetry.log import Log
 from common.tenant import OrgSlug
 from common.transcript.paths import OUTBOX, conversation_path, message_path
-from common.warehouse.schema import record_tables
+from common.warehouse.schema import load, record_tables
 
 _NEVER = datetime.fromtimestamp(0, UTC)
 _TYPES: dict[str, type | tuple[type, ...]] = {
@@ -35,7 +35,7 @@ def is_readable(document: Document) -> bool:
     return (
         all(name in data and isinstance(data[name], kind) for name, kind in _TYPES.items())
         and data["table"] in record_tables()
-        and isinstance(data["row"].get("conversation_id"), str)
+        and isinstance(data["row"].get("conversation_id", _unowned(data["table"])), str)
     )
 
 
@@ -89,7 +89,7 @@ class Adoption:
         row, table = data.get("row"), data.get("table")
         if table not in record_tables() or not isinstance(row, dict):
             return None
-        org_slug, conversation_id = row.get("org_slug"), row.get("conversation_id")
+        org_slug, conversation_id = row.get("org_slug"), row.get("conversation_id", _unowned(table))
         if not isinstance(org_slug, str) or not isinstance(conversation_id, str):
             return None
         row_id = _entry_id(document).rsplit(":", 1)[-1]
@@ -129,6 +129,12 @@ class Adoption:
 
 
 _ABSENT = object()
+
+
+def _unowned(table: str) -> str | None:
+    """The conversation of a row whose table knows none."""
+    names = {field.name for field in load("organizations", table).fields}
+    return None if "conversation_id" in names else ""
 
 
 def _fits(name: str, value: Any) -> bool:

@@ -49,7 +49,7 @@ def entry_of(document: Document) -> OutboxEntry:
         table=data["table"],
         row=data["row"],
         org_slug=data["org_slug"],
-        conversation_id=data["row"]["conversation_id"],
+        conversation_id=data["row"].get("conversation_id", ""),
         row_id=data["row_id"],
         expires=data["expires"],
         attempts=data["attempts"],
@@ -119,6 +119,11 @@ def feedback_entry(principal: Principal, conversation_id: str, answer: Message, 
     return _entry("org_chat_feedback", answer.message_id, row, at)
 
 
+def alert_entry(row: Data, now: datetime) -> Put:
+    """An alert's newest state; it takes the place of an older one. It belongs to no conversation."""
+    return _entry("org_alert_history", row["alert_history_id"], row, now)
+
+
 def tool_call_rows(tenant: Tenant, conversation_id: str, message: Message, tools: Sequence[ToolFinished]) -> list[Data]:
     """The rows of org_chat_tool_calls for one answer, one per call."""
     rows = []
@@ -152,7 +157,7 @@ def _capped(value: object) -> str:
 def _entry(table: str, row_id: str, row: Data, now: datetime, expires: str | None = None) -> Put:
     # A message id is the client's to choose: only with its organisation and conversation is it unique.
     # A model's id, which is part of a usage row's, may hold a slash.
-    entry_id = ":".join((row["org_slug"], table, row["conversation_id"], row_id)).replace("/", "%2F")
+    entry_id = ":".join((row["org_slug"], table, row.get("conversation_id", ""), row_id)).replace("/", "%2F")
     data = {
         "table": table,
         "row_id": row_id,

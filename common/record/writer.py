@@ -157,6 +157,8 @@ def _rule_of(table: str) -> schema.MergeRule:
 
 
 def _read(field: schema.Field) -> str:
+    if field.mode == "REPEATED":
+        return f"JSON_VALUE_ARRAY(row_json, '$.{field.name}')"
     text = f"JSON_VALUE(row_json, '$.{field.name}')"
     return text if field.type == "STRING" else f"CAST({text} AS {_CASTS[field.type]})"
 

@@ -19,6 +19,8 @@ Value = str | int | float | bool | None
 FIELDS = frozenset(
     [
         "agent",
+        "alerts_ended",
+        "alerts_fired",
         "answer_ms",
         "bytes_billed",
         "bytes_processed",

@@ -77,14 +77,15 @@ class Warehouse:
         labels: Mapping[str, str],
         seconds: float = limits.QUERY_SECONDS,
         own: bool = False,
+        fresh: bool = False,
     ) -> QueryResult:
         """Run one query and return at most ``limits.MAX_RESULT_ROWS`` rows of ``limits.MAX_RESULT_BYTES``.
 
         A query of a tool is held to BQ_MAX_BYTES_GATE, an ``own`` statement of the product to OWN_STATEMENT_BYTES.
 
         The same query of the same tenant is answered from memory for some minutes, and runs once for all who ask at
-        the same time; a write runs every time, and what it may have changed is read anew. Raises QueryRefused where
-        the query cannot run, WarehouseUnavailable where BigQuery does not answer. Cancelling it cancels the job.
+        the same time; a ``fresh`` one runs every time, as a write does, after which all is read anew. Raises
+        QueryRefused where it cannot run, WarehouseUnavailable where BigQuery does not answer. Cancelled with its job.
         """
         gate = limits.OWN_STATEMENT_BYTES if own else self._max_bytes
         if query.writes:
@@ -93,7 +94,7 @@ class Warehouse:
             finally:
                 self._cache.clear(query.tenant)
                 self._flights.part(query.tenant)
-        known = self._cache.get(query)
+        known = None if fresh else self._cache.get(query)
         return known or await self._flights.join(query, lambda: self._fill(query, labels, seconds, gate))
 
     async def look_up(

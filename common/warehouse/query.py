@@ -93,6 +93,18 @@ def fixed(tenant: Tenant, text: str, parameters: Mapping[str, Parameter] | None 
     return GuardedQuery(tenant, _TABLE.sub(path, text).strip(), "fixed", tables, given)
 
 
+def across(tenant: Tenant, text: str, parameters: Mapping[str, Parameter]) -> GuardedQuery:
+    """Bind the scheduler's own SQL, which lists organisations. No caller's request leads to it.
+
+    Raises ValueError for a text that reads an organisation's own dataset or writes.
+    """
+    if "{own." in text or _READS.match(text) is None or _declared(text) != parameters.keys():
+        raise ValueError("only shared tables are read across organisations, with all parameters")
+    tables = frozenset(tenant.shared_table(match[2]).strip("`") for match in _TABLE.finditer(text))
+    sql = _TABLE.sub(lambda match: tenant.shared_table(match[2]), text)
+    return GuardedQuery(tenant, sql.strip(), "fixed", tables, dict(parameters))
+
+
 def admitted(tenant: Tenant, sql: str, tables: frozenset[str]) -> GuardedQuery:
     """Take what the guard let through for this tenant: its rewritten text, and the tables that text may read."""
     return GuardedQuery(tenant, sql, "admitted", tables)

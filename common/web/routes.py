@@ -105,6 +105,7 @@ ROUTES = (
     Route("usage", "statement", "GET", f"{BASE}/usage/statement", ("/statement", "/usage/statement"), READ_CHAT),
     # Called by the scheduler only: no organisation, no API key; who may call it is IAM's to say.
     Route("sync", "sync", "POST", "/sync", ("/",)),
+    Route("alerts", "evaluate", "POST", "/alerts", ("/",)),
     Route("health", "live", "GET", "/health", ("/",)),
     Route("health", "ready", "GET", "/health/ready", ("/ready",)),
     Route("health", "openapi", "GET", "/openapi.json", ()),

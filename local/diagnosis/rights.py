@@ -19,7 +19,14 @@ class Rights:
 
 
 _ALERTS = ("org_notification_rules", "org_alert_history")
-_RECORD = ("org_chat_conversations", "org_chat_messages", "org_chat_tool_calls", "org_chat_feedback", "org_chat_usage")
+_RECORD = (
+    "org_chat_conversations",
+    "org_chat_messages",
+    "org_chat_tool_calls",
+    "org_chat_feedback",
+    "org_chat_usage",
+    "org_alert_history",
+)
 _ANSWERING = Rights(shared=True, tenants=True, catalog=True, writes=_ALERTS, key="decrypt")
 
 FUNCTIONS: dict[str, Rights] = {
@@ -34,6 +41,7 @@ FUNCTIONS: dict[str, Rights] = {
     "messages": Rights(shared=True),
     "usage": Rights(shared=True, tenants=True),
     "sync": Rights(writes=_RECORD),
+    "alerts": Rights(shared=True, tenants=True, writes=("org_notification_rules",)),
     "health": Rights(catalog=True, key="view", writes_documents=False),
 }
 # What the commands of an operator do.

@@ -98,22 +98,22 @@ run "an_archive_holds_the_code_and_nothing_else" {
   }
 }
 
-run "the_scheduler_reaches_health_and_sync_only" {
+run "the_scheduler_reaches_health_sync_and_alerts_only" {
   command = plan
 
   assert {
-    condition     = toset(keys(google_cloud_scheduler_job.job)) == toset(["health", "sync"])
-    error_message = "Two jobs."
+    condition     = toset(keys(google_cloud_scheduler_job.job)) == toset(["alerts", "health", "sync"])
+    error_message = "Three jobs."
   }
 
   assert {
-    condition     = toset(keys(google_cloud_run_service_iam_member.scheduler)) == toset(["health", "sync"])
+    condition     = toset(keys(google_cloud_run_service_iam_member.scheduler)) == toset(["alerts", "health", "sync"])
     error_message = "The scheduler may call what it calls."
   }
 
   assert {
-    condition     = length([for grant in google_cloud_run_service_iam_member.invoker : grant if grant.service == "chat-sync"]) == 0
-    error_message = "Nobody but the scheduler calls sync."
+    condition     = length([for grant in google_cloud_run_service_iam_member.invoker : grant if contains(["chat-sync", "chat-alerts"], grant.service)]) == 0
+    error_message = "Nobody but the scheduler calls sync and alerts."
   }
 }
 

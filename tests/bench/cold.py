@@ -29,6 +29,7 @@ CALLS: dict[str, tuple[str, str, str | None]] = {
     "conversations": ("GET", "/", None),
     "messages": ("GET", "/search?q=spend", None),
     "sync": ("POST", "/", None),
+    "alerts": ("POST", "/", None),
     "usage": ("GET", "/", None),
     "mcp": ("POST", "/", json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})),
 }

@@ -25,7 +25,7 @@ from tests.infra.workspace import ROOT, Workspace, workspace
 from tests.turn.providers import Customer, bring_keys
 
 FUNCTIONS = (
-    "a2a", "access", "completions", "conversations", "copilotkit", "health", "mcp", "messages", "send",
+    "a2a", "access", "alerts", "completions", "conversations", "copilotkit", "health", "mcp", "messages", "send",
     "settings_status", "sync", "usage",
 )  # fmt: skip
 ENVIRONMENTS = ROOT / ".cache" / "deployed"
@@ -199,6 +199,12 @@ async def sync(http: httpx.AsyncClient, said: dict[str, Any]) -> None:
     assert {"status", "remaining"} <= found.json().keys()
 
 
+async def alerts(http: httpx.AsyncClient, said: dict[str, Any]) -> None:
+    found = await http.post("/")
+    assert found.status_code == 200
+    assert found.json()["rules"] > 0, found.text
+
+
 async def mcp(http: httpx.AsyncClient, said: dict[str, Any]) -> None:
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
     found = await http.post("/", json=body, headers={"Accept": "application/json, text/event-stream"})
@@ -234,7 +240,7 @@ async def a2a(http: httpx.AsyncClient, said: dict[str, Any]) -> None:
 
 Ask = Callable[[httpx.AsyncClient, dict[str, Any]], Coroutine[Any, Any, None]]
 ASKED: tuple[Ask, ...] = (
-    a2a, access, completions, conversations, copilotkit, mcp, messages, settings_status, sync, usage,
+    a2a, access, alerts, completions, conversations, copilotkit, mcp, messages, settings_status, sync, usage,
 )  # fmt: skip
 
 

@@ -58,10 +58,16 @@ class CountingWarehouse(Warehouse):
         self.ran: list[GuardedQuery] = []
 
     async def run(
-        self, query: GuardedQuery, *, labels: Mapping[str, str], seconds: float = 60.0, own: bool = False
+        self,
+        query: GuardedQuery,
+        *,
+        labels: Mapping[str, str],
+        seconds: float = 60.0,
+        own: bool = False,
+        fresh: bool = False,
     ) -> QueryResult:
         self.ran.append(query)
-        return await super().run(query, labels=labels, seconds=seconds, own=own)
+        return await super().run(query, labels=labels, seconds=seconds, own=own, fresh=fresh)
 
 
 @cache

@@ -4,17 +4,17 @@ import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
+from common.skills.alerts.conditions import read_object, read_silence
 from common.skills.alerts.sql import Severity
+from common.skills.alerts.windows import AlertPeriod
 from common.tenant import Principal
 from common.warehouse.json_values import json_safe
 
 Status = Literal["active", "paused", "disabled"]
-AlertPeriod = Literal["daily", "weekly", "monthly"]
 
 _RULE_IDS = uuid.UUID("6f7c3f0e-5f0a-5c52-9d0e-5a3f6d1f8b21")
 
@@ -64,7 +64,7 @@ def status_of(rule: Mapping[str, Any], now: datetime) -> tuple[Status, str | Non
     """
     if not rule["is_active"]:
         return "disabled", None
-    if _in_quiet_hours(rule, now):
+    if read_silence(rule, read_object(rule["conditions"])).is_quiet(now):
         return "paused", "quiet hours"
     fired, minutes = rule["last_triggered_at"], rule["cooldown_minutes"]
     if fired is not None and minutes and now < fired + timedelta(minutes=minutes):
@@ -75,7 +75,7 @@ def status_of(rule: Mapping[str, Any], now: datetime) -> tuple[Status, str | Non
 def as_row(rule: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """A stored rule as the tools show it. The figures of its conditions are None where it has no such condition."""
     status, paused_by = status_of(rule, now)
-    conditions = _object(rule["conditions"])
+    conditions = read_object(rule["conditions"])
     return {
         "rule_id": rule["rule_id"],
         "name": rule["name"],
@@ -98,30 +98,6 @@ def as_row(rule: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         "created_at": rule["created_at"],
         "created_by": rule["created_by"],
     }
-
-
-def _in_quiet_hours(rule: Mapping[str, Any], now: datetime) -> bool:
-    begin, end = rule["quiet_hours_start"], rule["quiet_hours_end"]
-    if not begin or not end or begin == end:
-        return False
-    clock = now.astimezone(_zone(rule["quiet_hours_timezone"])).strftime("%H:%M")
-    return bool(begin <= clock < end) if begin < end else bool(clock >= begin or clock < end)
-
-
-def _zone(name: str | None) -> ZoneInfo | Any:
-    """The zone of that name, or UTC if it is unknown."""
-    try:
-        return ZoneInfo(name) if name else UTC
-    except (ValueError, OSError, KeyError):
-        return UTC
-
-
-def _object(text: str) -> Mapping[str, Any]:
-    try:
-        value = json.loads(text, parse_float=Decimal)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _number(value: object) -> Decimal | int | None:

@@ -16,8 +16,9 @@ from common import limits
 from common.focus.currencies import parse_currency
 from common.focus.providers import provider_key
 from common.skills.alerts import rules, sql
-from common.skills.alerts.rules import AlertPeriod, Status, Wanted
+from common.skills.alerts.rules import Status, Wanted
 from common.skills.alerts.sql import ACKNOWLEDGED, PRIORITIES, Severity
+from common.skills.alerts.windows import AlertPeriod
 from common.tenant import WRITE_ALERTS, Principal
 from common.tools import periods
 from common.tools.context import WarehouseContext

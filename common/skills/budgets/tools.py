@@ -218,9 +218,18 @@ async def _stand(
     day = as_of or context.today
     if day > context.today:
         raise ToolError("invalid_range", f"as_of {day} is after today, {context.today}. Give today or an earlier day.")
+    parameters = variance_parameters(day, ended_days)
+    found = await context.run(fixed(principal.tenant, sql.VARIANCE, parameters))
+    chosen = _choose(found.rows, category, entity)
+    standings = await asyncio.to_thread(lambda: [stand(row, day) for row in chosen])
+    return found, standings, parameters, day
+
+
+def variance_parameters(day: date, ended_days: int) -> dict[str, Parameter]:
+    """The values that the text of the variance binds, to look from a day."""
     read = Period(day - timedelta(days=BUDGET_DAYS), day)
     names, keys = zip(*provider_aliases(), strict=True)
-    parameters = {
+    return {
         **read.bounds(),
         "start_day": Parameter("DATE", read.start),
         "end_day_exclusive": Parameter("DATE", read.end + timedelta(days=1)),
@@ -230,10 +239,6 @@ async def _stand(
         "provider_keys": Parameter("STRING", keys),
         "max_rows": Parameter("INT64", MAX_BUDGETS),
     }
-    found = await context.run(fixed(principal.tenant, sql.VARIANCE, parameters))
-    chosen = _choose(found.rows, category, entity)
-    standings = await asyncio.to_thread(lambda: [stand(row, day) for row in chosen])
-    return found, standings, parameters, day
 
 
 def _choose(budgets: Sequence[Mapping[str, Any]], category: str | None, entity: str | None) -> list[Mapping[str, Any]]:

@@ -17,15 +17,25 @@ _CALL = "roles/run.invoker"
 _FOR_EVERYBODY = {"card", "live", "ready", "openapi"}
 _ALERTS = ("org_notification_rules", "org_alert_history")
 _SETTINGS = ("org_chat_settings", "org_integration_credentials")
-_RECORD = ("org_chat_conversations", "org_chat_messages", "org_chat_tool_calls", "org_chat_feedback", "org_chat_usage")
+_RECORD = (
+    "org_chat_conversations",
+    "org_chat_messages",
+    "org_chat_tool_calls",
+    "org_chat_feedback",
+    "org_chat_usage",
+    "org_alert_history",
+)
 _AGENTS = ("send", "copilotkit", "completions", "a2a")
 # Whose tools read what organisations own.
-_TENANT_READERS = (*_AGENTS, "mcp", "usage")
+_TENANT_READERS = (*_AGENTS, "mcp", "usage", "alerts")
 _CATALOG_READERS = (*_AGENTS, "mcp", "health")
 _SHARED_READERS = (*_TENANT_READERS, "settings_status", "access", "conversations", "messages")
+# What only the scheduler calls: no person proves a token there.
+INNER = ("sync", "alerts")
 _ACCESS = ("org_chat_access", "org_api_keys")
 _WRITES = {
     **dict.fromkeys((*_AGENTS, "mcp"), _ALERTS), "settings_status": _SETTINGS, "access": _ACCESS, "sync": _RECORD,
+    "alerts": ("org_notification_rules",),
 }  # fmt: skip
 _KEY = {
     **dict.fromkeys(_AGENTS, (_DECRYPT,)),
@@ -63,13 +73,13 @@ def no_public_members(plan: Plan) -> Iterator[str]:
 
 
 def public_functions(plan: Plan) -> Iterator[str]:
-    """What everybody may call knows its callers, is behind Cloud Armor, and is told as public; sync never is."""
+    """What everybody may call knows its callers, is behind Cloud Armor, and is told as public; no inner one is."""
     names = {function.values["name"]: name for name, function in plan.functions.items()}
     public = {names.get(each.values["service"], "nothing") for each in plan.resources if _is_public_call(each)}
     schemes = {each.values["load_balancing_scheme"] for each in plan.of("google_compute_global_forwarding_rule")}
     for name in sorted(public):
-        if name == "sync":
-            yield "everybody may call sync"
+        if name in INNER:
+            yield f"everybody may call {name}"
         if schemes != {"EXTERNAL_MANAGED"} or not plan.of("google_compute_security_policy"):
             yield f"{name} is public without an external load balancer and Cloud Armor"
         unknown = {each.name for each in ROUTES if each.function == name and contract_of(each).open}
@@ -108,7 +118,7 @@ def least_roles(plan: Plan) -> Iterator[str]:
 
 
 def invokers(plan: Plan) -> Iterator[str]:
-    """The scheduler calls sync and health; sync is called by nobody else, and every caller is an invoker only."""
+    """The scheduler calls inner functions, which nobody else does, and health; every caller is an invoker only."""
     scheduler = {
         f"serviceAccount:{each.block('http_target', 'oidc_token').get('service_account_email')}"
         for each in plan.of("google_cloud_scheduler_job")
@@ -120,11 +130,12 @@ def invokers(plan: Plan) -> Iterator[str]:
         )
         if each.values["role"] != _CALL:
             yield f"{each.address} grants {each.values['role']}"
-    for name in ("sync", "health"):
+    for name in (*INNER, "health"):
         if not scheduler <= callers.get(plan.functions[name].values["name"], set()):
             yield f"the scheduler may not call {name}"
-    if callers.get(plan.functions["sync"].values["name"], set()) - scheduler:
-        yield "somebody other than the scheduler may call sync"
+    for name in INNER:
+        if callers.get(plan.functions[name].values["name"], set()) - scheduler:
+            yield f"somebody other than the scheduler may call {name}"
 
 
 def every_function_is_deployed(plan: Plan) -> Iterator[str]:
@@ -139,7 +150,7 @@ def every_function_is_deployed(plan: Plan) -> Iterator[str]:
 
 def _needs(name: str, shared: str, catalog: str) -> set[Grant]:
     needs = {("project", _ASK), ("project", _VIEWER if name == "health" else _USER)}
-    if name in _SHARED_READERS:
+    if name in _SHARED_READERS and name not in INNER:
         needs.add(("token key", _BOTH if name == "access" else _DECRYPT))
     needs |= {("key", role) for role in _KEY.get(name, ())}
     needs |= {(f"table {shared}.{table}", _WRITE) for table in _WRITES.get(name, ())}

@@ -7,11 +7,11 @@ from itertools import product
 from common.web.routes import ROUTES, Route
 from tests.infra.plan import Plan, Resource
 
-_INNER = {"sync"}
+_INNER = {"sync", "alerts"}
 
 
 def routes(plan: Plan) -> Iterator[str]:
-    """Every original path reaches the function that answers it, with a last slash too; sync's reaches no sync."""
+    """Every original path reaches the function that answers it, with a last slash too; sync's reaches none."""
     for url_map in plan.of("google_compute_url_map"):
         for route, slash in product(ROUTES, ("", "/")):
             path = _sample(route) + slash

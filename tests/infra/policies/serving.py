@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from common import limits
+from common.alerting import round as alert_round
 from common.organizations import key_check
 from common.record import sync
 from common.settings import InvalidSettings, Settings, load_settings
@@ -24,6 +25,7 @@ _LONGEST = {
     "messages": limits.QUERY_SECONDS - 1,
     "usage": limits.QUERY_SECONDS + 2 * client.LOOKUP_SECONDS,
     "sync": sync.SYNC_SECONDS + limits.SYNC_STATEMENT_SECONDS,
+    "alerts": alert_round.ROUND_SECONDS + limits.QUERY_SECONDS,
     "health": limits.READINESS_SECONDS,
 }
 _PLATFORM = 3600

@@ -11,7 +11,7 @@ from common.web import routes
 from tests.infra.plan import Plan, Resource
 from tests.infra.workspace import ROOT
 
-_SCHEDULES = {"health": "*/5 * * * *", "sync": "* * * * *"}
+_SCHEDULES = {"alerts": "*/15 * * * *", "health": "*/5 * * * *", "sync": "* * * * *"}
 _FIELD = re.compile(r"jsonPayload\.(\w+)")
 _EVENT = re.compile(r'jsonPayload\.message="([^"]+)"')
 _CODE = re.compile(r'jsonPayload\.(?:code|finish)="([^"]+)"')
@@ -31,6 +31,7 @@ _WATCHED = (
     "first_token_ms",
     "outbox_age_seconds",
     "rejected_rows",
+    "failed_alerts",
     "key_failures",
     "bytes_billed",
 )

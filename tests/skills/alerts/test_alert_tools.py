@@ -101,7 +101,7 @@ async def test_a_rule_in_its_quiet_hours_is_paused_and_one_of_another_priority_i
 def test_a_rule_is_disabled_paused_or_active(columns: dict[str, Any], now: datetime, status: tuple[str, str]) -> None:
     rule = {
         "is_active": True, "quiet_hours_start": None, "quiet_hours_end": None, "quiet_hours_timezone": None,
-        "last_triggered_at": None, "cooldown_minutes": 60,
+        "last_triggered_at": None, "cooldown_minutes": 60, "conditions": "{}",
     }  # fmt: skip
     assert alert_rules.status_of(rule | columns, now) == status
 

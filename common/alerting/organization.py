@@ -1,0 +1,213 @@
+"""The evaluation of one organisation's rules: read once, decided by a pure function, written in a commit."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from common.alerting.reading import read_figures
+from common.alerting.rows import alert_id, ended_row, fired_row
+from common.alerting.state import AlertState, Tracks, alert_path, read_state, state_path
+from common.documents import Create, Data, Document, Documents, Patch, Write
+from common.focus.calendar import FiscalCalendar
+from common.record.outbox import alert_entry
+from common.skills.alerts.conditions import BUDGET_TYPES, AlertRule, read_rule
+from common.skills.alerts.evaluation import Ended, Outcome, evaluate
+from common.telemetry.log import Log
+from common.tenant import Tenant
+from common.tools.result import ToolError
+from common.warehouse.client import Warehouse
+
+# An alert is two writes.
+_WRITES_IN_A_COMMIT = 150
+_COSTS = "cost_data_standard_1_3"
+
+
+@dataclass(frozen=True, slots=True)
+class RulesOf:
+    """An organisation with the rows of its active rules."""
+
+    tenant: Tenant
+    rows: tuple[Mapping[str, Any], ...]
+    zone: str | None = None
+    fiscal_month: int = 1
+
+
+@dataclass(slots=True)
+class Evaluated:
+    """The counts of one evaluation; ``triggered`` are rules whose row does not say yet when they fired."""
+
+    unchanged: int = 0
+    rules: int = 0
+    fired: int = 0
+    ended: int = 0
+    bytes_processed: int = 0
+    triggered: list[dict[str, str]] = field(default_factory=list)
+
+
+class OrganizationRules:
+    """Evaluates the rules of an organisation, for the scheduler."""
+
+    def __init__(self, documents: Documents, warehouse: Warehouse, log: Log) -> None:
+        self._documents = documents
+        self._warehouse = warehouse
+        self._log = log
+
+    async def evaluate(self, of: RulesOf, moment: datetime) -> Evaluated:
+        """Evaluate the rules at a moment; nothing is asked where nothing can have changed.
+
+        Raises QueryRefused, WarehouseUnavailable and DocumentsUnavailable, and DocumentConflict where another
+        evaluation came first.
+        """
+        path = state_path(of.tenant)
+        state = read_state((await self._documents.get_all([path]))[path])
+        rules = self._read_rules(of)
+        done = Evaluated(rules=len(rules))
+        mark = await self._mark(of, rules, moment)
+        if mark is not None and mark == state.mark:
+            done.unchanged = 1
+        else:
+            state = await self._evaluate(of, rules, state, moment, mark, done)
+        done.triggered = [row for rule in rules if (row := _triggered(of.tenant, rule, state)) is not None]
+        return done
+
+    def _read_rules(self, of: RulesOf) -> list[AlertRule]:
+        rules = []
+        for row in of.rows:
+            try:
+                rules.append(read_rule(row, of.zone))
+            except ToolError as error:
+                self._log.warning(
+                    "alerts.unreadable", org=of.tenant.org_slug, message_id=row["rule_id"], code=error.code
+                )
+        return rules
+
+    async def _mark(self, of: RulesOf, rules: Sequence[AlertRule], moment: datetime) -> str | None:
+        """The name of all that decides the outcome besides what is remembered. Returns None where it has no name.
+
+        Budgets are other tables' rows, which may change at any time.
+        """
+        if any(rule.type in BUDGET_TYPES for rule in rules):
+            return None
+        table = await self._warehouse.table(of.tenant, _COSTS)
+        modified = table.modified.isoformat() if table and table.modified else ""
+        told = [modified, moment.astimezone(UTC).date().isoformat(), of.zone]
+        rows = ({name: row[name] for name in row if name != "last_triggered_at"} for row in of.rows)
+        told += [json.dumps(row, default=str, sort_keys=True) for row in rows]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+    async def _evaluate(
+        self,
+        of: RulesOf,
+        rules: Sequence[AlertRule],
+        state: AlertState,
+        moment: datetime,
+        mark: str | None,
+        done: Evaluated,
+    ) -> AlertState:
+        calendar = FiscalCalendar(of.fiscal_month)
+        today = moment.astimezone(UTC).date()
+        read = await read_figures(self._warehouse, of.tenant, rules, today, calendar)
+        done.bytes_processed += read.bytes_processed
+        for rule_id, code in read.problems.items():
+            self._log.warning("alerts.unreadable", org=of.tenant.org_slug, message_id=rule_id, code=code)
+        batch, waiting = _Batch(of, moment, calendar), False
+        tracks = dict(state.tracks)
+        for rule_id in _outdated(rules, state):
+            batch.forget(rule_id, *tracks.pop(rule_id))
+        for rule in rules:
+            if rule.rule_id not in read.figures:
+                continue
+            outcome = evaluate(rule, read.figures[rule.rule_id], moment, state.of(rule))
+            tracks[rule.rule_id] = (rule.fingerprint, outcome.tracks)
+            waiting = waiting or outcome.waiting is not None
+            batch.add(rule, outcome)
+            if 2 * len(batch.paths) >= _WRITES_IN_A_COMMIT:
+                state = await self._commit(batch, state, tracks, None, done)
+        # What waits fires although nothing else changes: then there is no mark.
+        return await self._commit(batch, state, tracks, None if waiting else mark, done)
+
+    async def _commit(
+        self,
+        batch: "_Batch",
+        state: AlertState,
+        tracks: Mapping[str, tuple[str, Tracks]],
+        mark: str | None,
+        done: Evaluated,
+    ) -> AlertState:
+        """Write alerts with what their rules remember: all of it, or nothing."""
+        known = await self._documents.get_all(batch.paths) if batch.paths else {}
+        writes = [*batch.writes(known), state.write(batch.of.tenant, tracks, mark)]
+        versions = await self._documents.commit(writes)
+        done.fired += sum(known[path] is None for path in batch.rows)
+        done.ended += len(batch.over)
+        batch.clear()
+        return AlertState(dict(tracks), mark, versions[-1])
+
+
+class _Batch:
+    """The writes of some rules' outcomes: alerts that are new, and alerts that are over, by their documents' paths."""
+
+    def __init__(self, of: RulesOf, moment: datetime, calendar: FiscalCalendar) -> None:
+        self.of, self.moment, self.calendar = of, moment, calendar
+        self.rows: dict[str, Data] = {}
+        self.over: dict[str, Ended | None] = {}
+
+    def clear(self) -> None:
+        self.rows, self.over = {}, {}
+
+    @property
+    def paths(self) -> list[str]:
+        return [*self.rows, *self.over]
+
+    def add(self, rule: AlertRule, outcome: Outcome) -> None:
+        tenant = self.of.tenant
+        for fired in outcome.fired:
+            row = fired_row(tenant.org_slug, rule, fired, self.moment, self.calendar, told=False)
+            self.rows[alert_path(tenant, row["alert_history_id"])] = row
+        for ended in outcome.ended:
+            self._end(rule.rule_id, rule.fingerprint, ended.subject, ended.window, ended)
+
+    def forget(self, rule_id: str, fingerprint: str, tracks: Tracks) -> None:
+        """End what is open of a rule that is gone, switched off or changed."""
+        for subject, track in tracks.items():
+            for _, window in track.open:
+                self._end(rule_id, fingerprint, subject, window, None)
+
+    def writes(self, known: Mapping[str, Document | None]) -> list[Write]:
+        """The writes, given the documents that there are. An alert that was raised before stays as it is."""
+        made: list[Write] = []
+        for path, row in self.rows.items():
+            if known[path] is None:
+                made += [Create(path, {"row": row}), alert_entry(row, self.moment)]
+        for path, ended in self.over.items():
+            document = known[path]
+            if document is not None and document.data["row"]["resolved_at"] is None:
+                row = ended_row(document.data["row"], ended, self.moment)
+                made += [Patch(path, {"row": row}, document.updated_at), alert_entry(row, self.moment)]
+        return made
+
+    def _end(self, rule_id: str, fingerprint: str, subject: str, window: str, ended: Ended | None) -> None:
+        path = alert_path(self.of.tenant, alert_id(self.of.tenant.org_slug, rule_id, fingerprint, subject, window))
+        if path in self.rows:
+            # It fired and was over between two rounds.
+            self.rows[path] = ended_row(self.rows[path], ended, self.moment)
+        else:
+            self.over[path] = ended
+
+
+def _outdated(rules: Sequence[AlertRule], state: AlertState) -> list[str]:
+    """The rules that are remembered and are no longer there, or no longer as they were."""
+    now = {rule.rule_id: rule.fingerprint for rule in rules}
+    return [rule_id for rule_id, (fingerprint, _) in state.tracks.items() if now.get(rule_id) != fingerprint]
+
+
+def _triggered(tenant: Tenant, rule: AlertRule, state: AlertState) -> dict[str, str] | None:
+    """The row that says when a rule fired last, where the rule's own row does not say it yet."""
+    fired = max((each.fired_at for each in state.of(rule).values() if each.fired_at), default=None)
+    known = rule.last_triggered_at
+    if fired is None or (known is not None and known.astimezone(UTC) >= fired.astimezone(UTC)):
+        return None
+    return {"org_slug": tenant.org_slug, "rule_id": rule.rule_id, "fired_at": fired.isoformat()}

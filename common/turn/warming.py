@@ -1,0 +1,20 @@
+"""The preparation of an instance's first turn: connections are opened and libraries imported before it comes."""
+
+import asyncio
+import gc
+from collections.abc import Callable
+from contextlib import suppress
+
+from common.models.completion import Completion, Providers
+from common.turn import TurnServices
+
+
+async def warm(make: Callable[[], TurnServices], completion: Completion) -> None:
+    """Make what a turn needs and ask each service once. A failure is the first turn's to tell."""
+    with suppress(Exception):
+        parts = make()
+        await asyncio.gather(parts.documents.ping(), parts.provider_keys.ping(), return_exceptions=True)
+        if isinstance(completion, Providers):
+            await completion.warm()
+    # What was imported stays. Looking through it for garbage would hold every request up for a third of a second.
+    gc.freeze()
