@@ -44,8 +44,8 @@ run "every_function_is_deployed_as_itself" {
   command = plan
 
   assert {
-    condition     = length(google_cloudfunctions2_function.function) == 12
-    error_message = "There are twelve functions."
+    condition     = length(google_cloudfunctions2_function.function) == 13
+    error_message = "There are thirteen functions."
   }
 
   assert {
@@ -65,7 +65,7 @@ run "every_function_is_deployed_as_itself" {
   }
 
   assert {
-    condition     = length(distinct([for account in google_service_account.function : account.account_id])) == 12
+    condition     = length(distinct([for account in google_service_account.function : account.account_id])) == 13
     error_message = "Each function has an account of its own."
   }
 

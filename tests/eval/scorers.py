@@ -24,7 +24,7 @@ from tests.eval.observed import Called, Observed
 from tests.eval.restrictions import unanswered
 from tests.eval.truth import Expected, expect
 
-_WRITES = frozenset({"create_alert", "acknowledge_alert"})
+_WRITES = frozenset({"create_alert", "update_alert", "manage_alert", "acknowledge_alert"})
 _MOST_TOKENS = 60_000
 _CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 _MARK = re.compile(r"\[(\d{1,3})\]")

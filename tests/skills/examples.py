@@ -14,5 +14,7 @@ SENDS: dict[str, str] = {tool: text for each in _READ for tool, text in each["se
 ARGUMENTS: dict[tuple[str, str], Any] = {
     (tool, name): value for each in _READ for tool, given in each["arguments"].items() for name, value in given.items()
 }
+# Arguments that a plain call needs although the schema asks for none of them: one of several kinds of call.
+NEEDED: dict[str, list[str]] = {tool: names for each in _READ for tool, names in each.get("needed", {}).items()}
 # The skills that have examples: each of their tools that queries has one.
 SKILLS = tuple(file.parent.name for file in _FILES)

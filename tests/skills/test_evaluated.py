@@ -12,6 +12,7 @@ from google.cloud import bigquery
 from common import limits
 from common.focus.providers import provider_names
 from common.settings import Settings
+from common.skills.alerts import changes_sql
 from common.skills.alerts import sql as alert_sql
 from common.skills.explorer import sql as explorer_sql
 from common.skills.usage import sql as usage_sql
@@ -28,12 +29,14 @@ from tests.skills.evaluated_rows import MINE, NOW, PROJECT, TENANT, costs, table
 from tests.skills.evaluator import Answer, Evaluator
 
 TEXTS = {
-    name: (text, types) for every in (usage_sql.every_query, alert_sql.every_query) for name, text, types in every()
+    name: (text, types)
+    for every in (usage_sql.every_query, alert_sql.every_query, changes_sql.every_query)
+    for name, text, types in every()
 }
 # What the cost tools send, with values to bind: every dimension once, and a few of each other kind.
 COST_TEXTS = {made.name: made for made in (*cost_texts.with_values(), *finops_texts.with_values())}
 # They change rows, which the evaluator answers in a form of its own.
-WRITES = {"create rule", "acknowledge rule", "acknowledge alert"}
+WRITES = {"create rule", "update rule", "delete rule", "acknowledge rule", "acknowledge alert"}
 READS = sorted(TEXTS.keys() - WRITES)
 
 # What a model may write for run_read_query.

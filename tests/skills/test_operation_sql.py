@@ -4,18 +4,22 @@ import re
 
 import pytest
 
+from common.alerting import sql as alerting_sql
+from common.skills.alerts import changes_sql, figures
 from common.skills.alerts import sql as alert_sql
 from common.skills.usage import sql as usage_sql
 from common.tenant import OrgSlug, Tenant
 from common.warehouse import schema
-from common.warehouse.query import GuardedQuery, Parameter, fixed
+from common.warehouse.query import GuardedQuery, Parameter, across, fixed
 from tests import googlesql
 
 TENANT = Tenant(OrgSlug("acme_inc"), "local-dev-project", "organizations")
-ALERT_QUERIES = {name: (text, types) for name, text, types in alert_sql.every_query()}
+_ALERTS = (alert_sql.every_query, changes_sql.every_query, figures.every_query)
+ALERT_QUERIES = {name: (text, types) for every in _ALERTS for name, text, types in every()}
+ACROSS = {name: (text, types) for name, text, types in alerting_sql.every_query()}
 USAGE_QUERIES = {name: (text, types) for name, text, types in usage_sql.every_query()}
 QUERIES = {**ALERT_QUERIES, **USAGE_QUERIES}
-WRITES = {"create rule", "acknowledge rule", "acknowledge alert"}
+WRITES = {"create rule", "update rule", "delete rule", "acknowledge rule", "acknowledge alert"}
 MONEY = ("billed_cost", "currency_billed_cost")
 COUNTS = ("requests", "input_tokens", "output_tokens", "cached_tokens", "total_tokens", "group_count", "alert_count")
 
@@ -30,7 +34,7 @@ def typed(text: str, types: dict[str, str]) -> dict[str, str]:
 
 
 def test_every_text_has_its_own_name() -> None:
-    assert len(ALERT_QUERIES) == len(list(alert_sql.every_query())) == 12
+    assert len(ALERT_QUERIES) == sum(len(list(every())) for every in _ALERTS) == 16 + 6 + 10
     # 8 groupings, 4 filters in 5 ways, the availability under 3, 4 dimensions twice, quota, subscriptions, runs, and
     # the chat's own use by 5.
     assert len(USAGE_QUERIES) == len(list(usage_sql.every_query())) == 8 + 4 * 5 + 3 + 4 * 2 + 1 + 1 + 4 + 1 + 5
@@ -96,5 +100,22 @@ def test_only_the_texts_that_change_something_write(name: str) -> None:
 
 
 def test_a_rule_that_is_there_is_never_changed_by_making_it_again() -> None:
-    assert "WHEN MATCHED" not in alert_sql.CREATE_RULE
-    assert alert_sql.CREATE_RULE.count("WHEN NOT MATCHED") == 1
+    assert "WHEN MATCHED" not in changes_sql.CREATE_RULE
+    assert changes_sql.CREATE_RULE.count("WHEN NOT MATCHED") == 1
+
+
+@pytest.mark.parametrize("name", ACROSS)
+def test_googlesql_accepts_what_is_asked_of_all_organisations(name: str) -> None:
+    text, types = ACROSS[name]
+    given = {each: Parameter("STRING", None) for each in types}
+    query = fixed(TENANT, text, given) if "@org_slugs" in text else across(TENANT, text, given)
+    googlesql.analyze(query.sql, types)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["SELECT 1 FROM {own.cost_data_standard_1_3}", "DELETE FROM {shared.org_profiles} WHERE TRUE", "SELECT @other"],
+)
+def test_only_shared_tables_are_read_across_organisations(text: str) -> None:
+    with pytest.raises(ValueError, match="across organisations"):
+        across(TENANT, text, {})

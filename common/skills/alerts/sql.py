@@ -29,6 +29,7 @@ _RULE_COLUMNS = f"""rule_id,
   rule_type,
   conditions,
   provider_filter,
+  service_filter,
   hierarchy_entity_id,
   notify_channel_ids,
   cooldown_minutes,
@@ -39,7 +40,13 @@ _RULE_COLUMNS = f"""rule_id,
   acknowledged_at,
   acknowledged_by,
   created_at,
+  updated_at,
   created_by"""
+
+
+def rule_columns() -> str:
+    """The columns of a rule that every tool reads."""
+    return _RULE_COLUMNS
 
 
 def _of_rules(text: str) -> str:
@@ -64,28 +71,6 @@ WHERE org_slug = @org_slug
 LIMIT 1
 """)
 
-# Nothing is updated, so a rule that is there already stays as it is. Nothing is added to as many rules as there may be.
-CREATE_RULE = """
-MERGE INTO {shared.org_notification_rules} AS rule
-USING (
-  SELECT @rule_id AS rule_id
-  FROM (SELECT COUNT(*) AS rule_count FROM {shared.org_notification_rules} WHERE org_slug = @org_slug)
-  WHERE rule_count < @most
-) AS wanted
-ON rule.org_slug = @org_slug AND rule.rule_id = wanted.rule_id
-WHEN NOT MATCHED THEN
-  INSERT (
-    rule_id, org_slug, name, description, is_active, priority, rule_category, rule_type, conditions, provider_filter,
-    service_filter, hierarchy_entity_id, hierarchy_path, notify_channel_ids, escalate_to_channel_ids, cooldown_minutes,
-    trigger_count_today, created_at, created_by
-  )
-  VALUES (
-    @rule_id, @org_slug, @name, @description, TRUE, @priority, 'cost', 'absolute_threshold', @conditions, @providers,
-    ARRAY<STRING>[], @entity_id, @entity_path, ARRAY<STRING>[], ARRAY<STRING>[], @cooldown_minutes,
-    0, @created_at, @created_by
-  )
-"""
-
 ENTITY = """
 SELECT entity_id, entity_name, level_code, path
 FROM {shared.org_hierarchy}
@@ -109,7 +94,32 @@ ORDER BY path
 LIMIT @limit
 """
 
-_IN_SEVERITY = f"{_severity('alert.severity')} = @severity"
+# The words of a filter, and its condition.
+_CONDITIONS: Mapping[str, str] = {
+    "severity": f"{_severity('alert.severity')} = @severity",
+    "category": "rule.rule_category = @category",
+    "rule": "(alert.alert_id = @rule OR LOWER(rule.name) = LOWER(@rule))",
+}
+FILTERS = tuple(_CONDITIONS)
+# A message that was sent after the alert was made is told by its time: the status is whoever acknowledges it to change.
+_STATUS = """CASE
+    WHEN alert.status = 'PENDING' AND alert.sent_at IS NOT NULL THEN 'SENT'
+    WHEN alert.status = 'PENDING' AND alert.error_message IS NOT NULL THEN 'FAILED'
+    ELSE alert.status
+  END"""
+_COUNTS = Template("""
+SELECT rule.name AS rule_name, rule.rule_category AS category, alert.alert_id AS rule_id, COUNT(*) AS rule_count
+FROM {shared.org_alert_history} AS alert
+LEFT JOIN {shared.org_notification_rules} AS rule
+  ON rule.org_slug = @org_slug
+  AND rule.rule_id = alert.alert_id
+WHERE alert.org_slug = @org_slug
+  AND alert.created_at >= @start
+  AND alert.created_at < @end_exclusive$condition
+GROUP BY rule_name, category, rule_id
+ORDER BY rule_count DESC, rule_id
+LIMIT 100
+""")
 
 _HISTORY = Template("""
 SELECT
@@ -118,13 +128,17 @@ SELECT
   rule.name AS rule_name,
   alert.alert_id AS rule_id,
   $severity AS severity,
-  alert.severity AS priority,
-  alert.status,
+  rule.rule_category AS category,
+  $status AS status,
   alert.trigger_data,
+  alert.condition_results,
+  alert.window_key,
+  alert.resolved_at,
+  alert.acknowledged_by,
+  alert.acknowledged_note,
   alert.recipient_count,
   alert.sent_at,
   COUNT(*) OVER () AS alert_count,
-  COUNT(*) OVER (PARTITION BY alert.alert_id) AS rule_count,
   COUNTIF($severity = 'critical') OVER () AS critical_count,
   COUNTIF($severity = 'warning') OVER () AS warning_count,
   COUNTIF($severity = 'info') OVER () AS info_count,
@@ -143,6 +157,9 @@ LIMIT @limit
 _AVAILABLE = Template("""
 SELECT MIN(DATE(alert.created_at)) AS first_day, MAX(DATE(alert.created_at)) AS last_day, COUNT(*) AS alert_count
 FROM {shared.org_alert_history} AS alert
+LEFT JOIN {shared.org_notification_rules} AS rule
+  ON rule.org_slug = @org_slug
+  AND rule.rule_id = alert.alert_id
 WHERE alert.org_slug = @org_slug$condition
 """)
 
@@ -154,8 +171,10 @@ SELECT
   alert.alert_id AS rule_id,
   $severity AS severity,
   alert.status,
-  rule.acknowledged_at,
-  rule.acknowledged_by,
+  COALESCE(alert.acknowledged_at, rule.acknowledged_at) AS acknowledged_at,
+  COALESCE(alert.acknowledged_by, rule.acknowledged_by) AS acknowledged_by,
+  alert.acknowledged_note,
+  alert.acknowledged_by IS NOT NULL AS is_own,
   (
     SELECT COUNT(*)
     FROM {shared.org_alert_history} AS other
@@ -190,7 +209,7 @@ WHERE rule.org_slug = @org_slug
 
 ACKNOWLEDGE_ALERT = """
 UPDATE {shared.org_alert_history} AS alert
-SET status = 'ACKNOWLEDGED'
+SET status = 'ACKNOWLEDGED', acknowledged_at = @now, acknowledged_by = @acknowledged_by, acknowledged_note = @note
 WHERE alert.org_slug = @org_slug
   AND alert.alert_history_id = @alert_history_id
   AND alert.created_at = @created_at
@@ -199,16 +218,25 @@ WHERE alert.org_slug = @org_slug
 
 
 @cache
-def history(*, by_severity: bool) -> str:
+def history(filters: frozenset[str]) -> str:
     """The newest alerts of a range, each with the counts over the whole range."""
-    condition = f"\n  AND {_IN_SEVERITY}" if by_severity else ""
-    return _HISTORY.substitute(severity=_severity("alert.severity"), condition=condition)
+    return _HISTORY.substitute(severity=_severity("alert.severity"), status=_STATUS, condition=_where(filters))
 
 
 @cache
-def available(*, by_severity: bool) -> str:
+def counts(filters: frozenset[str]) -> str:
+    """How many alerts of a range each rule raised, most first."""
+    return _COUNTS.substitute(condition=_where(filters))
+
+
+@cache
+def available(filters: frozenset[str]) -> str:
     """Which days have alerts at all."""
-    return _AVAILABLE.substitute(condition=f"\n  AND {_IN_SEVERITY}" if by_severity else "")
+    return _AVAILABLE.substitute(condition=_where(filters))
+
+
+def _where(filters: frozenset[str]) -> str:
+    return "".join(f"\n  AND {_CONDITIONS[name]}" for name in FILTERS if name in filters)
 
 
 def every_query() -> Iterator[tuple[str, str, dict[str, str]]]:
@@ -216,28 +244,17 @@ def every_query() -> Iterator[tuple[str, str, dict[str, str]]]:
     bounds = {"start": "TIMESTAMP", "end_exclusive": "TIMESTAMP", "limit": "INT64"}
     one = {"alert_history_id": "STRING"}
     acknowledging = {**one, "created_at": "TIMESTAMP"}
+    seen = {"now": "TIMESTAMP", "acknowledged_by": "STRING"}
     yield "rules", RULES, {"limit": "INT64"}
     yield "rule", RULE, {"rule_id": "STRING"}
-    yield (
-        "create rule",
-        CREATE_RULE,
-        {
-            **dict.fromkeys(
-                ("rule_id", "name", "description", "priority", "conditions", "entity_id", "entity_path", "created_by"),
-                "STRING",
-            ),
-            "providers": "ARRAY<STRING>",
-            "cooldown_minutes": "INT64",
-            "most": "INT64",
-            "created_at": "TIMESTAMP",
-        },
-    )
     yield "entity", ENTITY, {"entity": "STRING", "limit": "INT64"}
     yield "entities", ENTITIES, {"limit": "INT64"}
-    for filters in {}, {"severity": "STRING"}:
-        label = "+".join(filters) or "all"
-        yield f"history, {label}", history(by_severity=bool(filters)), {**bounds, **filters}
-        yield f"available alerts, {label}", available(by_severity=bool(filters)), filters
+    for names in (), ("severity",), ("severity", "category", "rule"):
+        filters, label = dict.fromkeys(names, "STRING"), "+".join(names) or "all"
+        chosen = frozenset(names)
+        yield f"history, {label}", history(chosen), {**bounds, **filters}
+        yield f"counts, {label}", counts(chosen), {"start": "TIMESTAMP", "end_exclusive": "TIMESTAMP", **filters}
+        yield f"available alerts, {label}", available(chosen), filters
     yield "alert", ALERT, one
-    yield "acknowledge rule", ACKNOWLEDGE_RULE, {**acknowledging, "now": "TIMESTAMP", "acknowledged_by": "STRING"}
-    yield "acknowledge alert", ACKNOWLEDGE_ALERT, acknowledging
+    yield "acknowledge rule", ACKNOWLEDGE_RULE, {**acknowledging, **seen}
+    yield "acknowledge alert", ACKNOWLEDGE_ALERT, {**acknowledging, **seen, "note": "STRING"}

@@ -382,6 +382,7 @@ ERRORS = (
     Ask("preflight", "OPTIONS", f"{BASE}/send", headers={"Origin": "http://localhost:3000"}),
     Ask("settings taken away", "DELETE", f"{BASE}/settings"),
     Ask("status after that", "GET", "/", function="settings_status"),
+    Ask("alert rules are evaluated", "POST", "/", headers={}, function="alerts"),
     Ask("sync that purges what was deleted", "POST", "/sync", headers={}, minutes=31 * DAY),
 )
 

@@ -114,7 +114,7 @@ async def test_an_organisation_has_as_many_rules_as_it_may_and_no_more(
     wanted = {"threshold": 5, "currency": "USD"}
     last = await ask("globex_inc", "create_alert", name="The last one", **wanted)
     assert last["summary"]["created"]
-    refused = await ask("globex_inc", "create_alert", name="One past it", **wanted)
+    refused = await ask("globex_inc", "create_alert", name="One past it", **wanted | {"threshold": 6})
     assert refused["error"]["code"] == "too_many_alert_rules"
     assert f"has {there + 1} alert rules" in refused["error"]["message"]
     assert stored(operated, "org_notification_rules", "name", "One past it") == []
@@ -230,7 +230,8 @@ async def test_a_new_alert_is_stored_as_the_rules_are_and_shows_at_once(ask: Cal
 async def test_a_plain_alert_watches_everything_monthly_as_a_warning(ask: Call) -> None:
     answer = await ask("globex_inc", "create_alert", name="All", threshold=1, currency="EUR", _scope="plain")
     (row,) = answer["rows"]
-    assert (row["severity"], row["priority"], row["period"], row["threshold"]) == ("warning", "medium", "monthly", 1)
+    assert (row["severity"], row["period"], row["threshold"]) == ("warning", "monthly", 1)
+    assert row["fires_when"] == "Raised when the monthly billed cost passes 1 EUR."
     assert (row["provider_filter"], row["hierarchy_entity_id"]) == ([], None)
     assert "nobody is sent a message" in answer["summary"]["note"]
 
@@ -243,6 +244,25 @@ async def test_the_same_alert_twice_in_one_answer_is_one_rule(ask: Call, operate
     assert len(stored(operated, "org_notification_rules", "rule_id", first["rows"][0]["rule_id"])) == 1
 
 
+async def test_an_equal_alert_of_another_answer_person_or_name_is_no_second_rule(
+    ask: Call, operated: bigquery.Client
+) -> None:
+    wanted = {"threshold": 7777, "currency": "USD", "provider": "AWS"}
+    first = await ask("acme_inc", "create_alert", name="One", **wanted, _scope="equal-1")
+    again = await ask(
+        "acme_inc", "create_alert", name="Two", severity="critical", **wanted, _scope="equal-2", _user="b"
+    )
+    assert (first["summary"]["created"], again["summary"]["created"]) == (True, False)
+    assert again["summary"]["rule_id"] == first["summary"]["rule_id"]
+    assert "'One'" in again["summary"]["equal_rule"]
+    assert stored(operated, "org_notification_rules", "name", "Two") == []
+    for other in ({"provider": "GCP"}, {"period": "daily"}, {"currency": "EUR"}, {"hierarchy_entity": "Platform"}):
+        assert (await ask("acme_inc", "create_alert", name="Other", **wanted | other))["summary"]["created"] is True
+    # One that is switched off watches nothing: then it is made.
+    await ask("acme_inc", "manage_alert", action="pause", rule=first["summary"]["rule_id"])
+    assert (await ask("acme_inc", "create_alert", name="Two", **wanted, _scope="equal-3"))["summary"]["created"] is True
+
+
 async def test_the_same_alert_asked_for_at_the_same_time_is_one_rule(
     operated: bigquery.Client, counting: CountingWarehouse
 ) -> None:
@@ -251,7 +271,8 @@ async def test_the_same_alert_asked_for_at_the_same_time_is_one_rule(
     )
     tools = BoundTools(ALERT_TOOLS, principal, ToolContext({}, NOON, "at once"), {"warehouse": counting})
     calls = [
-        tools.call("create_alert", json.dumps(MONTHLY), agent_name="AlertManager", approved=True) for _ in range(5)
+        tools.call("create_alert", json.dumps(MONTHLY | {"threshold": 5002}), agent_name="AlertManager", approved=True)
+        for _ in range(5)
     ]
     answers = await asyncio.gather(*calls)
     assert sorted(answer["summary"]["created"] for answer in answers) == [False] * 4 + [True]
@@ -337,7 +358,7 @@ async def test_acknowledging_twice_changes_nothing_and_says_who_was_first(
     assert (rule["acknowledged_by"], rule["acknowledged_at"]) == ("u-first", NOON)
 
 
-async def test_of_two_alerts_of_a_rule_the_note_says_whose_acknowledgement_is_known(ask: Call) -> None:
+async def test_of_two_alerts_of_a_rule_each_keeps_who_acknowledged_it(ask: Call) -> None:
     alerts = [row for row in fired("acme_inc", date(2026, 1, 1), DEMO_TODAY) if "genai-anomaly" in row["alert_id"]]
     older, newer = alerts[-1]["alert_history_id"], alerts[0]["alert_history_id"]
     assert older != newer
@@ -345,7 +366,7 @@ async def test_of_two_alerts_of_a_rule_the_note_says_whose_acknowledgement_is_kn
     await ask("acme_inc", "acknowledge_alert", alert_history_id=newer, _user="u-second")
     answer = await ask("acme_inc", "acknowledge_alert", alert_history_id=older, _user="u-third")
     assert answer["summary"]["already_acknowledged"] is True
-    assert "The latest acknowledgement of an alert of this rule is by u-second" in answer["summary"]["note"]
+    assert "acknowledged before, by u-first at 2026-03-31 12:00 UTC" in answer["summary"]["note"]
 
 
 async def test_acknowledging_again_finishes_what_a_crash_left_between_its_two_writes(
@@ -379,8 +400,10 @@ async def test_the_id_of_another_organisation_and_of_nothing_are_the_same(ask: C
 @pytest.mark.parametrize(
     "arguments",
     [
-        MONTHLY | {"name": "x" * 100}, MONTHLY | {"name": "x"}, MONTHLY | {"threshold": 999_999_999_999},
-        MONTHLY | {"threshold": 0.001}, MONTHLY | {"currency": "JPY"}, MONTHLY | {"provider": "x" * 100},
+        MONTHLY | {"name": "x" * 100, "threshold": 5003}, MONTHLY | {"name": "x", "threshold": 5004},
+        MONTHLY | {"threshold": 999_999_999_999},
+        MONTHLY | {"threshold": 0.001}, MONTHLY | {"currency": "JPY"},
+        MONTHLY | {"provider": "x" * 100},
     ],
 )  # fmt: skip
 async def test_an_alert_at_its_bounds_is_stored_as_it_was_asked_for(ask: Call, arguments: dict[str, Any]) -> None:
@@ -403,7 +426,7 @@ async def test_ranges_that_are_turned_too_long_or_to_come_are_refused(ask: Call)
 
 
 async def test_the_audit_says_who_changed_what(ask: Call) -> None:
-    answer = await ask("acme_inc", "create_alert", **MONTHLY, _scope="audit")
+    answer = await ask("acme_inc", "create_alert", **MONTHLY | {"threshold": 5001}, _scope="audit")
     refused = await ask("acme_inc", "acknowledge_alert", alert_history_id="nothing")
     calls = tuple(
         ToolFinished(f"call-{index}", "AlertManager", name, "alerts", json.dumps(arguments), result, 12)
@@ -429,7 +452,8 @@ async def test_the_audit_says_who_changed_what(ask: Call) -> None:
 
 def test_the_tools_that_write_say_so() -> None:
     assert {tool.name: tool.writes for tool in ALERT_TOOLS} == {
-        "list_alerts": None, "create_alert": WRITE_ALERTS, "alert_history": None, "acknowledge_alert": WRITE_ALERTS,
+        "list_alerts": None, "preview_alert": None, "alert_history": None,
+        **dict.fromkeys(("create_alert", "update_alert", "manage_alert", "acknowledge_alert"), WRITE_ALERTS),
     }  # fmt: skip
 
 
