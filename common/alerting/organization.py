@@ -93,10 +93,10 @@ class OrganizationRules:
             return None
         table = await self._warehouse.table(of.tenant, _COSTS)
         modified = table.modified.isoformat() if table and table.modified else ""
-        told = [modified, moment.astimezone(UTC).date().isoformat(), of.zone]
         rows = ({name: row[name] for name in row if name != "last_triggered_at"} for row in of.rows)
-        told += [json.dumps(row, default=str, sort_keys=True) for row in rows]
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+        said = json.dumps([of.zone, [json.dumps(row, default=str, sort_keys=True) for row in rows]])
+        digest = hashlib.sha256(said.encode()).hexdigest()[:16]
+        return f"{modified} {moment.astimezone(UTC).date().isoformat()} {digest}"
 
     async def _evaluate(
         self,

@@ -188,7 +188,7 @@ async def _wanted(
     filters: list[dict[str, Any]] | None,
     quiet: tuple[str | None, str | None, str | None],
 ) -> Wanted:
-    """What was asked for, checked. Raises ToolError that says what is missing."""
+    """Check what was asked for. Raises ToolError that says what is missing."""
     threshold, currency, percent = figure
     _check(kind, threshold, currency, percent, quiet)
     Filters.parse(filters or (), context.calendar)

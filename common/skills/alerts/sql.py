@@ -225,7 +225,7 @@ def history(filters: frozenset[str]) -> str:
 
 @cache
 def counts(filters: frozenset[str]) -> str:
-    """How many alerts of a range each rule raised, most first."""
+    """The number of alerts of a range that each rule raised, most first."""
     return _COUNTS.substitute(condition=_where(filters))
 
 
