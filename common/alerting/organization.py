@@ -95,7 +95,7 @@ class OrganizationRules:
         modified = table.modified.isoformat() if table and table.modified else ""
         rows = ({name: row[name] for name in row if name != "last_triggered_at"} for row in of.rows)
         said = json.dumps([of.zone, [json.dumps(row, default=str, sort_keys=True) for row in rows]])
-        digest = hashlib.sha256(said.encode()).hexdigest()[:16]
+        digest = hashlib.sha256(said.encode()).hexdigest()[:32]
         return f"{modified} {moment.astimezone(UTC).date().isoformat()} {digest}"
 
     async def _evaluate(
