@@ -163,6 +163,10 @@ MAX_ALERTS = 100
 MAX_ALERT_RULES = 500
 MAX_ENTITIES_NAMED = 20
 
+# How long an answer may be given again to the very same question, in seconds
+ANSWER_CACHE_LEAST = 60
+ANSWER_CACHE_MOST = 86_400
+
 # Documents
 MAX_DOCUMENT_BYTES = 100 * 1024**2
 MAX_DOCUMENTS = 5_000

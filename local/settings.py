@@ -32,6 +32,7 @@ _LIMITS = {
     "user_daily_token_limit": "most model tokens of one person in a day",
     "user_monthly_cost_limit_usd": "most US dollars of one person's models in a month",
 }
+_CACHE = "answer_cache_seconds"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,6 +78,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         changed.add_argument(
             f"--{name.replace('_', '-')}", metavar="NUMBER", help=f"{what}; empty: no limit of its own"
         )
+    changed.add_argument(
+        "--answer-cache-seconds",
+        metavar="SECONDS",
+        help="for how long an answer is given again to the very same question of the same data; empty: never",
+    )
     changed.add_argument("--system-prompt-extra", help="text added to the system prompt; empty clears it")
 
 
@@ -115,7 +121,7 @@ def _change(args: argparse.Namespace) -> SettingsChange | None:
     given |= {name: None for name in ("system_prompt_extra", "fast_model_id") if given.get(name) == ""}
     if getattr(args, "fallback", None) is not None:
         given["fallback"] = [_further(text) for text in args.fallback if text]
-    limits = {name: text for name in _LIMITS if (text := getattr(args, name, None)) is not None}
+    limits = {name: text for name in (*_LIMITS, _CACHE) if (text := getattr(args, name, None)) is not None}
     given |= {name: _number(text) for name, text in limits.items()}
     key = _key(args)
     return SettingsChange.model_validate_json(json.dumps(given | ({"key": key} if key is not None else {})))

@@ -1,6 +1,6 @@
 locals {
   # What may expire, by collection group; the outbox and what is to be purged never do.
-  expiring = ["api_keys", "conversations", "counters", "listed", "messages", "orgs", "pending"]
+  expiring = ["answers", "api_keys", "conversations", "counters", "listed", "messages", "orgs", "pending"]
 
   # Large or never asked for: an index would only make writes slower, and dearer.
   unindexed = {

@@ -110,6 +110,7 @@ class TurnFinished:
     ``unverified_figures`` are those of the text that stand in nothing that the turn has read.
     ``citations`` are the passages of documents that the text names as ``[number]``.
     ``response_type`` and ``deployment_plan`` are there where a deployment was planned.
+    ``cached_at`` is when the answer was made, where it is given again.
     """
 
     conversation_id: str
@@ -130,6 +131,7 @@ class TurnFinished:
     citations: tuple[Citation, ...] = ()
     response_type: str | None = None
     deployment_plan: Mapping[str, Any] | None = None
+    cached_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

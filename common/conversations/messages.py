@@ -58,6 +58,7 @@ class ShownMessage(TypedDict):
     finish: str | None
     unverified_figures: list[str]
     citations: list[ShownCitation]
+    cached_at: str | None
     feedback: ShownFeedback | None
     created_at: str
     response_type: NotRequired[str]
@@ -230,6 +231,7 @@ def shown(message: Message) -> ShownMessage:
         "finish": message.finish,
         "unverified_figures": list(message.unverified_figures),
         "citations": [each.shown() for each in message.citations],
+        "cached_at": message.cached_at,
         "feedback": _opinion(feedback) if feedback else None,
         "created_at": message.created_at.isoformat(),
     }

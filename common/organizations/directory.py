@@ -44,7 +44,8 @@ SETTINGS_SQL = """
 SELECT setting_id, provider, credential_id, model_id, temperature, max_tokens, include_org_context, enable_memory,
   max_history_messages, system_prompt_extra, calls_tools, TO_JSON_STRING(fallback) AS fallback,
   allow_external_fallback, daily_token_limit, CAST(monthly_cost_limit_usd AS STRING) AS monthly_cost_limit_usd,
-  fast_model_id, user_daily_token_limit, CAST(user_monthly_cost_limit_usd AS STRING) AS user_monthly_cost_limit_usd
+  fast_model_id, answer_cache_seconds,
+  user_daily_token_limit, CAST(user_monthly_cost_limit_usd AS STRING) AS user_monthly_cost_limit_usd
 FROM {shared.org_chat_settings}
 WHERE org_slug = @org_slug AND is_active
 ORDER BY COALESCE(updated_at, created_at) DESC

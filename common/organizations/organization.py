@@ -85,6 +85,7 @@ class ChatSettings:
     user_daily_token_limit: int | None = None
     fast_model_id: str | None = None
     user_monthly_cost_limit_usd: Decimal | None = None
+    answer_cache_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ _KEY = re.compile(rf"[\x21-\x7e]{{{limits.PROVIDER_KEY_MIN_CHARS},{limits.PROVID
 
 _CLEARED_BY_NULL = {
     "fast_model_id", "system_prompt_extra", "daily_token_limit", "monthly_cost_limit_usd", "user_daily_token_limit",
-    "user_monthly_cost_limit_usd",
+    "user_monthly_cost_limit_usd", "answer_cache_seconds",
 }  # fmt: skip
 # Dollars and cents; a JSON number, which strictness would refuse as a decimal.
 DollarLimit = Annotated[
@@ -85,6 +85,7 @@ class SettingsChange(Body):
     fast_model_id: str | None = Field(None, max_length=limits.MODEL_ID_CHARS, pattern=_MODEL_ID)
     user_daily_token_limit: int | None = Field(None, ge=1, le=limits.MAX_TOKEN_LIMIT)
     user_monthly_cost_limit_usd: DollarLimit | None = None
+    answer_cache_seconds: int | None = Field(None, ge=limits.ANSWER_CACHE_LEAST, le=limits.ANSWER_CACHE_MOST)
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:

@@ -37,13 +37,14 @@ WHEN NOT MATCHED BY TARGET THEN
     setting_id, org_slug, provider, credential_id, model_id, temperature, max_tokens, include_org_context,
     enable_memory, max_history_messages, system_prompt_extra, calls_tools, fallback, allow_external_fallback,
     daily_token_limit, monthly_cost_limit_usd, user_daily_token_limit, user_monthly_cost_limit_usd,
-    fast_model_id, is_active, configured_by, created_at
+    fast_model_id, answer_cache_seconds, is_active, configured_by, created_at
   )
   VALUES (
     given.setting_id, @org_slug, @provider, @credential_id, @model_id, @temperature, @max_tokens,
     @include_org_context, @enable_memory, @max_history_messages, @system_prompt_extra, @calls_tools,
     PARSE_JSON(@fallback), @allow_external_fallback, @daily_token_limit, @monthly_cost_limit_usd,
-    @user_daily_token_limit, @user_monthly_cost_limit_usd, @fast_model_id, TRUE, @user_id, @now
+    @user_daily_token_limit, @user_monthly_cost_limit_usd, @fast_model_id, @answer_cache_seconds, TRUE,
+    @user_id, @now
   )
 WHEN NOT MATCHED BY SOURCE AND stored.org_slug = @org_slug AND stored.is_active THEN
   UPDATE SET is_active = FALSE, updated_at = @now
@@ -124,6 +125,7 @@ TYPES: dict[str, ParameterType] = {
     "user_daily_token_limit": "INT64",
     "fast_model_id": "STRING",
     "user_monthly_cost_limit_usd": "NUMERIC",
+    "answer_cache_seconds": "INT64",
     "user_id": "STRING",
     "now": "TIMESTAMP",
 }

@@ -134,6 +134,7 @@ class SettingsStore:
             "monthly_cost_limit_usd": None,
             "user_daily_token_limit": None,
             "user_monthly_cost_limit_usd": None,
+            "answer_cache_seconds": None,
         }
         for name in values:
             if name in change.model_fields_set:

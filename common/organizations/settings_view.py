@@ -17,7 +17,7 @@ from common.settings import Settings
 _CHANGEABLE = (
     "provider", "model_id", "temperature", "max_tokens", "include_org_context", "enable_memory",
     "max_history_messages", "system_prompt_extra", "allow_external_fallback", "daily_token_limit",
-    "user_daily_token_limit", "fast_model_id",
+    "user_daily_token_limit", "fast_model_id", "answer_cache_seconds",
 )  # fmt: skip
 
 

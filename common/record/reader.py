@@ -42,7 +42,7 @@ LIMIT @most
 MESSAGES_SQL = """
 SELECT m.message_id, m.role, m.content, m.agent_name, m.tool_calls_json, m.tool_results_json, m.provider,
   m.model_id, m.fallback_from, m.input_tokens, m.output_tokens, m.latency_ms, m.finish,
-  m.unverified_figures_json, m.citations_json, m.status, m.created_at,
+  m.unverified_figures_json, m.citations_json, m.cached_at, m.status, m.created_at,
   f.rating, f.reason, f.comment, f.updated_at AS feedback_at
 FROM {shared.org_chat_messages} AS m
 LEFT JOIN {shared.org_chat_feedback} AS f
@@ -71,7 +71,8 @@ LIMIT @most OFFSET @first
 """
 NAMED_SQL = """
 SELECT message_id, role, content, agent_name, tool_calls_json, tool_results_json, provider, model_id, fallback_from,
-  input_tokens, output_tokens, latency_ms, finish, unverified_figures_json, citations_json, status, created_at
+  input_tokens, output_tokens, latency_ms, finish, unverified_figures_json, citations_json, cached_at, status,
+  created_at
 FROM {shared.org_chat_messages}
 WHERE org_slug = @org_slug AND created_at BETWEEN @earliest AND @latest AND conversation_id = @conversation_id
   AND message_id IN UNNEST(@message_ids)

@@ -27,6 +27,7 @@ class Message:
     """One message; an assistant's also holds what it took to answer, and how the answer ended (``finish``).
 
     ``unverified_figures_json`` is None where the figures were not checked, ``citations_json`` where nothing is cited.
+    ``cached_at`` says when an answer was made that is given again.
     """
 
     message_id: str
@@ -47,6 +48,7 @@ class Message:
     finish: str | None = None
     unverified_figures_json: str | None = None
     citations_json: str | None = None
+    cached_at: str | None = None
     feedback: Data | None = None
 
     @property
@@ -83,6 +85,7 @@ class Message:
             "finish": self.finish,
             "unverified_figures_json": self.unverified_figures_json,
             "citations_json": self.citations_json,
+            "cached_at": self.cached_at,
             "created_at": self.created_at.isoformat(),
             "status": self.status,
         }

@@ -55,6 +55,11 @@ def listed_path(tenant: Tenant, caller: str) -> str:
     return f"orgs/{tenant.org_slug}/listed/{hashlib.sha256(caller.encode()).hexdigest()}"
 
 
+def cached_answer_path(tenant: Tenant, digest: str) -> str:
+    """The path of an answer that is given again to the very same question, until it expires."""
+    return f"orgs/{tenant.org_slug}/answers/{digest}"
+
+
 def record_start_path(tenant: Tenant) -> str:
     """The path of the note on when the organisation's record begins."""
     return f"orgs/{tenant.org_slug}/record/start"

@@ -2,12 +2,11 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from common.agents.events import Event, TextDelta, ToolFinished
 from common.agents.exchange import asked_calls
-from common.citations.citation import Offered
 from common.citations.marks import MarkFilter
 from common.tools.registry import Registry
 from common.tools.result import read_model_message
@@ -16,29 +15,17 @@ from common.turn.prepared import PreparedTurn
 _LAST_WORD = re.compile(r"\S+[ \t]*\Z")
 
 
-def restore_offered(prepared: PreparedTurn, registry: Registry) -> None:
-    """Offer what the turn has read before it paused, or in an earlier attempt at it."""
-    outside = {tool.name for tool in registry.tools if tool.outside}
-    calls = prepared.steps.tools if prepared.steps else ()
-    for call in calls:
-        if call.tool_name in outside:
-            prepared.offered.restore(call.result.get("rows", ()))
-    exchange = prepared.pending.paused.exchange if prepared.pending else ()
-    names = {call.call_id: call.name for message in exchange for call in asked_calls(message)}
-    for message in exchange:
-        if message["role"] == "tool" and names.get(message["tool_call_id"]) in outside:
-            prepared.offered.restore(_rows(str(message["content"])))
-
-
 class CitedText:
     """The text of a turn as it is let out: without a mark of what was never offered."""
 
-    def __init__(self, offered: Offered, data: Callable[[], Iterable[Mapping[str, Any]]], question: str) -> None:
-        """``data`` are the results that may have a mark in a name, as the ``question`` may."""
-        self._offered = offered
-        self._data = data
-        self._question = question
-        self._marks = MarkFilter(self._keeps, spaces=lambda: bool(offered))
+    def __init__(self, prepared: PreparedTurn, registry: Registry, calls: Sequence[ToolFinished]) -> None:
+        """``calls`` are those of the turn, as they come."""
+        self._outside = {tool.name for tool in registry.tools if tool.outside}
+        self._offered = prepared.offered
+        self._calls = calls
+        self._question = f"{prepared.asked}\n{prepared.question.content}"
+        self._marks = MarkFilter(self._keeps, spaces=lambda: bool(prepared.offered))
+        self._restore(prepared)
 
     def pass_on(self, event: Event) -> list[Event]:
         """The event, behind the text that it ends; text as far as it is certain."""
@@ -60,7 +47,26 @@ class CitedText:
         if word is None:
             return False
         name = f"{word[0]}[{number}]"
-        return name in self._question or any(name in json.dumps(each, ensure_ascii=False) for each in self._data())
+        return name in self._question or any(name in each for each in self._data())
+
+    def _data(self) -> Iterator[str]:
+        """The results that are data of the organisation's own, and no text from outside."""
+        yield from (json.dumps(each.result, ensure_ascii=False) for each in self._calls if not self._is_outside(each))
+
+    def _is_outside(self, call: ToolFinished) -> bool:
+        return call.tool_name in self._outside
+
+    def _restore(self, prepared: PreparedTurn) -> None:
+        """Offer what the turn has read before it paused, in an earlier attempt at it, or for an answer of before."""
+        steps, cached = prepared.steps, prepared.cached
+        for call in (*(steps.tools if steps else ()), *(cached.tools if cached else ())):
+            if self._is_outside(call):
+                self._offered.restore(call.result.get("rows", ()))
+        exchange = prepared.pending.paused.exchange if prepared.pending else ()
+        names = {call.call_id: call.name for message in exchange for call in asked_calls(message)}
+        for message in exchange:
+            if message["role"] == "tool" and names.get(message["tool_call_id"]) in self._outside:
+                self._offered.restore(_rows(str(message["content"])))
 
 
 def _rows(content: str) -> Iterable[Any]:
@@ -70,9 +76,3 @@ def _rows(content: str) -> Iterable[Any]:
         return ()
     rows = read_model_message(value).get("rows") if isinstance(value, dict) else None
     return rows if isinstance(rows, list) else ()
-
-
-def data_of(calls: Iterable[ToolFinished], registry: Registry) -> list[Mapping[str, Any]]:
-    """The results that are data of the organisation's own, and no text from outside."""
-    outside = {tool.name for tool in registry.tools if tool.outside}
-    return [call.result for call in calls if call.tool_name not in outside]

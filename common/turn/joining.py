@@ -91,6 +91,7 @@ def finished_of(answer: Message, conversation_id: str, waiting: Iterable[Event] 
         fallback_from=answer.fallback_from,
         unverified_figures=answer.unverified_figures,
         citations=answer.citations,
+        cached_at=answer.cached_at,
         approvals=tuple(each for each in waiting if isinstance(each, ApprovalNeeded)),
         question=next((each for each in waiting if isinstance(each, QuestionAsked)), None),
         **plan_fields(answer),

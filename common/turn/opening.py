@@ -27,6 +27,7 @@ from common.transcript.conversation import Conversation, title_of
 from common.transcript.ids import answer_id_for, new_id
 from common.transcript.message import Message
 from common.turn.admission import Disconnect, Slot
+from common.turn.answer_cache import look_up
 from common.turn.answering import AnsweringModels
 from common.turn.approvals import decided, go_on, still_waiting
 from common.turn.client_features import NO_FEATURES, ClientFeatures
@@ -107,6 +108,7 @@ async def _open(opening: Opening, held: ExitStack | None = None, slot: Slot | No
         held = ExitStack()
         held.callback(slot.leave)
     with held:
+        prepared = await look_up(services, prepared)
         stack = AsyncExitStack()
         open_key = partial(_open_key, services, loaded.principal, stack)
         with opening.timed.stage("key"):

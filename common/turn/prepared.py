@@ -32,6 +32,7 @@ from common.transcript.conversation import Conversation
 from common.transcript.ids import answer_id_for, new_id
 from common.transcript.message import Message
 from common.turn.admission import Admission
+from common.turn.cached_answer import CachedAnswer
 from common.turn.client_features import NO_FEATURES, ClientFeatures, ClientReply
 
 
@@ -64,7 +65,8 @@ class PreparedTurn:
 
     ``now`` is the moment of the whole turn, for its prompt, tools, titles and counters. ``attempt_id`` names the holder
     of the lease. ``steps`` are those that an earlier attempt at this message has finished. ``offered`` are the passages
-    that the answer may cite, as they come.
+    that the answer may cite, as they come. ``cache_path`` is where the answer may be kept for the same question, and
+    ``cached`` the one that is there.
     """
 
     principal: Principal
@@ -88,6 +90,8 @@ class PreparedTurn:
     steps: KeptSteps | None = None
     attempt_id: str = field(default_factory=new_id)
     offered: Offered = field(default_factory=Offered)
+    cache_path: str | None = None
+    cached: CachedAnswer | None = None
 
     @property
     def unfinished_id(self) -> str:

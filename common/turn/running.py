@@ -24,9 +24,10 @@ from common.telemetry.tracing import NO_SPAN, Span, span
 from common.transcript.conversation import Conversation, title_of
 from common.transcript.message import Message, MessageStatus, citations_json, fitted, tool_calls_json, tool_results_json
 from common.transcript.titles import title_after
+from common.turn.answer_cache import keep
 from common.turn.answering import AnsweringModels
 from common.turn.briefing import briefing_for, offer_of
-from common.turn.citing import CitedText, data_of, restore_offered
+from common.turn.citing import CitedText
 from common.turn.finished_record import log_finished
 from common.turn.grounding import unverified_in
 from common.turn.joining import finished_of, replay
@@ -83,9 +84,7 @@ class TurnRunner:
         self._steps = Steps(prepared, services.clock)
         self._summarising = Summarising(services, prepared, ledger)
         self._unverified: tuple[str, ...] = ()
-        restore_offered(prepared, services.registry)
-        asked = f"{prepared.asked}\n{prepared.question.content}"
-        self._cited = CitedText(prepared.offered, lambda: data_of(self._progress.tools, services.registry), asked)
+        self._cited = CitedText(prepared, services.registry, self._progress.tools)
 
     async def run(self, key: Secret, stack: AsyncExitStack) -> bool:
         """Answer, store and say the end; False, with no end said, where another attempt may have answered."""
@@ -117,7 +116,8 @@ class TurnRunner:
             # Only a message with an id can be sent again as the same one.
             briefing = briefing_for(self._services, self._prepared, key, marks_steps=self._joins)
             self._summarising.begin(self._answering.beside, len(briefing.history), beginning)
-            async with aclosing(loop.run(briefing)) as events:
+            cached = self._prepared.cached
+            async with aclosing(cached.events() if cached else loop.run(briefing)) as events:
                 answered = await self._follow(events, beginning)
         self._finishing = hold(self._finish(await asyncio.shield(beginning), answered))
         await asyncio.shield(self._finishing)
@@ -191,9 +191,12 @@ class TurnRunner:
         left = self._steps.last_writes(is_answered=True)
 
         def last(current: Conversation) -> Awaitable[Message]:
-            also = [*left, *pause_writes(prepared, current, answered.paused, self._services.clock())]
-            used = self._used(answered.finish, prepared.answer_id)
-            return store.finish(prepared.principal, current, answer, also, used)
+            now = self._services.clock()
+            kept = keep(prepared, answer.message, self._progress.tools, now)
+            also = [*left, *pause_writes(prepared, current, answered.paused, now), *kept]
+            return store.finish(
+                prepared.principal, current, answer, also, self._used(answered.finish, prepared.answer_id)
+            )
 
         try:
             with self._timed.stage("answer"):
@@ -374,6 +377,7 @@ class TurnRunner:
             finish=finish or status,
             unverified_figures_json=json.dumps(self._unverified, ensure_ascii=False),
             citations_json=citations_json(prepared.offered.cited(text)),
+            cached_at=prepared.cached.cached_at.isoformat() if prepared.cached else None,
         )
         audited = self._steps.audited
         kept = max(0, self._steps.kept - audited)

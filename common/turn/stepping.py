@@ -25,6 +25,9 @@ class Steps:
     def __init__(self, prepared: PreparedTurn, clock: Callable[[], datetime]) -> None:
         self.passed_on = Ledger()
         self.audited = prepared.steps.audited if prepared.steps else 0
+        if prepared.cached is not None:
+            # They were audited when they were made.
+            self.audited = len(prepared.cached.tools)
         self.kept = len(prepared.steps.tools) if prepared.steps else 0
         self._prepared = prepared
         self._clock = clock

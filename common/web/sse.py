@@ -75,6 +75,7 @@ class Done(TypedDict):
     usage_warning: NotRequired[str]
     response_type: NotRequired[str]
     deployment_plan: NotRequired[Mapping[str, Any] | None]
+    cached_at: NotRequired[str]
 
 
 class SentAnswer(Done):
@@ -120,6 +121,8 @@ def done(event: TurnFinished) -> Done:
         "unverified_figures": list(event.unverified_figures),
         "citations": [each.shown() for each in event.citations],
     }
+    if event.cached_at is not None:
+        said["cached_at"] = event.cached_at
     if event.usage_warning is not None:
         said["usage_warning"] = event.usage_warning
     if event.approvals:

@@ -41,6 +41,7 @@ async def test_the_first_settings_need_little_and_serve_at_once(product: Product
         "enable_memory": True, "max_history_messages": 50, "system_prompt_extra": None,
         "fallback": [], "allow_external_fallback": False, "daily_token_limit": None, "monthly_cost_limit_usd": None,
         "user_daily_token_limit": None, "user_monthly_cost_limit_usd": None, "fast_model_id": None,
+        "answer_cache_seconds": None,
     }  # fmt: skip
     assert (await product.status(made.member))["status"] == "ready"
     assert (await product.send(made.member)).json()["response"] == "OK "
@@ -70,6 +71,7 @@ async def test_what_is_left_out_stays(product: Product, made: Made) -> None:
         "enable_memory": False, "max_history_messages": 50, "system_prompt_extra": "Be brief.",
         "fallback": [], "allow_external_fallback": False, "daily_token_limit": None, "monthly_cost_limit_usd": None,
         "user_daily_token_limit": None, "user_monthly_cost_limit_usd": None, "fast_model_id": None,
+        "answer_cache_seconds": None,
     }  # fmt: skip
     assert made.credentials() == [before]
     assert len(product.model.calls) == 1

@@ -176,6 +176,7 @@ def described(finished: TurnFinished) -> dict[str, Any]:
         "usage": {"input_tokens": finished.usage.input_tokens, "output_tokens": finished.usage.output_tokens},
         "unverified_figures": list(finished.unverified_figures),
         "citations": [each.shown() for each in finished.citations],
+        **({} if finished.cached_at is None else {"cached_at": finished.cached_at}),
         **({} if finished.usage_warning is None else {"usage_warning": finished.usage_warning}),
     }
 

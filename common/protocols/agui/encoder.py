@@ -236,6 +236,7 @@ class RunEncoder:
                     "unverified_figures": list(event.unverified_figures),
                     "citations": [each.shown() for each in event.citations],
                     **({} if event.response_type is None else {"response_type": event.response_type}),
+                    **({} if event.cached_at is None else {"cached_at": event.cached_at}),
                     **({} if event.usage_warning is None else {"usage_warning": event.usage_warning}),
                 },
             ),

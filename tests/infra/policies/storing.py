@@ -10,7 +10,7 @@ from tests.infra.workspace import ROOT
 
 SCHEMAS = ROOT / "common" / "warehouse" / "schemas"
 # Collection groups whose documents carry expire_at.
-EXPIRING = frozenset({"api_keys", "conversations", "counters", "listed", "messages", "orgs", "pending"})
+EXPIRING = frozenset({"answers", "api_keys", "conversations", "counters", "listed", "messages", "orgs", "pending"})
 _EXPIRY = "expire_at"
 _MOST_ROTATION = 90 * 86_400
 _LEAST_BACKUP = 7 * 86_400
