@@ -5,9 +5,11 @@ from dataclasses import replace
 from datetime import date
 
 from local.demo_model.answers import Row, plain, write_answer
+from local.demo_model.dates import Period
+from local.demo_model.planning import Plan
 from local.demo_model.reading import Reading
 from local.demo_model.request import TRANSFER, Call, Request
-from local.demo_model.table import Intent
+from local.demo_model.table import Intent, find_intent
 
 _COSTS, _COST_AGENT = "query_costs", "CostAnalyst"
 # Below so much, a passage is about something else; so much below the best one, it is not worth a quote.
@@ -29,10 +31,10 @@ def look_up(reading: Reading, intent: Intent, request: Request, today: date) -> 
         return (Call(TRANSFER, {"agent_name": agent}),)
     if intent.tool not in request.tools:
         return "I have no tool here that reads documents."
-    span = reading.periods[0].until(today) if reading.periods else None
-    days = f"{span.start}..{span.end}" if span else f"{today.year}-01-01..{today}"
-    costs = (Call(_COSTS, {"period": days}),) if beside and fits else ()
-    return Call(intent.tool, {"query": reading.text[:500]}), *costs
+    costs = find_intent(_COSTS) if beside and fits else None
+    days = reading.periods or (Period(date(today.year, 1, 1), today, "year", "this"),)
+    figures = Plan(replace(reading, periods=days, names=()), request, today, costs).calls if costs else ()
+    return Call(intent.tool, {"query": reading.text[:500]}), *figures
 
 
 def _quote(found: Call, question: str) -> str:
