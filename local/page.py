@@ -38,17 +38,26 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "Cache-Control": "no-cache",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 _REFUSED = {"detail": "Only the page itself is told the demo keys.", "code": "origin_refused"}
 _WAITING = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Cloud-cost chat</title>{again}</head>
 <body><h1>Cloud-cost chat</h1><p>{said}</p></body></html>"""
 _KINDS = {".js": "text/javascript", ".css": "text/css"}
+
+
+def policy() -> str:
+    """What the page may load, and whom it may ask: the product, and the store that takes a document's bytes."""
+    store = os.environ.get("STORAGE_EMULATOR_HOST", "")
+    return POLICY.replace("connect-src 'self'", f"connect-src 'self' {store}".rstrip())
+
+
+def _headers() -> dict[str, str]:
+    return {
+        "Content-Security-Policy": policy(),
+        "Cache-Control": "no-cache",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
 
 
 class BuildFailed(Exception):
@@ -105,7 +114,7 @@ class Page:
     async def _token(self, request: Request) -> Response:
         """Sign somebody in, for the page itself alone."""
         if not _is_of_own_page(request):
-            return JSONResponse(_REFUSED, 403, headers=_HEADERS)
+            return JSONResponse(_REFUSED, 403, headers=_headers())
         slugs = {each.slug for each in self._organizations}
         org, named = (request.query_params.get(name, "") for name in ("org", "person"))
         person = next((each for each in PEOPLE if each.user_id == named), None)
@@ -113,33 +122,33 @@ class Page:
             return JSONResponse({"detail": "Nobody of this name may sign in here.", "code": "not_found"}, 404)
         url = f"http://{request.url.netloc}{ISSUER}"
         token = await self._issuer.sign_in(app.services(), parse_org_slug(org), person, url)
-        return JSONResponse({"token": token}, headers={**_HEADERS, "Cache-Control": "no-store"})
+        return JSONResponse({"token": token}, headers={**_headers(), "Cache-Control": "no-store"})
 
     def _response(self, request: Request) -> Response:
         path = request.url.path
         if path == f"{ISSUER}/keys":
-            return JSONResponse(self._issuer.key_set, headers=_HEADERS)
+            return JSONResponse(self._issuer.key_set, headers=_headers())
         if path == ORGANIZATIONS:
             if not _is_of_own_page(request):
-                return JSONResponse(_REFUSED, 403, headers=_HEADERS)
-            return JSONResponse([_shown(each) for each in self._organizations], headers=_HEADERS)
+                return JSONResponse(_REFUSED, 403, headers=_headers())
+            return JSONResponse([_shown(each) for each in self._organizations], headers=_headers())
         if path == TOOLS:
             listed = [_tool(each) for each in app.services().registry.tools]
-            return JSONResponse(listed, headers=_HEADERS)
+            return JSONResponse(listed, headers=_headers())
         if path == DOCS:
             return HTMLResponse(
-                docs_page(openapi.document(app.services().settings.service_version, "/")), headers=_HEADERS
+                docs_page(openapi.document(app.services().settings.service_version, "/")), headers=_headers()
             )
         if path == STYLE:
-            return FileResponse(Path(__file__).with_name("docs.css"), headers=_HEADERS)
+            return FileResponse(Path(__file__).with_name("docs.css"), headers=_headers())
         folder = self._bundle.folder
         if path == "/":
             if folder.exists():
-                return FileResponse(SOURCES / "index.html", headers=_HEADERS)
-            return HTMLResponse(self._waiting(), headers=_HEADERS)
+                return FileResponse(SOURCES / "index.html", headers=_headers())
+            return HTMLResponse(self._waiting(), headers=_headers())
         file = folder / path.removeprefix(ASSETS)
         if file.suffix in _KINDS and file.parent == folder and file.is_file():
-            return FileResponse(file, headers=_HEADERS, media_type=_KINDS[file.suffix])
+            return FileResponse(file, headers=_headers(), media_type=_KINDS[file.suffix])
         return JSONResponse({"detail": "There is nothing at this address.", "code": "not_found"}, 404)
 
     def _waiting(self) -> str:

@@ -19,9 +19,11 @@ from rich.table import Table
 from common import app
 from common.app import Services
 from common.settings import InvalidSettings, load_settings
+from common.stopping import hold
 from common.telemetry.readiness import Probe
 from local import embedding
 from local.data.__main__ import add_bill, emulated_bigquery, emulated_kms
+from local.data.documents import load_documents
 from local.data.focus.problems import FocusFileError
 from local.data.organizations import API_KEYS, DEMO, Organization, focus_organization
 from local.data.prepare import FOCUS_ORG, prepare
@@ -158,6 +160,9 @@ def _serve(console: Console, args: argparse.Namespace, page: Page | None, *, dra
             await super().startup(sockets)
             if self.started:
                 (_greet_empty if page is None else _greet)(console, args.port)
+            if self.started and page is not None:
+                # In the background: reading them takes seconds, and who asks about costs need not wait.
+                hold(_load_documents(console))
 
     # Open connections get a moment to end when it is stopped, not for ever.
     config = uvicorn.Config(
@@ -165,6 +170,11 @@ def _serve(console: Console, args: argparse.Namespace, page: Page | None, *, dra
     )
     with draining if drained else nullcontext():
         Server(config).run()
+
+
+async def _load_documents(console: Console) -> None:
+    if problem := await load_documents(app.services(), DEMO):
+        _say(console, problem)
 
 
 def _load_demo_model() -> None:

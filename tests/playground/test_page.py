@@ -70,7 +70,7 @@ async def test_without_node_the_page_says_what_it_needs(monkeypatch: pytest.Monk
             served.join()
         told = await http.get("/")
     assert "moment" in waiting.text
-    assert waiting.headers["Content-Security-Policy"] == page.POLICY
+    assert waiting.headers["Content-Security-Policy"] == page.policy()
     assert said == [page.NODE_NEEDED]
     assert page.NODE_NEEDED in told.text
 
