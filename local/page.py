@@ -45,7 +45,7 @@ _KINDS = {".js": "text/javascript", ".css": "text/css"}
 
 
 def policy() -> str:
-    """What the page may load, and whom it may ask: the product, and the store that takes a document's bytes."""
+    """The policy of the page: it asks the product, and the store that takes a document's bytes."""
     store = os.environ.get("STORAGE_EMULATOR_HOST", "")
     return POLICY.replace("connect-src 'self'", f"connect-src 'self' {store}".rstrip())
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from common.agents.events import AgentChanged, Event, TextDelta, ToolFinished, ToolStarted
 from common.errors import ServiceError
 from common.tools.result import error_envelope
+from common.transcript.conversation import title_of
+from common.transcript.message import Message
+from common.transcript.titles import title_after
 
 STOPPED = "Stopped before the answer was complete."
 _UNKNOWN = error_envelope("interrupted", "The turn ended before this call did. It may have been done all the same.")
@@ -43,6 +46,13 @@ class Progress:
             names = (begun.call_id, begun.agent_name, begun.tool_name)
             self.tools.append(ToolFinished(*names, "unknown", begun.arguments, _UNKNOWN, took))
         self._begun.clear()
+
+    def titles(self, question: Message) -> tuple[str, str]:
+        """The title of a conversation that was just begun, and the one that its first answer gives it."""
+        if question.sequence:
+            return "", ""
+        results = [call.result for call in self.tools if call.succeeded]
+        return title_of(question.content), title_after(question.content, results)
 
     @property
     def said(self) -> str:

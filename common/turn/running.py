@@ -21,9 +21,8 @@ from common.secret import Secret
 from common.stopping import hold
 from common.telemetry.timing import Timing
 from common.telemetry.tracing import NO_SPAN, Span, span
-from common.transcript.conversation import Conversation, title_of
+from common.transcript.conversation import Conversation
 from common.transcript.message import Message, MessageStatus, citations_json, fitted, tool_calls_json, tool_results_json
-from common.transcript.titles import title_after
 from common.turn.answer_cache import keep
 from common.turn.answering import AnsweringModels
 from common.turn.briefing import briefing_for, offer_of
@@ -187,7 +186,7 @@ class TurnRunner:
         prepared, store = self._prepared, self._services.store
         asked = [each.call.arguments for each in answered.paused.waiting] if answered.paused else ()
         answer = self._answer(answered.agent_name, self._progress.said, finish=answered.finish, asked=asked)
-        answer = replace(answer, retitles=self._titles())
+        answer = replace(answer, retitles=self._progress.titles(prepared.question))
         left = self._steps.last_writes(is_answered=True)
 
         def last(current: Conversation) -> Awaitable[Message]:
@@ -214,14 +213,6 @@ class TurnRunner:
             await store.audit(prepared.principal, lease.conversation, answer)
             replay(self._emit, stored, prepared.conversation.conversation_id)
         self._log("ok")
-
-    def _titles(self) -> tuple[str, str]:
-        """The title of a conversation that was just begun, and the one that its first answer gives it."""
-        question = self._prepared.question
-        if question.sequence:
-            return "", ""
-        results = [call.result for call in self._progress.tools if call.succeeded]
-        return title_of(question.content), title_after(question.content, results)
 
     async def _stopped(self, beginning: "asyncio.Task[HeldLease]") -> bool:
         """End a turn that was stopped, as the reason asks for; False where another attempt answers it."""
