@@ -84,6 +84,8 @@ class _Section:
             return f"{called} gave no result that I can read. Try again in a moment."
         if isinstance(error, Mapping) and error.get("code") == "not_approved":
             return f"{called} was not approved: nothing was changed."
+        if isinstance(error, Mapping) and error.get("code") == "needs_clarification":
+            return plain(str(error.get("message")).partition(": ")[2].partition(" So far")[0])
         if error:
             return f"{called} failed: {plain(error.get('message') if isinstance(error, Mapping) else error)}"
         first = ": ".join(filter(None, ["; ".join(self._names()), self._headline(called)]))

@@ -63,9 +63,11 @@ class WorkloadSpec:
         return self.parameters_billion or billions_in(self.model or "")
 
     def settled(self) -> "WorkloadSpec":
-        """The spec with its defaults: full training, LoRA for fine-tuning, and the stack that its task needs."""
+        """The spec with its defaults: full training, LoRA for fine-tuning, and what its task needs anyway."""
         method = self.method or (None if not self.trains else "full" if self.task_type == "training" else "lora")
-        return replace(self, method=method, kubernetes_needs=self.kubernetes_needs or _needs(self))
+        return replace(
+            self, method=method, kubernetes_needs=tuple(dict.fromkeys((*_needs(self), *self.kubernetes_needs)))
+        )
 
 
 def billions_in(text: str) -> Decimal | None:

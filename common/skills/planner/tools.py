@@ -225,7 +225,9 @@ async def plan_deployment(
     provider: Provider | None = None,
     region: Region | None = None,
     licenses: Licenses = [],  # noqa: B006  # pydantic copies it
-    kubernetes_needs: Annotated[list[Need], Field(max_length=16, description="Default: by the task.")] = [],  # noqa: B006
+    kubernetes_needs: Annotated[
+        list[Need], Field(max_length=16, description="Beside what the task needs anyway.")
+    ] = [],  # noqa: B006
     confidence: Annotated[Confidence, Field(description="low: ask before planning.")] = "medium",
 ) -> ToolResult:
     """Plan a deployment: sizing, machines with list price and this organisation's own, models, charts, steps, cost.
