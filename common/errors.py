@@ -27,6 +27,8 @@ ServiceError
 ├── QuestionGone 409 question_gone
 │   ├── QuestionAnswered 409 question_answered
 │   └── QuestionExpired 409 question_expired
+├── DocumentBusy 409 document_busy
+├── KnowledgeFull 409 knowledge_full
 ├── TooLarge 413 payload_too_large
 ├── EncodingNotSupported 415 encoding_not_supported
 ├── Unprocessable 422 invalid_body
@@ -221,6 +223,18 @@ class QuestionAnswered(QuestionGone):
 class QuestionExpired(QuestionGone):
     code = "question_expired"
     detail = "This question waited for too long. Send your own question again."
+
+
+class DocumentBusy(ServiceError):
+    status = 409
+    code = "document_busy"
+    detail = "This document is being read, or waits for its bytes. Its state says when that is over; try again then."
+
+
+class KnowledgeFull(ServiceError):
+    status = 409
+    code = "knowledge_full"
+    detail = "The organisation has as many documents as it may have. Delete some first."
 
 
 class TooLarge(ServiceError):

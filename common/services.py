@@ -136,7 +136,7 @@ class Services:
     def knowledge(self) -> "KnowledgeServices":
         from common.knowledge.services import KnowledgeServices
 
-        return KnowledgeServices(self.settings, self.documents, self.clock)
+        return KnowledgeServices(self.settings, self.documents, self.directory, self.provider_keys, self.clock)
 
     @cached_property
     def rate_limits(self) -> "RateLimits":
@@ -376,7 +376,13 @@ class Services:
 
     async def close(self) -> None:
         """Close the connections of what was used, but of no model that was handed in."""
-        made = ("documents", "provider_keys", "token_secrets", *(("completion",) if self.model is None else ()))
+        made = (
+            "documents",
+            "provider_keys",
+            "token_secrets",
+            "knowledge",
+            *(("completion",) if self.model is None else ()),
+        )
         for name in made:
             if name in self.__dict__:
                 await self.__dict__[name].close()

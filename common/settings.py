@@ -136,6 +136,10 @@ class Settings(BaseSettings):
     """The changes of settings by one person in a minute, refused ones included; 0 is no limit."""
     org_settings_changes_per_minute: int = Field(limits.ORG_SETTINGS_CHANGES_PER_MINUTE, ge=0, le=100_000)
     """The changes of settings of one organisation in a minute, refused ones included; 0 is no limit."""
+    user_uploads_per_minute: int = Field(limits.UPLOADS_PER_MINUTE, ge=0, le=100_000)
+    """The uploads and other changes of documents by one person in a minute; 0 is no limit."""
+    org_uploads_per_minute: int = Field(limits.ORG_UPLOADS_PER_MINUTE, ge=0, le=100_000)
+    """The uploads and other changes of documents of one organisation in a minute; 0 is no limit."""
     org_failed_keys_per_minute: int = Field(limits.ORG_FAILED_KEYS_PER_MINUTE, ge=1, le=100_000)
     """The API keys that may fail at one organisation and instance in a minute, before they are refused with 429.
     Valid keys go on serving."""
@@ -170,6 +174,10 @@ class Settings(BaseSettings):
     production and `local` elsewhere."""
     local_embedding_weights: Path | None = None
     """The folder of the weights of the local embedding model, all-MiniLM-L6-v2."""
+    vertex_location: str = Field("us-central1", pattern=r"^[a-z0-9-]{2,40}$")
+    """The location of Vertex AI's embedding model."""
+    documents_bucket: str | None = Field(None, pattern=r"^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$")
+    """The bucket of the organisations' documents; unset, `{GCP_PROJECT_ID}-documents`."""
     firestore_database: str = "(default)"
     """The name of the Firestore database."""
     firestore_emulator_host: str | None = None
@@ -178,6 +186,8 @@ class Settings(BaseSettings):
     """The URL of the BigQuery emulator. Refused in staging and production."""
     kms_emulator_host: str | None = None
     """Host and port of the KMS emulator. Refused in staging and production."""
+    storage_emulator_host: str | None = None
+    """The URL of the Cloud Storage emulator. Refused in staging and production."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """The least severe records that are written; metrics are made of records of `INFO`."""
     tracing: Literal["off", "cloud"] = "off"
@@ -247,6 +257,7 @@ class Settings(BaseSettings):
             "FIRESTORE_EMULATOR_HOST": self.firestore_emulator_host,
             "BIGQUERY_EMULATOR_HOST": self.bigquery_emulator_host,
             "KMS_EMULATOR_HOST": self.kms_emulator_host,
+            "STORAGE_EMULATOR_HOST": self.storage_emulator_host,
         }
         if self.environment.is_deployed:
             problems += [f"{name} must not be set in staging or production." for name, host in hosts.items() if host]
@@ -271,6 +282,11 @@ class Settings(BaseSettings):
             return CLOUD_TRACE
         base = self.otel_exporter_otlp_endpoint
         return f"{base.rstrip('/')}/v1/traces" if base else None
+
+    @property
+    def documents_bucket_name(self) -> str:
+        """The name of the bucket of the organisations' documents."""
+        return self.documents_bucket or f"{self.gcp_project_id}-documents"
 
     @property
     def kms_key_path(self) -> str:

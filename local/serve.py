@@ -38,7 +38,7 @@ from local.sign_in import LocalIssuer
 from local.state import StateError, StateFolder
 
 PROJECT = "local-dev-project"
-HOSTS = ("BIGQUERY_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST", "KMS_EMULATOR_HOST")
+HOSTS = ("BIGQUERY_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST", "KMS_EMULATOR_HOST", "STORAGE_EMULATOR_HOST")
 
 
 class Death:
@@ -75,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C, then return 0; 1 when something cannot start, 2 for a FOCUS file it cannot read.
 
-    Where the environment names all three emulator hosts, those serve; else they are started here and keep their data
+    Where the environment names all emulator hosts, those serve; else they are started here and keep their data
     under ``state``.
     """
     console = Console()

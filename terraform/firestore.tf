@@ -4,6 +4,7 @@ locals {
 
   # Large or never asked for: an index would only make writes slower, and dearer.
   unindexed = {
+    chunks        = ["heading", "page", "text"]
     conversations = ["lease", "leased_at", "recent", "title"]
     messages      = ["content", "feedback", "tool_calls_json", "tool_results_json"]
     orgs          = ["credential", "profile", "settings"]
@@ -111,6 +112,36 @@ resource "google_firestore_index" "query" {
     content {
       field_path = fields.value.field
       order      = fields.value.order
+    }
+  }
+}
+
+# The nearest passages of an organisation's documents: an index for each length of vector that a space has.
+resource "google_firestore_index" "vector" {
+  for_each = toset(["384", "768", "1024", "1536"])
+
+  project     = var.project_id
+  database    = local.firestore_database
+  collection  = "chunks"
+  query_scope = "COLLECTION"
+
+  fields {
+    field_path = "space"
+    order      = "ASCENDING"
+  }
+
+  fields {
+    field_path = "__name__"
+    order      = "ASCENDING"
+  }
+
+  fields {
+    field_path = "embedding"
+
+    vector_config {
+      dimension = tonumber(each.value)
+
+      flat {}
     }
   }
 }

@@ -36,7 +36,25 @@ resource "google_cloudfunctions2_function" "function" {
     environment_variables            = merge(local.common_env, each.value.env)
   }
 
+  dynamic "event_trigger" {
+    for_each = each.key == "ingest" ? [google_storage_bucket.documents.name] : []
+
+    content {
+      trigger_region        = var.region
+      event_type            = "google.cloud.storage.object.v1.finalized"
+      retry_policy          = "RETRY_POLICY_RETRY"
+      service_account_email = google_service_account.events.email
+
+      event_filters {
+        attribute = "bucket"
+        value     = event_trigger.value
+      }
+    }
+  }
+
   depends_on = [
+    google_project_iam_member.storage_events,
+    google_project_iam_member.events,
     google_project_iam_member.build_logs,
     google_project_iam_member.build_sources,
     google_artifact_registry_repository_iam_member.build,

@@ -1,6 +1,7 @@
 # The table of contents: what each function is, what it may do, and where it is found.
 #
-# routes     the original paths, as common/web/routes.py has them; sync and alerts have none, only the scheduler calls them
+# routes     the original paths, as common/web/routes.py has them; sync, alerts and ingest have none: nobody but the
+#            scheduler, and of ingest Eventarc, calls them
 # timeouts   longer than what common/limits.py lets a request take
 # concurrency  for turns, what one instance runs (limits.TURNS_PER_INSTANCE) and some that wait; never above the threads
 #              (limits.WAREHOUSE_THREADS) that a request may need
@@ -105,16 +106,16 @@ locals {
     }
     mcp = {
       entry_point     = "mcp"
-      description     = "The same tools over MCP; no model and no provider key."
+      description     = "The same tools over MCP; the provider's key only embeds questions to documents."
       memory          = "1Gi"
       cpu             = "1"
       concurrency     = 32
       min_instances   = 0
       max_instances   = var.max_instances
       timeout_seconds = 120
-      env             = {}
+      env             = local.key_env
       documents       = "roles/datastore.user"
-      key             = []
+      key             = ["roles/cloudkms.cryptoKeyDecrypter"]
       shared          = true
       tenants         = true
       catalog         = true
@@ -221,6 +222,47 @@ locals {
         "/api/v1/chat/{org_slug}/messages/search",
         "/api/v1/chat/{org_slug}/conversations/{conversation_id}/messages/{message_id}/feedback",
       ]
+    }
+    knowledge = {
+      entry_point     = "knowledge"
+      description     = "An organisation's documents: list, upload, delete, search."
+      memory          = "512Mi"
+      cpu             = "1"
+      concurrency     = 32
+      min_instances   = 0
+      max_instances   = var.max_instances
+      timeout_seconds = 120
+      env             = local.key_env
+      documents       = "roles/datastore.user"
+      # A question is embedded by the organisation's own provider.
+      key     = ["roles/cloudkms.cryptoKeyDecrypter"]
+      shared  = true
+      tenants = false
+      writes  = []
+      routes = [
+        "/api/v1/chat/{org_slug}/knowledge/documents",
+        "/api/v1/chat/{org_slug}/knowledge/documents/{document_id}",
+        "/api/v1/chat/{org_slug}/knowledge/documents/{document_id}/reindex",
+        "/api/v1/chat/{org_slug}/knowledge/search",
+        "/api/v1/chat/{org_slug}/knowledge/stats",
+      ]
+    }
+    ingest = {
+      entry_point     = "ingest"
+      description     = "Reads documents whose bytes have arrived; called by Eventarc and the scheduler."
+      memory          = "1Gi" # A document of 100 MiB lies in memory, beside the process that reads it.
+      cpu             = "1"
+      concurrency     = 1
+      min_instances   = 0
+      max_instances   = var.max_instances
+      timeout_seconds = 540
+      env             = local.key_env
+      documents       = "roles/datastore.user"
+      key             = ["roles/cloudkms.cryptoKeyDecrypter"]
+      shared          = true
+      tenants         = false
+      writes          = []
+      routes          = []
     }
     usage = {
       entry_point     = "usage"
@@ -335,6 +377,8 @@ locals {
       FIRESTORE_DATABASE    = var.firestore.database
       CORS_ORIGINS          = jsonencode(var.cors_origins)
       KMS_TOKEN_KEY_NAME    = local.token_key_name
+      DOCUMENTS_BUCKET      = google_storage_bucket.documents.name
+      VERTEX_LOCATION       = var.region
     },
     var.tracing ? { TRACING = "cloud" } : {},
     local.public_url == null ? {} : { PUBLIC_URL = local.public_url },

@@ -14,6 +14,12 @@ locals {
       method      = "POST"
       path        = "/"
     }
+    ingest = {
+      description = "Looks after documents of which something is left to do."
+      schedule    = "* * * * *"
+      method      = "POST"
+      path        = "/due"
+    }
     sync = {
       description = "Carries what was said into BigQuery."
       schedule    = "* * * * *"

@@ -36,11 +36,12 @@ ORGANIZATION = (ROOT / "terraform" / "organization" / "variables.tf").read_text(
 # Terraform sets these from variables of its own, or the platform does.
 OF_TERRAFORM = {
     "GCP_PROJECT_ID", "ENVIRONMENT", "ORGANIZATIONS_DATASET", "CATALOG_DATASET", "BQ_LOCATION", "FIRESTORE_DATABASE",
-    "CORS_ORIGINS", "TRACING", "PUBLIC_URL", "KMS_KEY_NAME", "KMS_TOKEN_KEY_NAME", "K_REVISION",
+    "CORS_ORIGINS", "TRACING", "PUBLIC_URL", "KMS_KEY_NAME", "KMS_TOKEN_KEY_NAME", "K_REVISION", "DOCUMENTS_BUCKET",
+    "VERTEX_LOCATION",
 }  # fmt: skip
 # An operator of a deployment never sets these: a bypass, an emulator, and the parts of KMS_KEY_NAME.
 OF_A_LAPTOP = {
-    "DISABLE_AUTH", "FIRESTORE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST", "KMS_EMULATOR_HOST",
+    "DISABLE_AUTH", "STORAGE_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST", "KMS_EMULATOR_HOST",
     "KMS_KEYRING", "KMS_KEY", "KMS_TOKEN_KEY", "KMS_LOCATION", "LOCAL_EMBEDDING_WEIGHTS",
 }  # fmt: skip
 

@@ -24,6 +24,8 @@ STARTS_WITH = {
     "conversations": READING,
     "copilotkit": {*READING, "ag_ui"},
     "health": {"flask"},
+    "ingest": {"flask"},
+    "knowledge": READING,
     "mcp": {*READING, "mcp", "uvicorn"},
     "messages": READING,
     "send": READING,

@@ -7,13 +7,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from common.documents import Documents
+from common.organizations.directory import Directory
+from common.organizations.provider_key import ProviderKeys
 from common.settings import Settings
 
 if TYPE_CHECKING:
-    from common.knowledge.embedding.space import Embeddings
+    from common.files import Files
+    from common.knowledge.arrivals import Arrivals
+    from common.knowledge.embedding.choice import ChosenEmbeddings
     from common.knowledge.ingestion import Ingestion
     from common.knowledge.search import KnowledgeSearch
     from common.knowledge.store import KnowledgeStore
+    from common.knowledge.uploads import Uploads
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,8 @@ class KnowledgeServices:
 
     settings: Settings
     documents: Documents
+    directory: Directory
+    provider_keys: ProviderKeys
     clock: Callable[[], datetime]
 
     @cached_property
@@ -31,10 +38,10 @@ class KnowledgeServices:
         return KnowledgeStore(self.documents)
 
     @cached_property
-    def embeddings(self) -> "Embeddings":
+    def embeddings(self) -> "ChosenEmbeddings":
         from common.knowledge.embedding.choice import ChosenEmbeddings
 
-        return ChosenEmbeddings(self.settings)
+        return ChosenEmbeddings(self.settings, self.directory, self.provider_keys, self.clock)
 
     @cached_property
     def search(self) -> "KnowledgeSearch":
@@ -47,3 +54,26 @@ class KnowledgeServices:
         from common.knowledge.ingestion import Ingestion
 
         return Ingestion(self.store, self.embeddings, self.clock)
+
+    @cached_property
+    def files(self) -> "Files":
+        from common.files import Files
+
+        return Files(self.settings)
+
+    @cached_property
+    def uploads(self) -> "Uploads":
+        from common.knowledge.uploads import Uploads
+
+        return Uploads(self.store, self.files, self.clock)
+
+    @cached_property
+    def arrivals(self) -> "Arrivals":
+        from common.knowledge.arrivals import Arrivals
+
+        return Arrivals(self.store, self.files, self.ingestion, self.uploads, self.directory, self.clock)
+
+    async def close(self) -> None:
+        """Close the sockets of what was used."""
+        if "embeddings" in self.__dict__:
+            await self.embeddings.close()

@@ -1,5 +1,6 @@
 """The records and passages of an organisation's documents, in Firestore."""
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -9,8 +10,17 @@ from common import limits
 from common.documents import Count, Create, Data, Delete, Documents, Patch, Put, Sort, Vector, Where, Write
 from common.knowledge.chunking import Chunk
 from common.knowledge.embedding.space import SpaceName
-from common.knowledge.paths import DUE, chunks_path, document_path, documents_path, due_path, spaces_path
-from common.knowledge.record import DocumentRecord
+from common.knowledge.paths import (
+    KNOWLEDGE_CHECKS,
+    KNOWLEDGE_DUE,
+    check_path,
+    chunks_path,
+    document_path,
+    documents_path,
+    due_path,
+    spaces_path,
+)
+from common.knowledge.record import DocumentRecord, State
 from common.tenant import OrgSlug, Tenant
 
 # A passage with a vector of 2,048 numbers takes 20 kB, and a commit may have 10 MB.
@@ -45,8 +55,9 @@ class KnowledgeStore:
 
     async def create(self, tenant: Tenant, record: DocumentRecord, due_at: datetime) -> DocumentRecord:
         """Store a new record, with the moment at which its document is looked after if nothing has come of it."""
-        path = document_path(tenant, record.document_id)
-        moments = await self.documents.commit([Create(path, record.data), _due(tenant, record.document_id, due_at)])
+        created = Create(document_path(tenant, record.document_id), record.data)
+        check = Put(check_path(tenant), {"org_slug": tenant.org_slug, "checked_at": record.created_at})
+        moments = await self.documents.commit([created, _due(tenant, record.document_id, due_at), check])
         return record.since(moments[0])
 
     async def change(
@@ -73,10 +84,27 @@ class KnowledgeStore:
         """Delete the record of a document, of which nothing else is left."""
         await self.documents.commit([Delete(document_path(tenant, document_id)), Delete(due_path(tenant, document_id))])
 
+    async def note_due(self, tenant: Tenant, document_id: str, due_at: datetime) -> None:
+        """Say when to look after a document next."""
+        await self.documents.commit([_due(tenant, document_id, due_at)])
+
+    async def count(self, tenant: Tenant) -> int:
+        """Count the documents of an organisation."""
+        return await self.documents.count(documents_path(tenant))
+
+    async def count_in_state(self, tenant: Tenant, state: State) -> int:
+        """Count the documents of an organisation in one state."""
+        return await self.documents.count(documents_path(tenant), (Where("state", "==", state),))
+
+    async def count_chunks(self, tenant: Tenant) -> int:
+        """Count the passages of an organisation."""
+        return await self.documents.count(chunks_path(tenant))
+
     async def due(self, now: datetime, limit: int) -> list[tuple[OrgSlug, str]]:
         """Return the organisation and the id of documents that something is to be done with, the oldest first."""
-        where, order = (Where("due_at", "<=", now),), (Sort("due_at"),)
-        found = await self.documents.query(DUE, where=where, order=order, limit=limit)
+        found = await self.documents.query(
+            KNOWLEDGE_DUE, where=(Where("due_at", "<=", now),), order=(Sort("due_at"),), limit=limit
+        )
         return [(OrgSlug(each.data["org_slug"]), each.data["document_id"]) for each in found]
 
     async def spaces(self, tenant: Tenant) -> list[SpaceName]:
@@ -84,6 +112,24 @@ class KnowledgeStore:
         path = spaces_path(tenant)
         note = (await self.documents.get_all([path]))[path]
         return sorted(SpaceName(value) for value in note.data.values() if isinstance(value, str)) if note else []
+
+    async def unchecked(self, before: datetime, limit: int) -> list[OrgSlug]:
+        """Return organisations whose spaces were not compared with their wish since then, the longest ago first."""
+        found = await self.documents.query(
+            KNOWLEDGE_CHECKS, where=(Where("checked_at", "<=", before),), order=(Sort("checked_at"),), limit=limit
+        )
+        return [OrgSlug(each.data["org_slug"]) for each in found]
+
+    async def note_checked(self, tenant: Tenant, now: datetime) -> None:
+        """Say that the spaces were compared."""
+        await self.documents.commit([Put(check_path(tenant), {"org_slug": tenant.org_slug, "checked_at": now})])
+
+    async def in_space(self, tenant: Tenant, space: SpaceName, limit: int) -> list[str]:
+        """Return the ids of documents whose passages are in a space."""
+        found = await self.documents.query(
+            documents_path(tenant), where=(Where("space", "==", space),), fields=(), limit=limit
+        )
+        return [each.path.rsplit("/", 1)[1] for each in found]
 
     async def drop_space(self, tenant: Tenant, space: SpaceName) -> None:
         """Forget a space that no document is in. Raises DocumentConflict where one has been switched meanwhile."""
@@ -166,3 +212,10 @@ def _due(tenant: Tenant, document_id: str, due_at: datetime) -> Write:
 def _space_field(space: SpaceName) -> str:
     """The name of a field that needs no quotes, one for each space."""
     return f"s{hashlib.sha256(space.encode()).hexdigest()[:16]}"
+
+
+async def count_states(store: KnowledgeStore, tenant: Tenant) -> dict[State, int]:
+    """Count the documents of an organisation by their states."""
+    states: tuple[State, ...] = ("waiting", "processing", "ready", "failed")
+    counts = await asyncio.gather(*(store.count_in_state(tenant, state) for state in states))
+    return dict(zip(states, counts, strict=True))

@@ -25,7 +25,7 @@ COUNTERS_REMEMBERED = 10_000
 MOST_PER_PART = 240
 MOST_PARTS = 32
 
-Kind = Literal["messages", "mcp_calls", "searches", "settings_changes"]
+Kind = Literal["messages", "mcp_calls", "searches", "settings_changes", "uploads"]
 _TOO_MANY = "Too many {named}: {whose} may make {most} a minute. Wait a little, then try again."
 # The calls of each kind as a person reads them: those of one caller, and those that count for the whole organisation.
 _NAMES: Mapping[Kind, tuple[str, str]] = {
@@ -33,6 +33,7 @@ _NAMES: Mapping[Kind, tuple[str, str]] = {
     "mcp_calls": ("MCP calls", "messages and MCP calls"),
     "searches": ("searches", "searches"),
     "settings_changes": ("changes of settings", "changes of settings"),
+    "uploads": ("changes of documents", "changes of documents"),
 }
 _WINDOW = timedelta(minutes=1)
 
@@ -128,12 +129,14 @@ class RateLimits:
             "mcp_calls": settings.user_mcp_calls_per_minute,
             "searches": settings.user_searches_per_minute,
             "settings_changes": settings.user_settings_changes_per_minute,
+            "uploads": settings.user_uploads_per_minute,
         }
         self._of_all: Mapping[Kind, tuple[str, int]] = {
             "messages": ("messages", settings.org_messages_per_minute),
             "mcp_calls": ("messages", settings.org_messages_per_minute),
             "searches": ("searches", settings.org_searches_per_minute),
             "settings_changes": ("settings_changes", settings.org_settings_changes_per_minute),
+            "uploads": ("uploads", settings.org_uploads_per_minute),
         }
         self._admitted: OrderedDict[str, int] = OrderedDict()
 

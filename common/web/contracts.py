@@ -14,7 +14,10 @@ from common.errors import (
     ApprovalGone,
     ConversationBusy,
     ConversationNotFound,
+    DocumentBusy,
+    DocumentNotFound,
     KeyInvalid,
+    KnowledgeFull,
     ModelError,
     NotFound,
     NothingToCancel,
@@ -198,6 +201,35 @@ _CONTRACTS: Mapping[str, Contract] = {
         "Search the caller's own conversations", answer="common.conversations.search:SearchResults",
         query=(_SEARCHED, _page(limits.SEARCH_MAX, limits.SEARCH_DEFAULT)),
     ),
+    "knowledge/list": Contract(
+        "List the organisation's documents, newest first", answer="common.web.knowledge:DocumentList",
+        query=(_page(), _CURSOR), checked=True,
+    ),
+    "knowledge/upload": Contract(
+        "Announce a document, and get an address for its bytes; of bytes that are there already, none",
+        "common.web.knowledge:NewDocument", "common.web.knowledge:UploadStarted",
+        fails=(DocumentBusy, KnowledgeFull, RateLimited), also={201: "common.web.knowledge:UploadStarted"},
+    ),
+    "knowledge/document": Contract(
+        "Read what has become of a document", answer="common.web.knowledge:DocumentEntry", fails=(DocumentNotFound,),
+    ),
+    "knowledge/delete": Contract(
+        "Delete a document: it is in no answer from now on", answer="common.web.knowledge:DeletedDocument",
+        fails=(DocumentNotFound, RateLimited),
+    ),
+    "knowledge/reindex": Contract(
+        "Have a document's file read anew, in the background", fails=(DocumentNotFound, DocumentBusy, RateLimited),
+        also={202: "common.web.knowledge:DocumentEntry"},
+    ),
+    "knowledge/search": Contract(
+        "Find the passages that are nearest to a question", "common.web.knowledge:KnowledgeQuestion",
+        "common.web.knowledge:FoundPassages", fails=(RateLimited,),
+    ),
+    "knowledge/stats": Contract(
+        "Count documents and passages", answer="common.web.knowledge:KnowledgeStats",
+    ),
+    "ingest/event": Contract("Take an event of Cloud Storage; Eventarc calls it", open=True),
+    "ingest/due": Contract("Do what is left to do with documents; the scheduler calls it", open=True),
     "usage/figures": Contract("Read what the chat used in a month, and the ceilings", query=_USAGE, checked=True),
     "usage/statement": Contract(
         "Read the statement of a month", media=(JSON, CSV), query=_STATEMENT, checked=True

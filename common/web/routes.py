@@ -13,6 +13,9 @@ _ID = "{conversation_id}"
 _ONE = f"/conversations/{_ID}"
 _RESUME = f"/ui-message-stream/{_ID}/stream"
 _ISSUER, _MEMBER, _KEY = "/issuers/{issuer_id}", "/members/{user_id}", "/keys/{key_id}"
+_DOCUMENTS = "/knowledge/documents"
+_DOCUMENT = f"{_DOCUMENTS}/{{document_id}}"
+_REINDEX = f"{_DOCUMENT}/reindex"
 _FEEDBACK = f"{_ONE}/messages/{{message_id}}/feedback"
 
 
@@ -103,7 +106,17 @@ ROUTES = (
     # Whose figures a caller sees, its scopes say: see common/metering/statement.py.
     Route("usage", "figures", "GET", f"{BASE}/usage", ("/", "/usage"), READ_CHAT),
     Route("usage", "statement", "GET", f"{BASE}/usage/statement", ("/statement", "/usage/statement"), READ_CHAT),
-    # Called by the scheduler only: no organisation, no API key; who may call it is IAM's to say.
+    Route("knowledge", "list", "GET", f"{BASE}{_DOCUMENTS}", ("/", "/documents"), READ_CHAT),
+    Route("knowledge", "upload", "POST", f"{BASE}{_DOCUMENTS}", ("/documents",), WRITE_SETTINGS),
+    Route("knowledge", "document", "GET", f"{BASE}{_DOCUMENT}", ("/documents/{document_id}",), READ_CHAT),
+    Route("knowledge", "delete", "DELETE", f"{BASE}{_DOCUMENT}", ("/documents/{document_id}",), WRITE_SETTINGS),
+    Route("knowledge", "reindex", "POST", f"{BASE}{_REINDEX}", ("/documents/{document_id}/reindex",), WRITE_SETTINGS),
+    Route("knowledge", "search", "POST", f"{BASE}/knowledge/search", ("/search",), READ_CHAT),
+    Route("knowledge", "stats", "GET", f"{BASE}/knowledge/stats", ("/stats",), READ_CHAT),
+    # Called by Eventarc and the scheduler only: no organisation, no API key; who may call it is IAM's to say.
+    Route("ingest", "event", "POST", "/ingest", ("/",)),
+    Route("ingest", "due", "POST", "/ingest/due", ("/due",)),
+    # Called by the scheduler only.
     Route("sync", "sync", "POST", "/sync", ("/",)),
     Route("alerts", "evaluate", "POST", "/alerts", ("/",)),
     Route("health", "live", "GET", "/health", ("/",)),

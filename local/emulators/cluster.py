@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SERVICES = ("bigquery", "firestore", "kms")
+SERVICES = ("bigquery", "firestore", "kms", "storage")
 
 
 def kms_key_name(project: str) -> str:
@@ -22,6 +22,11 @@ def kms_key_name(project: str) -> str:
 def kms_token_key_name(project: str) -> str:
     """The key that wraps the secrets of token issuers, made when the cluster starts."""
     return f"projects/{project}/locations/global/keyRings/cloudact-keyring/cryptoKeys/token-secret-encryption"
+
+
+def documents_bucket(project: str) -> str:
+    """The bucket of the organisations' documents, made when the cluster starts."""
+    return f"{project}-documents"
 
 
 class UnreadableDataError(OSError):
@@ -60,6 +65,7 @@ class Cluster:
             "bigquery": self._start_bigquery,
             "firestore": self._start_firestore,
             "kms": self._start_kms,
+            "storage": self._start_storage,
         }
         try:
             # The keys first: where there is data of the others, there is the key that it was sealed with.
@@ -117,6 +123,16 @@ class Cluster:
         await emulator.start()
         self._stack.push_async_callback(emulator.stop)
         self.environment["KMS_EMULATOR_HOST"] = emulator.host
+
+    async def _start_storage(self) -> None:
+        from local.emulators.storage import StorageEmulator
+
+        settings = self._settings
+        bucket = documents_bucket(settings.project)
+        emulator = StorageEmulator(bucket, settings.place("storage"), settings.port("storage"))
+        emulator.start()
+        self._stack.push_async_callback(asyncio.to_thread, emulator.stop)
+        self.environment["STORAGE_EMULATOR_HOST"] = emulator.url
 
 
 async def run(settings: ClusterSettings, until_stdin_closes: bool) -> None:

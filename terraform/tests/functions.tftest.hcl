@@ -44,8 +44,8 @@ run "every_function_is_deployed_as_itself" {
   command = plan
 
   assert {
-    condition     = length(google_cloudfunctions2_function.function) == 13
-    error_message = "There are thirteen functions."
+    condition     = length(google_cloudfunctions2_function.function) == 15
+    error_message = "There are fifteen functions."
   }
 
   assert {
@@ -65,7 +65,7 @@ run "every_function_is_deployed_as_itself" {
   }
 
   assert {
-    condition     = length(distinct([for account in google_service_account.function : account.account_id])) == 13
+    condition     = length(distinct([for account in google_service_account.function : account.account_id])) == 15
     error_message = "Each function has an account of its own."
   }
 
@@ -98,16 +98,16 @@ run "an_archive_holds_the_code_and_nothing_else" {
   }
 }
 
-run "the_scheduler_reaches_health_sync_and_alerts_only" {
+run "the_scheduler_reaches_health_and_what_it_alone_starts" {
   command = plan
 
   assert {
-    condition     = toset(keys(google_cloud_scheduler_job.job)) == toset(["alerts", "health", "sync"])
-    error_message = "Three jobs."
+    condition     = toset(keys(google_cloud_scheduler_job.job)) == toset(["alerts", "health", "ingest", "sync"])
+    error_message = "Four jobs."
   }
 
   assert {
-    condition     = toset(keys(google_cloud_run_service_iam_member.scheduler)) == toset(["alerts", "health", "sync"])
+    condition     = toset(keys(google_cloud_run_service_iam_member.scheduler)) == toset(["alerts", "health", "ingest", "sync"])
     error_message = "The scheduler may call what it calls."
   }
 
@@ -117,14 +117,14 @@ run "the_scheduler_reaches_health_sync_and_alerts_only" {
   }
 }
 
-run "only_who_answers_opens_provider_keys" {
+run "only_who_answers_or_embeds_opens_provider_keys" {
   command = plan
 
   assert {
     condition = toset([
       for grant, each in local.key_grants : each.function if each.role == "roles/cloudkms.cryptoKeyDecrypter"
-    ]) == toset(["send", "copilotkit", "completions", "a2a"])
-    error_message = "Only who answers opens provider keys."
+    ]) == toset(["send", "copilotkit", "completions", "a2a", "mcp", "knowledge", "ingest"])
+    error_message = "Only who answers or embeds opens provider keys."
   }
 
   assert {
@@ -153,7 +153,7 @@ run "a_platform_keeps_what_it_has" {
   }
 
   assert {
-    condition     = length(google_kms_crypto_key_iam_member.function) == 6
+    condition     = length(google_kms_crypto_key_iam_member.function) == 9
     error_message = "Roles on its key are given all the same."
   }
 }

@@ -30,6 +30,8 @@ CALLS: dict[str, tuple[str, str, str | None]] = {
     "messages": ("GET", "/search?q=spend", None),
     "sync": ("POST", "/", None),
     "alerts": ("POST", "/", None),
+    "ingest": ("POST", "/due", None),
+    "knowledge": ("GET", "/stats", None),
     "usage": ("GET", "/", None),
     "mcp": ("POST", "/", json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})),
 }

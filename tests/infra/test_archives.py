@@ -25,8 +25,8 @@ from tests.infra.workspace import ROOT, Workspace, workspace
 from tests.turn.providers import Customer, bring_keys
 
 FUNCTIONS = (
-    "a2a", "access", "alerts", "completions", "conversations", "copilotkit", "health", "mcp", "messages", "send",
-    "settings_status", "sync", "usage",
+    "a2a", "access", "alerts", "completions", "conversations", "copilotkit", "health", "ingest", "knowledge", "mcp",
+    "messages", "send", "settings_status", "sync", "usage",
 )  # fmt: skip
 ENVIRONMENTS = ROOT / ".cache" / "deployed"
 ANSWER = "You spent 42 dollars."
@@ -187,6 +187,16 @@ async def access(http: httpx.AsyncClient, said: dict[str, Any]) -> None:
     assert found["user_id"] == "who-asks-archives", found
 
 
+async def knowledge(http: httpx.AsyncClient, said: dict[str, Any]) -> None:
+    stats = await http.get("/stats")
+    assert (stats.status_code, stats.json()["documents"]) == (200, 0), stats.text
+
+
+async def ingest(http: httpx.AsyncClient, said: dict[str, Any]) -> None:
+    assert (await http.post("/")).json() == {"state": "unknown"}
+    assert (await http.post("/due")).status_code == 200
+
+
 async def usage(http: httpx.AsyncClient, said: dict[str, Any]) -> None:
     found = await http.get("/", params={"by": "channel"})
     assert found.status_code == 200, found.text
@@ -240,7 +250,8 @@ async def a2a(http: httpx.AsyncClient, said: dict[str, Any]) -> None:
 
 Ask = Callable[[httpx.AsyncClient, dict[str, Any]], Coroutine[Any, Any, None]]
 ASKED: tuple[Ask, ...] = (
-    a2a, access, alerts, completions, conversations, copilotkit, mcp, messages, settings_status, sync, usage,
+    a2a, access, alerts, completions, conversations, copilotkit, ingest, knowledge, mcp, messages, settings_status,
+    sync, usage,
 )  # fmt: skip
 
 

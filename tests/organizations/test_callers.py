@@ -47,6 +47,8 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("mcp", "call"): {"arguments": {}},
     ("access", "set_member"): {"role": "admin"},
     ("access", "make_key"): {"name": "mine"},
+    ("knowledge", "upload"): {"name": "a.md", "bytes": 1, "sha256": "0" * 64},
+    ("knowledge", "search"): {"query": "who approves?"},
     ("completions", "complete"): {"model": "cloudcost", "messages": []},
 }
 WRONG_KEYS = {"none": 401, "unknown": 401, "expired": 401, "inactive": 401, "another": 403}
@@ -69,6 +71,7 @@ class Everything:
             "user_id": "u1",
             "key_id": "k1",
             "tool_name": "t1",
+            "document_id": "0" * 32,
         }
         path = route.path.format(org_slug=(made or self.made).slug, issuer_id="i1", **named)
         accept = {"Accept": "application/json, text/event-stream"} if route.function == "mcp" else {}

@@ -1,30 +1,119 @@
 """The embedding space of an organisation: its provider's where it has one, else the operator's choice."""
 
-from functools import cached_property
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from functools import cached_property, partial
+from typing import Any
 
-from common.errors import EmbeddingUnavailable
-from common.knowledge.embedding.local import LOCAL_SPACE, LocalEmbedder
-from common.knowledge.embedding.space import Embedder, SpaceName
+from common.errors import EmbeddingUnavailable, KeyInvalid, SetupRequired
+from common.knowledge.embedding import remote, spaces
+from common.knowledge.embedding.local import LocalEmbedder
+from common.knowledge.embedding.remote import EmbeddingFormat, RemoteEmbedder
+from common.knowledge.embedding.space import Embedder, EmbeddingSpace, SpaceName
+from common.models import catalog
+from common.models.http_pool import Sockets
+from common.organizations.directory import Directory
+from common.organizations.offering import Offering
+from common.organizations.organization import Credential
+from common.organizations.provider_key import ProviderKeys
+from common.organizations.serving import served_by
 from common.settings import Settings
 from common.tenant import Tenant
+
+_FORMATS: Mapping[str, EmbeddingFormat] = {"openai": remote.OPENAI, "mistral": remote.OPENAI, "gemini": remote.GEMINI}
+_KEY_HEADERS: Mapping[str, tuple[str, str]] = {"gemini": ("x-goog-api-key", "")}
+_BEARER = ("Authorization", "Bearer ")
 
 
 class ChosenEmbeddings:
     """Finds the embedders of an organisation."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, directory: Directory, provider_keys: ProviderKeys, clock: Callable[[], datetime]
+    ) -> None:
         self._settings = settings
+        self._directory = directory
+        self._provider_keys = provider_keys
+        self._clock = clock
 
-    async def wanted(self, tenant: Tenant) -> Embedder:  # noqa: ARG002  # the provider's come with their wires
+    async def wanted(self, tenant: Tenant) -> Embedder:
         """Return the embedder of the organisation's new documents. Raises EmbeddingUnavailable."""
-        return self._local
+        return await self._of_provider(tenant) or self._operators
 
-    async def of(self, tenant: Tenant, space: SpaceName) -> Embedder:  # noqa: ARG002
+    async def of(self, tenant: Tenant, space: SpaceName) -> Embedder:
         """Return the embedder of a space that documents are in. Raises EmbeddingUnavailable."""
-        if space == LOCAL_SPACE.name:
-            return self._local
-        raise EmbeddingUnavailable
+        for embedder in (self._local, self._vertex):
+            if embedder.space.name == space:
+                return embedder
+        own = await self._of_provider(tenant)
+        if own is None or own.space.name != space:
+            # The key that embedded these documents is gone; they are embedded anew in the background.
+            raise EmbeddingUnavailable
+        return own
+
+    @property
+    def _operators(self) -> Embedder:
+        """The embedder of organisations whose provider has none."""
+        deployed = self._settings.environment.is_deployed
+        chosen = self._settings.default_embedding or ("vertex_ai" if deployed else "local")
+        return self._vertex if chosen == "vertex_ai" else self._local
+
+    async def _of_provider(self, tenant: Tenant) -> RemoteEmbedder | None:
+        """The embedder of the organisation's own provider. Returns None if it has none, or no key that serves."""
+        organization = (await self._directory.look_up(tenant, None)).organization
+        if organization is None or organization.settings is None:
+            return None
+        provider = catalog.canonical(organization.settings.provider) or ""
+        space = spaces.OF_PROVIDERS.get(provider)
+        if space is None:
+            return None
+        try:
+            served = served_by(organization, Offering.of(self._settings), self._clock())
+        except (SetupRequired, KeyInvalid):
+            return None
+        if served.credential is None or served.model.api_base is None:
+            return None
+        bases: Mapping[str, Any] = {str(name): base for name, base in self._settings.model_api_bases.items()}
+        address = str(bases.get(provider) or served.model.api_base).rstrip("/")
+        headers = partial(self._opened, tenant, served.credential, _KEY_HEADERS.get(provider, _BEARER))
+        return RemoteEmbedder(space, address, _FORMATS[provider], headers, self._sockets)
+
+    @asynccontextmanager
+    async def _opened(
+        self, tenant: Tenant, credential: Credential, header: tuple[str, str]
+    ) -> AsyncIterator[Mapping[str, str]]:
+        name, scheme = header
+        try:
+            async with self._provider_keys.opened(tenant, credential.credential_id, credential.ciphertext) as key:
+                yield {name: f"{scheme}{key.reveal()}"}
+        except KeyInvalid as error:
+            raise EmbeddingUnavailable from error
+
+    @cached_property
+    def _sockets(self) -> Sockets:
+        return Sockets()
 
     @cached_property
     def _local(self) -> LocalEmbedder:
         return LocalEmbedder(self._settings.local_embedding_weights)
+
+    @cached_property
+    def _vertex(self) -> RemoteEmbedder:
+        from common.knowledge.embedding.google_account import bearer
+
+        return RemoteEmbedder(
+            spaces.VERTEX_AI, self._vertex_address(spaces.VERTEX_AI), remote.VERTEX, bearer, self._sockets
+        )
+
+    def _vertex_address(self, space: EmbeddingSpace) -> str:
+        where, project = self._settings.vertex_location, self._settings.gcp_project_id
+        base = self._settings.model_api_bases.get("vertex_ai") or (
+            f"https://{where}-aiplatform.googleapis.com/v1/projects/{project}/locations/{where}/publishers/google"
+        )
+        return f"{base}/models/{space.model_id}"
+
+    async def close(self) -> None:
+        """Close the sockets."""
+        if "_sockets" in self.__dict__:
+            await self._sockets.close()

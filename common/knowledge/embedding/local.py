@@ -7,19 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common.errors import EmbeddingUnavailable
-from common.knowledge.embedding.space import EmbeddingSpace, Purpose, Vectors
+from common.knowledge.embedding.space import Purpose, Vectors
+from common.knowledge.embedding.spaces import LOCAL
 
 if TYPE_CHECKING:
     from common.knowledge.embedding.minilm import MiniLm
 
-LOCAL_SPACE = EmbeddingSpace("local", "all-MiniLM-L6-v2", 384)
+
 _THREADS = 2
 
 
 class LocalEmbedder:
     """Embeds with the weights of a folder, which are read when they are first needed."""
 
-    space = LOCAL_SPACE
+    space = LOCAL
 
     def __init__(self, weights: Path | None) -> None:
         self._folder = weights

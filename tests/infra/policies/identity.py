@@ -29,16 +29,19 @@ _AGENTS = ("send", "copilotkit", "completions", "a2a")
 # Whose tools read what organisations own.
 _TENANT_READERS = (*_AGENTS, "mcp", "usage", "alerts")
 _CATALOG_READERS = (*_AGENTS, "mcp", "health")
-_SHARED_READERS = (*_TENANT_READERS, "settings_status", "access", "conversations", "messages")
-# What only the scheduler calls: no person proves a token there.
-INNER = ("sync", "alerts")
+_TOKEN_PROVERS = (*_AGENTS, "mcp", "usage", "settings_status", "access", "conversations", "messages", "knowledge")
+_SHARED_READERS = (*_TOKEN_PROVERS, "alerts", "ingest")
+_EMBEDDERS = (*_AGENTS, "mcp", "knowledge", "ingest")
+# What only the scheduler calls, and of ingest Eventarc: no person proves a token there.
+INNER = ("sync", "alerts", "ingest")
 _ACCESS = ("org_chat_access", "org_api_keys")
 _WRITES = {
     **dict.fromkeys((*_AGENTS, "mcp"), _ALERTS), "settings_status": _SETTINGS, "access": _ACCESS, "sync": _RECORD,
     "alerts": ("org_notification_rules",),
 }  # fmt: skip
 _KEY = {
-    **dict.fromkeys(_AGENTS, (_DECRYPT,)),
+    # Questions and documents are embedded by the organisation's own provider.
+    **dict.fromkeys(_EMBEDDERS, (_DECRYPT,)),
     # It puts keys in, and never gets one out.
     "settings_status": (_ENCRYPT,),
     "health": ("roles/cloudkms.viewer",),
@@ -118,7 +121,7 @@ def least_roles(plan: Plan) -> Iterator[str]:
 
 
 def invokers(plan: Plan) -> Iterator[str]:
-    """The scheduler calls inner functions, which nobody else does, and health; every caller is an invoker only."""
+    """The scheduler calls inner functions, which nobody else does but Eventarc ingest, and health."""
     scheduler = {
         f"serviceAccount:{each.block('http_target', 'oidc_token').get('service_account_email')}"
         for each in plan.of("google_cloud_scheduler_job")
@@ -133,9 +136,15 @@ def invokers(plan: Plan) -> Iterator[str]:
     for name in (*INNER, "health"):
         if not scheduler <= callers.get(plan.functions[name].values["name"], set()):
             yield f"the scheduler may not call {name}"
+    events = {
+        f"serviceAccount:{each['service_account_email']}" for each in plan.functions["ingest"].values["event_trigger"]
+    }
     for name in INNER:
-        if callers.get(plan.functions[name].values["name"], set()) - scheduler:
+        allowed = scheduler | events if name == "ingest" else scheduler
+        if callers.get(plan.functions[name].values["name"], set()) - allowed:
             yield f"somebody other than the scheduler may call {name}"
+    if not events or events - callers.get(plan.functions["ingest"].values["name"], set()):
+        yield "Eventarc may not call ingest"
 
 
 def every_function_is_deployed(plan: Plan) -> Iterator[str]:
@@ -150,9 +159,15 @@ def every_function_is_deployed(plan: Plan) -> Iterator[str]:
 
 def _needs(name: str, shared: str, catalog: str) -> set[Grant]:
     needs = {("project", _ASK), ("project", _VIEWER if name == "health" else _USER)}
-    if name in _SHARED_READERS and name not in INNER:
+    if name in _TOKEN_PROVERS:
         needs.add(("token key", _BOTH if name == "access" else _DECRYPT))
     needs |= {("key", role) for role in _KEY.get(name, ())}
+    if name in _EMBEDDERS:
+        needs.add(("project", "roles/aiplatform.user"))
+    if name in ("knowledge", "ingest"):
+        needs.add(("documents", "roles/storage.objectUser"))
+    if name == "knowledge":
+        needs.add(("its own account", "roles/iam.serviceAccountTokenCreator"))
     needs |= {(f"table {shared}.{table}", _WRITE) for table in _WRITES.get(name, ())}
     needs |= {(f"dataset {catalog}", _READ)} if name in _CATALOG_READERS else set()
     return needs | ({(f"dataset {shared}", _READ)} if name in _SHARED_READERS else set())
@@ -176,13 +191,19 @@ def _grant(each: Resource) -> Grant:
         "google_project_iam_member": "project",
         "google_kms_crypto_key_iam_member": "key",
         "google_bigquery_dataset_iam_member": f"dataset {values.get('dataset_id')}",
-        "google_service_account_iam_member": f"account {values.get('service_account_id')}",
+        "google_service_account_iam_member": _account_of(values),
+        "google_storage_bucket_iam_member": str(values.get("bucket")).rpartition("-")[2],
     }
     return places.get(each.type, each.address), values["role"]
 
 
 def _dataset(plan: Plan, setting: str) -> str:
     return str(plan.functions["send"].block("service_config")["environment_variables"][setting])
+
+
+def _account_of(values: Any) -> str:
+    name, member = str(values.get("service_account_id")), str(values.get("member")).removeprefix("serviceAccount:")
+    return "its own account" if name.endswith(f"/{member}") else f"account {name}"
 
 
 def _texts(value: Any) -> set[str]:

@@ -24,6 +24,8 @@ _LONGEST = {
     "conversations": limits.QUERY_SECONDS - 1,
     "messages": limits.QUERY_SECONDS - 1,
     "usage": limits.QUERY_SECONDS + 2 * client.LOOKUP_SECONDS,
+    "knowledge": limits.QUERY_SECONDS + 2 * client.LOOKUP_SECONDS,
+    "ingest": limits.INGEST_SECONDS,
     "sync": sync.SYNC_SECONDS + limits.SYNC_STATEMENT_SECONDS,
     "alerts": alert_round.ROUND_SECONDS + limits.QUERY_SECONDS,
     "health": limits.READINESS_SECONDS,

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from common.knowledge.embedding.spaces import SPACES
 from tests.infra.plan import Plan
 from tests.infra.policies.queries import queries
 from tests.infra.workspace import ROOT
@@ -99,8 +100,26 @@ def sources(plan: Plan) -> Iterator[str]:
     for each in plan.of("google_storage_bucket"):
         if not each.values["uniform_bucket_level_access"] or each.values["public_access_prevention"] != "enforced":
             yield f"{each.address} can be made public"
-        if not each.block("versioning").get("enabled"):
+        versioned = bool(each.block("versioning").get("enabled"))
+        if each.name == "documents":
+            if versioned or each.block("soft_delete_policy").get("retention_duration_seconds") != 0:
+                yield f"{each.address} keeps what an organisation has deleted"
+        elif not versioned:
             yield f"{each.address} keeps no versions"
+
+
+def vectors(plan: Plan) -> Iterator[str]:
+    """The passages of each embedding space that the code knows are found by an index of the length of its vectors."""
+    made = {
+        field["vector_config"][0]["dimension"]
+        for each in plan.of("google_firestore_index")
+        if each.values["collection"] == "chunks" and each.values["fields"][0]["field_path"] == "space"
+        for field in each.values["fields"]
+        if field["field_path"] == "embedding" and field["vector_config"]
+    }
+    wanted = {space.dimensions for space in SPACES}
+    yield from (f"no index finds vectors of {dimensions} numbers" for dimensions in sorted(wanted - made))
+    yield from (f"vectors of {dimensions} numbers are of no space" for dimensions in sorted(made - wanted))
 
 
 def _serves(fields: list[tuple[str, str]], equal: frozenset[str], ordered: tuple[tuple[str, str], ...]) -> bool:

@@ -11,7 +11,9 @@ from common.web import routes
 from tests.infra.plan import Plan, Resource
 from tests.infra.workspace import ROOT
 
-_SCHEDULES = {"alerts": "*/15 * * * *", "health": "*/5 * * * *", "sync": "* * * * *"}
+_SCHEDULES = {
+    "alerts": "*/15 * * * *", "health": "*/5 * * * *", "ingest": "* * * * *", "sync": "* * * * *"
+}  # fmt: skip
 _FIELD = re.compile(r"jsonPayload\.(\w+)")
 _EVENT = re.compile(r'jsonPayload\.message="([^"]+)"')
 _CODE = re.compile(r'jsonPayload\.(?:code|finish)="([^"]+)"')

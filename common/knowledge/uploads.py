@@ -1,0 +1,119 @@
+"""An organisation's documents as its administrators change them: announced, uploaded, read anew, deleted."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from common import limits
+from common.documents import Data, DocumentConflict
+from common.errors import DocumentBusy, DocumentNotFound, KnowledgeFull
+from common.files import Files, SignedUpload
+from common.knowledge.ingestion import document_id_of
+from common.knowledge.paths import file_path
+from common.knowledge.record import DocumentRecord
+from common.knowledge.store import KnowledgeStore
+from common.tenant import Principal, Tenant
+
+_VALID = timedelta(minutes=limits.UPLOAD_MINUTES)
+# An upload that began before its address expired may last a little longer.
+_UPLOADED_WITHIN = _VALID + timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """A document before its bytes are there."""
+
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """Changes documents. Who may do that, the caller's route has said."""
+
+    store: KnowledgeStore
+    files: Files
+    clock: Callable[[], datetime]
+
+    async def begin(self, caller: Principal, document: Announced) -> tuple[DocumentRecord, SignedUpload | None]:
+        """Return the record of a document, and an address for its bytes; None where they are there already.
+
+        Raises KnowledgeFull, FilesUnavailable.
+        """
+        tenant, now = caller.tenant, self.clock()
+        found = await self.store.read(tenant, document_id_of(document.sha256))
+        if found is not None and found.state in ("ready", "processing"):
+            return found, None
+        if found is None:
+            if await self.store.count(tenant) >= limits.MAX_DOCUMENTS:
+                raise KnowledgeFull
+            new = DocumentRecord(
+                document_id=document_id_of(document.sha256), name=document.name, media_type=document.media_type,
+                size=document.size, sha256=document.sha256, state="waiting", created_at=now,
+                created_by=caller.user_id, changed_at=now,
+            )  # fmt: skip
+            try:
+                found = await self.store.create(tenant, new, now + _UPLOADED_WITHIN)
+            except DocumentConflict:
+                # Somebody else announced the same bytes a moment ago.
+                return await self.begin(caller, document)
+        else:
+            found = await self._begin_again(tenant, found, document, now)
+        path = file_path(tenant, found.document_id)
+        return found, await self.files.sign_upload(path, document.size, document.media_type, _VALID)
+
+    async def delete(self, tenant: Tenant, document_id: str) -> None:
+        """Delete a document: it is in no answer from now on. Raises DocumentNotFound."""
+        now = self.clock()
+        while (found := await self.store.read(tenant, document_id)) is not None and found.state != "deleted":
+            # A process that is at work on it finds its record changed, and deletes what it has written.
+            gone: Data = {"state": "deleted", "version": "", "space": None, "staged": "", "changed_at": now}
+            try:
+                await self.store.change(tenant, found, gone, now)
+                break
+            except DocumentConflict:
+                continue
+        if found is None:
+            raise DocumentNotFound
+        await self.clear(tenant, document_id)
+
+    async def clear(self, tenant: Tenant, document_id: str) -> None:
+        """Delete all that is left of a deleted document; its record last, so that what stops half-way is done again."""
+        await self.store.delete_chunks(tenant, document_id)
+        await self.files.delete(file_path(tenant, document_id))
+        await self.store.remove(tenant, document_id)
+
+    async def read_again(self, tenant: Tenant, document_id: str) -> DocumentRecord:
+        """Have a document's file read anew; what answers now answers until then.
+
+        Raises DocumentNotFound, DocumentBusy.
+        """
+        found = await self.store.read(tenant, document_id)
+        if found is None or found.state == "deleted":
+            raise DocumentNotFound
+        if found.state == "waiting" or found.is_at_work(self.clock()):
+            raise DocumentBusy
+        try:
+            found = await self.store.change(tenant, found, {"again": True}, self.clock() + timedelta(minutes=1))
+        except DocumentConflict:
+            raise DocumentBusy from None
+        await self.files.finalize_again(file_path(tenant, document_id))
+        return found
+
+    async def _begin_again(
+        self, tenant: Tenant, found: DocumentRecord, document: Announced, now: datetime
+    ) -> DocumentRecord:
+        """Let a document that waits, failed or was deleted wait for its bytes anew. Raises DocumentBusy."""
+        if found.state != "waiting":
+            await self.files.delete(file_path(tenant, found.document_id))
+        waiting = replace(
+            found, name=document.name, media_type=document.media_type, size=document.size, state="waiting",
+            reason=None, changed_at=now,
+        )  # fmt: skip
+        changes = {name: waiting.data[name] for name in ("name", "media_type", "size", "state", "reason", "changed_at")}
+        try:
+            return await self.store.change(tenant, found, changes, now + _UPLOADED_WITHIN)
+        except DocumentConflict:
+            raise DocumentBusy from None

@@ -1,0 +1,52 @@
+"""Files that mean harm or are damaged: each ends in its named reason, within bounds of time and memory."""
+
+import resource
+import tempfile
+import time
+
+import pytest
+
+from common import limits
+from common.knowledge.parsing.process import Parsed, parse
+from common.knowledge.parsing.refusal import Refused
+from tests.knowledge.hostile import REFUSED, deep_html, pdf
+
+# Of the process that reads, with its interpreter and libraries; the bound of its own memory is PARSING_BYTES.
+MOST_RESIDENT_BYTES = 400 * 1024**2
+
+
+async def parsed(name: str, data: bytes) -> Parsed:
+    with tempfile.TemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        return await parse(file, name)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+async def test_a_bad_file_ends_in_its_reason(name: str) -> None:
+    make, reasons = REFUSED[name]
+    data, begun = make(), time.process_time()
+    with pytest.raises(Refused) as refused:
+        await parsed(name, data)
+    assert refused.value.reason in reasons
+    assert time.process_time() - begun < limits.PARSING_SECONDS
+    # ru_maxrss is of the largest child so far, in kilobytes.
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 <= MOST_RESIDENT_BYTES
+
+
+async def test_html_of_any_depth_is_read() -> None:
+    (chunk,) = (await parsed("deep.html", deep_html())).chunks
+    assert chunk.text == "the bottom"
+
+
+async def test_after_a_file_that_killed_its_reader_the_next_one_is_read() -> None:
+    with pytest.raises(Refused):
+        await parsed("flate-bomb.pdf", REFUSED["flate-bomb.pdf"][0]())
+    assert (await parsed("a.pdf", pdf("The CFO signs."))).chunks[0].text == "The CFO signs."
+
+
+async def test_a_file_is_read_at_its_largest_and_refused_one_byte_past_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_DOCUMENT_BYTES", 10)
+    assert (await parsed("a.txt", b"0123456789")).chunks
+    with pytest.raises(Refused, match="too_large"):
+        await parsed("a.txt", b"0123456789!")

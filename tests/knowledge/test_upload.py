@@ -1,0 +1,74 @@
+"""A document on its way: announced, sent to a signed address, read after an event, found, read again, deleted."""
+
+import hashlib
+
+import httpx
+
+from tests.knowledge.conftest import Knowing
+from tests.organizations.organizations import Made
+
+POLICY = b"# Commitments\n\nThe CFO signs every commitment of more than one year.\n"
+
+
+async def test_a_document_goes_from_its_announcement_to_an_answer_and_out_again(knowing: Knowing, made: Made) -> None:
+    announced = await knowing.announce(made, "policy.md", POLICY, type="text/markdown")
+    assert announced.status_code == 201, announced.text
+    entry = announced.json()
+    assert (entry["state"], entry["reason"], entry["name"]) == ("waiting", None, "policy.md")
+    assert entry["headers"]["x-goog-content-length-range"] == f"{len(POLICY)},{len(POLICY)}"
+    await knowing.put(entry, POLICY)
+    ready = await knowing.settled(made, entry["document_id"])
+    assert (ready["state"], ready["passages"], ready["embedding"]) == ("ready", 1, "local:all-MiniLM-L6-v2:384")
+
+    (found,) = await knowing.search(made, "who signs a three year commitment?")
+    assert (found["document_id"], found["heading"]) == (entry["document_id"], "Commitments")
+    listed = (await knowing.http.get("/documents", headers=made.member)).json()
+    assert [each["document_id"] for each in listed["documents"]] == [entry["document_id"]]
+    stats = (await knowing.http.get("/stats", headers=made.member)).json()
+    assert (stats["documents"], stats["ready"], stats["passages"]) == (1, 1, 1)
+
+    gone = await knowing.http.delete(f"/documents/{entry['document_id']}", headers=made.admin)
+    assert gone.status_code == 200
+    assert await knowing.search(made, "who signs a three year commitment?") == []
+    assert (await knowing.http.get("/documents", headers=made.member)).json()["documents"] == []
+    assert await knowing.services.knowledge.files.delete_below(f"orgs/{made.slug}/") == 0
+
+
+async def test_a_signed_address_takes_the_announced_bytes_once_and_nothing_else(knowing: Knowing, made: Made) -> None:
+    entry = (await knowing.announce(made, "policy.md", POLICY)).json()
+    async with httpx.AsyncClient() as page:
+        longer = await page.put(entry["upload_url"], content=POLICY + b"!", headers=entry["headers"])
+        assert longer.status_code == 400
+        bare = await page.put(entry["upload_url"], content=POLICY)
+        assert bare.status_code == 403
+    await knowing.put(entry, POLICY)
+    async with httpx.AsyncClient() as page:
+        assert (await page.put(entry["upload_url"], content=POLICY, headers=entry["headers"])).status_code == 412
+    await knowing.settled(made, entry["document_id"])
+
+
+async def test_other_bytes_than_the_announced_ones_are_refused_and_deleted(knowing: Knowing, made: Made) -> None:
+    announced = await knowing.announce(made, "policy.md", POLICY, sha256=hashlib.sha256(b"another").hexdigest())
+    await knowing.put(announced.json(), POLICY)
+    failed = await knowing.settled(made, announced.json()["document_id"])
+    assert (failed["state"], failed["reason"]) == ("failed", "not_as_announced")
+    assert await knowing.services.knowledge.files.delete_below(f"orgs/{made.slug}/") == 0
+
+
+async def test_only_an_administrator_changes_documents(knowing: Knowing, made: Made) -> None:
+    entry = await knowing.upload(made, "policy.md", POLICY)
+    path = f"/documents/{entry['document_id']}"
+    body = {"name": "a.md", "bytes": 1, "sha256": "0" * 64}
+    refused = [
+        await knowing.http.post("/documents", json=body, headers=made.member),
+        await knowing.http.delete(path, headers=made.member),
+        await knowing.http.post(f"{path}/reindex", headers=made.member),
+    ]
+    assert [(each.status_code, each.json()["code"]) for each in refused] == [(403, "scope_missing")] * 3
+
+
+async def test_a_size_is_taken_at_its_limit_and_refused_one_byte_past_it(knowing: Knowing, made: Made) -> None:
+    most = 100 * 1024**2
+    assert (await knowing.announce(made, "a.pdf", b"", bytes=most, sha256="1" * 64)).status_code == 201
+    over = await knowing.announce(made, "b.pdf", b"", bytes=most + 1, sha256="2" * 64)
+    assert (over.status_code, over.json()["code"]) == (413, "payload_too_large")
