@@ -1,7 +1,6 @@
-"""The scheduler of the laptop cloud: sync soon after a change and every minute, alerts every quarter of an hour."""
+"""The scheduler of the laptop cloud: sync and ingest soon after a change and every minute, alerts every quarter hour."""
 
 import threading
-import time
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -14,51 +13,59 @@ LONGEST_PAUSE_SECONDS = 60.0
 # As the cloud's scheduler does, by terraform/scheduler.tf.
 ALERTS_EVERY_SECONDS = 900.0
 _READING = ("GET", "HEAD", "OPTIONS")
-_ITS_OWN = ("/sync", "/alerts")
+_ITS_OWN = ("/sync", "/ingest/due", "/alerts")
 
 
 class Draining:
-    """An application as it was, and a thread beside it that posts to its /sync and /alerts while the context lasts."""
+    """An application as it was, and a thread beside it for each address that is scheduled, while the context lasts."""
 
     def __init__(self, app: ASGIApp, port: int) -> None:
         self._app = app
-        self._url = f"http://127.0.0.1:{port}"
-        self._changed = threading.Event()
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="draining", daemon=True)
+        base = f"http://127.0.0.1:{port}"
+        self._after_changes = [_Scheduled(f"{base}{path}", LONGEST_PAUSE_SECONDS) for path in ("/sync", "/ingest/due")]
+        self._scheduled = [*self._after_changes, _Scheduled(f"{base}/alerts", ALERTS_EVERY_SECONDS)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await self._app(scope, receive, send)
         finally:
             if scope["type"] == "http" and scope["method"] not in _READING and scope["path"] not in _ITS_OWN:
-                self._changed.set()
+                for each in self._after_changes:
+                    each.changed.set()
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        # What an earlier run left to do is done at once.
+        for each in self._after_changes:
+            each.changed.set()
+        for each in self._scheduled:
+            each.thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stopped.set()
-        self._changed.set()
-        self._thread.join(5)
+        for each in self._scheduled:
+            each.stopped.set()
+            each.changed.set()
+        for each in self._scheduled:
+            each.thread.join(5)
+
+
+class _Scheduled:
+    """Posts to one address soon after a change, and again after a while; none waits for another's answer."""
+
+    def __init__(self, url: str, every_seconds: float) -> None:
+        self._url = url
+        self._every = every_seconds
+        self.changed = threading.Event()
+        self.stopped = threading.Event()
+        self.thread = threading.Thread(target=self._run, name=f"scheduled {url}", daemon=True)
 
     def _run(self) -> None:
-        # What an earlier run left in the outbox is drained at once; rules are looked at once the data is there.
-        self._changed.set()
-        evaluate_at = time.monotonic() + LONGEST_PAUSE_SECONDS
-        while not self._stopped.is_set():
-            self._changed.wait(LONGEST_PAUSE_SECONDS)
-            self._changed.clear()
-            if self._stopped.wait(PAUSE_SECONDS):
+        while not self.stopped.is_set():
+            self.changed.wait(self._every)
+            self.changed.clear()
+            if self.stopped.wait(PAUSE_SECONDS):
                 return
-            if time.monotonic() >= evaluate_at:
-                self._post("/alerts")
-                evaluate_at = time.monotonic() + ALERTS_EVERY_SECONDS
-            self._post("/sync")
-
-    def _post(self, path: str) -> None:
-        with suppress(httpx.TransportError):
-            httpx.post(f"{self._url}{path}", timeout=LONGEST_PAUSE_SECONDS)
+            with suppress(httpx.TransportError):
+                httpx.post(self._url, timeout=LONGEST_PAUSE_SECONDS)

@@ -30,6 +30,7 @@ from local.data.prepare import FOCUS_ORG, prepare
 from local.data.warehouse import COSTS, SHARED, create_shared, has_rows, tenant_dataset
 from local.draining import Draining
 from local.emulators.process import EmulatorProcess, EmulatorStartError
+from local.emulators.storage.subscriber import deliver_uploads
 from local.page import Page
 from local.ports import port, problem_of
 from local.request_lines import show_requests
@@ -130,6 +131,7 @@ def _serve_all(console: Console, args: argparse.Namespace, loading: threading.Th
                 emulators = stack.enter_context(EmulatorProcess(os.environ["GCP_PROJECT_ID"], state.emulators))
             emulators.watch(death.of_emulators)
             os.environ.update(emulators.environment)
+            deliver_uploads(os.environ["STORAGE_EMULATOR_HOST"], args.port)
             stack.enter_context(announced(args.state, {**emulators.environment, **_model_addresses()}))
             probes["state"] = state.probe
         warehouse = emulated_bigquery(os.environ)

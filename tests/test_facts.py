@@ -148,7 +148,8 @@ def test_the_error_tree_of_the_docstring_is_that_of_the_classes() -> None:
 def test_every_address_of_an_organisation_needs_a_scope() -> None:
     open_to_all = {(route.function, route.name) for route in ROUTES if route.needs is None}
     health = {("health", name) for name in ("live", "ready", "openapi")}
-    assert open_to_all == {("a2a", "card"), ("sync", "sync"), ("alerts", "evaluate"), *health}
+    ours = {("sync", "sync"), ("alerts", "evaluate"), ("ingest", "event"), ("ingest", "due")}
+    assert open_to_all == {("a2a", "card"), *ours, *health}
 
 
 def test_a_key_without_scopes_may_not_change_settings_or_read_what_others_used() -> None:

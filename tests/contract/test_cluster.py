@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from google.auth.credentials import AnonymousCredentials
-from google.cloud import bigquery, firestore
+from google.cloud import bigquery, firestore, storage
 
 from local.emulators.process import ROOT, EmulatorProcess, EmulatorStartError
 
@@ -25,10 +25,8 @@ def running() -> Iterator[EmulatorProcess]:
         yield emulators
 
 
-def test_all_three_announce_where_they_listen_and_keep_their_data(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    names = {"BIGQUERY_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST", "KMS_EMULATOR_HOST"}
+def test_all_announce_where_they_listen_and_keep_their_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {"BIGQUERY_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST", "KMS_EMULATOR_HOST", "STORAGE_EMULATOR_HOST"}
     for visit in ("first", "second"):
         with EmulatorProcess(PROJECT, tmp_path) as emulators:
             assert set(emulators.environment) == names
@@ -36,11 +34,14 @@ def test_all_three_announce_where_they_listen_and_keep_their_data(
                 monkeypatch.setenv(name, value)
             documents = firestore.Client(project=PROJECT)
             warehouse = bigquery.Client(project=PROJECT, credentials=AnonymousCredentials())
+            files = storage.Client(project=PROJECT, credentials=AnonymousCredentials()).bucket(f"{PROJECT}-documents")
             if visit == "first":
+                files.blob("a/b").upload_from_string(b"bytes")
                 documents.document("a/b").set({"v": 1})
                 warehouse.create_dataset("kept")
             else:
                 assert documents.document("a/b").get().to_dict() == {"v": 1}
+                assert files.blob("a/b").download_as_bytes() == b"bytes"
                 assert [one.dataset_id for one in warehouse.list_datasets()] == ["kept"]
             documents.close()
             warehouse.close()

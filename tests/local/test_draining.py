@@ -19,6 +19,7 @@ class Counting:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
         self.synced = threading.Semaphore(0)
+        self.ingested = threading.Semaphore(0)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.asked.append((scope["method"], scope["path"]))
@@ -26,9 +27,11 @@ class Counting:
         await send({"type": "http.response.body", "body": b"{}"})
         if scope["path"] == "/sync":
             self.synced.release()
+        elif scope["path"] == "/ingest/due":
+            self.ingested.release()
 
 
-async def test_sync_is_called_at_start_and_after_each_change(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_is_scheduled_is_called_at_start_and_after_each_change(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(draining, "PAUSE_SECONDS", 0.01)
     app, port = Counting(), free_port()
     server = uvicorn.Server(
@@ -40,11 +43,15 @@ async def test_sync_is_called_at_start_and_after_each_change(monkeypatch: pytest
     while not server.started:  # noqa: ASYNC110  uvicorn has no event for it
         await asyncio.sleep(0.01)
     with drained:
-        assert await asyncio.to_thread(app.synced.acquire, timeout=10)
+        for called in (app.synced, app.ingested):
+            assert await asyncio.to_thread(called.acquire, timeout=10)
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
             await client.get("/read")
             await client.post("/send")
-        assert await asyncio.to_thread(app.synced.acquire, timeout=10)
+        for called in (app.synced, app.ingested):
+            assert await asyncio.to_thread(called.acquire, timeout=10)
     server.should_exit = True
     await serving
-    assert app.asked == [("POST", "/sync"), ("GET", "/read"), ("POST", "/send"), ("POST", "/sync")]
+    others = [asked for asked in app.asked if asked != ("POST", "/ingest/due")]
+    assert others == [("POST", "/sync"), ("GET", "/read"), ("POST", "/send"), ("POST", "/sync")]
+    assert app.asked.count(("POST", "/ingest/due")) == 2
