@@ -12,7 +12,7 @@ from typing import IO
 
 from common import limits
 from common.documents import DocumentConflict
-from common.errors import EmbeddingUnavailable
+from common.errors import EmbeddingUnavailable, FilesUnavailable
 from common.files import FileChanged, Files, StoredFile
 from common.knowledge.ingestion import CLAIM, Ingestion
 from common.knowledge.paths import file_path, place_of
@@ -59,8 +59,8 @@ class Arrivals:
         for org_slug, document_id in due:
             try:
                 await self._look_after(self.directory.tenant(org_slug), document_id)
-            except EmbeddingUnavailable:
-                # One organisation's provider is no reason to leave the others' documents.
+            except (EmbeddingUnavailable, FilesUnavailable):
+                # One organisation's provider, or one file, is no reason to leave the others' documents.
                 failed += 1
         return {"done": len(due) - failed, "failed": failed}
 

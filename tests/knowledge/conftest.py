@@ -116,8 +116,8 @@ async def knowing(cloud: Cloud) -> AsyncIterator[Knowing]:
         httpx.AsyncClient(transport=transport, base_url="http://knowledge", timeout=60) as http,
         httpx.AsyncClient(transport=httpx.ASGITransport(ingest_app), base_url="http://ingest", timeout=600) as ingest,
     ):
-        await http.put(f"{emulator}/_subscriber", content=f"{address}/")
+        await asyncio.to_thread(httpx.put, f"{emulator}/_subscriber", content=f"{address}/")
         yield Knowing(http, ingest, services)
-        await http.put(f"{emulator}/_subscriber", content="http://127.0.0.1:9/")
+        await asyncio.to_thread(httpx.put, f"{emulator}/_subscriber", content="http://127.0.0.1:9/")
     app.use(None)
     await services.close()

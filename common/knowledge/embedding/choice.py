@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cached_property, partial
 from typing import Any
 
-from common.errors import EmbeddingUnavailable, KeyInvalid, SetupRequired
+from common.errors import EmbeddingUnavailable, KeyInvalid, SetupRequired, Unauthenticated
 from common.knowledge.embedding import remote, spaces
 from common.knowledge.embedding.local import LocalEmbedder
 from common.knowledge.embedding.remote import EmbeddingFormat, RemoteEmbedder
@@ -61,7 +61,11 @@ class ChosenEmbeddings:
 
     async def _of_provider(self, tenant: Tenant) -> RemoteEmbedder | None:
         """The embedder of the organisation's own provider. Returns None if it has none, or no key that serves."""
-        organization = (await self._directory.look_up(tenant, None)).organization
+        try:
+            organization = (await self._directory.look_up(tenant, None)).organization
+        except Unauthenticated:
+            # No such organisation: it has left, and what is still done of it needs no provider.
+            return None
         if organization is None or organization.settings is None:
             return None
         provider = catalog.canonical(organization.settings.provider) or ""
