@@ -238,6 +238,7 @@ locals {
       key     = ["roles/cloudkms.cryptoKeyDecrypter"]
       shared  = true
       tenants = false
+      catalog = false
       writes  = []
       routes = [
         "/api/v1/chat/{org_slug}/knowledge/documents",
@@ -261,6 +262,7 @@ locals {
       key             = ["roles/cloudkms.cryptoKeyDecrypter"]
       shared          = true
       tenants         = false
+      catalog         = false
       writes          = []
       routes          = []
     }

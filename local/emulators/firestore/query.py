@@ -141,7 +141,8 @@ def run(store: Store, parent: str, query: Message, snapshot: Snapshot | None = N
     collection = store.collections.get(paths[0]) if len(paths) == 1 else None
     changed = snapshot is not None and bool(snapshot.before)
     if query.HasField("find_nearest"):
-        return nearest(query.find_nearest, _sorted(store, paths, compiled, snapshot))
+        candidates = _candidates(store, paths, snapshot)
+        return nearest(query.find_nearest, (each for each in candidates if compiled.admits(each)))
     stop = query.offset + query.limit.value if query.HasField("limit") else None
     if collection is not None and not changed:
         return list(islice(_walk(collection, compiled, stop), query.offset, stop))

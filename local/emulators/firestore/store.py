@@ -5,6 +5,7 @@ import time
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -26,7 +27,7 @@ _SCHEMA = "CREATE TABLE IF NOT EXISTS documents (name TEXT PRIMARY KEY, body BLO
 class Document:
     """A stored document: never changed in place, decoded only when looked into, its keys remembered."""
 
-    __slots__ = ("_keys", "_message", "body", "collection", "ident", "name")
+    __slots__ = ("_keys", "_message", "body", "collection", "ident", "name", "vectors")
 
     def __init__(self, name: str, body: bytes) -> None:
         self.name = name
@@ -35,6 +36,8 @@ class Document:
         self.ident = segment_key(ident)
         self._message: Message | None = None
         self._keys: dict[str, Key | None] = {}
+        # Of the fields that were searched by vector, where they hold one.
+        self.vectors: dict[str, Any] = {}
 
     @property
     def message(self) -> Message:

@@ -296,3 +296,61 @@ def test_the_nearest_vectors_come_closest_first(root: firestore.DocumentReferenc
     ).get()
     assert [one.id for one in found] == ["0", "2"]
     assert found[0].get("distance") == pytest.approx(0)
+
+
+def nearest_to(
+    collection: firestore.CollectionReference, to: list[float], measure: DistanceMeasure, **more: Any
+) -> Any:
+    """The ids of the nearest documents, with their distances."""
+    more = {"limit": 10, **more}
+    found = collection.find_nearest("e", Vector(to), distance_measure=measure, distance_result_field="d", **more).get()
+    return [(one.id, round(one.get("d"), 6)) for one in found]
+
+
+@pytest.mark.parametrize(
+    ("measure", "distances"),
+    [
+        (DistanceMeasure.COSINE, [("a", 0.0), ("c", 0.292893), ("b", 1.0)]),
+        (DistanceMeasure.EUCLIDEAN, [("a", 1.0), ("c", 2.0), ("b", 2.236068)]),
+        (DistanceMeasure.DOT_PRODUCT, [("a", 4.0), ("c", 4.0), ("b", 0.0)]),
+    ],
+)
+def test_each_measure_has_its_distances(
+    root: firestore.DocumentReference, measure: DistanceMeasure, distances: list[tuple[str, float]]
+) -> None:
+    collection = root.collection("measured")
+    for name, vector in {"a": [2.0, 0.0], "b": [0.0, 2.0], "c": [2.0, 2.0]}.items():
+        collection.document(name).set({"e": Vector(vector)})
+    found = nearest_to(collection, [2.0, 0.0] if measure != DistanceMeasure.EUCLIDEAN else [1.0, 0.0], measure)
+    if measure == DistanceMeasure.EUCLIDEAN:
+        distances = [("a", 1.0), ("b", 2.236068), ("c", 2.236068)]
+    assert found == distances
+
+
+def test_what_is_searched_by_vector_is_filtered_first(root: firestore.DocumentReference) -> None:
+    collection = root.collection("filtered")
+    for name, space, state in (("a", "x", 1), ("b", "y", 1), ("c", "x", 2), ("d", "z", 1)):
+        collection.document(name).set({"e": Vector([1.0, 0.0]), "space": space, "state": state})
+    both = collection.where(filter=FieldFilter("space", "==", "x")).where(filter=FieldFilter("state", "==", 1))
+    assert [name for name, _ in nearest_to(both, [1.0, 0.0], DistanceMeasure.COSINE)] == ["a"]
+    either = collection.where(filter=FieldFilter("space", "in", ["x", "z"]))
+    assert [name for name, _ in nearest_to(either, [1.0, 0.0], DistanceMeasure.COSINE)] == ["a", "c", "d"]
+
+
+def test_vectors_of_another_length_are_not_found_and_a_threshold_ends_the_result(
+    root: firestore.DocumentReference,
+) -> None:
+    collection = root.collection("lengths")
+    for name, vector in {"a": [1.0, 0.0], "b": [0.0, 1.0], "c": [1.0, 0.0, 0.0]}.items():
+        collection.document(name).set({"e": Vector(vector)})
+    assert nearest_to(collection, [1.0, 0.0], DistanceMeasure.COSINE) == [("a", 0.0), ("b", 1.0)]
+    assert nearest_to(collection, [1.0, 0.0], DistanceMeasure.COSINE, distance_threshold=0.5) == [("a", 0.0)]
+
+
+def test_a_search_by_vector_is_bounded_as_googles_is(root: firestore.DocumentReference) -> None:
+    collection = root.collection("bounded")
+    collection.document("a").set({"e": Vector([1.0] * 2_048)})
+    assert nearest_to(collection, [1.0] * 2_048, DistanceMeasure.COSINE, limit=1_000) == [("a", 0.0)]
+    for dimensions, limit in ((2_048, 1_001), (2_049, 1_000), (2_048, 0)):
+        with pytest.raises(exceptions.InvalidArgument):
+            nearest_to(collection, [1.0] * dimensions, DistanceMeasure.COSINE, limit=limit)
