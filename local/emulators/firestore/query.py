@@ -141,8 +141,8 @@ def run(store: Store, parent: str, query: Message, snapshot: Snapshot | None = N
     collection = store.collections.get(paths[0]) if len(paths) == 1 else None
     changed = snapshot is not None and bool(snapshot.before)
     if query.HasField("find_nearest"):
-        candidates = _candidates(store, paths, snapshot)
-        return nearest(query.find_nearest, (each for each in candidates if compiled.admits(each)))
+        whole = None if changed else collection
+        return nearest(query.find_nearest, _candidates(store, paths, snapshot), compiled.admits, whole)
     stop = query.offset + query.limit.value if query.HasField("limit") else None
     if collection is not None and not changed:
         return list(islice(_walk(collection, compiled, stop), query.offset, stop))

@@ -27,17 +27,15 @@ _SCHEMA = "CREATE TABLE IF NOT EXISTS documents (name TEXT PRIMARY KEY, body BLO
 class Document:
     """A stored document: never changed in place, decoded only when looked into, its keys remembered."""
 
-    __slots__ = ("_keys", "_message", "body", "collection", "ident", "name", "vectors")
+    __slots__ = ("_keys", "_message", "body", "collection", "ident", "name")
 
-    def __init__(self, name: str, body: bytes) -> None:
+    def __init__(self, name: str, body: bytes, message: Message | None = None) -> None:
         self.name = name
         self.body = body
         self.collection, _, ident = name.rpartition("/")
         self.ident = segment_key(ident)
-        self._message: Message | None = None
+        self._message = message
         self._keys: dict[str, Key | None] = {}
-        # Of the fields that were searched by vector, where they hold one.
-        self.vectors: dict[str, Any] = {}
 
     @property
     def message(self) -> Message:
@@ -62,10 +60,12 @@ class Document:
 class Collection:
     """The documents of one collection and, per field asked for, their ids sorted by that field."""
 
-    __slots__ = ("_indexes", "documents")
+    __slots__ = ("_indexes", "candidates", "documents")
 
     def __init__(self) -> None:
         self.documents: dict[Key, Document] = {}
+        # What searches by vector have gathered, by field and length, as long as no document changes.
+        self.candidates: dict[tuple[str, int], Any] = {}
         self._indexes: dict[str, list[tuple[Key, Key]]] = {}
 
     def index(self, path: str) -> list[tuple[Key, Key]]:
@@ -77,6 +77,7 @@ class Collection:
 
     def replace(self, old: Document | None, new: Document | None) -> None:
         """Put `new` in the place of `old`; either may be absent."""
+        self.candidates.clear()
         for path, entries in self._indexes.items():
             before = old.key(path) if old else None
             after = new.key(path) if new else None
