@@ -1,4 +1,4 @@
-"""The scheduler of the laptop cloud: sync and ingest after changes and every minute, alerts every quarter of an hour."""
+"""The scheduler of the laptop cloud: sync and ingest after changes and each minute, alerts each quarter of an hour."""
 
 import threading
 from contextlib import suppress
