@@ -5,6 +5,7 @@ import type {
   ApiKey,
   Caller,
   Conversation,
+  DocumentEntry,
   Hit,
   Issuer,
   Member,
@@ -14,6 +15,7 @@ import type {
   SettingsStatus,
   StoredMessage,
   Tool,
+  UploadStarted,
   Usage,
   UsageGroup,
 } from "./contract";
@@ -158,6 +160,39 @@ export class Api {
     return (await this.#call("GET", `/usage/statement?month=${month}&format=csv`)).blob();
   }
 
+  /** All documents of the organisation, newest first. */
+  async documents(): Promise<DocumentEntry[]> {
+    const all: DocumentEntry[] = [];
+    let cursor: string | null = "";
+    while (cursor !== null) {
+      const query: string = cursor ? `&cursor=${encodeURIComponent(cursor)}` : "";
+      const page: { documents: DocumentEntry[]; next_cursor?: string | null } = await this.#json(
+        "GET",
+        `/knowledge/documents?limit=200${query}`,
+      );
+      all.push(...page.documents);
+      cursor = page.next_cursor ?? null;
+    }
+    return all;
+  }
+
+  /** Announce a file, and put its bytes where the product says; ``progress`` is told the share that has arrived. */
+  async upload(file: File, progress: (share: number) => void): Promise<void> {
+    const data = await file.arrayBuffer();
+    const digest = [...new Uint8Array(await crypto.subtle.digest("SHA-256", data))];
+    const sha256 = digest.map((each) => each.toString(16).padStart(2, "0")).join("");
+    const announced = { name: file.name, bytes: file.size, sha256, ...(file.type && { type: file.type.split(";")[0] }) };
+    const started: UploadStarted = await this.#json("POST", "/knowledge/documents", announced);
+    if (started.upload_url !== null) {
+      await put(started.upload_url, started.headers, data, progress);
+    }
+    progress(1);
+  }
+
+  async deleteDocument(documentId: string): Promise<void> {
+    await this.#call("DELETE", `/knowledge/documents/${documentId}`);
+  }
+
   #at(conversationId: string, rest = ""): string {
     return `/conversations/${encodeURIComponent(conversationId)}${rest}`;
   }
@@ -180,6 +215,23 @@ export class Api {
     }
     return response;
   }
+}
+
+/** Put the bytes at a signed address; a request of its own kind, since only it tells how far it is. */
+function put(url: string, headers: Record<string, string>, data: ArrayBuffer, progress: (share: number) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("PUT", url);
+    // A browser says by itself how long the body is, and who it is for.
+    const own = ["content-length", "host"];
+    Object.entries(headers).forEach(([name, each]) => own.includes(name.toLowerCase()) || request.setRequestHeader(name, each));
+    request.upload.addEventListener("progress", (event) => progress(Math.min(0.99, event.loaded / (event.total || 1))));
+    request.addEventListener("load", () =>
+      request.status < 300 ? resolve() : reject(new ApiError(`The upload was refused (${request.status}). Try again.`, request.status)),
+    );
+    request.addEventListener("error", () => reject(new ApiError("The upload did not arrive. Try again.")));
+    request.send(data);
+  });
 }
 
 /** The tools that answers are made with. */

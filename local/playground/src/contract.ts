@@ -115,6 +115,24 @@ export interface ToolResult {
 
 export type ChartSpec = Record<string, unknown>;
 
+/** A document of the organisation, and what has become of it. */
+export interface DocumentEntry {
+  document_id: string;
+  name: string;
+  bytes: number;
+  state: "waiting" | "processing" | "ready" | "failed";
+  reason: string | null;
+  pages: number | null;
+  passages: number;
+  reindexing: boolean;
+}
+
+/** A document that was announced: where its bytes go, null where they are there already. */
+export interface UploadStarted extends DocumentEntry {
+  upload_url: string | null;
+  headers: Record<string, string>;
+}
+
 /** A passage of a document that an answer names as [number]. */
 export interface Citation {
   number: number;

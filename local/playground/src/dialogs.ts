@@ -13,8 +13,8 @@ export function askForTitle(title: string): Promise<string | null> {
 }
 
 /** Ask whether to delete. */
-export async function askToDelete(title: string): Promise<boolean> {
-  const said = await asked("Delete conversation?", [el("p", {}, `“${title}” will be gone for good.`)], "Delete", () => "yes");
+export async function askToDelete(title: string, what = "conversation"): Promise<boolean> {
+  const said = await asked(`Delete ${what}?`, [el("p", {}, `“${title}” will be gone for good.`)], "Delete", () => "yes");
   return said !== null;
 }
 

@@ -3,6 +3,7 @@ import { showAdministration } from "./admin";
 import { Api, ApiError, organizations, signIn } from "./api";
 import { Chat } from "./chat";
 import { Composer } from "./composer";
+import { showDocuments } from "./documents";
 import { askForTitle, askToDelete } from "./dialogs";
 import { button, el, icon, iconButton } from "./dom";
 import { Sidebar } from "./sidebar";
@@ -17,6 +18,12 @@ class Page {
   readonly #choice = el("select", { "aria-label": "Organisation" });
   readonly #person = el("select", { "aria-label": "Signed in as" });
   readonly #administration: HTMLButtonElement;
+  readonly #documents = iconButton(
+    "documents",
+    "Documents",
+    () => this.#caller && showDocuments(this.#api, this.#caller),
+    { class: "icon", hidden: true },
+  );
   readonly #role = el("span", { class: "note role" });
   #caller: Caller | null = null;
   readonly #model = el("span", { class: "model" });
@@ -64,7 +71,8 @@ class Page {
     const brand = el("div", { class: "brand" }, el("strong", {}, TITLE), el("label", {}, el("span", {}, "Organisation"), this.#choice), el("label", {}, el("span", {}, "Signed in as"), this.#person), this.#role);
     this.#sidebar.element.prepend(brand, fresh);
     const usage = iconButton("usage", "Usage", () => showUsage(this.#api));
-    const header = el("header", { class: "top" }, this.#menu, this.#title, this.#actions, this.#model, this.#administration, usage, themeToggle());
+    const around = [this.#administration, this.#documents, usage, themeToggle()];
+    const header = el("header", { class: "top" }, this.#menu, this.#title, this.#actions, this.#model, ...around);
     const skip = el("a", { class: "skip", href: "#main" }, "Skip to the conversation");
     skip.addEventListener("click", (event) => {
       event.preventDefault();
@@ -201,7 +209,7 @@ class Page {
     const { organization } = this.#api;
     const person = organization.people.find((each) => each.user_id === this.#person.value);
     this.#role.textContent = "";
-    this.#administration.hidden = true;
+    this.#administration.hidden = this.#documents.hidden = true;
     await this.#attempt(async () => {
       this.#api = new Api(organization, person ? await signIn(organization, person) : "");
       history.pushState(null, "", `#/${organization.slug}/`);
@@ -217,6 +225,7 @@ class Page {
       if (api === this.#api) {
         this.#caller = caller;
         this.#role.textContent = `Role: ${caller.role}`;
+        this.#documents.hidden = !caller.permissions.includes("chat:read");
         this.#administration.hidden = !caller.permissions.includes("access:write");
       }
     });
