@@ -22,6 +22,7 @@ COMMANDS = {
     "purge": ("local.purge", "erase a conversation, or all of a person, for good"),
     "doctor": ("local.doctor", "say what is wrong with a project's tables, rights, stores and organisations"),
     "tables": ("local.tables", "hold the tables to this version's columns, and add those that they lack"),
+    "knowledge": ("local.knowledge", "add, list and delete the documents that answers are taken from"),
     "usage": ("local.usage", "show what the chat used of the models in a month, and the ceilings on it"),
     "episodes": ("local.episodes", "print conversations with a thumb down as redacted episodes to evaluate with"),
     "guard": ("local.guard", "say whether a query that a model wrote would be admitted, and why not"),

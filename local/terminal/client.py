@@ -1,7 +1,7 @@
 """The product's HTTP contract as the terminal uses it, for one organisation and one person."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from local.terminal.id_token import AccessError
 
 # An answer may be silent for long, but the product sends a sign of life every 15 s.
 _TIMEOUT = httpx.Timeout(10, read=60)
+_PIECE_BYTES = 256 * 1024
 
 
 class RefusedError(Exception):
@@ -122,6 +123,48 @@ class Client:
             _check(response)
             return response.text
 
+    def documents(self) -> list[dict[str, Any]]:
+        """All documents of the organisation, newest first."""
+        found: list[dict[str, Any]] = []
+        cursor: str | None = None
+        while True:
+            page = self._get("/knowledge/documents", limit=200, **({"cursor": cursor} if cursor else {}))
+            found += page["documents"]
+            cursor = page.get("next_cursor")
+            if cursor is None:
+                return found
+
+    def document(self, document_id: str) -> dict[str, Any]:
+        """One document, and what has become of it."""
+        return self._get(f"/knowledge/documents/{_segment(document_id)}")
+
+    def announce(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Announce a document; the answer says where its bytes go."""
+        with self._talking():
+            response = self._http.post("/knowledge/documents", json=document)
+            _check(response)
+            body: dict[str, Any] = response.json()
+            return body
+
+    def upload(self, url: str, headers: dict[str, str], data: bytes, progress: Callable[[int], None]) -> None:
+        """Put the bytes at a signed address, which takes no key; ``progress`` is told how many were sent."""
+
+        def pieces() -> Iterator[bytes]:
+            for start in range(0, len(data), _PIECE_BYTES):
+                yield data[start : start + _PIECE_BYTES]
+                progress(min(len(data), start + _PIECE_BYTES))
+
+        whole = {**headers, "Content-Length": str(len(data))}
+        with self._talking():
+            response = httpx.put(url, headers=whole, content=pieces(), timeout=_TIMEOUT, trust_env=not is_own(url))
+        if response.status_code >= httpx.codes.MULTIPLE_CHOICES:
+            raise RefusedError(f"The upload was refused ({response.status_code}). Try again.", "upload_refused")
+
+    def delete_document(self, document_id: str) -> None:
+        """Delete a document."""
+        with self._talking():
+            _check(self._http.delete(f"/knowledge/documents/{_segment(document_id)}"))
+
     def _get(self, path: str, **query: Any) -> dict[str, Any]:
         with self._talking():
             response = self._http.get(path, params=query)
@@ -148,7 +191,7 @@ def _segment(conversation_id: str) -> str:
 
 
 def _check(response: httpx.Response) -> None:
-    if response.status_code == httpx.codes.OK:
+    if response.is_success:
         return
     response.read()
     try:
