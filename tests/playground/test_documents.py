@@ -3,13 +3,22 @@
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from playwright.async_api import Locator, expect
 
+from tests.conftest import Cloud
 from tests.playground.conftest import Serving, Visit, Visiting
 from tests.playground.test_accessibility import WAYS, checked
 
 POLICY = "# Parking policy\n\n## Gate 7\n\nThe parking policy says: only electric vans may park at gate 7.\n"
+
+
+@pytest.fixture(autouse=True)
+async def delivered(cloud: Cloud, url: str) -> None:
+    """The bucket's events come to the function that reads documents."""
+    async with httpx.AsyncClient() as http:
+        await http.put(f"{cloud.environment['STORAGE_EMULATOR_HOST']}/_subscriber", content=f"{url}/ingest")
 
 
 async def opened(visit: Visit) -> Locator:
