@@ -140,5 +140,10 @@ def _state(document: Mapping[str, Any]) -> str:
         return f"cannot be read ({reason}): {_REASONS.get(reason, 'its reason is not known')}"
     if state != "ready":
         return {"waiting": "waits for its bytes", "processing": "is being read"}.get(state, str(state))
-    pages = f"{document['pages']} pages, " if document["pages"] else ""
-    return f"{'is being read anew' if document['reindexing'] else 'ready'}, {pages}{document['passages']} passages"
+    counts = [_count(document["pages"], "page")] if document["pages"] else []
+    counts.append(_count(document["passages"], "passage"))
+    return ", ".join(["is being read anew" if document["reindexing"] else "ready", *counts])
+
+
+def _count(amount: int, noun: str) -> str:
+    return f"{amount:,} {noun}{'s' * (amount != 1)}"
