@@ -107,6 +107,7 @@ def _answer_of(message: Mapping[str, Any], conversation_id: str) -> Answer:
         "finish",
         "unverified_figures",
         "citations",
+        "cached_at",
     )
     finish = {name: message.get(name) for name in told}
     agent_name = message.get("agent_name") or ""

@@ -97,6 +97,8 @@ def facts(answer: Answer) -> str:
         known.append(f"{finish['latency_ms'] / 1000:.2f} s")
     if tokens:
         known.append(f"{tokens:,} tokens")
+    if finish.get("cached_at"):
+        known.append(f"made {finish['cached_at']}, given again")
     known.append(finish.get("conversation_id"))
     return " · ".join(neutral_line(fact) for fact in known if fact)
 

@@ -3,7 +3,7 @@ import type { Interrupt } from "@ag-ui/client";
 import { linkCitations, sources } from "./citations";
 import { button, el, iconButton } from "./dom";
 import { Feedback } from "./feedback";
-import { bytes, count, seconds } from "./format";
+import { ago, bytes, count, seconds } from "./format";
 import { Prose } from "./markdown";
 import { chips, followUps } from "./refine";
 import { share } from "./share";
@@ -94,6 +94,7 @@ export class Answer implements RunListener {
       finish: message.finish ?? "stop",
       unverified: message.unverified_figures,
       citations: message.citations,
+      cachedAt: message.cached_at ?? "",
       tokens: (message.usage?.input_tokens ?? 0) + (message.usage?.output_tokens ?? 0),
     });
     if (message.feedback) {
@@ -247,13 +248,14 @@ export class Answer implements RunListener {
     this.actions.retry();
   }
 
-  #end(messageId: string, end: Pick<Finished, "modelId" | "latencyMs" | "tokens" | "finish" | "unverified" | "citations">): Feedback {
+  #end(messageId: string, end: Pick<Finished, "modelId" | "latencyMs" | "tokens" | "finish" | "unverified" | "citations" | "cachedAt">): Feedback {
     const feedback = new Feedback((opinion) => this.actions.rate(messageId, opinion));
     const facts = [
       end.modelId,
       seconds(end.latencyMs),
       this.#bytes ? `${bytes(this.#bytes)} read` : "",
       end.tokens ? count(end.tokens, "token") : "",
+      end.cachedAt && `the answer of ${ago(end.cachedAt)}, given again`,
     ];
     const said = facts.filter(Boolean).join(" · ");
     this.element.dataset["messageId"] = messageId;

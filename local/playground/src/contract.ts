@@ -154,6 +154,8 @@ export interface StoredMessage {
   finish: string | null;
   unverified_figures: string[];
   citations: Citation[];
+  /** When it was made, of an answer that was given again without a model. */
+  cached_at: string | null;
   feedback: Opinion | null;
   tool_calls: ToolCall[];
   tool_results: { id: string; result: ToolResult }[];

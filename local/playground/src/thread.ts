@@ -15,6 +15,8 @@ export interface Finished {
   warning: string;
   unverified: string[];
   citations: Citation[];
+  /** When it was made, where it is given again; otherwise empty. */
+  cachedAt: string;
 }
 
 export interface RunListener {
@@ -150,6 +152,7 @@ function translate(listener: RunListener, end: (tell: () => void) => void): Agen
         usage_warning?: string;
         unverified_figures?: string[];
         citations?: Citation[];
+        cached_at?: string;
       };
       const usage = params.event.usage?.[0];
       const { title } = params.state as { title?: string };
@@ -166,6 +169,7 @@ function translate(listener: RunListener, end: (tell: () => void) => void): Agen
           warning: result.usage_warning ?? "",
           unverified: result.unverified_figures ?? [],
           citations: result.citations ?? [],
+          cachedAt: result.cached_at ?? "",
           tokens: (usage?.inputTokens ?? 0) + (usage?.outputTokens ?? 0),
         }),
       );
