@@ -84,19 +84,24 @@ def flate_bomb() -> bytes:
     """A page whose content is 400 MB of drawing, packed into 400 kB."""
     packer = zlib.compressobj(9)
     packed = b"".join(packer.compress(b"BT (a) Tj ET " * 77_000) for _ in range(400)) + packer.flush()
-    objects = [
+    return _file_of(
         b"<</Type/Catalog/Pages 2 0 R>>",
         b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
         b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Contents 4 0 R>>",
         b"<</Length %d/Filter/FlateDecode>>stream\n%s\nendstream" % (len(packed), packed),
-    ]
+    )
+
+
+def _file_of(*objects: bytes) -> bytes:
+    """A PDF of these objects, of which the first is its catalogue."""
     out, places = b"%PDF-1.4\n", []
     for number, body in enumerate(objects, 1):
         places.append(len(out))
-        out += b"%d 0 obj" % number + body + b"endobj\n"
+        out += b"%d 0 obj\n" % number + body + b"\nendobj\n"
     table = b"".join(b"%010d 00000 n \n" % place for place in places)
-    end = b"trailer<</Size 5/Root 1 0 R>>startxref\n%d\n%%%%EOF" % len(out)
-    return out + b"xref\n0 5\n0000000000 65535 f \n" + table + end
+    size = len(objects) + 1
+    end = b"trailer\n<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (size, len(out))
+    return out + b"xref\n0 %d\n0000000000 65535 f \n" % size + table + end
 
 
 def zip_bomb() -> bytes:
@@ -132,7 +137,8 @@ def deep_word() -> bytes:
 
 
 def cyclic_pages() -> bytes:
-    return pdf("a page").replace(b"/Kids [", b"/Kids [ 2 0 R 2 0 R ", 1).replace(b"/Count 1", b"/Count 9", 1)
+    """Pages whose kids are themselves."""
+    return _file_of(b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[2 0 R 2 0 R]/Count 9>>")
 
 
 def cut(data: bytes) -> bytes:
@@ -169,7 +175,7 @@ REFUSED: Mapping[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
     "zip-bomb.docx": (zip_bomb, ("too_large",)),
     "lying-zip.docx": (lying_zip, ("broken", "too_large")),
     "entities.docx": (entities, ("broken",)),
-    "cyclic.pdf": (cyclic_pages, ("broken", "too_large")),
+    "cyclic.pdf": (cyclic_pages, ("broken", "too_large", "no_text")),
     "deep.docx": (deep_word, ("broken", "too_large", "no_text")),
     "endless.txt": (lambda: b"word " * 1_100_000, ("too_large",)),
 }

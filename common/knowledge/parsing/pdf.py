@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from pypdf import PdfReader
+from pypdf import PageObject, PdfReader
 from pypdf.errors import FileNotDecryptedError, LimitReachedError, PyPdfError
 
 from common import limits
@@ -27,7 +27,7 @@ def read_pdf(file: BinaryIO) -> tuple[Iterator[Block], int]:
         count = len(reader.pages)
         if count > limits.MAX_DOCUMENT_PAGES:
             raise Refused("too_large")
-        texts = [page.extract_text() for page in reader.pages]
+        texts = [_text(page) for page in reader.pages]
         labels, titles = _labels(reader), _titles(reader)
     except FileNotDecryptedError as error:
         raise Refused("encrypted") from error
@@ -38,6 +38,14 @@ def read_pdf(file: BinaryIO) -> tuple[Iterator[Block], int]:
     if not count:
         raise Refused("broken")
     return _blocks(texts, printed_numbers(texts, labels), titles), count
+
+
+def _text(page: PageObject) -> str:
+    """The text of a page, whose content must be whole: the library takes what it cannot unpack for an empty page."""
+    contents = page.get_contents()
+    if contents is not None:
+        contents.get_data()
+    return page.extract_text()
 
 
 def _check_end(file: BinaryIO) -> None:
