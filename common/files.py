@@ -112,9 +112,13 @@ class Files:
 
     async def delete_below(self, prefix: str) -> int:
         """Delete all files whose paths begin so; returns how many there were."""
-        found = await self._asked(
-            "list", lambda: [blob.name for blob in self._bucket.list_blobs(prefix=prefix, timeout=FILES_SECONDS)]
-        )
+        try:
+            found = await self._asked(
+                "list", lambda: [blob.name for blob in self._bucket.list_blobs(prefix=prefix, timeout=FILES_SECONDS)]
+            )
+        except FileChanged:
+            # There is no bucket: nobody has uploaded anything here.
+            return 0
         for path in found:
             await self.delete(path)
         return len(found)

@@ -324,7 +324,7 @@ class Services:
         from common.record.offboarding import Offboarding
 
         parts = (self.profiles, self.api_keys, self.settings_store, self.access_store, self.record_writer)
-        return Offboarding(self.documents, self.directory, *parts)
+        return Offboarding(self.documents, self.directory, *parts, self.knowledge.files)
 
     @cached_property
     def admission(self) -> "Admission":

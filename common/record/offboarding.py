@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from common import limits
 from common.documents import Delete, Documents, Where
 from common.errors import NotFound, WarehouseBusy, WarehouseUnavailable
+from common.files import Files
+from common.knowledge.paths import KNOWLEDGE_CHECKS, KNOWLEDGE_DUE, files_prefix
 from common.organizations.access_store import AccessStore
 from common.organizations.api_keys import ApiKeys
 from common.organizations.directory import Directory, organization_path
@@ -36,6 +38,7 @@ class Offboarded:
     was_active: bool = False
     keys: int = 0
     documents: int = 0
+    files: int = 0
     rows: int = 0
 
 
@@ -50,6 +53,7 @@ class Offboarding:
     settings_store: SettingsStore
     access_store: AccessStore
     writer: RecordWriter
+    files: Files
 
     async def run(self, operator: Principal, say: Callable[[str], None]) -> Offboarded:
         """Do all steps and return what was done; ``say`` is told each step. Raises NotFound for no organisation."""
@@ -67,6 +71,8 @@ class Offboarding:
         await self.access_store.delete(tenant)
         say("Deleting its documents")
         done.documents += await self._delete_documents(tenant)
+        say("Deleting its files")
+        done.files = await self.files.delete_below(files_prefix(tenant))
         say("Emptying its outbox")
         done.documents += await self._empty_outbox(tenant)
         say("Deleting its rows of the record")
@@ -88,7 +94,7 @@ class Offboarding:
             # A turn that began before its organisation was suspended may have stored its question meanwhile.
             count += await self._delete_documents(tenant)
             mine = (Where("org_slug", "==", tenant.org_slug),)
-            for collection in (OUTBOX, PURGES):
+            for collection in (OUTBOX, PURGES, KNOWLEDGE_DUE, KNOWLEDGE_CHECKS):
                 while found := await self.documents.query(
                     collection, where=mine, fields=(), limit=limits.MAX_WRITES_PER_COMMIT
                 ):

@@ -8,7 +8,7 @@ from common.knowledge.chunking import Block
 from common.knowledge.parsing.headings import Headings
 from common.knowledge.parsing.tables import row_texts
 
-_UNSEEN = frozenset({"script", "style", "template", "noscript", "svg", "head", "iframe", "object", "select"})
+_UNSEEN = frozenset({"script", "style", "template", "noscript", "svg", "head", "title", "iframe", "object", "select"})
 _VOID = frozenset(
     {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 )
