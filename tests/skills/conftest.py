@@ -34,6 +34,7 @@ from common.warehouse import schema
 from common.warehouse.client import QueryResult, Warehouse
 from common.warehouse.query import GuardedQuery
 from local.data import demo, warehouse
+from local.data.catalog.loading import SmallCut
 from local.data.focus.loading import load
 from local.emulators.process import EmulatorProcess
 from tests.skills import bills_made, costs_made, operations_made
@@ -124,9 +125,12 @@ def bigquery_url() -> Iterator[str]:
 
 def _load(url: str) -> None:
     client = bigquery.Client(project=PROJECT, credentials=AnonymousCredentials(), client_options={"api_endpoint": url})
+    catalog = SmallCut(client)
     made = ["edges_inc", "many_inc", "steady_inc", "bill_inc", "empty_inc"]
     orgs = [*demo.ORGS, *made, *(["focus_inc"] if SAMPLE.exists() else [])]
     warehouse.create(client, orgs)
+    catalog.start()
+    catalog.finish()
     table = schema.load("tenant", warehouse.COSTS)
     for org in orgs:
         name = f"{PROJECT}.{warehouse.tenant_dataset(org)}.{warehouse.COSTS}"

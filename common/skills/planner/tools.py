@@ -50,15 +50,17 @@ NAME_CHARS = 100
 COMPARED_DAYS = 396
 
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=NAME_CHARS)]
-Query = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Query = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), Field(description="Words, or a name.")
+]
 TopK = Annotated[int, Field(strict=True, ge=1, le=MOST_FOUND, description="At most this many.")]
 Provider = Annotated[_Text, Field(description="aws, azure, gcp or nebius.")]
 Region = Annotated[_Text, Field(description="A region as its provider names it, such as us-east-1.")]
 Monthly = Annotated[
     Decimal, Field(gt=0, le=MOST_MONTHLY, max_digits=20, allow_inf_nan=False, description="USD, 730 hours.")
 ]
-Memory = Annotated[Decimal, Field(gt=0, le=100_000, max_digits=12, allow_inf_nan=False)]
-Cpus = Annotated[Decimal, Field(gt=0, le=10_000, max_digits=10, allow_inf_nan=False)]
+Memory = Annotated[Decimal, Field(gt=0, le=100_000, max_digits=12, allow_inf_nan=False, description="In GiB.")]
+Cpus = Annotated[Decimal, Field(gt=0, le=10_000, max_digits=10, allow_inf_nan=False, description="Virtual CPUs.")]
 Licenses = Annotated[
     list[_Text], Field(max_length=20, description="Only these licences, such as apache-2.0, mit, llama3.1.")
 ]
@@ -207,8 +209,11 @@ async def plan_deployment(
     domain: Annotated[Domain, Field(description="language: an LLM.")] | None = None,
     gpu_needed: Annotated[bool, Field(description="Null unless the user said, or the model needs it.")] | None = None,
     model: Annotated[_Text, Field(description="The model's name as the user said it, with its size.")] | None = None,
-    parameters_billion: Annotated[Decimal, Field(gt=0, le=10_000, max_digits=9, allow_inf_nan=False)] | None = None,
-    precision: Precision = "bf16",
+    parameters_billion: Annotated[
+        Decimal, Field(gt=0, le=10_000, max_digits=9, allow_inf_nan=False, description="If the name has no size.")
+    ]
+    | None = None,
+    precision: Annotated[Precision, Field(description="Of the weights.")] = "bf16",
     method: Annotated[Method, Field(description="How it is trained. Fine-tuning: lora; training: full.")] | None = None,
     context_tokens: Annotated[int, Field(strict=True, ge=1, le=1_000_000, description="Of one request.")] = 8192,
     concurrent_requests: Annotated[int, Field(strict=True, ge=1, le=10_000, description="At once, per machine.")] = 8,
@@ -216,12 +221,16 @@ async def plan_deployment(
     min_vcpu: Cpus | None = None,
     min_ram_gb: Memory | None = None,
     replicas: Annotated[int, Field(strict=True, ge=1, le=1_000, description="Machines.")] = 1,
-    hours_per_month: Annotated[Decimal, Field(gt=0, le=744, max_digits=6, allow_inf_nan=False)] = Decimal(730),
+    hours_per_month: Annotated[
+        Decimal, Field(gt=0, le=744, max_digits=6, allow_inf_nan=False, description="730: always on.")
+    ] = Decimal(730),
     budget_monthly: Annotated[
         Decimal, Field(gt=0, le=MOST_MONTHLY, max_digits=20, allow_inf_nan=False, description="The month's budget.")
     ]
     | None = None,
-    budget_currency: Annotated[str, StringConstraints(to_upper=True, pattern="^[A-Za-z]{3}$")] = "USD",
+    budget_currency: Annotated[
+        str, StringConstraints(to_upper=True, pattern="^[A-Za-z]{3}$"), Field(description="ISO 4217.")
+    ] = "USD",
     provider: Provider | None = None,
     region: Region | None = None,
     licenses: Licenses = [],  # noqa: B006  # pydantic copies it

@@ -12,7 +12,6 @@ from common.skills.planner.tools import TOOLS
 from common.tenant import EVERY_PERMISSION, OrgSlug, Principal, Tenant, UserId
 from common.tools.context import ToolContext
 from common.tools.registry import BoundTools
-from local.data.catalog.loading import SmallCut
 from local.data.catalog.reading import SMALL, read_folder
 from local.data.rows import Row
 from tests.skills.conftest import DEMO_TODAY, PROJECT, Call, CountingWarehouse, held
@@ -26,11 +25,8 @@ def catalog() -> dict[str, list[Row]]:
 
 @pytest.fixture(scope="session")
 def catalogued(bigquery_url: str) -> Iterator[bigquery.Client]:
-    """A client of the emulator once it holds the catalogue."""
+    """A client of the emulator, which holds the catalogue."""
     client = client_of(bigquery_url, PROJECT)
-    cut = SmallCut(client)
-    cut.start()
-    cut.finish()
     yield client
     client.close()
 
