@@ -44,13 +44,12 @@ async def read_figures(
     for rule in asked:
         sets.setdefault(figures.set_of(rule), []).append(rule)
     groups = list(sets.values())
-    for first in range(0, len(groups), SETS_IN_A_QUERY):
-        await _read_sets(warehouse, tenant, groups[first : first + SETS_IN_A_QUERY], today, calendar, read)
+    parts = [groups[first : first + SETS_IN_A_QUERY] for first in range(0, len(groups), SETS_IN_A_QUERY)]
     about_budgets = [rule for rule in rules if rule.type in BUDGET_TYPES]
+    asking = [_read_sets(warehouse, tenant, part, today, calendar, read) for part in parts]
     if about_budgets:
-        standings = await _read_budgets(warehouse, tenant, today, read)
-        empty = Figures({}, today, newest_day=_newest(standings), budgets=standings)
-        read.figures |= {rule.rule_id: empty for rule in about_budgets}
+        asking.append(_read_budgets(warehouse, tenant, about_budgets, today, read))
+    await asyncio.gather(*asking)
     return read
 
 
@@ -72,11 +71,15 @@ async def _read_sets(
         read.figures |= {rule.rule_id: of_group for rule in group}
 
 
-async def _read_budgets(warehouse: Warehouse, tenant: Tenant, today: date, read: Read) -> tuple[Standing, ...]:
+async def _read_budgets(
+    warehouse: Warehouse, tenant: Tenant, rules: Sequence[AlertRule], today: date, read: Read
+) -> None:
     query = fixed(tenant, budget_sql.VARIANCE, variance_parameters(today, LATE_DAYS))
     found = await warehouse.run(query, labels=_labels(tenant), fresh=True)
     read.bytes_processed += found.bytes_processed
-    return tuple(await asyncio.to_thread(lambda: [stand(row, today) for row in found.rows]))
+    standings = tuple(await asyncio.to_thread(lambda: [stand(row, today) for row in found.rows]))
+    figures_of_all = Figures({}, today, newest_day=_newest(standings), budgets=standings)
+    read.figures |= {rule.rule_id: figures_of_all for rule in rules}
 
 
 def _newest(standings: Sequence[Standing]) -> date | None:

@@ -28,7 +28,7 @@ from common.warehouse.client import QueryRefused, Warehouse
 from common.warehouse.query import Parameter, across, fixed
 
 ROUND_SECONDS = 420.0
-AT_ONCE = 24
+AT_ONCE = 50
 _PAGE = 400
 _CURSOR = "alerting/cursor"
 

@@ -13,6 +13,7 @@ import sys
 from rich.console import Console
 
 from tests.bench import (
+    alerts,
     bills,
     bodies,
     cold,
@@ -55,6 +56,7 @@ BENCHMARKS = {
     "model_call": model_call.run,
     "stream": stream.run,
     "sync": sync.run,
+    "alerts": alerts.run,
     "bills": bills.run,
     "bodies": bodies.run,
     "metering": metering.run,
