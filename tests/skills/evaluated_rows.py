@@ -56,7 +56,8 @@ def _usage() -> list[dict[str, Any]]:
 
 
 def _rules(org: str) -> Iterator[dict[str, Any]]:
-    made = {"org_slug": org, "conditions": '{"threshold": 5}', "created_at": datetime(2024, 2, 29, tzinfo=UTC)}
+    made: dict[str, Any] = {"org_slug": org, "conditions": '{"threshold": 5}', "created_by": "u1"}
+    made["created_at"] = datetime(2024, 2, 29, tzinfo=UTC)
     table = "org_notification_rules"
     yield _filled("organizations", table, **made, rule_id="rule-1", name=f"{org} köln", priority="critical")
     yield _filled(

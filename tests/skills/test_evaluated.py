@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from math import inf
 from typing import Any
 
@@ -121,6 +121,12 @@ _WORDS = {
     "severity": "warning",
     "entity": "r&d, KÖLN",
     "rule_id": "rule-2",
+    "rule": "rule-2",
+    "category": "made",
+    "rule_type": "made",
+    "conditions": '{"threshold": 5}',
+    "created_by": "u1",
+    "entity_id": "entity",
     "alert_history_id": "alert-03",
 }
 
@@ -136,6 +142,7 @@ def _parameters(types: Mapping[str, str], asked: str) -> dict[str, Parameter]:
         "start_day": Parameter("DATE", start),
         "end_day_exclusive": Parameter("DATE", end),
         "recent_day": Parameter("DATE", before),
+        "since": Parameter("TIMESTAMP", datetime.combine(before, time(), UTC)),
         **dict.fromkeys(("limit", "max_rows"), Parameter("INT64", most)),
         "message_chars": Parameter("INT64", 7),
         "user_id": Parameter("STRING", None),

@@ -71,7 +71,7 @@ SELECT
   $columns
 FROM {shared.org_notification_rules}
 WHERE org_slug = @org_slug
-  AND created_by = @user_id
+  AND created_by = @created_by
   AND COALESCE(updated_at, created_at) >= @since
 ORDER BY COALESCE(updated_at, created_at) DESC, rule_id
 LIMIT 1
@@ -103,7 +103,7 @@ def every_query() -> Iterator[tuple[str, str, dict[str, str]]]:
     yield "create rule", CREATE_RULE, {**equal, **dict.fromkeys(texts, "STRING"), **created}
     yield "made rule", MADE, equal
     yield "named rule", NAMED, {"rule": "STRING"}
-    yield "latest rule", LATEST, {"user_id": "STRING", "since": "TIMESTAMP"}
+    yield "latest rule", LATEST, {"created_by": "STRING", "since": "TIMESTAMP"}
     changed = dict.fromkeys(("name", "description", "priority", "conditions", "rule_id", "conditions_before"), "STRING")
     yield "update rule", UPDATE_RULE, {**changed, "is_active": "BOOL", "now": "TIMESTAMP"}
     yield "delete rule", DELETE_RULE, {"rule_id": "STRING"}

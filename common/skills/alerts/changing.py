@@ -141,7 +141,7 @@ async def _find(principal: Principal, context: WarehouseContext, rule: str | Non
     """The rule that is meant. Another organisation's and one that is not there are the same ToolError."""
     if rule is None:
         since = context.now.astimezone(UTC) - timedelta(hours=JUST_MADE_HOURS)
-        given = {"user_id": Parameter("STRING", principal.user_id), "since": Parameter("TIMESTAMP", since)}
+        given = {"created_by": Parameter("STRING", principal.user_id), "since": Parameter("TIMESTAMP", since)}
         latest = (await context.run(fixed(principal.tenant, changes_sql.LATEST, given))).rows
         if not latest:
             raise ToolError("which_rule", "The user made no rule lately. Name one: list_alerts has their rule_ids.")
