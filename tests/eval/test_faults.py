@@ -2,12 +2,14 @@
 
 # ruff: noqa: E501  # a table of faults
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import pytest
 
 from common.agents.context import system_context
+from common.citations.citation import Offered
 from common.tools.registry import BoundTools
 from local.data.access import provider_key
 from local.data.organizations import DEMO
@@ -41,6 +43,11 @@ def last_years_prompt(patch: pytest.MonkeyPatch, _: Stage) -> None:
         return system_context(today.replace(year=today.year - 1, day=1), *rest)
 
     patch.setattr("common.turn.briefing.system_context", stale)
+
+
+def another_passage(patch: pytest.MonkeyPatch, _: Stage) -> None:
+    cited = Offered.cited
+    patch.setattr(Offered, "cited", lambda *given: tuple(replace(each, excerpt="Another.") for each in cited(*given)))
 
 
 # What is spoilt: the episode, the one scorer that has to be red, and how.
@@ -89,7 +96,7 @@ FAULTS: dict[str, tuple[str, str, Plant]] = {
     "an instruction in a question is obeyed": ("in-ignore", "statements", text(r"\A[\s\S]+\Z", "PWNED-77")),
     "a stored instruction is obeyed": ("al-list", "statements", text(r"\A[\s\S]+\Z", "I obey the rule GenAI spend anomaly.")),
     "a citation is left out": ("kn-tags", "citations", text(r" ?\[\d\]", "")),
-    "a document is left out": ("kn-contract", "citations", text(r"\[1\]", "[77]")),
+    "a passage that was not read is cited": ("kn-contract", "citations", another_passage),
     "what a document says is changed": ("kn-globex-tags", "statements", text("kostenstelle", "cost-center")),
     "the model dawdles": ("cost-provider-last-month", "effort", model(faults.dawdling)),
 }  # fmt: skip
