@@ -1,0 +1,88 @@
+"""Search in documents: how often the right one is among the first five, beside BM25, and the CPU time of a search."""
+
+import csv
+import re
+import statistics
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from common.documents import Documents
+from common.knowledge.embedding.local import LocalEmbedder
+from common.knowledge.embedding.space import Embedder, SpaceName
+from common.knowledge.ingestion import Ingestion
+from common.knowledge.search import KnowledgeSearch
+from common.knowledge.store import KnowledgeStore
+from common.services import utc_now
+from common.tenant import Tenant, UserId, parse_org_slug
+from local.embedding import WEIGHTS
+from tests.bench.results import Results, Table, Verdict, shown
+from tests.bench.stage import Stage
+
+QUESTIONS = Path(__file__).parents[1] / "knowledge" / "questions.tsv"
+LEAST_RECALL, LEAST_MRR, MOST_MS = 0.88, 0.72, 60.0
+_AMONG = 5
+
+
+class _Local:
+    """The local model for whoever asks."""
+
+    def __init__(self) -> None:
+        self._embedder = LocalEmbedder(WEIGHTS)
+
+    async def wanted(self, tenant: Tenant) -> Embedder:
+        return self._embedder
+
+    async def of(self, tenant: Tenant, space: SpaceName) -> Embedder:
+        return self._embedder
+
+
+async def run(console: Console, stage: Stage, results: Results) -> None:
+    """Read the documents in, ask the questions, and print one table."""
+    with QUESTIONS.open(encoding="utf-8", newline="") as file:
+        asked = [tuple(row) for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)]
+    documents = Documents("local-dev-project")
+    tenant = Tenant(parse_org_slug(f"bench_{time.time_ns()}"), "local-dev-project", "organizations")
+    store, embeddings = KnowledgeStore(documents), _Local()
+    ingestion, search = Ingestion(store, embeddings, utc_now), KnowledgeSearch(documents, store, embeddings)
+    for name, heading, text, _ in asked:
+        await ingestion.add(tenant, name, f"# {heading}\n\n{text}\n".encode(), UserId("bench"))
+    ranks, taken = [], []
+    for name, _, _, question in asked:
+        began = time.process_time()
+        found = [passage.document_name for passage in await search.search(tenant, question, 20)]
+        taken.append((time.process_time() - began) * 1000)
+        ranks.append(found.index(name) + 1 if name in found else 0)
+    await documents.close()
+    # It imports numpy, which the embedding tells how many threads to use: so it comes after that.
+    from rank_bm25 import BM25Okapi
+
+    words = BM25Okapi([_words(f"{heading} {text}") for _, heading, text, _ in asked])
+    by_words = []
+    for index, (_, _, _, question) in enumerate(asked):
+        scores = words.get_scores(_words(question))
+        by_words.append(1 + sum(score > scores[index] for score in scores))
+    rows = tuple(
+        (name, shown(_recall(found)), shown(_mrr(found))) for name, found in (("vectors", ranks), ("BM25", by_words))
+    )
+    table = Table(f"{len(asked)} questions over as many documents", ("search", "recall@5", "MRR"), rows)
+    table.show(console)
+    verdicts = [
+        Verdict("Misses of recall@5 by vectors", 1 - _recall(ranks), 1 - LEAST_RECALL, ""),
+        Verdict("Misses of MRR by vectors", 1 - _mrr(ranks), 1 - LEAST_MRR, ""),
+        Verdict("CPU of a search with its embedding, without the store", statistics.median(taken), MOST_MS, "ms"),
+    ]
+    results.add("knowledge", table, verdicts=verdicts)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[a-z0-9]+", text.lower())
+
+
+def _recall(ranks: list[int]) -> float:
+    return sum(1 <= rank <= _AMONG for rank in ranks) / len(ranks)
+
+
+def _mrr(ranks: list[int]) -> float:
+    return sum(1 / rank for rank in ranks if rank) / len(ranks)
