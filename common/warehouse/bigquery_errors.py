@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from google.api_core import exceptions as google
 from google.auth.exceptions import GoogleAuthError
@@ -16,9 +15,8 @@ from common.warehouse.query import GuardedQuery
 from common.warehouse.result import QueryRefused
 
 DRY_RUN_ERROR_CHARS = 500
-WAREHOUSE_CANCEL_SECONDS = 5.0
 
-NO_ANSWER = (google.GoogleAPIError, GoogleAuthError, RequestException, TimeoutError)
+NO_ANSWER = (google.GoogleAPIError, GoogleAuthError, RequestException, ConnectionError, TimeoutError)
 # What the SDK raises for a reply that is not as BigQuery's replies are.
 NO_SENSE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
@@ -61,14 +59,6 @@ def failures(meaning: Callable[[google.GoogleAPICallError], Exception]) -> Itera
 def unavailable(_: google.GoogleAPICallError) -> Exception:
     """The exception where whatever BigQuery answered is no answer to the caller."""
     return WarehouseUnavailable()
-
-
-def cancel(job: Any) -> None:
-    """Cancel one of the SDK's jobs, as far as BigQuery answers."""
-    try:
-        job.cancel(timeout=WAREHOUSE_CANCEL_SECONDS, retry=None)
-    except (*NO_ANSWER, *NO_SENSE):
-        return  # BigQuery ends the job itself at its job_timeout_ms.
 
 
 def of_run(error: google.GoogleAPICallError, query: GuardedQuery, max_bytes: int) -> Exception:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from common.warehouse.query import GuardedQuery
@@ -39,11 +39,6 @@ def result_of(
 def least_billed(query: GuardedQuery, bytes_processed: int) -> int:
     """The bytes that BigQuery bills on demand for a query whose answer tells only what it processed."""
     return max(bytes_processed, LEAST_BILLED * len(query.tables))
-
-
-def count_in(reply: Mapping[str, Any], name: str) -> int | None:
-    """A count of a reply, which BigQuery writes as text; None where it has none."""
-    return None if reply.get(name) is None else int(reply[name])
 
 
 def info_of(table: Any) -> TableInfo:

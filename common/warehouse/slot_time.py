@@ -4,8 +4,8 @@ A dry run tells the bytes that a query reads and nothing of the rows that its jo
 everything is seen only while it runs.
 """
 
-import threading
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Self
 
 # Of one query that a model wrote: half an hour of one slot, many times what 10 GiB take, and how often it is looked at.
@@ -16,23 +16,24 @@ SLOT_CHECK_SECONDS = 2.0
 class SlotWatch:
     """Looks at a job every few seconds while it is entered, and stops it where its slot time is over the bound."""
 
-    def __init__(self, spent_ms: Callable[[], int], stop: Callable[[], None]) -> None:
+    def __init__(self, spent_ms: Callable[[], Awaitable[int]], stop: Callable[[], Awaitable[None]]) -> None:
         self._spent_ms = spent_ms
         self._stop = stop
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="slot time", daemon=True)
+        self._watching: asyncio.Task[None] | None = None
         self.exceeded = False
 
-    def __enter__(self) -> Self:
-        self._thread.start()
+    async def __aenter__(self) -> Self:
+        self._watching = asyncio.create_task(self._watch())
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
+    async def __aexit__(self, *_: object) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
 
-    def _watch(self) -> None:
-        while not self._over.wait(SLOT_CHECK_SECONDS):
-            if self._spent_ms() > QUERY_SLOT_SECONDS * 1000 and not self._over.is_set():
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(SLOT_CHECK_SECONDS)
+            if await self._spent_ms() > QUERY_SLOT_SECONDS * 1000:
                 self.exceeded = True
-                self._stop()
+                await self._stop()
                 return

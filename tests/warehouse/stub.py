@@ -20,6 +20,7 @@ class Stub:
 
     def __init__(self, respond: Respond) -> None:
         self.requests: list[tuple[str, str, dict[str, Any]]] = []
+        self.headers: list[dict[str, str]] = []
         stub = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -31,6 +32,7 @@ class Stub:
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
                 stub.requests.append((self.command, self.path, body))
+                stub.headers.append({name.lower(): value for name, value in self.headers.items()})
                 status, answer = respond(self.command, self.path, body)
                 sent = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
                 try:

@@ -10,13 +10,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth import impersonated_credentials
 from google.auth.credentials import AnonymousCredentials
-from google.cloud import bigquery
 
 from common.errors import WarehouseUnavailable
 from common.settings import InvalidSettings, Settings, load_settings
 from common.tenant import OrgSlug, Tenant
 from common.warehouse import client as client_module
 from common.warehouse import schema
+from common.warehouse.bigquery_api import BigQueryApi
 from common.warehouse.client import Warehouse
 from common.warehouse.guard import decide
 from common.warehouse.isolation import authorized_views
@@ -99,24 +99,24 @@ def impersonating(key_file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[W
     warehouse.close()
 
 
-def who(client: bigquery.Client) -> str:
-    email: str = client._credentials.service_account_email
+def who(api: BigQueryApi) -> str:
+    email: str = api.client._credentials.service_account_email
     return email
 
 
 def test_a_models_query_runs_as_the_organisations_account_and_over_its_views(impersonating: Warehouse) -> None:
     path = f"{PROJECT}.organizations.org_budgets"
-    client, sent = impersonating._clients.of(admitted(ACME, f"SELECT * FROM `{path}`", frozenset({path})))
-    assert who(client) == ACME_ACCOUNT
+    api, sent = impersonating._apis.of(admitted(ACME, f"SELECT * FROM `{path}`", frozenset({path})))
+    assert who(api) == ACME_ACCOUNT
     assert sent.sql == f"SELECT * FROM `{PROJECT}.acme_inc_shared.org_budgets`"
-    client, _ = impersonating._clients.of(fixed(GLOBEX, "SELECT 1 FROM {own.costs}"))
-    assert who(client) == "chat-globex-inc@a-project.iam.gserviceaccount.com"
+    api, _ = impersonating._apis.of(fixed(GLOBEX, "SELECT 1 FROM {own.costs}"))
+    assert who(api) == "chat-globex-inc@a-project.iam.gserviceaccount.com"
 
 
 def test_the_products_own_text_on_shared_tables_runs_as_the_function(impersonating: Warehouse) -> None:
     query = fixed(ACME, "SELECT 1 FROM {shared.org_budgets} WHERE org_slug = @org_slug")
-    client, sent = impersonating._clients.of(query)
-    assert who(client) == "function@a-project.iam.gserviceaccount.com"
+    api, sent = impersonating._apis.of(query)
+    assert who(api) == "function@a-project.iam.gserviceaccount.com"
     assert sent is query
 
 
@@ -124,7 +124,7 @@ def test_an_accounts_client_is_kept_and_the_number_of_them_is_bounded(
     impersonating: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client_module, "IMPERSONATED_CLIENTS", 2)
-    clients = impersonating._clients
+    clients = impersonating._apis
     first = clients.tenants(ACME)
     assert clients.tenants(ACME) is first
     for slug in ("globex_inc", "initech_inc"):

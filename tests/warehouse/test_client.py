@@ -1,7 +1,6 @@
 """What the client sends, what it caps, and that a query nobody waits for ends."""
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable
 from decimal import Decimal
@@ -9,8 +8,7 @@ from decimal import Decimal
 import pytest
 
 from common import limits
-from common.warehouse import bigquery_errors, slot_time
-from common.warehouse import client as client_module
+from common.warehouse import bigquery_errors, job, slot_time
 from common.warehouse.client import QueryRefused, Warehouse
 from common.warehouse.query import Parameter, admitted, fixed
 from common.warehouse.slot_time import SlotWatch
@@ -19,6 +17,7 @@ from tests.warehouse.conftest import ACME, GLOBEX, LABELS, Opened, sdk
 
 COST = "SELECT name, cost FROM {own.costs} WHERE cost > @least"
 LEAST = {"least": Parameter("NUMERIC", Decimal(0))}
+SLOW_QUERIES = 260
 BIG = f"{ACME.project_id}.acme_inc_prod.big"
 SHARED_BIG = f"{ACME.project_id}.organizations.org_budgets"
 
@@ -61,7 +60,7 @@ async def test_a_small_query_is_one_request_after_its_dry_run(warehouse: Warehou
 async def test_a_query_that_takes_longer_goes_on_by_its_job(
     warehouse: Warehouse, emulator: BigQueryEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "QUERY_FIRST_SECONDS", 0.05)
+    monkeypatch.setattr(job, "QUERY_FIRST_SECONDS", 0.05)
     emulator.seams.delay("query", 0.5)
     found = await warehouse.run(fixed(ACME, COST, LEAST), labels=LABELS)
     assert found.rows == ({"name": "secret of acme_inc", "cost": Decimal("1.5")},)
@@ -195,11 +194,11 @@ async def test_a_job_carries_its_caps_and_labels(warehouse: Warehouse, emulator:
     client = sdk(emulator.url)
     of_shared, of_own = (client.get_job(result.job_id)._properties["configuration"] for result in (shared, own))
     client.close()
-    for job in (of_shared, of_own):
-        assert job["query"]["maximumBytesBilled"] == str(limits.DEFAULT_MAX_BYTES_BILLED)
-        assert job["query"]["useLegacySql"] is False
-        assert job["labels"] == {"org": "acme_inc", "tool": "a-tool"}
-        assert 0 < int(job["jobTimeoutMs"]) <= limits.QUERY_SECONDS * 1000
+    for sent in (of_shared, of_own):
+        assert sent["query"]["maximumBytesBilled"] == str(limits.DEFAULT_MAX_BYTES_BILLED)
+        assert sent["query"]["useLegacySql"] is False
+        assert sent["labels"] == {"org": "acme_inc", "tool": "a-tool"}
+        assert 0 < int(sent["jobTimeoutMs"]) <= limits.QUERY_SECONDS * 1000
     assert of_shared["query"]["useQueryCache"] is False
     assert of_shared["query"]["defaultDataset"] == {"projectId": ACME.project_id, "datasetId": "acme_inc_prod"}
     assert "useQueryCache" not in of_own["query"]
@@ -214,10 +213,10 @@ async def test_a_query_that_is_given_up_is_cancelled(warehouse: Warehouse, emula
         await task
     await until(lambda: emulator.seams.counts().get("POST cancel_job") == 1)
     client = sdk(emulator.url)
-    job = next(iter(client.list_jobs(max_results=1)))
-    await until(lambda: bool(job.done(reload=True)))
+    stopped = next(iter(client.list_jobs(max_results=1)))
+    await until(lambda: bool(stopped.done(reload=True)))
     client.close()
-    assert job.error_result["reason"] == "stopped"
+    assert stopped.error_result["reason"] == "stopped"
 
 
 async def test_a_query_that_takes_too_long_is_stopped(warehouse: Warehouse, emulator: BigQueryEmulator) -> None:
@@ -260,22 +259,23 @@ async def test_the_products_own_query_is_held_to_no_work(
     assert len((await warehouse.run(fixed(ACME, "SELECT 7 AS n"), labels=LABELS)).rows) == 1
 
 
-def test_slot_time_is_let_through_at_its_bound_and_stopped_one_past_it(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_slot_time_is_let_through_at_its_bound_and_stopped_one_past_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slot_time, "SLOT_CHECK_SECONDS", 0.01)
     bound = round(slot_time.QUERY_SLOT_SECONDS * 1000)
     for spent, exceeded in ((bound, False), (bound + 1, True)):
-        looked, stopped = threading.Semaphore(0), threading.Event()
+        looked, stopped = asyncio.Semaphore(0), asyncio.Event()
 
-        def look(spent: int = spent, looked: threading.Semaphore = looked) -> int:
+        async def look(spent: int = spent, looked: asyncio.Semaphore = looked) -> int:
             looked.release()
             return spent
 
-        with SlotWatch(look, stopped.set) as watch:
-            looked.acquire()
-            if exceeded:
-                assert stopped.wait(20)
-            else:
-                looked.acquire()  # it has looked a second time, so the first was no reason to stop
+        async def stop(stopped: asyncio.Event = stopped) -> None:
+            stopped.set()
+
+        async with SlotWatch(look, stop) as watch:
+            await looked.acquire()
+            # It has looked a second time, so the first was no reason to stop.
+            await asyncio.wait_for(stopped.wait() if exceeded else looked.acquire(), 20)
         assert watch.exceeded is exceeded
         assert stopped.is_set() is exceeded
 
@@ -289,13 +289,13 @@ async def test_a_write_says_how_many_rows_it_changed_however_long_it_took(
         assert changed.affected_rows == 1
 
 
-async def test_slow_queries_neither_hold_up_lookups_nor_keep_their_threads(
+async def test_slow_queries_neither_hold_up_lookups_nor_each_other(
     warehouse: Warehouse, emulator: BigQueryEmulator
 ) -> None:
     emulator.seams.delay("query", 30)
-    texts = [f"SELECT {number} AS n" for number in range(client_module.WAREHOUSE_THREADS + 4)]
+    texts = [f"SELECT {number} AS n" for number in range(SLOW_QUERIES)]
     slow = [asyncio.create_task(warehouse.run(fixed(ACME, text), labels=LABELS)) for text in texts]
-    await until(lambda: emulator.seams.counts().get("query") == client_module.WAREHOUSE_THREADS)
+    await until(lambda: emulator.seams.counts().get("query") == SLOW_QUERIES)
     emulator.seams.delay("query", 0)
     found = await asyncio.wait_for(warehouse.look_up(fixed(ACME, COST, LEAST), labels=LABELS), 5)
     assert len(found.rows) == 1

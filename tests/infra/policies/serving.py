@@ -10,7 +10,7 @@ from common.alerting import round as alert_round
 from common.organizations import key_check
 from common.record import sync
 from common.settings import InvalidSettings, Settings, load_settings
-from common.warehouse import client
+from common.warehouse import bigquery_api, client
 from tests.infra.plan import Plan
 
 _TURNS = ("send", "copilotkit", "completions", "a2a")
@@ -58,12 +58,12 @@ def timeouts(plan: Plan) -> Iterator[str]:
 
 
 def concurrency(plan: Plan) -> Iterator[str]:
-    """An instance takes no more requests than it has threads for, and with a whole CPU where it takes several."""
+    """An instance has a connection to BigQuery for each request that it takes, and a whole CPU for several."""
     for name, each in plan.functions.items():
         config = each.block("service_config")
         at_once = config["max_instance_request_concurrency"] or 1
-        if at_once > client.WAREHOUSE_THREADS:
-            yield f"{name} takes {at_once} requests at once, and has {client.WAREHOUSE_THREADS} threads"
+        if at_once > bigquery_api.WAREHOUSE_CONNECTIONS:
+            yield f"{name} takes {at_once} requests at once, and has {bigquery_api.WAREHOUSE_CONNECTIONS} connections"
         if name in _TURNS and at_once <= limits.TURNS_PER_INSTANCE:
             yield f"{name} takes {at_once} requests at once: none of them could wait for its turn"
         if at_once > 1 and float(config["available_cpu"]) < 1:
