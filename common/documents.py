@@ -9,21 +9,26 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal, TypeVar
 
+import grpc
 from google.api_core import exceptions as google
-from google.api_core.datetime_helpers import DatetimeWithNanoseconds
+from google.api_core import gapic_v1
 from google.api_core.retry import AsyncRetry, if_exception_type
 from google.cloud import firestore
 from google.cloud.firestore_v1 import types
 from google.cloud.firestore_v1.base_query import FieldFilter
 from google.cloud.firestore_v1.base_vector_query import DistanceMeasure
+from google.cloud.firestore_v1.services.firestore.transports.base import DEFAULT_CLIENT_INFO
 from google.cloud.firestore_v1.vector import Vector as FirestoreVector
 
+from common.document_values import Vector, decoded, encode, moment_of, set_moment
 from common.errors import DocumentsUnavailable
 from common.telemetry.tracing import span
 
 DOCUMENTS_SECONDS = 10.0
+_SERVICE = "/google.firestore.v1.Firestore"
 
 Data = dict[str, Any]
 Answer = TypeVar("Answer")
@@ -123,13 +128,6 @@ class Sort:
 
 
 @dataclass(frozen=True, slots=True)
-class Vector:
-    """An embedding, as a field of a document by which ``nearest`` finds it."""
-
-    values: Sequence[float]
-
-
-@dataclass(frozen=True, slots=True)
 class Neighbour:
     """A document that ``nearest`` found, and its cosine distance: 0 is the same direction."""
 
@@ -138,12 +136,31 @@ class Neighbour:
     distance: float
 
 
+class _Stubs:
+    """Makes the two calls of every turn over the SDK's own channel, without the SDK's wrappers around each message."""
+
+    def __init__(self, client: firestore.AsyncClient) -> None:
+        channel = client._firestore_api.transport.grpc_channel
+        get, found = types.BatchGetDocumentsRequest.pb(), types.BatchGetDocumentsResponse.pb()
+        commit, done = types.CommitRequest.pb(), types.CommitResponse.pb()
+        self.batch_get = channel.unary_stream(f"{_SERVICE}/BatchGetDocuments", get.SerializeToString, found.FromString)
+        self.commit = channel.unary_unary(f"{_SERVICE}/Commit", commit.SerializeToString, done.FromString)
+        database = (("database", client._database_string),)
+        told = (gapic_v1.routing_header.to_grpc_metadata(database), DEFAULT_CLIENT_INFO.to_grpc_metadata())
+        self.metadata = (*client._rpc_metadata, *told)
+
+
 class Documents:
     """Typed access to documents by slash-separated path. Raises DocumentsUnavailable when Firestore does not answer."""
 
     def __init__(self, project_id: str, database: str = "(default)") -> None:
         self._client = firestore.AsyncClient(project=project_id, database=database)
         self._root = f"{self._client._database_string}/documents/"
+
+    @cached_property
+    def _stubs(self) -> _Stubs:
+        # The channel belongs to the event loop that it is made in.
+        return _Stubs(self._client)
 
     async def get_all(self, paths: Sequence[str], fields: Sequence[str] | None = None) -> dict[str, Document | None]:
         """Read documents, whole or only ``fields``, in one request. The value is None for a missing one."""
@@ -155,15 +172,12 @@ class Documents:
             request.mask.field_paths.extend(fields)
 
         async def read_all(seconds: float) -> None:
-            answers = await self._client._firestore_api.batch_get_documents(
-                request=types.BatchGetDocumentsRequest.wrap(request), **self._call(seconds)
-            )
-            async for answer in answers:
-                read = answer._pb
+            answers = self._stubs.batch_get(request, timeout=seconds, metadata=self._stubs.metadata)
+            while (read := await answers.read()) is not grpc.aio.EOF:
                 if read.WhichOneof("result") == "found":
                     path = read.found.name.removeprefix(self._root)
-                    data = {name: _decoded(value) for name, value in read.found.fields.items()}
-                    updated_at, read_at = _moment(read.found.update_time), _moment(read.read_time)
+                    data = {name: decoded(value) for name, value in read.found.fields.items()}
+                    updated_at, read_at = moment_of(read.found.update_time), moment_of(read.read_time)
                     found[path] = Document(path, data, updated_at, read_at)
 
         async with _asked("firestore.get_all", len(found)):
@@ -262,13 +276,13 @@ class Documents:
         for write in writes:
             self._add(request.writes.add(), write)
         async with _asked("firestore.commit", len(writes)):
-            wrapped, ask = types.CommitRequest.wrap(request), self._client._firestore_api.commit
-            answer = await _again(lambda seconds: ask(request=wrapped, **self._call(seconds)))
-            results = answer._pb.write_results
+            stubs = self._stubs
+            answer = await _again(lambda seconds: stubs.commit(request, timeout=seconds, metadata=stubs.metadata))
+            results = answer.write_results
             for write, result in zip(writes, results, strict=True):
                 if isinstance(write, Count):
                     write.total = int(result.transform_results[0].integer_value)
-            return [_moment(result.update_time) for result in results]
+            return [moment_of(result.update_time) for result in results]
 
     def _add(self, into: Any, write: Write) -> None:
         """Say a write in the wire's words."""
@@ -277,7 +291,7 @@ class Documents:
         else:
             into.update.name = self._name(write.path)
             for name, value in write.data.items():
-                _encode(value, into.update.fields[name])
+                encode(value, into.update.fields[name])
         match write:
             case Create():
                 into.current_document.exists = False
@@ -286,9 +300,9 @@ class Documents:
                 if since is None:
                     into.current_document.exists = True
                 else:
-                    _set_moment(into.current_document.update_time, since)
+                    set_moment(into.current_document.update_time, since)
             case Delete(unchanged_since=since) if since is not None:
-                _set_moment(into.current_document.update_time, since)
+                set_moment(into.current_document.update_time, since)
             case Count(by=by, data=data, more=more):
                 into.update_mask.field_paths.extend(data)
                 for name, more_by in {"total": by, **more}.items():
@@ -332,63 +346,11 @@ async def _again(ask: Callable[[float], Awaitable[Answer]]) -> Answer:
     """
     until = time.monotonic() + DOCUMENTS_SECONDS
     retry = AsyncRetry(if_exception_type(*_PASSING), initial=0.1, maximum=1.0, timeout=DOCUMENTS_SECONDS)
-    return await retry(lambda: ask(max(0.001, until - time.monotonic())))()
 
+    async def asked() -> Answer:
+        try:
+            return await ask(max(0.001, until - time.monotonic()))
+        except grpc.RpcError as error:
+            raise google.from_grpc_error(error) from error
 
-def _encode(value: Any, into: Any) -> None:
-    """Put a value of a document into its message. Raises TypeError for what no document holds."""
-    match value:
-        case None:
-            into.null_value = 0
-        case bool():
-            into.boolean_value = value
-        case str():
-            into.string_value = value
-        case int():
-            into.integer_value = value
-        case float():
-            into.double_value = value
-        case datetime():
-            _set_moment(into.timestamp_value, value)
-        case bytes():
-            into.bytes_value = value
-        case dict():
-            into.map_value.SetInParent()
-            for name, each in value.items():
-                _encode(each, into.map_value.fields[name])
-        case Vector(values=values):
-            into.map_value.fields["__type__"].string_value = "__vector__"
-            _encode(list(values), into.map_value.fields["value"])
-        case list() | tuple():
-            into.array_value.SetInParent()
-            for each in value:
-                _encode(each, into.array_value.values.add())
-        case _:
-            raise TypeError(f"a document holds no {type(value).__name__}")
-
-
-def _decoded(value: Any) -> Any:
-    match value.WhichOneof("value_type"):
-        case "null_value" | None:
-            return None
-        case "timestamp_value":
-            return _moment(value.timestamp_value)
-        case "map_value":
-            return {name: _decoded(each) for name, each in value.map_value.fields.items()}
-        case "array_value":
-            return [_decoded(each) for each in value.array_value.values]
-        case kind:
-            return getattr(value, kind)
-
-
-def _set_moment(into: Any, moment: datetime) -> None:
-    if isinstance(moment, DatetimeWithNanoseconds):
-        into.CopyFrom(moment.timestamp_pb())
-    else:
-        into.FromDatetime(moment)
-
-
-def _moment(timestamp: Any) -> datetime:
-    """To the nanosecond: a precondition holds only for the very moment. A delete has none, and says 1970."""
-    moment: datetime = DatetimeWithNanoseconds.from_timestamp_pb(timestamp)
-    return moment
+    return await retry(asked)()

@@ -39,7 +39,7 @@ LAYERS = [
     {"documents", "warehouse", "files"},
     {"telemetry", "fair_queue"},
     {"models", "egress", "settings", "stopping", "tenant", "figures", "citations"},
-    {"focus", "limits", "errors", "secret", "text", "bodies"},
+    {"focus", "limits", "errors", "secret", "text", "bodies", "patience", "document_values"},
 ]
 
 

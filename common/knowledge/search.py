@@ -6,7 +6,8 @@ from itertools import zip_longest
 from typing import Any
 
 from common import limits
-from common.documents import Documents, Neighbour, Vector, Where
+from common.document_values import Vector
+from common.documents import Documents, Neighbour, Where
 from common.errors import EmbeddingUnavailable
 from common.knowledge.embedding.space import Embeddings, SpaceName
 from common.knowledge.passage import Passage

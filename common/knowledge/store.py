@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from common import limits
-from common.documents import Count, Create, Data, Delete, Documents, Patch, Put, Sort, Vector, Where, Write
+from common.document_values import Vector
+from common.documents import Count, Create, Data, Delete, Documents, Patch, Put, Sort, Where, Write
 from common.knowledge.chunking import Chunk
 from common.knowledge.embedding.space import SpaceName
 from common.knowledge.paths import (

@@ -1,10 +1,10 @@
 """The deadline of a provider's next event."""
 
 import asyncio
-from contextlib import suppress
 
 from common import limits
 from common.models.catalog import Model
+from common.patience import Patience
 
 MODEL_FIRST_TOKEN_SECONDS = 60.0
 MODEL_BETWEEN_TOKENS_SECONDS = 30.0
@@ -22,14 +22,17 @@ class Deadline:
         self._total = total
         self._clock = asyncio.get_running_loop().time
         self._patience = MODEL_REASONING_SECONDS if model.reasoning else MODEL_FIRST_TOKEN_SECONDS
-        self._waiting: asyncio.Timeout | None = None
+        self._waits = Patience()
         self._over = False
         self.at = min(total, self._clock() + self._patience)
 
-    def wait(self) -> asyncio.Timeout:
+    def wait(self) -> Patience:
         """A context that ends with TimeoutError at the deadline, wherever that moves meanwhile."""
-        self._waiting = asyncio.timeout_at(self.at)
-        return self._waiting
+        return self._waits.until(self.at)
+
+    def close(self) -> None:
+        """End the call: nothing of it is waited for any more."""
+        self._waits.close()
 
     def heard(self, begun: bool) -> None:
         """Something came; ``begun`` is whether the model has begun to answer."""
@@ -46,6 +49,4 @@ class Deadline:
 
     def _move(self, at: float) -> None:
         self.at = at
-        if self._waiting is not None and self._waiting.when() is not None and not self._waiting.expired():
-            with suppress(RuntimeError):
-                self._waiting.reschedule(at)
+        self._waits.move(at)

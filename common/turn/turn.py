@@ -1,6 +1,7 @@
 """A turn as its readers see it: events, then an end."""
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import ExitStack, aclosing
 from typing import Literal
@@ -8,6 +9,7 @@ from typing import Literal
 from common import limits
 from common.agents.events import Event, Heartbeat, TextDelta, TurnFailed, TurnFinished
 from common.errors import Restarting, ServiceError
+from common.patience import Patience
 from common.stopping import hold, told_to_stop
 
 # Why a turn is stopped: its client left, another request of its person cancelled it, its process ends, or another
@@ -34,10 +36,11 @@ class Turn:
 
         A Heartbeat is yielded whenever nothing happened for so long.
         """
+        patience, now = Patience(), asyncio.get_running_loop().time
         try:
             while True:
                 try:
-                    async with asyncio.timeout(heartbeat_seconds):
+                    with patience.until(math.inf if heartbeat_seconds is None else now() + heartbeat_seconds):
                         batch = [await self._queue.get()]
                 except TimeoutError:
                     yield [Heartbeat()]
@@ -50,6 +53,7 @@ class Turn:
                 if isinstance(batch[-1], TurnFinished | TurnFailed):
                     return
         finally:
+            patience.close()
             self.leave()
 
     def leave(self) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any, NotRequired
 
+import orjson
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 from typing_extensions import TypedDict
@@ -176,7 +177,7 @@ def _frame(event: Event) -> bytes:
         case AgentChanged(agent_name=agent_name):
             return _named("agent", {"agent_name": agent_name})
         case TextDelta(text=text):
-            return _named("token", {"text": text})
+            return _token(text)
         case ToolStarted():
             return _named("tool", {**_call(event, "started"), "arguments": event.arguments})
         case ClientToolCalled() | ApprovalNeeded():
@@ -192,6 +193,15 @@ def _frame(event: Event) -> bytes:
         case TurnFailed(error=error):
             again = {} if error.retry_after is None else {"retry_after": error.retry_after}
             return _named("error", {"code": error.code, "message": error.detail, **again})
+
+
+def _token(text: str) -> bytes:
+    """The frame of a piece of text, of which an answer has many."""
+    try:
+        return b'event: token\ndata: {"text": %b}\n\n' % orjson.dumps(text)
+    except orjson.JSONEncodeError:
+        # Half of a surrogate pair.
+        return _named("token", {"text": text})
 
 
 def _call(event: ToolStarted | ToolFinished | ClientToolCalled | ApprovalNeeded, status: str) -> dict[str, Any]:

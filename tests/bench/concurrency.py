@@ -16,8 +16,14 @@ QUICK_LEVELS = {False: (1, 50, 200), True: (1, 200)}
 PRODUCT, PLAIN, FLOOR = "product", "litellm as usual", "floor"
 # Above so many at once litellm as usual only queues: one measurement shows it.
 MOST_OF_PLAIN = 200
-# The bounds on turns at a time are out of the way: what is measured is what an instance can bear.
-UNBOUNDED = {"TURNS_PER_INSTANCE": "1000", "TURNS_PER_ORG": "1000"}
+# The bounds on turns at a time are out of the way: what is measured is what an instance can bear. The limits of a
+# minute are not reached either, and are small enough to be counted in one document each, as the default ones are.
+UNBOUNDED = {
+    "TURNS_PER_INSTANCE": "1000",
+    "TURNS_PER_ORG": "1000",
+    "USER_MESSAGES_PER_MINUTE": "240",
+    "ORG_MESSAGES_PER_MINUTE": "240",
+}
 COLUMNS = (
     "at once", "who", "first token s", "x", "p95", "turn s", "p95 ", "turns/s", "x ", "CPU ms/turn", "MiB", "failed",
 )  # fmt: skip

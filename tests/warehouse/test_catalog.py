@@ -70,13 +70,13 @@ def test_a_models_own_sql_neither_reads_nor_writes_the_catalogue(sql: str) -> No
 
 
 def test_an_organisations_account_is_given_nothing_of_the_catalogue(impersonating: Warehouse) -> None:
-    client, sent = impersonating._clients.of(fixed(ACME, "SELECT provider FROM {catalog.instances}"))
-    assert who(client) == "function@a-project.iam.gserviceaccount.com"
+    api, sent = impersonating._apis.of(fixed(ACME, "SELECT provider FROM {catalog.instances}"))
+    assert who(api) == "function@a-project.iam.gserviceaccount.com"
     assert sent.sql == f"SELECT provider FROM `{PRICES}`"
     assert "catalog" not in str(boundary(ACME, PATTERN))
     # Text that only looks like the catalogue's runs as the organisation.
-    client, _ = impersonating._clients.of(admitted(ACME, f"SELECT 1 FROM `{PRICES}`", frozenset({PRICES})))
-    assert who(client) == "chat-acme-inc@a-project.iam.gserviceaccount.com"
+    api, _ = impersonating._apis.of(admitted(ACME, f"SELECT 1 FROM `{PRICES}`", frozenset({PRICES})))
+    assert who(api) == "chat-acme-inc@a-project.iam.gserviceaccount.com"
 
 
 @pytest.mark.parametrize("name", ["organizations", "acme_inc_prod", "acme_inc_shared"])

@@ -1,5 +1,6 @@
 """One model call in the provider's own format: one request over the shared sockets, and its events as they come."""
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -63,20 +64,22 @@ class DirectWire:
         response: aiohttp.ClientResponse | None = None
         failure: ServiceError | None = None
         try:
-            async with deadline.wait():
+            with deadline.wait():
                 response = await self._post(self._format.request(call), api_base)
                 failure = await _refusal_of(response)
             while failure is None:
-                async with deadline.wait():
+                with deadline.wait():
                     part = await _next_part(response)
                 pace.begin()
-                if text := _text_of(frames.feed(part) if part else frames.finish(), read, gathered):
-                    with pace.away():
-                        yield text
+                text = _text_of(frames.feed(part) if part else frames.finish(), read, gathered)
+                rest = pace.wait()
+                if text:
+                    yield text
                 failure = frames.failure or (gathered.cut_short() if frames.full else None)
                 if not part or gathered.full:
                     break
-                await pace.rest()
+                if rest is not None:
+                    await asyncio.sleep(rest)
                 if frames.done:
                     deadline.over()
                 else:
@@ -84,6 +87,7 @@ class DirectWire:
         except Exception as error:
             failure = _failure(error)
         finally:
+            deadline.close()
             if response is not None:
                 let_go(response)
         # Raised out here, so that it has no context: an exception of the wire holds the request, and in it the key.

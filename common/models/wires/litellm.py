@@ -74,11 +74,11 @@ class LiteLlmWire:
         failure: ServiceError | None = None
         try:
             client = self._client(call, api_base, connection)
-            async with deadline.wait():
+            with deadline.wait():
                 wrapped = await litellm.acompletion(**_request(call, api_base, client))
                 chunks = await _beneath(wrapped)
             while not gathered.full:
-                async with deadline.wait():
+                with deadline.wait():
                     chunk = await anext(chunks, _END)
                 if chunk is _END:
                     break
@@ -92,6 +92,7 @@ class LiteLlmWire:
         except Exception as error:
             failure = _failure(litellm, error, connection)
         finally:
+            deadline.close()
             await _release(wrapped, connection)
         # Raised out here, so that it has no context: a provider's exception holds its answer and, in a frame, the key.
         if connection is not None:
