@@ -221,7 +221,7 @@ class Services:
     @cached_property
     def tool_resources(self) -> "Resources":
         """The services that tools may ask for, by the names of their contexts' fields."""
-        return {"warehouse": self.warehouse, "knowledge": self.knowledge.search}
+        return {"warehouse": self.warehouse, "knowledge": self.knowledge.search, "log": self.log}
 
     @cached_property
     def store(self) -> "ConversationStore":

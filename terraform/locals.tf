@@ -3,8 +3,8 @@
 # routes     the original paths, as common/web/routes.py has them; sync, alerts and ingest have none: nobody but the
 #            scheduler, and of ingest Eventarc, calls them
 # timeouts   longer than what common/limits.py lets a request take
-# concurrency  for turns, what one instance runs (limits.TURNS_PER_INSTANCE) and some that wait; never above the threads
-#              (limits.WAREHOUSE_THREADS) that a request may need
+# concurrency  for turns, what one instance runs (limits.TURNS_PER_INSTANCE) and some that wait; never above the
+#              connections to BigQuery (bigquery_api.WAREHOUSE_CONNECTIONS) that a request may need
 # documents  role on the Firestore database
 # key        roles on the KMS key that wraps provider keys
 # shared     whether it reads the shared dataset; tenants: whether it reads the organisations' own; catalog: the catalogue

@@ -168,3 +168,11 @@ def _of(request: CurrentRequest | None) -> dict[str, Value]:
 
 def _bounded(value: Value) -> Value:
     return value[:LOG_VALUE_CHARS] if isinstance(value, str) else value
+
+
+def place_of(error: BaseException) -> str:
+    """The function and line that raised, without any value."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace else "unknown"

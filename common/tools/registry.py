@@ -21,6 +21,7 @@ from pydantic.fields import FieldInfo
 from common import limits
 from common.bodies import problems
 from common.errors import ServiceError
+from common.telemetry.log import Log, place_of
 from common.tenant import Permission, Principal
 from common.tools.context import Resources, ToolContext, make_context
 from common.tools.result import CHART, ToolError, ToolResult, error_envelope
@@ -186,6 +187,7 @@ class BoundTools:
         self._tools = {each.name: each for each in tools}
         self._principal = principal
         self._contexts = {each.name: make_context(each.context, call, resources) for each in tools}
+        self._log: Log | None = resources.get("log")
         self._writing = asyncio.Lock()
 
     @property
@@ -233,6 +235,13 @@ class BoundTools:
             return error_envelope("timeout", self._contexts[name].on_timeout)
         except ServiceError as error:
             return error_envelope(error.code, error.detail)
+        except Exception as error:
+            # A fault of the product's own: the turn goes on without this tool.
+            if self._log is not None:
+                self._log.error("tool.crashed", tool=name, error_class=type(error).__name__, stage=place_of(error))
+            return error_envelope(
+                "tool_failed", "The tool failed by a fault of its own. Say so, and answer without it."
+            )
 
     async def _call(self, name: str, arguments: str, agent_name: str, *, approved: bool) -> dict[str, Any]:
         chosen = self._tools.get(name)

@@ -7,7 +7,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from common.telemetry.log import HttpRequest, Log
+from common.telemetry.log import HttpRequest, Log, place_of
 from common.telemetry.request import CurrentRequest, current
 from common.telemetry.tracing import Tracer, tracing
 from common.web.routes import Route
@@ -96,11 +96,3 @@ class Recorded(Response):
                 org=request.org or None,
                 request_id=request.request_id,
             )
-
-
-def place_of(error: BaseException) -> str:
-    """The function and line that raised, without any value."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace else "unknown"

@@ -25,11 +25,11 @@ from common.errors import (
 from common.identity.authenticate import Authenticator, Credentials, read_credentials
 from common.settings import Settings
 from common.telemetry import trace_context
-from common.telemetry.log import Log
+from common.telemetry.log import Log, place_of
 from common.telemetry.request import CurrentRequest
 from common.telemetry.tracing import Tracer
 from common.web import routes
-from common.web.access_record import Recorded, place_of
+from common.web.access_record import Recorded
 from common.web.body import apart, read_body
 from common.web.contracts import contract_of
 from common.web.disconnect import wait_for_disconnect

@@ -1,6 +1,7 @@
 """The seam that every tool stands behind: its context, its source, and the names of its arguments."""
 
 import asyncio
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ import pytest
 from pydantic import AliasChoices, Field, create_model
 
 from common import limits
+from common.telemetry.log import Log
 from common.tenant import WRITE_ALERTS, Principal, Tenant, UserId, parse_org_slug
 from common.tools.context import ToolContext, WarehouseContext
 from common.tools.registry import BoundTools, Tool, tool
@@ -62,6 +64,17 @@ async def test_a_tool_is_given_the_services_that_its_context_names() -> None:
 def test_a_service_that_the_product_does_not_have_is_found_before_any_call() -> None:
     with pytest.raises(KeyError, match="shelf"):
         bound(read_shelf)
+
+
+async def test_a_tool_that_crashes_is_an_answer_to_the_model_and_a_record_without_any_value() -> None:
+    written = io.StringIO()
+    answer = await ask(read_shelf, {"shelf": {}, "log": Log("INFO", written)}, title="planted secret")
+    assert answer["error"]["code"] == "tool_failed"
+    record = json.loads(written.getvalue())
+    assert (record["message"], record["severity"]) == ("tool.crashed", "ERROR")
+    assert (record["tool"], record["error_class"]) == ("read_shelf", "KeyError")
+    assert record["stage"].startswith("read_shelf:")
+    assert "planted" not in f"{answer} {written.getvalue()}"
 
 
 async def test_a_call_to_a_service_is_a_source() -> None:
