@@ -328,10 +328,11 @@ class Services:
 
     @cached_property
     def admission(self) -> "Admission":
-        """The places on this instance, of turns and of MCP calls together."""
+        """The places in this process, of turns and of MCP calls together: its part of those of the instance."""
         from common.turn.admission import Admission
 
-        return Admission(self.settings.turns_per_org, self.settings.turns_per_instance)
+        of_instance = (self.settings.turns_per_org, self.settings.turns_per_instance)
+        return Admission(*(-(-places // self.settings.workers) for places in of_instance))
 
     @cached_property
     def cost_ceilings(self) -> "CostCeilings":

@@ -155,6 +155,9 @@ class Settings(BaseSettings):
     lower one."""
     turns_per_instance: int = Field(limits.TURNS_PER_INSTANCE, ge=1, le=1_000)
     """The turns that one instance runs at a time; others wait for a few seconds."""
+    workers: int = Field(1, ge=1, le=8)
+    """The processes of an instance, which functions-framework starts; each runs its part of the instance's turns. One
+    for each CPU."""
     turns_per_org: int = Field(limits.TURNS_PER_ORG, ge=1, le=1_000)
     """The turns of one organisation that one instance runs at a time."""
     public_url: str | None = Field(None, pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")

@@ -15,13 +15,13 @@ locals {
     send = {
       entry_point     = "send"
       description     = "Answers a question, as JSON or as server-sent events."
-      memory          = "1Gi"
-      cpu             = "1"
-      concurrency     = 128
+      memory          = "${var.turn_cpus}Gi"
+      cpu             = tostring(var.turn_cpus)
+      concurrency     = 128 * var.turn_cpus
       min_instances   = var.min_instances
       max_instances   = var.max_instances
       timeout_seconds = var.streaming_timeout_seconds
-      env             = local.key_env
+      env             = merge(local.turn_env, local.key_env)
       documents       = "roles/datastore.user"
       key             = ["roles/cloudkms.cryptoKeyDecrypter"]
       shared          = true
@@ -37,13 +37,13 @@ locals {
     copilotkit = {
       entry_point     = "copilotkit"
       description     = "Answers an AG-UI run, CopilotKit's single endpoint, and the AI SDK's chat transport."
-      memory          = "2Gi" # Bodies of up to 8 MiB each.
-      cpu             = "1"
-      concurrency     = 128
+      memory          = "${2 * var.turn_cpus}Gi" # Bodies of up to 8 MiB each.
+      cpu             = tostring(var.turn_cpus)
+      concurrency     = 128 * var.turn_cpus
       min_instances   = var.min_instances
       max_instances   = var.max_instances
       timeout_seconds = var.streaming_timeout_seconds
-      env             = local.key_env
+      env             = merge(local.turn_env, local.key_env)
       documents       = "roles/datastore.user"
       key             = ["roles/cloudkms.cryptoKeyDecrypter"]
       shared          = true
@@ -60,13 +60,13 @@ locals {
     completions = {
       entry_point     = "completions"
       description     = "Answers clients that speak OpenAI's API."
-      memory          = "2Gi" # Bodies of up to 8 MiB each.
-      cpu             = "1"
-      concurrency     = 128
+      memory          = "${2 * var.turn_cpus}Gi" # Bodies of up to 8 MiB each.
+      cpu             = tostring(var.turn_cpus)
+      concurrency     = 128 * var.turn_cpus
       min_instances   = 0
       max_instances   = var.max_instances
       timeout_seconds = var.streaming_timeout_seconds
-      env             = local.key_env
+      env             = merge(local.turn_env, local.key_env)
       documents       = "roles/datastore.user"
       key             = ["roles/cloudkms.cryptoKeyDecrypter"]
       shared          = true
@@ -82,13 +82,13 @@ locals {
     a2a = {
       entry_point     = "a2a"
       description     = "The agent card, and messages of other agents (A2A)."
-      memory          = "1Gi"
-      cpu             = "1"
-      concurrency     = 128
+      memory          = "${var.turn_cpus}Gi"
+      cpu             = tostring(var.turn_cpus)
+      concurrency     = 128 * var.turn_cpus
       min_instances   = var.min_instances
       max_instances   = var.max_instances
       timeout_seconds = var.streaming_timeout_seconds
-      env             = local.key_env
+      env             = merge(local.turn_env, local.key_env)
       documents       = "roles/datastore.user"
       key             = ["roles/cloudkms.cryptoKeyDecrypter"]
       shared          = true
@@ -387,6 +387,11 @@ locals {
     var.settings,
   )
   key_env = { KMS_KEY_NAME = local.provider_key_name }
+  # A process for each CPU, and as many turns for each as an instance with one CPU runs.
+  turn_env = var.turn_cpus == 1 ? {} : {
+    WORKERS            = tostring(var.turn_cpus)
+    TURNS_PER_INSTANCE = tostring(var.turn_cpus * tonumber(lookup(var.settings, "TURNS_PER_INSTANCE", "100")))
+  }
 
   public_url = var.load_balancer == "none" ? null : "https://${var.domain}"
 }

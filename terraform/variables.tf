@@ -62,6 +62,17 @@ variable "runtime" {
   }
 }
 
+variable "turn_cpus" {
+  description = "CPUs of an instance that answers turns, each with a process of its own; memory and the turns of an instance grow with them. terraform/README.md has what a turn costs with each."
+  type        = number
+  default     = 1
+
+  validation {
+    condition     = contains([1, 2], var.turn_cpus)
+    error_message = "1 or 2."
+  }
+}
+
 variable "min_instances" {
   description = "Instances of send, copilotkit and a2a each that stay warm: the first answer of a cold one takes some seconds longer. 0 costs nothing idle."
   type        = number

@@ -1,6 +1,7 @@
 """BigQuery's API over sockets that hold no thread: the SDK's addresses, credentials, errors and retries."""
 
 import asyncio
+import weakref
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ class ApiSockets:
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._closing: weakref.finalize[[aiohttp.ClientSession], ApiSockets] | None = None
 
     def open(self) -> "aiohttp.ClientSession":
         """The pool of the running event loop."""
@@ -41,17 +43,21 @@ class ApiSockets:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
             )
+            # Closed at the latest when nobody refers to this any more.
+            self._closing = weakref.finalize(self, _close, self._session)
         return self._session
 
     def close(self) -> None:
         """Close every connection."""
-        if self._session is not None and self._session.connector is not None:
-            # Its public way wants to be awaited, and there may be no event loop any more.
-            self._session.connector._close()
-            self._session = None
+        if self._closing is not None:
+            self._closing()
+        self._session = self._closing = None
 
-    def __del__(self) -> None:
-        self.close()
+
+def _close(session: "aiohttp.ClientSession") -> None:
+    if session.connector is not None:
+        # Its public way wants to be awaited, and there may be no event loop any more.
+        session.connector._close()
 
 
 class BigQueryApi:

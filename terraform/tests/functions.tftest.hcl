@@ -11,6 +11,7 @@ variables {
   name_prefix                     = "chat"
   labels                          = {}
   runtime                         = "python311"
+  turn_cpus                       = 1
   min_instances                   = 1
   max_instances                   = 20
   streaming_timeout_seconds       = 600

@@ -6,6 +6,8 @@ import pytest
 
 from common import limits
 from common.errors import TooManyTurns
+from common.services import Services
+from common.settings import Settings
 from common.tenant import OrgSlug, parse_org_slug
 from common.turn import admission as admission_module
 from common.turn.admission import Admission, Slot
@@ -36,6 +38,15 @@ async def test_an_organisation_has_so_many_places_and_leaves_the_others_theirs()
     assert admission.enter(INITECH) is None
     places[0].leave()
     entered(admission, INITECH)
+
+
+async def test_the_processes_of_an_instance_share_its_places() -> None:
+    admission = Services(Settings(workers=2, turns_per_org=3, turns_per_instance=5)).admission
+    for _ in range(2):
+        entered(admission, ACME)
+    assert admission.enter(ACME) is None
+    entered(admission, GLOBEX)
+    assert admission.enter(INITECH) is None
 
 
 async def test_a_place_that_is_left_twice_is_one_place() -> None:

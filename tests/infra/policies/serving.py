@@ -66,6 +66,9 @@ def concurrency(plan: Plan) -> Iterator[str]:
             yield f"{name} takes {at_once} requests at once, and has {bigquery_api.WAREHOUSE_CONNECTIONS} connections"
         if name in _TURNS and at_once <= limits.TURNS_PER_INSTANCE:
             yield f"{name} takes {at_once} requests at once: none of them could wait for its turn"
+        workers = int((config["environment_variables"] or {}).get("WORKERS", "1"))
+        if workers > 1 and float(config["available_cpu"]) != workers:
+            yield f"{name} has {workers} processes and {config['available_cpu']} CPUs"
         if at_once > 1 and float(config["available_cpu"]) < 1:
             yield f"{name} takes {at_once} requests at once with less than a CPU, which is refused"
         if not (config["min_instance_count"] or 0) <= config["max_instance_count"]:

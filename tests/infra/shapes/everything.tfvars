@@ -6,6 +6,7 @@ name_prefix       = "cost-chat"
 labels            = { team = "finops" }
 runtime           = "python312"
 min_instances     = 0
+turn_cpus         = 2
 invokers          = ["serviceAccount:frontend@a-project.iam.gserviceaccount.com", "group:developers@example.com"]
 cors_origins      = ["https://app.example.com", "https://admin.example.com"]
 load_balancer     = "external"
