@@ -43,7 +43,8 @@ async def read_figures(
     sets: dict[str, list[AlertRule]] = {}
     for rule in asked:
         sets.setdefault(figures.set_of(rule), []).append(rule)
-    groups = list(sets.values())
+    # The same filters are the same text, whatever their rules are called.
+    groups = [sets[name] for name in sorted(sets)]
     parts = [groups[first : first + SETS_IN_A_QUERY] for first in range(0, len(groups), SETS_IN_A_QUERY)]
     about_budgets = [rule for rule in rules if rule.type in BUDGET_TYPES]
     asking = [_read_sets(warehouse, tenant, part, today, calendar, read) for part in parts]

@@ -7,8 +7,10 @@ from typing import Any
 from unittest.mock import patch
 
 from google.cloud._http import JSONConnection
-from google.cloud.firestore_v1.services.firestore import FirestoreAsyncClient
 from google.protobuf.json_format import MessageToDict
+
+from common.documents import _Stubs
+from common.warehouse.bigquery_api import BigQueryApi
 
 _KEPT = ("defaultDataset", "useQueryCache", "maximumBytesBilled", "writeDisposition", "destinationTable")
 
@@ -47,7 +49,7 @@ class Wire:
 
     def saw_commit(self, request: Any) -> None:
         """Keep a commit's writes: paths, fields, masks, preconditions and counted additions."""
-        message = MessageToDict(type(request).pb(request), preserving_proto_field_name=True)
+        message = MessageToDict(request, preserving_proto_field_name=True)
         writes = message.get("writes", [])
         # A turn that a loaded machine makes slow renews its lease; the contract is the same.
         if not (len(writes) == 1 and _renews(writes[0])):
@@ -69,20 +71,31 @@ def _parameter(sent: Mapping[str, Any]) -> str:
 def watching() -> Iterator[Wire]:
     """Watch while the block lasts; whatever is watched is sent all the same."""
     wire = Wire()
-    request, commit = JSONConnection.api_request, FirestoreAsyncClient.commit
+    request, ask, prepare = JSONConnection.api_request, BigQueryApi.ask, _Stubs.__init__
 
     def watched_request(self: Any, method: str, path: str, *args: Any, **options: Any) -> Any:
         wire.saw_request(method, path, options.get("data"))
         return request(self, method, path, *args, **options)
 
-    async def watched_commit(self: Any, request: Any = None, **options: Any) -> Any:
-        wire.saw_commit(request)
-        stored = await commit(self, request, **options)
-        wire.stored += 1
-        return stored
+    async def watched_ask(self: Any, method: str, path: str, *args: Any, **options: Any) -> Any:
+        wire.saw_request(method, f"/{path}", options.get("body"))
+        return await ask(self, method, path, *args, **options)
+
+    def prepared(self: Any, client: Any) -> None:
+        prepare(self, client)
+        commit = self.commit
+
+        async def watched_commit(request: Any, **options: Any) -> Any:
+            wire.saw_commit(request)
+            stored = await commit(request, **options)
+            wire.stored += 1
+            return stored
+
+        self.commit = watched_commit
 
     with (
         patch.object(JSONConnection, "api_request", watched_request),
-        patch.object(FirestoreAsyncClient, "commit", watched_commit),
+        patch.object(BigQueryApi, "ask", watched_ask),
+        patch.object(_Stubs, "__init__", prepared),
     ):
         yield wire
