@@ -6,6 +6,7 @@ An event may come late, twice or not at all. It names a file; what is to be done
 import hashlib
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import IO
@@ -72,8 +73,15 @@ class Arrivals:
         except EmbeddingUnavailable:
             return
         for space in await self.store.spaces(tenant):
-            for document_id in await self.store.in_space(tenant, space, DUE_AT_ONCE) if space != wanted else ():
+            if space == wanted:
+                continue
+            left = await self.store.in_space(tenant, space, DUE_AT_ONCE)
+            for document_id in left:
                 await self.store.note_due(tenant, document_id, now)
+            if not left:
+                # The process that embedded the last document anew ended before it could say so.
+                with suppress(DocumentConflict):
+                    await self.store.drop_space(tenant, space)
         await self.store.note_checked(tenant, now)
 
     async def _look_after(self, tenant: Tenant, document_id: str) -> None:
@@ -82,15 +90,17 @@ class Arrivals:
             await self.store.settle(tenant, document_id)
         elif record.state == "deleted":
             await self.uploads.clear(tenant, document_id)
-        elif record.state == "ready" and not record.again and not record.staged:
+        elif not record.is_done:
+            await self._take(tenant, document_id)
+        elif record.state == "ready":
             await self._embed_again(tenant, record)
         else:
-            await self._take(tenant, document_id)
+            await self.ingestion.clean(tenant, record)
 
     async def _embed_again(self, tenant: Tenant, record: DocumentRecord) -> None:
         wanted = (await self.ingestion.embeddings.wanted(tenant)).space.name
         if record.space in (None, wanted):
-            await self.store.settle(tenant, record.document_id)
+            await self.ingestion.clean(tenant, record)
             return
         claimed = await self.ingestion.claim(tenant, record)
         if claimed is not None and (await self.ingestion.embed_again(tenant, claimed)).space == wanted:
@@ -107,9 +117,7 @@ class Arrivals:
             # The document was deleted while its file was under way.
             await self.files.delete(file_path(tenant, document_id))
             return "unknown"
-        if record.state == "deleted" or (
-            record.state in ("ready", "failed") and not record.again and not record.staged
-        ):
+        if record.state == "deleted" or record.is_done:
             return record.state
         claimed = await self.ingestion.claim(tenant, record)
         if claimed is None:

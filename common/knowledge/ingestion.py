@@ -2,7 +2,7 @@
 
 Another process may do the same at the same time, and each may end anywhere. The record is the fence: whoever claims it
 names the version that it writes, and only the version that the record names answers. What others left is deleted by
-whoever claims it next, which the sweep sees to (``sweeping.py``).
+whoever claims it next, which ``Arrivals.run_due`` sees to.
 """
 
 import asyncio
@@ -122,6 +122,8 @@ class Ingestion:
         except EmbeddingUnavailable:
             await self._end(tenant, record, {})
             raise
+        except DocumentConflict:
+            return await self._given_up(tenant, record)
         space = embedder.space.name
         switched: Data = {
             "state": "ready", "reason": None, "version": record.staged, "space": space, "passages": count,
@@ -130,25 +132,29 @@ class Ingestion:
         try:
             done = await self.store.switch(tenant, record, switched, space)
         except DocumentConflict:
-            # It was deleted, or claimed by another process because this one took too long.
             return await self._given_up(tenant, record)
-        await self.store.delete_chunks(tenant, record.document_id, done.version)
-        await self.store.settle(tenant, record.document_id)
+        await self.clean(tenant, done)
         return done
+
+    async def clean(self, tenant: Tenant, record: DocumentRecord) -> None:
+        """Delete the passages of a document that do not answer, and note that nothing else is to be done."""
+        await self.store.delete_chunks(tenant, record.document_id, record.version or None)
+        await self.store.settle(tenant, record.document_id)
 
     async def _stage(
         self, tenant: Tenant, record: DocumentRecord, parts: AsyncIterator[list[Chunk]], embedder: Embedder
     ) -> int:
         """Write the passages of the staged version, each part while the next one is embedded; returns how many."""
-        count, writing = 0, None
-        async for part in parts:
-            vectors = await embedder.embed([chunk.embedded for chunk in part], "passage")
-            if writing is not None:
+        count, writing = 0, asyncio.ensure_future(asyncio.sleep(0))
+        try:
+            async for part in parts:
+                vectors = await embedder.embed([chunk.embedded for chunk in part], "passage")
                 await writing
-            write = self.store.write_chunks(tenant, record, count, part, vectors, embedder.space.name)
-            writing = asyncio.ensure_future(write)
-            count += len(part)
-        if writing is not None:
+                write = self.store.write_chunks(tenant, record, count, part, vectors, embedder.space.name)
+                writing = asyncio.ensure_future(write)
+                count += len(part)
+        finally:
+            # Also where the embedding fails: what is still being written would come after its deletion.
             await writing
         return count
 
@@ -158,12 +164,21 @@ class Ingestion:
             ended = await self.store.change(tenant, record, {**changes, "staged": "", "staged_until": None})
         except DocumentConflict:
             return await self._given_up(tenant, record)
-        await self.store.delete_chunks(tenant, record.document_id, ended.version or None)
         if changes:
-            await self.store.settle(tenant, record.document_id)
+            await self.clean(tenant, ended)
+        else:
+            await self.store.delete_chunks(tenant, record.document_id, ended.version or None)
         return ended
 
     async def _given_up(self, tenant: Tenant, record: DocumentRecord) -> DocumentRecord:
-        """Delete what this process has staged, and return what has become of the document."""
+        """Delete what this process has staged, and return what has become of the document.
+
+        It was deleted, or claimed by another process because this one took too long.
+        """
+        found = await self.store.read(tenant, record.document_id)
+        if found is not None and found.answers(record.staged):
+            # The switch was made; its answer was lost, and asking again found the record changed.
+            await self.clean(tenant, found)
+            return found
         await self.store.delete_version(tenant, record.document_id, record.staged)
-        return await self.store.read(tenant, record.document_id) or record
+        return found or record

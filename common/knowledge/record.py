@@ -55,6 +55,11 @@ class DocumentRecord:
         """Tell whether passages of this version may be in an answer."""
         return self.state != "deleted" and bool(version) and version == self.version
 
+    @property
+    def is_done(self) -> bool:
+        """Tell whether its file was read, or could not be, and nobody has asked for more since."""
+        return self.state in ("ready", "failed") and not self.again and not self.staged
+
     def is_at_work(self, now: datetime) -> bool:
         """Tell whether a process is writing passages, as far as it can be alive."""
         return bool(self.staged) and self.staged_until is not None and self.staged_until > now

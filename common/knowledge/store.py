@@ -149,12 +149,17 @@ class KnowledgeStore:
         vectors: Sequence[Sequence[float]],
         space: SpaceName,
     ) -> None:
-        """Write passages of the staged version, numbered from ``first``; they answer once it is switched to."""
+        """Write passages of the staged version, numbered from ``first``; they answer once it is switched to.
+
+        Raises DocumentConflict where the document was deleted, or claimed by another process.
+        """
+        # It changes nothing, so that the record keeps its time: each commit is held to it.
+        claimed = Patch(document_path(tenant, record.document_id), {"staged": record.staged}, record.updated_at)
         for start in range(0, len(chunks), _CHUNKS_PER_COMMIT):
             part = zip(
                 chunks[start : start + _CHUNKS_PER_COMMIT], vectors[start : start + _CHUNKS_PER_COMMIT], strict=True
             )
-            writes: list[Write] = []
+            writes: list[Write] = [claimed]
             for number, (chunk, vector) in enumerate(part, first + start):
                 data: Data = {
                     "document_id": record.document_id,

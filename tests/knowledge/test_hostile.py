@@ -1,7 +1,7 @@
 """Files that mean harm or are damaged: each ends in its named reason, within bounds of time and memory."""
 
+import resource
 import tempfile
-import time
 
 import pytest
 
@@ -18,14 +18,28 @@ async def parsed(name: str, data: bytes) -> Parsed:
         return await parse(file, name)
 
 
+def readers_cpu() -> float:
+    """The seconds of CPU of the processes that read documents, those that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 @pytest.mark.parametrize("name", REFUSED)
 async def test_a_bad_file_ends_in_its_reason(name: str) -> None:
     make, reasons = REFUSED[name]
-    data, begun = make(), time.process_time()
+    data, begun = make(), readers_cpu()
     with pytest.raises(Refused) as refused:
         await parsed(name, data)
     assert refused.value.reason in reasons
-    assert time.process_time() - begun < limits.PARSING_SECONDS
+    assert 0 < readers_cpu() - begun < limits.PARSING_SECONDS
+
+
+async def test_a_reader_is_ended_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "PARSING_SECONDS", 0.0)
+    begun = readers_cpu()
+    with pytest.raises(Refused, match="too_large"):
+        await parsed("a.txt", b"It would be read in a second.")
+    assert readers_cpu() > begun
 
 
 async def test_html_of_any_depth_is_read() -> None:
