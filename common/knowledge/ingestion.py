@@ -72,7 +72,7 @@ class Ingestion:
         now = self.clock()
         if record.is_at_work(now):
             return None
-        changes: Data = {"staged": uuid.uuid4().hex[:12], "staged_until": now + CLAIM, "again": False}
+        changes: Data = {"staged": uuid.uuid4().hex[:12], "staged_until": now + CLAIM}
         if not record.version:
             changes |= {"state": "processing", "reason": None, "changed_at": now}
         try:
@@ -109,7 +109,7 @@ class Ingestion:
     async def fail(self, tenant: Tenant, record: DocumentRecord, reason: Reason) -> DocumentRecord:
         """End the work on a claimed document with a reason; a version that answers goes on answering."""
         state = "ready" if record.version else "failed"
-        ended: Data = {"state": state, "reason": reason, "changed_at": self.clock()}
+        ended: Data = {"state": state, "reason": reason, "again": False, "changed_at": self.clock()}
         return await self._end(tenant, record, ended)
 
     async def _replace(
@@ -127,7 +127,7 @@ class Ingestion:
         space = embedder.space.name
         switched: Data = {
             "state": "ready", "reason": None, "version": record.staged, "space": space, "passages": count,
-            "changed_at": self.clock(), "staged": "", "staged_until": None, **also,
+            "changed_at": self.clock(), "staged": "", "staged_until": None, "again": False, **also,
         }  # fmt: skip
         try:
             done = await self.store.switch(tenant, record, switched, space)

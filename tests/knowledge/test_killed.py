@@ -292,3 +292,19 @@ async def test_a_provider_that_fails_half_way_leaves_no_passage_and_the_next_eve
     assert await knowledge.documents.query(chunks_path(bench.tenant), limit=9) == []
     await bench.live(read, Life())
     await bench.check_one_version()
+
+
+async def test_a_file_to_be_read_again_is_read_again_after_its_provider_has_failed(
+    knowledge: KnowledgeServices,
+) -> None:
+    bench = await READINGS[1].begun(knowledge)
+    first = await knowledge.store.read(bench.tenant, DOCUMENT)
+    bench.two.old = FailingOnce(OLD)
+    with pytest.raises(EmbeddingUnavailable):
+        await bench.live(read, Life())
+    await bench.live(read, Life())
+    await bench.check_one_version()
+    again = await knowledge.store.read(bench.tenant, DOCUMENT)
+    assert first is not None
+    assert again is not None
+    assert again.version != first.version
