@@ -91,13 +91,18 @@ def test_onboarding_changes_nothing_in_the_state_of_the_deployment(example: Plan
     # An account of the deployment is no organisation's, and no dataset but the shared one is read.
     read = {each.values["dataset_id"] for each in example.of("google_bigquery_dataset_iam_member")}
     assert read == {"organizations", "catalog"}
-    assert example.of("google_service_account_iam_member") == []
+    # Nobody acts as another account: the one that signs addresses for uploads signs in its own name.
+    assert [
+        each.values["service_account_id"].rpartition("/")[2] == each.values["member"].removeprefix("serviceAccount:")
+        for each in example.of("google_service_account_iam_member")
+    ] == [True]
 
 
 def test_the_functions_that_act_for_organisations_are_those_that_may(example: Plan) -> None:
     readers = str(example.outputs["tenant_readers"]).split(",")
     accounts = {name: each.block("service_config")["service_account_email"] for name, each in example.functions.items()}
-    assert set(readers) == {accounts[name] for name in ("send", "copilotkit", "completions", "a2a", "mcp", "usage")}
+    acting = ("send", "copilotkit", "completions", "a2a", "mcp", "usage", "alerts")
+    assert set(readers) == {accounts[name] for name in acting}
 
 
 MISTAKES = {
