@@ -59,6 +59,8 @@ def test_a_figure_is_read_however_it_is_written(text: str, meant: float) -> None
         "`SELECT 12 FROM t LIMIT 500`", "```sql\nSELECT 1234.5\n```", "https://example.com/a/123?x=45", "a 30-day average",
         "version 2.3.1", "10.0.0.12", "HTTP 404", "FOCUS 1.3", "ENG-202611", "\"Top 3 services\"", "twelve thousand dollars",
         "rule-817ae9d7-3b06-5117-b53f-016188872233",
+        "per 1,000 requests, per 1 million tokens",
+        "on 25, 24, 23, 22, 21 and 20 November",
     ],
 )  # fmt: skip
 def test_what_is_no_figure_is_left_out(text: str) -> None:
