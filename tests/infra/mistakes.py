@@ -159,12 +159,14 @@ REFUSED_BY_POLICY = (
         "no_broad_grants",
     ),
     Mistake(
-        "a provider key that mcp may open",
+        "a provider key that usage may open",
         "locals.tf",
-        'timeout_seconds = 120 env = {} documents = "roles/datastore.user" key = []',
-        'timeout_seconds = 120\nenv = {}\ndocuments = "roles/datastore.user"\n'
+        'th, and its statement." memory = "512Mi" cpu = "1" concurrency = 32 min_instances = 0 '
+        'max_instances = var.max_instances timeout_seconds = 120 env = {} documents = "roles/datastore.user" key = []',
+        'th, and its statement."\nmemory = "512Mi"\ncpu = "1"\nconcurrency = 32\nmin_instances = 0\n'
+        'max_instances = var.max_instances\ntimeout_seconds = 120\nenv = {}\ndocuments = "roles/datastore.user"\n'
         'key = ["roles/cloudkms.cryptoKeyDecrypter"]',
-        "mcp has roles/cloudkms.cryptoKeyDecrypter on key",
+        "usage has roles/cloudkms.cryptoKeyDecrypter on key",
         "least_roles",
     ),
     Mistake(
@@ -307,8 +309,8 @@ REFUSED_BY_POLICY = (
     Mistake(
         "documents that nobody meant to expire",
         "firestore.tf",
-        '["api_keys", ',
-        '["api_keys", "outbox", ',
+        '"api_keys", ',
+        '"api_keys", "outbox", ',
         "outbox expires",
         "expiry",
     ),
