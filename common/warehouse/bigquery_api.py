@@ -1,6 +1,7 @@
 """BigQuery's API over sockets that hold no thread: the SDK's addresses, credentials, errors and retries."""
 
 import asyncio
+import io
 import weakref
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 WAREHOUSE_CONNECTIONS = 512
 WAREHOUSE_RETRY_SECONDS = 8.0
 _IDLE_SECONDS = 60.0
+_LARGE_BYTES = 256 * 1024
 
 Body = dict[str, Any]
 
@@ -114,9 +116,11 @@ class BigQueryApi:
                 await self._refresh()
             credentials.apply(headers)
         timeout = aiohttp.ClientTimeout(total=seconds)
+        # What is large is sent in parts, between which the event loop serves others.
+        sent = data if data is None or len(data) < _LARGE_BYTES else io.BytesIO(data)
         try:
             async with self._sockets.open().request(
-                method, url, data=data, headers=headers, timeout=timeout, allow_redirects=False
+                method, url, data=sent, headers=headers, timeout=timeout, allow_redirects=False
             ) as response:
                 return response.status, await response.read()
         except aiohttp.ClientError as error:

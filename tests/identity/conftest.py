@@ -52,7 +52,8 @@ class Doors:
 
     async def call(self, route: Route, headers: dict[str, str], body: Any = None) -> httpx.Response:
         values = dict.fromkeys(
-            ("conversation_id", "message_id", "model", "issuer_id", "user_id", "key_id", "tool_name"), "c1"
+            ("conversation_id", "message_id", "model", "issuer_id", "user_id", "key_id", "tool_name", "document_id"),
+            "c1",
         )
         path = route.path.format(org_slug=self.made.slug, **values)
         accept = {"Accept": "application/json, text/event-stream"} if route.function == "mcp" else {}

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from google.cloud import bigquery
 
-from common.tenant import UserId
+from common.knowledge.embedding.choice import ChosenEmbeddings
+from common.tenant import Tenant, UserId
 from common.turn.answer_cache import _normalised
 from local.data.__main__ import emulated_bigquery
 from tests.conftest import PROJECT
@@ -34,6 +35,16 @@ NEAR_PAIRS = [
     ("Spend last month", "Spend last week"),
     ("Who approves a reservation?", "Who approves a reservation"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _local_embeddings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The organisation's provider answers questions here, and embeds nothing."""
+
+    async def none(self: ChosenEmbeddings, tenant: Tenant) -> None:
+        return None
+
+    monkeypatch.setattr(ChosenEmbeddings, "_of_provider", none)
 
 
 async def cached(serving: Serving, made: Made, *steps: Step, seconds: int | None = HOUR) -> Product:

@@ -1,8 +1,9 @@
 """The tools bound to an organisation, over the BigQuery emulator filled with demo, made and sample rows."""
 
+import asyncio
 import csv
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
@@ -142,10 +143,11 @@ def _load(url: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def counting(bigquery_url: str) -> Iterator[CountingWarehouse]:
+async def counting(bigquery_url: str) -> AsyncIterator[CountingWarehouse]:
     opened = CountingWarehouse(Settings(bigquery_emulator_host=bigquery_url, gcp_project_id=PROJECT))
     yield opened
     opened.close()
+    await asyncio.sleep(0)  # Its connections close while there is an event loop.
 
 
 @pytest.fixture

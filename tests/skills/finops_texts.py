@@ -8,6 +8,7 @@ from decimal import Decimal
 from common.cost_query.dimensions import BoundDimension, all_parameters, bind_dimensions
 from common.cost_query.filters import Filters
 from common.focus.providers import provider_aliases
+from common.skills.alerts import figures as alert_figures
 from common.skills.allocation import sql as allocation
 from common.skills.anomalies import sql as anomalies
 from common.skills.budgets import sql as budgets
@@ -122,6 +123,15 @@ def with_values() -> Iterator[Bound]:
     yield _bound("allocation", allocation.split("BilledCost", team, shared, some), (team,), some, ())
     for name, (text, given) in _PLANNER.items():
         yield Bound(name, text, dict(given), {})
+    rules = [
+        alert_figures._sample([{"dimension": name, "op": op, "values": ["AWS", "payments"]}])
+        for name, op in (("provider", "in"), ("team", "not_in"))
+    ]
+    for name, (text, given) in (
+        ("figures", alert_figures.compose(rules, CALENDAR)),
+        ("figures of one", alert_figures.compose_alone(rules[0], CALENDAR)),
+    ):
+        yield Bound(name, text, given, {key: "" for key in _RANGE if _mentions(text, key)})
     yield _bound("budgets", budgets.LIST, (), Filters(), ())
     yield _bound("budget tree", budgets.TREE, (), Filters(), ("as_of",))
     yield _bound("budget variance", budgets.VARIANCE, (), Filters(), tuple(_OWN))

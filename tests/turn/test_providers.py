@@ -216,7 +216,8 @@ async def test_a_planted_key_is_found_nowhere(
     monkeypatch.setattr(Warehouse, "run", failing)
     crashed = await stage.send(customer)
     monkeypatch.undo()
-    assert (crashed.status_code, crashed.json()["code"]) == (500, "internal")
+    # A tool that crashes is told to the model, and the turn goes on.
+    assert crashed.status_code == 200
     assert '"error_class": "RuntimeError"' in stage.product.logs.getvalue()
     seen.append(crashed.text)
     documents = [f"{snapshot.reference.path} {snapshot.to_dict()}" for snapshot in all_documents(stage, customer)]

@@ -103,7 +103,13 @@ async def gateway(product: Product) -> Gateway:
 async def answered(app: Gateway, route: Route, made: Made, key: str, receive: Receive) -> tuple[int, dict[str, Any]]:
     """The status and the JSON of an answer to a request whose body comes from ``receive``."""
     path = route.path.format(
-        org_slug=made.slug, conversation_id="c1", message_id="m1", model="m", user_id="u1", tool_name="t1"
+        org_slug=made.slug,
+        conversation_id="c1",
+        message_id="m1",
+        model="m",
+        user_id="u1",
+        tool_name="t1",
+        document_id="d1",
     )
     headers = {"x-org-slug": made.slug, "x-api-key": key, "content-type": "application/json"}
     scope = {
