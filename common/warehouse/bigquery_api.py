@@ -98,11 +98,11 @@ class BigQueryApi:
         if status == 401 and not isinstance(self.client._credentials, AnonymousCredentials):
             await self._refresh()
             status, content = await self._post(method, url, data, seconds)
-        reply = orjson.loads(content) if content or status < 300 else {}
+        if not 200 <= status < 300:
+            raise _refusal(status, content, f"{method} {url}")
+        reply = orjson.loads(content)
         if not isinstance(reply, dict):
             raise ValueError("a reply that is no object")
-        if not 200 <= status < 300:
-            raise _refusal(status, reply, f"{method} {url}")
         return reply
 
     async def _post(self, method: str, url: str, data: bytes | None, seconds: float) -> tuple[int, bytes]:
@@ -142,9 +142,13 @@ class BigQueryApi:
             refreshing.exception()  # Looked at: whoever waits for it says it.
 
 
-def _refusal(status: int, reply: Body, asked: str) -> google.GoogleAPICallError:
-    """The SDK's exception for an answer that is none."""
-    error = reply.get("error") or {}
-    message = f"{asked}: {error.get('message', 'unknown error')}"
+def _refusal(status: int, content: bytes, asked: str) -> google.GoogleAPICallError:
+    """The SDK's exception for an answer that is none. What stands before BigQuery may say it in no JSON."""
+    try:
+        reply = orjson.loads(content)
+    except ValueError:
+        reply = None
+    error = reply.get("error") if isinstance(reply, dict) else None
+    told: Body = error if isinstance(error, dict) else {}
     make: Callable[..., google.GoogleAPICallError] = google.from_http_status
-    return make(status, message, errors=error.get("errors", ()))
+    return make(status, f"{asked}: {told.get('message', 'unknown error')}", errors=told.get("errors", ()))

@@ -97,7 +97,8 @@ async def test_a_reply_that_makes_no_sense_is_no_answer(opened: Opened, answer: 
 
 
 async def test_a_request_that_is_sent_again_is_the_same_one(opened: Opened) -> None:
-    answers = iter([refusal(503, "backendError"), refusal(503, "backendError"), refusal(400, "invalidQuery")])
+    # What stands before BigQuery refuses in no JSON.
+    answers = iter([(503, b"<html>busy</html>"), refusal(503, "backendError"), refusal(400, "invalidQuery")])
 
     def respond(method: str, path: str, body: dict[str, Any]) -> Answer:
         return dry_run(GATE) if body.get("configuration", {}).get("dryRun") else next(answers)
