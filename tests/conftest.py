@@ -64,6 +64,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         os._exit(config.stash[_STATUS])
 
 
+@pytest.fixture
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting is in the environment, not even the emulators that another test's session started."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.delenv("K_REVISION", raising=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Cloud:
     """The running emulators, the day their demo data was made for, and their process."""

@@ -9,15 +9,14 @@ import pytest
 from common.organizations.offering import Offering
 from common.settings import InvalidSettings, load_settings
 
+pytestmark = pytest.mark.usefixtures("bare_environment")
+
 WHOLE: dict[str, Any] = {
     "base_url": "https://llama.example/v1", "model_id": "org/qwen3", "context_window": 32_768, "max_output": 4_096,
 }  # fmt: skip
 
 
 def given(monkeypatch: pytest.MonkeyPatch, value: Any, environment: str = "test") -> None:
-    # Another test's emulators may be named in the environment; they are refused where organisations are served.
-    for name in ("FIRESTORE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST", "KMS_EMULATOR_HOST"):
-        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ENVIRONMENT", environment)
     monkeypatch.setenv("LOCAL_MODELS", value if isinstance(value, str) else json.dumps(value))
 

@@ -9,18 +9,14 @@ import pytest
 
 from common import limits
 from common.organizations.settings_change import SettingsChange
-from common.settings import InvalidSettings, Settings, load_settings
+from common.settings import InvalidSettings, load_settings
 from common.transcript.message import Message, Role
 from common.transcript.window import for_model, with_message
 
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture(autouse=True)
-def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.delenv("K_REVISION", raising=False)
+pytestmark = pytest.mark.usefixtures("bare_environment")
 
 
 def test_an_empty_environment_gives_the_documented_defaults() -> None:
@@ -66,6 +62,7 @@ def test_origins_are_json_or_a_list(monkeypatch: pytest.MonkeyPatch, text: str) 
         ("FIRESTORE_EMULATOR_HOST", "127.0.0.1:1"),
         ("BIGQUERY_EMULATOR_HOST", "http://127.0.0.1:1"),
         ("KMS_EMULATOR_HOST", "127.0.0.1:1"),
+        ("STORAGE_EMULATOR_HOST", "http://127.0.0.1:1"),
     ],
 )
 def test_what_only_a_laptop_may_do_is_refused_where_organisations_are_served(
