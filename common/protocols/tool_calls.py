@@ -51,12 +51,16 @@ class ToolServices:
 
 
 class ToolCallBody(Body):
-    """The body of a call: the tool's arguments; ``confirm`` is the value of the answer that asked for a yes."""
+    """The body of a call: the tool's arguments; ``confirm`` is the value of the answer that asked for a yes.
+
+    ``ask`` is for a page that will ask its person: what would be changed is the answer then, and no error.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     arguments: dict[str, Any] = Field(default_factory=dict)
     confirm: str | None = Field(None, max_length=64)
+    ask: bool = False
 
 
 class ToolList(TypedDict):
@@ -165,8 +169,13 @@ async def call(session: ToolSession, name: str, body: ToolCallBody) -> tuple[dic
             approved = session.tools(decided.confirmation_id)
             return _answer(session, await session.recorded(approved, name, arguments))
         if decided.asks:
-            return _answer(session, decided.result)
+            return _asked(decided.result) if body.ask else _answer(session, decided.result)
         return _answer(session, await session.recorded(tools, name, arguments, decided.result))
+
+
+def _asked(envelope: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    """What would be changed, and the value of the call that then does it."""
+    return {"status": "asked", "message": envelope["error"]["message"], CONFIRM: envelope[CONFIRM]}, 200
 
 
 def _answer(session: ToolSession, envelope: dict[str, Any]) -> tuple[dict[str, Any], int]:

@@ -255,6 +255,12 @@ async def test_a_tool_is_called_by_itself_with_the_limits_and_the_yes_that_mcp_h
     wrong = await ready.http.post(path, json={"arguments": {"threshold": "x"}}, headers=ready.made.member)
     assert (wrong.status_code, wrong.json()["code"]) == (422, "invalid_arguments")
     assert {"detail", "code", "request_id"} == wrong.json().keys()
+    first = await ready.http.post(path, json={"arguments": ALERT, "ask": True}, headers=ready.made.member)
+    assert (first.status_code, first.json()["status"]) == (200, "asked"), first.text
+    assert ALERT["name"] in first.json()["message"]
+    # To ask again is no yes, not even with the value of a yes.
+    again = {"arguments": {**ALERT, "threshold": 7}, "confirm": first.json()["confirm"], "ask": True}
+    assert (await ready.http.post(path, json=again, headers=ready.made.member)).status_code == 409
     ready.made.rows.add_key(ready.made.slug, "asks", ["chat:read", "chat:write"])
     refused = await ready.http.post(path, json={"arguments": ALERT}, headers=ready.made.key("asks"))
     assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")

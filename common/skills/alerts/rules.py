@@ -162,6 +162,7 @@ def as_row(rule: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         "provider_filter": list(rule["provider_filter"] or ()),
         "hierarchy_entity_id": rule["hierarchy_entity_id"],
         "notify_channel_ids": list(rule["notify_channel_ids"] or ()),
+        "quiet_hours": _quiet_hours(rule, conditions),
         "last_triggered_at": rule["last_triggered_at"],
         "acknowledged_at": rule["acknowledged_at"],
         "acknowledged_by": rule["acknowledged_by"],
@@ -169,6 +170,14 @@ def as_row(rule: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         "updated_at": rule["updated_at"],
         "created_by": rule["created_by"],
     }
+
+
+def _quiet_hours(rule: Mapping[str, Any], conditions: Mapping[str, Any]) -> str | None:
+    """The hours and days at which a rule says nothing, in words, with their zone."""
+    start, end, days = rule["quiet_hours_start"], rule["quiet_hours_end"], conditions.get("quiet_days")
+    told = [f"{start} to {end}"] if start and end else []
+    told += [str(day) for day in days] if isinstance(days, list) else []
+    return f"{', '.join(told)} {rule['quiet_hours_timezone'] or 'UTC'}" if told else None
 
 
 def _number(value: object) -> Decimal | int | None:

@@ -99,6 +99,7 @@ _CONDITIONS: Mapping[str, str] = {
     "severity": f"{_severity('alert.severity')} = @severity",
     "category": "rule.rule_category = @category",
     "rule": "(alert.alert_id = @rule OR LOWER(rule.name) = LOWER(@rule))",
+    "alert_history_id": "alert.alert_history_id = @alert_history_id",
 }
 FILTERS = tuple(_CONDITIONS)
 # A message that was sent after the alert was made is told by its time: the status is whoever acknowledges it to change.
@@ -249,7 +250,7 @@ def every_query() -> Iterator[tuple[str, str, dict[str, str]]]:
     yield "rule", RULE, {"rule_id": "STRING"}
     yield "entity", ENTITY, {"entity": "STRING", "limit": "INT64"}
     yield "entities", ENTITIES, {"limit": "INT64"}
-    for names in (), ("severity",), ("severity", "category", "rule"):
+    for names in (), ("severity",), ("severity", "category", "rule", "alert_history_id"):
         filters, label = dict.fromkeys(names, "STRING"), "+".join(names) or "all"
         chosen = frozenset(names)
         yield f"history, {label}", history(chosen), {**bounds, **filters}

@@ -7,7 +7,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC
+from datetime import UTC, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
@@ -40,6 +40,11 @@ RuleFilter = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=limits.ALERT_ID_CHARS),
     Field(description="Only alerts of the rule of this rule_id or name."),
+]
+AlertFilter = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=limits.ALERT_ID_CHARS),
+    Field(description="Only this alert; without dates, of the last three years."),
 ]
 StatusFilter = Annotated[
     Status,
@@ -92,6 +97,7 @@ async def alert_history(
     severity: SeverityFilter | None = None,
     category: CategoryFilter | None = None,
     rule: RuleFilter | None = None,
+    alert_history_id: AlertFilter | None = None,
 ) -> ToolResult:
     """List the alerts that fired in a range of days, newest first, with the figures that made them fire.
 
@@ -101,8 +107,10 @@ async def alert_history(
     limit: use category cost where pipeline failures bury what costs raised. Where nothing fired it says which days
     have alerts.
     """
+    if alert_history_id is not None and start_date is None and end_date is None:
+        start_date = context.today - timedelta(days=limits.MAX_RANGE_DAYS - 1)
     period = periods.requested(start_date, end_date, context.today)
-    given = {"severity": severity, "category": category, "rule": rule}
+    given = {"severity": severity, "category": category, "rule": rule, "alert_history_id": alert_history_id}
     filters = {name: Parameter("STRING", value) for name, value in given.items() if value is not None}
     chosen = frozenset(filters)
     parameters = {**period.bounds(), **filters, "limit": Parameter("INT64", limit)}

@@ -15,6 +15,7 @@ import type {
   SettingsStatus,
   StoredMessage,
   Tool,
+  ToolResult,
   UploadStarted,
   Usage,
   UsageGroup,
@@ -191,6 +192,17 @@ export class Api {
 
   async deleteDocument(documentId: string): Promise<void> {
     await this.#call("DELETE", `/knowledge/documents/${documentId}`);
+  }
+
+  /** Call a tool by itself, without a model. */
+  async tool(name: string, args: Record<string, unknown>): Promise<ToolResult> {
+    return this.#json("POST", `/tools/${name}`, { arguments: args });
+  }
+
+  /** Call a tool that changes something. Whoever clicked has said yes; the product is told so by the second call. */
+  async change(name: string, args: Record<string, unknown>): Promise<ToolResult> {
+    const { confirm } = await this.#json<{ confirm: string }>("POST", `/tools/${name}`, { arguments: args, ask: true });
+    return this.#json("POST", `/tools/${name}`, { arguments: args, confirm });
   }
 
   #at(conversationId: string, rest = ""): string {

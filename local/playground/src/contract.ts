@@ -208,3 +208,45 @@ export interface SettingsStatus {
   provider?: string;
   model_id?: string;
 }
+
+export type Severity = "info" | "warning" | "critical";
+
+/** An alert rule, as list_alerts shows it. */
+export interface AlertRule {
+  rule_id: string;
+  name: string;
+  status: "active" | "paused" | "disabled";
+  paused_by: string | null;
+  severity: Severity;
+  rule_category: string;
+  rule_type: string;
+  threshold: number | null;
+  currency: string | null;
+  percent: number | null;
+  fires_when: string;
+  muted_until: string | null;
+  period: string | null;
+  conditions: string;
+  provider_filter: string[];
+  hierarchy_entity_id: string | null;
+  quiet_hours: string | null;
+  last_triggered_at: string | null;
+}
+
+/** An alert that fired, as alert_history shows it. */
+export interface FiredAlert {
+  alert_history_id: string;
+  created_at: string;
+  rule_name: string | null;
+  rule_id: string;
+  severity: Severity;
+  status: string;
+  value: number | null;
+  threshold: number | null;
+  unit: string | null;
+  window_key: string | null;
+  resolved_at: string | null;
+  acknowledged_by: string | null;
+  acknowledged_note: string | null;
+  condition_results: string | null;
+}

@@ -1,5 +1,6 @@
 // The page: which organisation, which conversation, and what is around them.
 import { showAdministration } from "./admin";
+import { showAlerts } from "./alerts/view";
 import { Api, ApiError, organizations, signIn } from "./api";
 import { Chat } from "./chat";
 import { Composer } from "./composer";
@@ -24,8 +25,11 @@ class Page {
     () => this.#caller && showDocuments(this.#api, this.#caller),
     { class: "icon", hidden: true },
   );
+  readonly #alerts = iconButton("bell", "Alerts", () => this.#showAlerts(), { class: "icon", hidden: true });
   readonly #role = el("span", { class: "note role" });
   #caller: Caller | null = null;
+  /** The alert that a link led to, until it is shown. */
+  #linkedAlert = "";
   readonly #model = el("span", { class: "model" });
   readonly #title = el("h1", {}, TITLE);
   readonly #actions: HTMLElement;
@@ -71,7 +75,7 @@ class Page {
     const brand = el("div", { class: "brand" }, el("strong", {}, TITLE), el("label", {}, el("span", {}, "Organisation"), this.#choice), el("label", {}, el("span", {}, "Signed in as"), this.#person), this.#role);
     this.#sidebar.element.prepend(brand, fresh);
     const usage = iconButton("usage", "Usage", () => showUsage(this.#api));
-    const around = [this.#administration, this.#documents, usage, themeToggle()];
+    const around = [this.#administration, this.#documents, this.#alerts, usage, themeToggle()];
     const header = el("header", { class: "top" }, this.#menu, this.#title, this.#actions, this.#model, ...around);
     const skip = el("a", { class: "skip", href: "#main" }, "Skip to the conversation");
     skip.addEventListener("click", (event) => {
@@ -88,8 +92,13 @@ class Page {
     window.addEventListener("hashchange", () => void this.#follow());
   }
 
-  /** Show what the address says: #/organisation/conversation. */
+  /** Show what the address says: #/organisation/conversation, or the query of a link in a message. */
   async start(): Promise<void> {
+    const link = new URLSearchParams(location.search);
+    if (link.has("org")) {
+      this.#linkedAlert = link.get("alert") ?? "";
+      history.replaceState(null, "", `${location.pathname}#/${link.get("org")}/${link.get("conversation") ?? ""}`);
+    }
     await this.#follow();
     this.#composer.focus();
   }
@@ -209,7 +218,7 @@ class Page {
     const { organization } = this.#api;
     const person = organization.people.find((each) => each.user_id === this.#person.value);
     this.#role.textContent = "";
-    this.#administration.hidden = this.#documents.hidden = true;
+    this.#administration.hidden = this.#documents.hidden = this.#alerts.hidden = true;
     await this.#attempt(async () => {
       this.#api = new Api(organization, person ? await signIn(organization, person) : "");
       history.pushState(null, "", `#/${organization.slug}/`);
@@ -225,10 +234,20 @@ class Page {
       if (api === this.#api) {
         this.#caller = caller;
         this.#role.textContent = `Role: ${caller.role}`;
-        this.#documents.hidden = !caller.permissions.includes("chat:read");
+        this.#documents.hidden = this.#alerts.hidden = !caller.permissions.includes("chat:read");
         this.#administration.hidden = !caller.permissions.includes("access:write");
+        if (this.#linkedAlert) {
+          this.#showAlerts(this.#linkedAlert);
+          this.#linkedAlert = "";
+        }
       }
     });
+  }
+
+  #showAlerts(alertId = ""): void {
+    if (this.#caller) {
+      showAlerts(this.#api, this.#caller, alertId);
+    }
   }
 
   async #showModel(): Promise<void> {
