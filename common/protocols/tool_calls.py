@@ -174,7 +174,7 @@ async def call(session: ToolSession, name: str, body: ToolCallBody) -> tuple[dic
 
 
 def _asked(envelope: dict[str, Any]) -> tuple[dict[str, Any], int]:
-    """What would be changed, and the value of the call that then does it."""
+    """Say what would be changed, with the value of the call that then does it."""
     return {"status": "asked", "message": envelope["error"]["message"], CONFIRM: envelope[CONFIRM]}, 200
 
 
