@@ -14,6 +14,7 @@ ServiceError
 │   └── OriginRefused 403 origin_refused
 ├── NotFound 404 not_found
 │   ├── ConversationNotFound 404 conversation_not_found
+│   ├── DestinationNotFound 404 destination_not_found
 │   └── DocumentNotFound 404 document_not_found
 ├── MethodNotAllowed 405 method_not_allowed
 ├── BodyTimeout 408 body_timeout
@@ -29,6 +30,7 @@ ServiceError
 │   └── QuestionExpired 409 question_expired
 ├── DocumentBusy 409 document_busy
 ├── KnowledgeFull 409 knowledge_full
+├── DestinationsFull 409 destinations_full
 ├── TooLarge 413 payload_too_large
 ├── EncodingNotSupported 415 encoding_not_supported
 ├── Unprocessable 422 invalid_body
@@ -143,6 +145,11 @@ class ConversationNotFound(NotFound):
     detail = "There is no such conversation. Leave conversation_id out to start a new one."
 
 
+class DestinationNotFound(NotFound):
+    code = "destination_not_found"
+    detail = "There is no such destination. The list of destinations has their ids."
+
+
 class DocumentNotFound(NotFound):
     code = "document_not_found"
     detail = "There is no such document. The list of documents has their ids."
@@ -203,10 +210,7 @@ class ApprovalExpired(ApprovalGone):
 
 class ApprovalChanged(ApprovalGone):
     code = "approval_changed"
-    detail = (
-        "These are not the arguments that wait for approval. Nothing was changed: approve the call as it is, or "
-        "decline it and ask for another one."
-    )
+    detail = "Other arguments wait for approval, and nothing was changed. Approve the call as it is, or decline it."
 
 
 class QuestionGone(ServiceError):
@@ -235,6 +239,12 @@ class KnowledgeFull(ServiceError):
     status = 409
     code = "knowledge_full"
     detail = "The organisation has as many documents as it may have. Delete some first."
+
+
+class DestinationsFull(ServiceError):
+    status = 409
+    code = "destinations_full"
+    detail = "The organisation has as many destinations as it may have. Delete one first."
 
 
 class TooLarge(ServiceError):

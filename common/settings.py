@@ -140,6 +140,10 @@ class Settings(BaseSettings):
     """The uploads and other changes of documents by one person in a minute; 0 is no limit."""
     org_uploads_per_minute: int = Field(limits.ORG_UPLOADS_PER_MINUTE, ge=0, le=100_000)
     """The uploads and other changes of documents of one organisation in a minute; 0 is no limit."""
+    user_destination_changes_per_minute: int = Field(limits.DESTINATION_CHANGES_PER_MINUTE, ge=0, le=100_000)
+    """The changes and tests of destinations by one person in a minute; 0 is no limit."""
+    org_destination_changes_per_minute: int = Field(limits.ORG_DESTINATION_CHANGES_PER_MINUTE, ge=0, le=100_000)
+    """The changes and tests of destinations of one organisation in a minute; 0 is no limit."""
     org_failed_keys_per_minute: int = Field(limits.ORG_FAILED_KEYS_PER_MINUTE, ge=1, le=100_000)
     """The API keys that may fail at one organisation and instance in a minute, before they are refused with 429.
     Valid keys go on serving."""
@@ -191,6 +195,8 @@ class Settings(BaseSettings):
     """Host and port of the KMS emulator. Refused in staging and production."""
     storage_emulator_host: str | None = None
     """The URL of the Cloud Storage emulator. Refused in staging and production."""
+    local_destinations: bool = False
+    """Send notices to receivers on this machine too. Refused in staging and production."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """The least severe records that are written; metrics are made of records of `INFO`."""
     tracing: Literal["off", "cloud"] = "off"
@@ -256,6 +262,8 @@ class Settings(BaseSettings):
             problems.append("CATALOG_DATASET must be a dataset of its own, and no organisation's.")
         if self.disable_auth and self.environment.is_deployed:
             problems.append("DISABLE_AUTH is honoured only in development, local and test.")
+        if self.local_destinations and self.environment.is_deployed:
+            problems.append("LOCAL_DESTINATIONS is honoured only in development, local and test.")
         hosts = {
             "FIRESTORE_EMULATOR_HOST": self.firestore_emulator_host,
             "BIGQUERY_EMULATOR_HOST": self.bigquery_emulator_host,

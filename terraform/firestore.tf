@@ -1,12 +1,14 @@
 locals {
   # What may expire, by collection group; the outbox and what is to be purged never do.
-  expiring = ["answers", "api_keys", "conversations", "counters", "listed", "messages", "orgs", "pending"]
+  expiring = ["answers", "api_keys", "conversations", "counters", "deliveries", "listed", "messages", "orgs", "pending"]
 
   # Large or never asked for: an index would only make writes slower, and dearer.
   unindexed = {
     chunks        = ["heading", "page", "text"]
     conversations = ["lease", "leased_at", "recent", "title"]
+    deliveries    = ["notice"]
     messages      = ["content", "feedback", "tool_calls_json", "tool_results_json"]
+    notices       = ["destinations"]
     orgs          = ["credential", "profile", "settings"]
     outbox        = ["created_at", "next_try_at", "row"]
     pending       = ["exchange", "place", "question", "tools", "waiting"]
@@ -24,6 +26,11 @@ locals {
       { field = "status", order = "ASCENDING" },
       { field = "last_message_at", order = "DESCENDING" },
       { field = "__name__", order = "DESCENDING" },
+    ] }
+    # What was sent to a destination, newest first.
+    deliveries = { collection = "deliveries", fields = [
+      { field = "destination_id", order = "ASCENDING" },
+      { field = "created_at", order = "DESCENDING" },
     ] }
     # What a purge takes out of the outbox first.
     outbox = { collection = "outbox", fields = [

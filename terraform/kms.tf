@@ -88,12 +88,13 @@ resource "google_kms_crypto_key" "token" {
   depends_on = [google_kms_key_ring.provider]
 }
 
-# Every function that knows its callers proves their tokens; access also registers issuers.
+# Every function that knows its callers proves their tokens; access also registers issuers. destinations wraps
+# the secrets of those, and reads them to change a part.
 resource "google_kms_crypto_key_iam_member" "token" {
   for_each = { for name, function in local.functions : name => function if function.shared && length(function.routes) > 0 }
 
   crypto_key_id = local.token_key_name
-  role          = each.key == "access" ? "roles/cloudkms.cryptoKeyEncrypterDecrypter" : "roles/cloudkms.cryptoKeyDecrypter"
+  role          = contains(["access", "destinations"], each.key) ? "roles/cloudkms.cryptoKeyEncrypterDecrypter" : "roles/cloudkms.cryptoKeyDecrypter"
   member        = google_service_account.function[each.key].member
 
   depends_on = [google_kms_crypto_key.token]

@@ -266,6 +266,30 @@ locals {
       writes          = []
       routes          = []
     }
+    destinations = {
+      entry_point     = "destinations"
+      description     = "Where an organisation's notices are sent to, and what was sent."
+      memory          = "512Mi"
+      cpu             = "1"
+      concurrency     = 32
+      min_instances   = 0
+      max_instances   = var.max_instances
+      timeout_seconds = 120
+      env             = {}
+      documents       = "roles/datastore.user"
+      key             = []
+      shared          = true
+      tenants         = false
+      catalog         = false
+      writes          = []
+      routes = [
+        "/api/v1/chat/{org_slug}/destinations",
+        "/api/v1/chat/{org_slug}/destinations/{destination_id}",
+        "/api/v1/chat/{org_slug}/destinations/{destination_id}/secret",
+        "/api/v1/chat/{org_slug}/destinations/{destination_id}/deliveries",
+        "/api/v1/chat/{org_slug}/alerts/{alert_history_id}/deliveries",
+      ]
+    }
     usage = {
       entry_point     = "usage"
       description     = "What the chat used of the models in a month, and its statement."

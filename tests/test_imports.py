@@ -23,6 +23,7 @@ STARTS_WITH = {
     "completions": READING,
     "conversations": READING,
     "copilotkit": {*READING, "ag_ui"},
+    "destinations": READING,
     "health": {"flask"},
     "ingest": {"flask"},
     "knowledge": READING,

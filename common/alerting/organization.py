@@ -9,9 +9,10 @@ from typing import Any
 
 from common.alerting.reading import read_figures
 from common.alerting.rows import alert_id, ended_row, fired_row
-from common.alerting.state import AlertState, Tracks, alert_path, read_state, state_path
+from common.alerting.state import AlertState, Tracks, read_state, state_path
 from common.documents import Create, Data, Document, Documents, Patch, Write
 from common.focus.calendar import FiscalCalendar
+from common.notices.paths import alert_path
 from common.record.outbox import alert_entry
 from common.skills.alerts.conditions import BUDGET_TYPES, AlertRule, read_rule
 from common.skills.alerts.evaluation import Ended, Outcome, evaluate

@@ -19,11 +19,6 @@ def state_path(tenant: Tenant) -> str:
     return f"orgs/{tenant.org_slug}/alerting/state"
 
 
-def alert_path(tenant: Tenant, alert_history_id: str) -> str:
-    """The path of an alert's document: its row as it stands."""
-    return f"orgs/{tenant.org_slug}/alerts/{alert_history_id}"
-
-
 @dataclass(frozen=True, slots=True)
 class AlertState:
     """The tracks of the rules, by rule and by the fingerprint of its conditions; ``mark`` names what was evaluated."""

@@ -25,7 +25,7 @@ COUNTERS_REMEMBERED = 10_000
 MOST_PER_PART = 240
 MOST_PARTS = 32
 
-Kind = Literal["messages", "mcp_calls", "searches", "settings_changes", "uploads"]
+Kind = Literal["messages", "mcp_calls", "searches", "settings_changes", "uploads", "destination_changes"]
 _TOO_MANY = "Too many {named}: {whose} may make {most} a minute. Wait a little, then try again."
 # The calls of each kind as a person reads them: those of one caller, and those that count for the whole organisation.
 _NAMES: Mapping[Kind, tuple[str, str]] = {
@@ -34,6 +34,7 @@ _NAMES: Mapping[Kind, tuple[str, str]] = {
     "searches": ("searches", "searches"),
     "settings_changes": ("changes of settings", "changes of settings"),
     "uploads": ("changes of documents", "changes of documents"),
+    "destination_changes": ("changes of destinations", "changes of destinations"),
 }
 _WINDOW = timedelta(minutes=1)
 
@@ -130,6 +131,7 @@ class RateLimits:
             "searches": settings.user_searches_per_minute,
             "settings_changes": settings.user_settings_changes_per_minute,
             "uploads": settings.user_uploads_per_minute,
+            "destination_changes": settings.user_destination_changes_per_minute,
         }
         self._of_all: Mapping[Kind, tuple[str, int]] = {
             "messages": ("messages", settings.org_messages_per_minute),
@@ -137,6 +139,7 @@ class RateLimits:
             "searches": ("searches", settings.org_searches_per_minute),
             "settings_changes": ("settings_changes", settings.org_settings_changes_per_minute),
             "uploads": ("uploads", settings.org_uploads_per_minute),
+            "destination_changes": ("destination_changes", settings.org_destination_changes_per_minute),
         }
         self._admitted: OrderedDict[str, int] = OrderedDict()
 

@@ -14,6 +14,8 @@ from common.errors import (
     ApprovalGone,
     ConversationBusy,
     ConversationNotFound,
+    DestinationNotFound,
+    DestinationsFull,
     DocumentBusy,
     DocumentNotFound,
     KeyInvalid,
@@ -31,7 +33,7 @@ JSON, EVENTS, CSV = "application/json", "text/event-stream", "text/csv"
 _TURN = (ConversationNotFound, ConversationBusy, SetupRequired, KeyInvalid, RateLimited, ModelError)
 _RPC_BODY, _RPC_ANSWER = "common.protocols.json_rpc:RpcRequest", "common.protocols.json_rpc:RpcResponse"
 
-_OWN = "common.web.administration:"
+_OWN, _NOTICES = "common.web.administration:", "common.web.destinations:"
 _OPENAI_ERROR = "common.protocols.chat_completions.encoder:ErrorBody"
 
 
@@ -228,6 +230,34 @@ _CONTRACTS: Mapping[str, Contract] = {
     "knowledge/stats": Contract(
         "Count documents and passages", answer="common.web.knowledge:KnowledgeStats",
     ),
+    "destinations/list": Contract(
+        "List the destinations of notices, oldest first", answer=f"{_NOTICES}DestinationList"
+    ),
+    "destinations/create": Contract(
+        "Make a destination; the secret of a webhook is shown this once", "common.notices.destination:NewDestination",
+        fails=(DestinationsFull, RateLimited), also={201: f"{_NOTICES}MadeDestination"},
+    ),
+    "destinations/read": Contract(
+        "Read a destination, without anything secret", answer="common.notices.destination:ShownDestination",
+        fails=(DestinationNotFound,),
+    ),
+    "destinations/change": Contract(
+        "Change a destination, or switch it off or on", "common.notices.destination:DestinationChange",
+        "common.notices.destination:ShownDestination", fails=(DestinationNotFound, RateLimited),
+    ),
+    "destinations/delete": Contract(
+        "Delete a destination: nothing is sent there any more", answer=f"{_NOTICES}DeletedDestination",
+        fails=(DestinationNotFound, RateLimited),
+    ),
+    "destinations/rotate": Contract(
+        "Give a webhook a new secret, shown once; for a day the one before signs too",
+        answer=f"{_NOTICES}NewSecret", fails=(DestinationNotFound, RateLimited),
+    ),
+    "destinations/sent": Contract(
+        "List what was sent to a destination, newest first", answer=f"{_NOTICES}DeliveryList", query=(_page(),),
+        fails=(DestinationNotFound,), checked=True,
+    ),
+    "destinations/told": Contract("List who was told of an alert", answer=f"{_NOTICES}DeliveryList"),
     "ingest/event": Contract("Take an event of Cloud Storage; Eventarc calls it", open=True),
     "ingest/due": Contract("Do what is left to do with documents; the scheduler calls it", open=True),
     "usage/figures": Contract("Read what the chat used in a month, and the ceilings", query=_USAGE, checked=True),

@@ -16,6 +16,9 @@ _ISSUER, _MEMBER, _KEY = "/issuers/{issuer_id}", "/members/{user_id}", "/keys/{k
 _DOCUMENTS = "/knowledge/documents"
 _DOCUMENT = f"{_DOCUMENTS}/{{document_id}}"
 _REINDEX = f"{_DOCUMENT}/reindex"
+_DESTINATION = "/destinations/{destination_id}"
+_SECRET, _SENT = f"{_DESTINATION}/secret", f"{_DESTINATION}/deliveries"
+_TOLD = "/alerts/{alert_history_id}/deliveries"
 _FEEDBACK = f"{_ONE}/messages/{{message_id}}/feedback"
 
 
@@ -113,6 +116,14 @@ ROUTES = (
     Route("knowledge", "reindex", "POST", f"{BASE}{_REINDEX}", ("/documents/{document_id}/reindex",), WRITE_SETTINGS),
     Route("knowledge", "search", "POST", f"{BASE}/knowledge/search", ("/search",), READ_CHAT),
     Route("knowledge", "stats", "GET", f"{BASE}/knowledge/stats", ("/stats",), READ_CHAT),
+    Route("destinations", "list", "GET", f"{BASE}/destinations", ("/", "/destinations"), READ_CHAT),
+    Route("destinations", "create", "POST", f"{BASE}/destinations", ("/", "/destinations"), WRITE_SETTINGS),
+    Route("destinations", "read", "GET", f"{BASE}{_DESTINATION}", (_DESTINATION,), READ_CHAT),
+    Route("destinations", "change", "PATCH", f"{BASE}{_DESTINATION}", (_DESTINATION,), WRITE_SETTINGS),
+    Route("destinations", "delete", "DELETE", f"{BASE}{_DESTINATION}", (_DESTINATION,), WRITE_SETTINGS),
+    Route("destinations", "rotate", "POST", f"{BASE}{_SECRET}", (_SECRET,), WRITE_SETTINGS),
+    Route("destinations", "sent", "GET", f"{BASE}{_SENT}", (_SENT,), READ_CHAT),
+    Route("destinations", "told", "GET", f"{BASE}{_TOLD}", (_TOLD,), READ_CHAT),
     # Called by Eventarc and the scheduler only: no organisation, no API key; who may call it is IAM's to say.
     Route("ingest", "event", "POST", "/ingest", ("/",)),
     Route("ingest", "due", "POST", "/ingest/due", ("/due",)),

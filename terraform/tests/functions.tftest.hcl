@@ -45,8 +45,8 @@ run "every_function_is_deployed_as_itself" {
   command = plan
 
   assert {
-    condition     = length(google_cloudfunctions2_function.function) == 15
-    error_message = "There are fifteen functions."
+    condition     = length(google_cloudfunctions2_function.function) == 16
+    error_message = "There are sixteen functions."
   }
 
   assert {
@@ -66,7 +66,7 @@ run "every_function_is_deployed_as_itself" {
   }
 
   assert {
-    condition     = length(distinct([for account in google_service_account.function : account.account_id])) == 15
+    condition     = length(distinct([for account in google_service_account.function : account.account_id])) == 16
     error_message = "Each function has an account of its own."
   }
 

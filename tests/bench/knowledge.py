@@ -9,12 +9,12 @@ from pathlib import Path
 from rich.console import Console
 
 from common.documents import Documents
+from common.foundations import utc_now
 from common.knowledge.embedding.local import LocalEmbedder
 from common.knowledge.embedding.space import Embedder, SpaceName
 from common.knowledge.ingestion import Ingestion
 from common.knowledge.search import KnowledgeSearch
 from common.knowledge.store import KnowledgeStore
-from common.services import utc_now
 from common.tenant import Tenant, UserId, parse_org_slug
 from local.embedding import WEIGHTS
 from tests.bench.results import Results, Table, Verdict, shown

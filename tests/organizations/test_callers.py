@@ -49,6 +49,8 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("access", "make_key"): {"name": "mine"},
     ("knowledge", "upload"): {"name": "a.md", "bytes": 1, "sha256": "0" * 64},
     ("knowledge", "search"): {"query": "who approves?"},
+    ("destinations", "create"): {"name": "hook", "kind": "webhook", "url": "https://hooks.example.com/x"},
+    ("destinations", "change"): {"active": False},
     ("completions", "complete"): {"model": "cloudcost", "messages": []},
 }
 WRONG_KEYS = {"none": 401, "unknown": 401, "expired": 401, "inactive": 401, "another": 403}
@@ -72,6 +74,8 @@ class Everything:
             "key_id": "k1",
             "tool_name": "t1",
             "document_id": "0" * 32,
+            "destination_id": "0" * 32,
+            "alert_history_id": f"alert-{'0' * 36}",
         }
         path = route.path.format(org_slug=(made or self.made).slug, issuer_id="i1", **named)
         accept = {"Accept": "application/json, text/event-stream"} if route.function == "mcp" else {}

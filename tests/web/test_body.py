@@ -23,7 +23,7 @@ MOST = limits.MAX_BODY_VALUES
 WITH_BODY = [
     route
     for route in ROUTES
-    if route.needs is not None and route.method in ("POST", "PUT", "PATCH") and route.name != "reindex"
+    if route.needs is not None and route.method in ("POST", "PUT", "PATCH") and route.name not in ("reindex", "rotate")
 ]
 
 
@@ -115,6 +115,7 @@ async def answered(app: Gateway, route: Route, made: Made, key: str, receive: Re
         user_id="u1",
         tool_name="t1",
         document_id="d1",
+        destination_id="e1",
     )
     headers = {"x-org-slug": made.slug, "x-api-key": key, "content-type": "application/json"}
     scope = {

@@ -396,4 +396,29 @@ ERRORS = (
     Ask("sync that purges what was deleted", "POST", "/sync", headers={}, minutes=31 * DAY),
 )
 
-REQUESTS: tuple[Ask, ...] = (*SETTING_UP, *TURNS, *SESSIONS, *PROTOCOLS, *ERRORS)
+_DESTINATION = f"{BASE}/destinations/no-such-destination"
+DESTINATIONS: tuple[Ask, ...] = (
+    Ask("destinations, of which there are none", "GET", f"{BASE}/destinations"),
+    Ask("destinations at their own address", "GET", "/", headers=MEMBER, function="destinations"),
+    Ask("destination without an address", "POST", f"{BASE}/destinations", {"name": "ops", "kind": "webhook"}),
+    Ask(
+        "destination at an address inside",
+        "POST",
+        f"{BASE}/destinations",
+        {"name": "ops", "kind": "slack", "url": "https://169.254.169.254/"},
+    ),
+    Ask("destination by a member", "POST", f"{BASE}/destinations", {"name": "ops"}, MEMBER),
+    Ask("destination that is not there", "GET", _DESTINATION),
+    Ask(
+        "change of a destination that is not there",
+        "PATCH",
+        _DESTINATION,
+        {"active": False},
+    ),
+    Ask("deletion of a destination that is not there", "DELETE", _DESTINATION),
+    Ask("new secret of a destination that is not there", "POST", f"{_DESTINATION}/secret"),
+    Ask("what was sent to a destination that is not there", "GET", f"{_DESTINATION}/deliveries"),
+    Ask("who was told of an alert that is not there", "GET", f"{BASE}/alerts/no-such-alert/deliveries"),
+)
+
+REQUESTS: tuple[Ask, ...] = (*SETTING_UP, *TURNS, *SESSIONS, *PROTOCOLS, *ERRORS, *DESTINATIONS)

@@ -29,7 +29,9 @@ _AGENTS = ("send", "copilotkit", "completions", "a2a")
 # Whose tools read what organisations own.
 _TENANT_READERS = (*_AGENTS, "mcp", "usage", "alerts")
 _CATALOG_READERS = (*_AGENTS, "mcp", "health")
-_TOKEN_PROVERS = (*_AGENTS, "mcp", "usage", "settings_status", "access", "conversations", "messages", "knowledge")
+_TOKEN_PROVERS = (
+    *_AGENTS, "mcp", "usage", "settings_status", "access", "conversations", "messages", "knowledge", "destinations",
+)  # fmt: skip
 _SHARED_READERS = (*_TOKEN_PROVERS, "alerts", "ingest")
 _EMBEDDERS = (*_AGENTS, "mcp", "knowledge", "ingest")
 # What only the scheduler calls, and of ingest Eventarc: no person proves a token there.
@@ -160,7 +162,7 @@ def every_function_is_deployed(plan: Plan) -> Iterator[str]:
 def _needs(name: str, shared: str, catalog: str) -> set[Grant]:
     needs = {("project", _ASK), ("project", _VIEWER if name == "health" else _USER)}
     if name in _TOKEN_PROVERS:
-        needs.add(("token key", _BOTH if name == "access" else _DECRYPT))
+        needs.add(("token key", _BOTH if name in ("access", "destinations") else _DECRYPT))
     needs |= {("key", role) for role in _KEY.get(name, ())}
     if name in _EMBEDDERS:
         needs.add(("project", "roles/aiplatform.user"))

@@ -7,7 +7,7 @@ import pytest
 
 from common import limits
 from common.alerting import round as alert_round
-from common.organizations import key_check
+from common.organizations import key_check, provider_key
 from common.record import sync
 from common.settings import InvalidSettings, Settings, load_settings
 from common.warehouse import bigquery_api, client
@@ -25,6 +25,7 @@ _LONGEST = {
     "messages": limits.QUERY_SECONDS - 1,
     "usage": limits.QUERY_SECONDS + 2 * client.LOOKUP_SECONDS,
     "knowledge": limits.QUERY_SECONDS + 2 * client.LOOKUP_SECONDS,
+    "destinations": 2 * client.LOOKUP_SECONDS + 2 * provider_key.KEY_SERVICE_SECONDS,
     "ingest": limits.INGEST_SECONDS,
     "sync": sync.SYNC_SECONDS + limits.SYNC_STATEMENT_SECONDS,
     "alerts": alert_round.ROUND_SECONDS + limits.QUERY_SECONDS,

@@ -11,7 +11,9 @@ from tests.infra.workspace import ROOT
 
 SCHEMAS = ROOT / "common" / "warehouse" / "schemas"
 # Collection groups whose documents carry expire_at.
-EXPIRING = frozenset({"answers", "api_keys", "conversations", "counters", "listed", "messages", "orgs", "pending"})
+EXPIRING = frozenset(
+    {"answers", "api_keys", "conversations", "counters", "deliveries", "listed", "messages", "orgs", "pending"}
+)
 _EXPIRY = "expire_at"
 _MOST_ROTATION = 90 * 86_400
 _LEAST_BACKUP = 7 * 86_400
