@@ -113,7 +113,10 @@ class Services(Foundations):
     @cached_property
     def tool_resources(self) -> "Resources":
         """The services that tools may ask for, by the names of their contexts' fields."""
-        return {"warehouse": self.warehouse, "knowledge": self.knowledge.search, "log": self.log}
+        from common.skills.planner.stored import StoredPlans
+
+        plans = StoredPlans(self.documents, self.record)
+        return {"warehouse": self.warehouse, "knowledge": self.knowledge.search, "plans": plans, "log": self.log}
 
     @cached_property
     def store(self) -> "ConversationStore":

@@ -95,6 +95,17 @@ WHERE m.org_slug = @org_slug AND m.created_at >= @began
 ORDER BY m.created_at DESC, m.message_id DESC
 LIMIT @most
 """
+PLANNED_SQL = """
+SELECT m.message_id, m.role, m.content, m.created_at, m.tool_calls_json, m.tool_results_json
+FROM {shared.org_chat_messages} AS m
+JOIN {shared.org_chat_conversations} AS c
+  ON c.org_slug = m.org_slug AND c.conversation_id = m.conversation_id
+WHERE m.org_slug = @org_slug AND m.created_at >= @began
+  AND c.org_slug = @org_slug AND c.created_at >= @began AND c.user_id = @user_id AND c.status = 'active'
+  AND STRPOS(m.tool_calls_json, @tool_name) > 0 AND STRPOS(m.tool_results_json, @text) > 0
+ORDER BY m.created_at, m.message_id
+LIMIT @most
+"""
 IDLE_SQL = """
 SELECT conversation_id
 FROM {shared.org_chat_conversations}
@@ -211,6 +222,16 @@ class Record:
             "most": Parameter("INT64", most),
         }
         return await self._read_all(principal.tenant, SEARCH_SQL, given)
+
+    async def planned(self, principal: Principal, tool_name: str, text: str, most: int) -> list[Message]:
+        """The oldest answers in the caller's active conversations that called a tool and have the text in a result."""
+        given = {
+            "user_id": _text(principal.user_id),
+            "tool_name": _text(tool_name),
+            "text": _text(text),
+            "most": Parameter("INT64", most),
+        }
+        return [message_in(row) for row in await self._read_all(principal.tenant, PLANNED_SQL, given)]
 
     async def idle(self, tenant: Tenant, before: datetime, most: int) -> list[str]:
         """The ids of an organisation's conversations without a message since ``before``."""

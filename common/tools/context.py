@@ -20,6 +20,7 @@ class ToolContext:
     """The context of a tool that needs no service: the labels of its call, the moment in UTC, its fiscal calendar.
 
     ``idempotency_key`` names the answer that the call is part of: the same write twice under one key is one write.
+    ``conversation_id`` is empty for a call that no conversation makes.
     ``offered`` numbers the passages of documents that the answer may cite.
     A subclass adds a field for each service it needs; the field's name is the name of the resource.
     """
@@ -29,6 +30,7 @@ class ToolContext:
     idempotency_key: str
     calendar: FiscalCalendar = field(default=FiscalCalendar(), kw_only=True)
     offered: Offered = field(default_factory=Offered, kw_only=True)
+    conversation_id: str = field(default="", kw_only=True)
 
     on_timeout: ClassVar[str] = f"The tool took more than {limits.TOOL_SECONDS:.0f} s. Ask for less."
 

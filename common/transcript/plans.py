@@ -1,6 +1,7 @@
 """A plan in an answer: read from the result of the tool that plans, which the message keeps."""
 
 import json
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from common.transcript.message import Message
@@ -16,21 +17,37 @@ def planned(message: Message) -> tuple[ResponseType | None, dict[str, Any] | Non
 
     The last call of the tool counts. A plan is its summary, with the machines among it.
     """
-    if not message.tool_calls_json or PLANNING not in message.tool_calls_json:
+    results = _results(message)
+    if not results:
         return None, None
-    calls = [call["id"] for call in json.loads(message.tool_calls_json) if call["name"] == PLANNING]
-    results = {entry["id"]: entry["result"] for entry in json.loads(message.tool_results_json or "[]")}
-    result = next((results[call] for call in reversed(calls) if call in results), None)
-    if result is None:
-        return None, None
+    result = results[-1]
     if "error" in result:
         return "clarification" if result["error"].get("code") == NEEDS_CLARIFICATION else "error", None
-    plan = (result.get("summary") or {}).get("plan")
-    # A result that was cut to fit has no plan any more.
-    return ("deployment_plan", {**plan, "instances": result["rows"]}) if isinstance(plan, dict) else (None, None)
+    plan = _plan(result)
+    return (None, None) if plan is None else ("deployment_plan", plan)
+
+
+def plans_in(message: Message) -> Iterator[dict[str, Any]]:
+    """Yield every plan that an answer has given, the last first."""
+    yield from (plan for result in reversed(_results(message)) if (plan := _plan(result)) is not None)
 
 
 def plan_fields(message: Message) -> dict[str, Any]:
     """The fields that a planned answer has beside the others; none for any other answer."""
     kind, plan = planned(message)
     return {} if kind is None else {"response_type": kind, "deployment_plan": plan}
+
+
+def _results(message: Message) -> list[dict[str, Any]]:
+    """The results of the calls that planned, as far as the message has kept them, in their order."""
+    if not message.tool_calls_json or PLANNING not in message.tool_calls_json:
+        return []
+    calls = [call["id"] for call in json.loads(message.tool_calls_json) if call["name"] == PLANNING]
+    results = {entry["id"]: entry["result"] for entry in json.loads(message.tool_results_json or "[]")}
+    return [results[call] for call in calls if call in results]
+
+
+def _plan(result: dict[str, Any]) -> dict[str, Any] | None:
+    """The plan of a result. Returns None if it has none: it was refused, or cut to fit."""
+    plan = (result.get("summary") or {}).get("plan")
+    return {**plan, "instances": result["rows"]} if isinstance(plan, dict) else None

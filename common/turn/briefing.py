@@ -63,8 +63,12 @@ def offer_of(services: TurnServices, prepared: PreparedTurn) -> CallerOffer:
 def _tools_for(
     services: TurnServices, prepared: PreparedTurn, registry: Registry, names: tuple[str, ...]
 ) -> BoundTools:
-    labels = {"org": prepared.principal.org_slug, "conversation": prepared.conversation.conversation_id}
+    conversation_id = prepared.conversation.conversation_id
+    labels = {"org": prepared.principal.org_slug, "conversation": conversation_id}
     key = prepared.pending.idempotency_key if prepared.pending else prepared.answer_id
     calendar = prepared.organization.profile.calendar
-    call = ToolContext(labels, prepared.now, idempotency_key=key, calendar=calendar, offered=prepared.offered)
+    call = ToolContext(
+        labels, prepared.now, idempotency_key=key, calendar=calendar, offered=prepared.offered,
+        conversation_id=conversation_id,
+    )  # fmt: skip
     return registry.bind(prepared.principal, call, names, services.tool_resources)

@@ -1,6 +1,7 @@
 """A conversation in the terminal: questions, and commands that begin with a slash."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from local.terminal.answer import Answer, stored_answer
 from local.terminal.asking import Question, ask, decision
 from local.terminal.client import Client, ConnectionLostError, RefusedError
 from local.terminal.neutral import neutral_line
+from local.terminal.plan_card import plan_of
+from local.terminal.plan_file import plan_text
 from local.terminal.screen import Screen
 
 _SHOWN_MESSAGES = 6
@@ -31,6 +34,17 @@ class LeaveError(Exception):
 
 class MistypedError(Exception):
     """A command was not understood; the text says how it is meant."""
+
+
+@contextmanager
+def _writing(path: Path, usage: str) -> Iterator[None]:
+    """Say why a new file cannot be written. Raises MistypedError."""
+    try:
+        yield
+    except FileExistsError:
+        raise MistypedError(f"{path} is there already. Name another file: {usage}") from None
+    except OSError as error:
+        raise MistypedError(f"{path} cannot be written: {error.strerror}.") from None
 
 
 class Chat:
@@ -54,6 +68,9 @@ class Chat:
             "/rename": Command("/rename TITLE", "give this conversation a title", self._rename),
             "/search": Command("/search TEXT", "find what was said, in all your conversations", self._search),
             "/export": Command("/export [FILE]", "write this conversation to a JSON file", self._export),
+            "/plan": Command(
+                "/plan [FILE.md|FILE.yaml]", "keep the last answer's plan, or its values for helm", self._plan
+            ),
             "/sql": Command("/sql", "period, filters, SQL and bytes of the last answer", self._sql),
             "/chart": Command("/chart", "draw the last answer's chart again", self._chart),
             "/retry": Command("/retry", "ask the last question again, where its answer did not come", self._retry),
@@ -222,13 +239,23 @@ class Chat:
     def _export(self, rest: str) -> None:
         conversation_id = self._current()
         path = Path(rest or f"conversation-{conversation_id}.json").expanduser()
-        try:
+        with _writing(path, "/export FILE"):
             size = self._client.export_to(conversation_id, path)
-        except FileExistsError:
-            raise MistypedError(f"{path} is there already. Name another file: /export FILE") from None
-        except OSError as error:
-            raise MistypedError(f"{path} cannot be written: {error.strerror}.") from None
         self._screen.note(f"{path}: {size:,} bytes.")
+
+    def _plan(self, rest: str) -> None:
+        calls = self._answer.tools if self._answer is not None else []
+        results = [call.result for call in reversed(calls) if plan_of(call.result)]
+        if not results:
+            raise MistypedError("The last answer has no plan.")
+        path = Path(rest or f"{(plan_of(results[0]) or {})['plan_id']}.md").expanduser()
+        try:
+            text = plan_text(results[0], path)
+        except ValueError:
+            raise MistypedError("Name a file that ends with .md, or with .yaml for helm's values.") from None
+        with _writing(path, "/plan FILE"), path.open("x", encoding="utf-8") as file:
+            file.write(text or "")
+        self._screen.note(f"{path}: {path.stat().st_size:,} bytes.")
 
     def _sql(self, _: str) -> None:
         if self._answer is None:

@@ -10,12 +10,28 @@ Row = Mapping[str, Any]
 
 def plan_lines(result: Mapping[str, Any] | None) -> list[str]:
     """The card of a result that has a plan, harmless to a terminal; no lines for any other result."""
-    summary = (result or {}).get("summary")
-    plan = summary.get("plan") if isinstance(summary, Mapping) else None
-    if not isinstance(plan, Mapping) or "plan_id" not in plan:
+    plan = plan_of(result)
+    if plan is None:
         return []
     machines = (result or {}).get("rows") or []
     return [neutral_line(line) if line else "" for line in _lines(plan, machines)]
+
+
+def plan_of(result: Mapping[str, Any] | None) -> Row | None:
+    """The plan of a result. Returns None if it has none."""
+    summary = (result or {}).get("summary")
+    plan = summary.get("plan") if isinstance(summary, Mapping) else None
+    return plan if isinstance(plan, Mapping) and "steps" in plan else None
+
+
+def budget_line(budget: Row) -> str:
+    """A budget of the organisation with the plan's cost in it, in words."""
+    named = f"{budget['budget']} ({budget['category']}) to {budget['period_end']}"
+    amount = f"{budget['currency']} {budget['amount']:,.2f}"
+    if budget["lands_at"] is None:
+        return f"{named}: {amount}, not compared"
+    left = f"{abs(budget['left']):,.2f} {'left' if budget['fits'] else 'over'}"
+    return f"{named}: lands at {budget['lands_at']:,.2f} of {amount} with this plan, {left}"
 
 
 def _lines(plan: Row, machines: Sequence[Row]) -> Iterator[str]:
@@ -28,6 +44,7 @@ def _lines(plan: Row, machines: Sequence[Row]) -> Iterator[str]:
     yield from _part(
         "Kubernetes", (f"{each['chart']} {each['version'] or '(the newest)'}" for each in plan["kubernetes"])
     )
+    yield from _part("Budgets", map(budget_line, plan["organization"].get("budgets", ())))
     yield from _part("Steps", (f"{number}. {each}" for number, each in enumerate(plan["steps"], start=1)))
     yield from _part("Trade-offs", plan["tradeoffs"])
     yield from _part("Warnings", plan["warnings"])

@@ -39,5 +39,5 @@ class Shelf:
 
     def put_into(self, services: Any) -> "Shelf":
         """Let the tools of these services search here, before they are first asked for."""
-        services.__dict__["tool_resources"] = {"warehouse": services.warehouse, "knowledge": self}
+        services.__dict__["tool_resources"] = {**services.tool_resources, "knowledge": self}
         return self

@@ -25,6 +25,7 @@ async def test_a_plan_is_a_card_that_can_be_saved(serving: Serving, visiting: Vi
     assert re.search(r"USD [\d,]+\.\d\d a month at your own prices", text)
     assert "The budget is" in text
     assert "kube-prometheus-stack" in text
+    assert re.search(r"Budgets with this plan\s[\s\S]*Lands at", text)
     assert "helm upgrade --install vllm-stack" in text
     assert await card.get_by_role("region", name="Machines").locator("tbody tr").count() == 3
     for control, name, holds in (

@@ -87,11 +87,14 @@ _PLANNER: Mapping[str, tuple[str, Mapping[str, Parameter]]] = {
             **{
                 name: Parameter("TIMESTAMP", datetime(year, month, 1, tzinfo=UTC))
                 for name, year, month in (
-                    ("start", 2024, 1), ("month_start", 2024, 2), ("months_end", 2026, 4), ("end_exclusive", 2026, 5),
+                    ("start", 2022, 1), ("bill_start", 2024, 1),
+                    ("month_start", 2024, 2), ("months_end", 2026, 4), ("bill_end", 2026, 5),
+                    ("end_exclusive", 2026, 5),
                     ("rate_start", 2024, 1),
                 )
             },
-            **{name: _OWN[name] for name in ("provider_names", "provider_keys")},
+            **{name: _OWN[name] for name in ("provider_names", "provider_keys", "as_of", "oldest_end")},
+            "max_rows": Parameter("INT64", 500),
         },
     ),
 }  # fmt: skip

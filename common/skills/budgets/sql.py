@@ -79,8 +79,23 @@ _COVERS = """(
       )
     )"""
 
-VARIANCE = Template("""
-WITH budgets AS (
+_TOKENS = """tokens AS (
+  SELECT
+    usage_date AS day,
+    COALESCE(x_hierarchy_path, '') AS path,
+    LOWER(provider) AS provider,
+    CAST(SUM(total_tokens) AS NUMERIC) AS amount
+  FROM {own.genai_usage_daily_unified}
+  WHERE usage_date >= @start_day
+    AND usage_date < @end_day_exclusive
+  GROUP BY day, path, provider
+),
+"""
+_WITH_TOKENS = """
+  UNION ALL
+  SELECT 'token', day, path, 'genai', provider, NULL, amount
+  FROM tokens"""
+_STANDING = Template("""budgets AS (
   SELECT
     $fields
   FROM {shared.org_budgets}
@@ -106,23 +121,9 @@ charges AS (
     AND ChargePeriodStart < @end_exclusive
   GROUP BY day, path, kind, provider, currency
 ),
-tokens AS (
-  SELECT
-    usage_date AS day,
-    COALESCE(x_hierarchy_path, '') AS path,
-    LOWER(provider) AS provider,
-    CAST(SUM(total_tokens) AS NUMERIC) AS amount
-  FROM {own.genai_usage_daily_unified}
-  WHERE usage_date >= @start_day
-    AND usage_date < @end_day_exclusive
-  GROUP BY day, path, provider
-),
-spent AS (
+${tokens}spent AS (
   SELECT 'monetary' AS measure, day, path, kind, provider, currency, amount
-  FROM charges
-  UNION ALL
-  SELECT 'token', day, path, 'genai', provider, NULL, amount
-  FROM tokens
+  FROM charges$with_tokens
 ),
 matched AS (
   SELECT
@@ -172,7 +173,18 @@ others AS (
 reached AS (
   SELECT MAX(IF(day < @as_of, day, NULL)) AS last_day, MAX(day) AS newest_day
   FROM charges
-)
+)""")
+
+
+def _standing(tokens: str, with_tokens: str) -> str:
+    parts = {"fields": _FIELDS, "cost_type": COST_TYPE, "covers": _COVERS}
+    return _STANDING.substitute(parts, tokens=tokens, with_tokens=with_tokens)
+
+
+# The CTEs of budgets beside costs alone, for a text that goes on from them: those of tokens have nothing spent.
+STANDING_OF_COSTS = _standing("", "")
+VARIANCE = Template("""
+WITH $standing
 SELECT
   budgets.*,
   series.days,
@@ -189,7 +201,7 @@ LEFT JOIN others
   ON others.budget_id = budgets.budget_id
 ORDER BY budgets.period_end, budgets.hierarchy_path, budgets.category, budgets.budget_id
 LIMIT @max_rows
-""").substitute(fields=_FIELDS, cost_type=COST_TYPE, covers=_COVERS)
+""").substitute(standing=_standing(_TOKENS, _WITH_TOKENS))
 
 _VARIANCE_TYPES = {
     "start": "TIMESTAMP",

@@ -1,12 +1,14 @@
 """The organisation's bill beside list prices: its negotiated discounts, what it has committed to, what it paid last."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from common import limits
 from common.focus.providers import provider_aliases
+from common.skills.budgets.tools import variance_parameters
 from common.skills.planner import sql
 from common.tenant import Principal
 from common.tools.context import WarehouseContext
@@ -37,12 +39,16 @@ class Discount:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """The bill beside list prices: one row for each provider and currency, and the months that were read."""
+    """The bill beside list prices: one row for each provider and currency, and the months that were read.
+
+    ``budgets`` are those of money in force, each with its spend by day.
+    """
 
     rows: tuple[Mapping[str, Any], ...]
     first_day: date
     last_day: date
     last_month: date
+    budgets: tuple[Mapping[str, Any], ...] = ()
 
     def discount(self, provider: str) -> Discount:
         """The negotiated discount on computing of a provider, over all its line items in the currency with most."""
@@ -50,7 +56,7 @@ class Bill:
         if not known:
             return Discount(provider, Decimal(), f"The bill of {self._read} has no computing of {provider}.")
         row = max(known, key=lambda each: (each["line_items"], each["currency"]))
-        items, days, currency = row["line_items"], row["days"], row["currency"]
+        items, days, currency = row["line_items"], row["days_with_data"], row["currency"]
         if items < LEAST_ITEMS:
             why = f"{items} line items of {provider} in {self._read} are too few to tell a discount."
             return Discount(provider, Decimal(), why, items, days, currency)
@@ -74,7 +80,7 @@ class Bill:
         return [
             {"provider": row["provider"], "currency": row["currency"], "unused_cost": cents(row["unused_cost"])}
             for row in self.rows
-            if row["provider"] and row["unused_cost"] and cents(row["unused_cost"]) > 0
+            if row["provider"] in _PROVIDERS and row["unused_cost"] and cents(row["unused_cost"]) > 0
         ]
 
     def paid_last_month(self) -> dict[str, Decimal]:
@@ -104,31 +110,30 @@ def own_hourly(listed: Decimal, discount: Discount) -> Decimal:
 
 
 async def read_bill(principal: Principal, context: WarehouseContext) -> Bill:
-    """Read the last three full months of the organisation's own costs; an organisation without any has no rows."""
+    """Read the organisation's own costs of the last three full months, and its budgets; none where it has no costs."""
     last = last_month(context.today)
     first = last
     for _ in range(MONTHS_READ - 1):
         first = last_month(first.start)
     now = month_of(context.today)
-    names, keys = zip(*_aliases(), strict=True)
+    names, keys = zip(*provider_aliases(), ("nebius", "nebius"), strict=True)
     parameters = {
-        "start": Parameter("TIMESTAMP", first.start_instant),
-        "end_exclusive": Parameter("TIMESTAMP", now.end_exclusive),
+        **variance_parameters(context.today, 0),
+        "bill_start": Parameter("TIMESTAMP", first.start_instant),
+        "bill_end": Parameter("TIMESTAMP", now.end_exclusive),
         "month_start": Parameter("TIMESTAMP", last.start_instant),
         "months_end": Parameter("TIMESTAMP", last.end_exclusive),
         "rate_start": Parameter("TIMESTAMP", last_days(RATE_DAYS, context.today).start_instant),
         "provider_names": Parameter("STRING", names),
         "provider_keys": Parameter("STRING", keys),
+        "max_rows": Parameter("INT64", limits.MAX_RESULT_ROWS),
     }
-    rows: Iterable[Mapping[str, Any]] = ()
+    del parameters["start_day"], parameters["end_day_exclusive"]
+    rows: Sequence[Mapping[str, Any]] = ()
     try:
         rows = (await context.run(fixed(principal.tenant, sql.BILL, parameters))).rows
     except QueryRefused as refused:
         if refused.code != "table_not_found":
             raise
-    return Bill(tuple(rows), first.start, last.end, last.start)
-
-
-def _aliases() -> list[tuple[str, str]]:
-    known = [(name, key) for name, key in provider_aliases() if key in _PROVIDERS]
-    return [*known, ("nebius", "nebius")]
+    bill, budgets = (tuple(row for row in rows if row["part"] == part) for part in ("bill", "budget"))
+    return Bill(bill, first.start, last.end, last.start, budgets)

@@ -9,6 +9,7 @@ from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
 from common.skills.planner.bill import Bill, Discount, cents, own_hourly
+from common.skills.planner.budgeted import beside_budgets, passed
 from common.skills.planner.sizing import BILLION, MOST_CARDS, Sizing, size
 from common.skills.planner.spec import Precision, WorkloadSpec, described
 from common.skills.planner.stack import choose, steps, values_yaml
@@ -45,8 +46,8 @@ def make_plan(spec: WorkloadSpec, facts: Facts) -> dict[str, Any]:
     chosen = (affordable or fitting)[:MOST_INSTANCES]
     models, models_note = _models(spec, facts.models, chosen)
     stack, warnings = choose(spec, facts.charts)
-    identity = {"spec": asdict(spec), "instances": chosen, "models": models, "kubernetes": stack}
-    plan_id = f"plan-{hashlib.sha256(json.dumps(json_safe(identity), sort_keys=True).encode()).hexdigest()[:12]}"
+    budgets, budgets_note = beside_budgets(facts.bill, spec.paid_by, chosen[0] if chosen else None, facts.today)
+    plan_id = _identify(spec, chosen, models, stack)
     days = age_days(facts.oldest_price, facts.today)
     plan = {
         "plan_id": plan_id,
@@ -66,16 +67,30 @@ def make_plan(spec: WorkloadSpec, facts: Facts) -> dict[str, Any]:
             "discounts": [_discount(facts.bill.discount(name)) for name in _providers(chosen)],
             "unused_commitments": facts.bill.unused(),
             "billed_last_month": facts.bill.paid_last_month(),
+            "budgets": budgets,
+            "budgets_note": budgets_note,
         },
         "catalog": {
             "oldest_price": facts.oldest_price,
             "catalog_age_days": days,
             "price_basis": "list, on demand, USD",
         },
-        "warnings": [*_none_fits(spec, sizing, fitting), *warnings, *_amd(chosen), *_stale(days)],
+        "warnings": [
+            *_none_fits(spec, sizing, fitting),
+            *passed(budgets, spec.paid_by),
+            *warnings,
+            *_amd(chosen),
+            *_stale(days),
+        ],
     }
     safe: dict[str, Any] = json_safe(plan)
     return {**safe, "values_yaml": values_yaml(safe)}
+
+
+def _identify(spec: WorkloadSpec, instances: Sequence[Row], models: Sequence[Row], stack: Sequence[Row]) -> str:
+    """The plan's id: a digest of what was asked for and what is proposed."""
+    identity = {"spec": asdict(spec), "instances": instances, "models": models, "kubernetes": stack}
+    return f"plan-{hashlib.sha256(json.dumps(json_safe(identity), sort_keys=True).encode()).hexdigest()[:12]}"
 
 
 class _Prices:
@@ -131,8 +146,9 @@ def _fits(spec: WorkloadSpec, sizing: Sizing, row: Row) -> bool:
     if row["vcpus"] < (spec.min_vcpu or 0) or row["memory_gib"] < (spec.min_ram_gb or 0):
         return False
     if not spec.gpu_needed:
-        return bool(row["memory_gib"] >= sizing.need_gib * _CPU_ROOM)
-    if spec.precision == "bf16" and not row["bfloat16"]:
+        room = _CPU_ROOM if spec.runs_model else 1
+        return bool(row["memory_gib"] >= sizing.need_gib * room)
+    if spec.runs_model and spec.precision == "bf16" and not row["bfloat16"]:
         return False
     enough = row["gpu_memory_total_gib"] >= sizing.need_gib
     return bool(enough and row["gpu_memory_gib"] * MOST_CARDS >= sizing.need_gib)
@@ -162,6 +178,8 @@ def _models(
     spec: WorkloadSpec, models: Sequence[Row], chosen: Sequence[Row]
 ) -> tuple[list[dict[str, Any]], str | None]:
     """The models that fit each of the machines by their own size, and why there is none."""
+    if not spec.runs_model:
+        return [], None
     if not spec.model and spec.trains:
         return [], "No model was named to start from."
     if not models:
@@ -279,7 +297,7 @@ def _tradeoffs(spec: WorkloadSpec, sizing: Sizing, facts: Facts, priced: _Prices
                 f"{chosen[1]['provider']} {chosen[1]['instance_type']} costs {more} USD a month more than the first."
             )
         if (chosen[0]["gpu_count"] or 0) > 1:
-            told.append("The model is split over several GPUs of one machine, which costs some speed.")
+            told.append("The work is split over several GPUs of one machine, which costs some speed.")
     if spec.hours_per_month < 730:
         told.append(f"The machine is off for the rest of the month: {spec.hours_per_month} hours are planned.")
     told.append("Spot prices are not in the catalogue: they are lower, and the machine can be taken away.")
@@ -302,7 +320,7 @@ def _lacks(spec: WorkloadSpec, sizing: Sizing, row: Row) -> str:
     """Say why a machine is not proposed; empty where that is its place in the order alone."""
     if row["gpu_memory_total_gib"] < sizing.need_gib:
         return f"has {row['gpu_memory_total_gib']} GiB of GPU memory, where {sizing.need_gib} are needed"
-    if spec.precision == "bf16" and not row["bfloat16"]:
+    if spec.runs_model and spec.precision == "bf16" and not row["bfloat16"]:
         return "has GPUs that do not compute in bfloat16"
     if row["gpu_memory_gib"] * MOST_CARDS < sizing.need_gib:
         return f"would split the model over more than {MOST_CARDS} GPUs"
@@ -318,7 +336,7 @@ def _assumptions(spec: WorkloadSpec) -> list[str]:
     ]
     if spec.task_type == "inference" and spec.domain == "language":
         told.append(f"{spec.concurrent_requests:,} requests at once with {spec.context_tokens:,} tokens each.")
-    if spec.gpu_needed and spec.precision == "bf16":
+    if spec.gpu_needed and spec.runs_model and spec.precision == "bf16":
         told.append("GPUs without bfloat16 (T4, V100) are left out.")
     if spec.budget_monthly is None:
         told.append("No budget was given.")

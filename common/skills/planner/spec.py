@@ -5,7 +5,8 @@ from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from typing import Literal
 
-Task = Literal["inference", "batch_inference", "fine_tuning", "training"]
+# "application" runs no model: a web application, an API, a database, a job.
+Task = Literal["inference", "batch_inference", "fine_tuning", "training", "application"]
 Domain = Literal["language", "image_generation", "video_generation", "vision", "speech", "embeddings", "other"]
 Precision = Literal["fp32", "bf16", "fp16", "fp8", "int8", "int4"]
 Method = Literal["lora", "full"]
@@ -21,9 +22,10 @@ CPU_BILLIONS = Decimal(8)
 _SIZE = re.compile(
     r"(?<![\w.])(?:(\d{1,3})x)?(\d{1,4}(?:\.\d{1,3})?)\s?(b|bn|billion|m|million)(?![a-z0-9])", re.IGNORECASE
 )
-_TASKS = "Should it serve a model (inference), run batches, fine-tune a model or train one?"
+_TASKS = "Should it serve a model (inference), run batches, fine-tune a model, train one, or run an application?"
 _DOMAINS = "What is it about: language, images, video, vision, speech, embeddings or something else?"
 _GPUS = "Should it run on GPUs?"
+_SIZES = "How many vCPUs and how many GiB of memory does one machine of it need? 2 and 4 carry a small web application."
 _MODELS = "Which language model is it, and how many billion parameters does it have?"
 
 
@@ -47,6 +49,7 @@ class WorkloadSpec:
     hours_per_month: Decimal = Decimal(730)
     budget_monthly: Decimal | None = None
     budget_currency: str = "USD"
+    paid_by: str | None = None
     provider: str | None = None
     region: str | None = None
     licenses: tuple[str, ...] = ()
@@ -58,16 +61,29 @@ class WorkloadSpec:
         return self.task_type in ("fine_tuning", "training")
 
     @property
+    def runs_model(self) -> bool:
+        return self.task_type != "application"
+
+    @property
     def billions(self) -> Decimal | None:
         """The parameters in billions: as given, or as the model's name says them."""
         return self.parameters_billion or billions_in(self.model or "")
 
+    @property
+    def on_gpus(self) -> bool | None:
+        """Return true if it runs on GPUs: as said, or as follows from the rest; None where that has to be asked."""
+        if self.gpu_needed is not None:
+            return self.gpu_needed
+        if self.gpu_memory_gb is not None:
+            return True
+        return None if self.runs_model else False
+
     def settled(self) -> "WorkloadSpec":
         """The spec with its defaults: full training, LoRA for fine-tuning, and what its task needs anyway."""
+        spec = replace(self, gpu_needed=self.on_gpus, domain=self.domain or ("other" if not self.runs_model else None))
         method = self.method or (None if not self.trains else "full" if self.task_type == "training" else "lora")
-        return replace(
-            self, method=method, kubernetes_needs=tuple(dict.fromkeys((*_needs(self), *self.kubernetes_needs)))
-        )
+        needs = tuple(dict.fromkeys((*_needs(spec), *self.kubernetes_needs)))
+        return replace(spec, method=method, kubernetes_needs=needs)
 
 
 def billions_in(text: str) -> Decimal | None:
@@ -80,16 +96,21 @@ def billions_in(text: str) -> Decimal | None:
 
 
 def questions(spec: WorkloadSpec) -> list[str]:
-    """The one to three questions that have to be answered before a plan can be made; none where it is clear."""
+    """The one to three questions that have to be answered before a plan can be made; none where it is clear.
+
+    Only what the workload needs is asked for: of an application neither its domain nor a model, nor GPUs.
+    """
     asked = []
     if spec.task_type is None:
         asked.append(_TASKS)
-    if spec.domain is None:
+    if spec.domain is None and spec.runs_model:
         asked.append(_DOMAINS)
-    if spec.gpu_needed is None:
+    if spec.on_gpus is None:
         asked.append(_GPUS)
-    if spec.domain == "language" and spec.billions is None and spec.gpu_memory_gb is None:
+    if spec.runs_model and spec.domain == "language" and spec.billions is None and spec.gpu_memory_gb is None:
         asked.append(_MODELS)
+    if not spec.runs_model and spec.min_vcpu is None and spec.min_ram_gb is None and not spec.on_gpus:
+        asked.append(_SIZES)
     if not asked and (contradiction := _contradiction(spec)):
         asked.append(contradiction)
     if not asked and spec.confidence == "low":
@@ -101,11 +122,14 @@ def described(spec: WorkloadSpec) -> str:
     """The workload in a few words."""
     task = {
         "inference": "to serve", "batch_inference": "to run batches with", "fine_tuning": "to fine-tune",
-        "training": "to train", None: "to deploy",
+        "training": "to train", "application": "to run", None: "to deploy",
     }[spec.task_type]  # fmt: skip
+    where = "GPUs" if spec.on_gpus else "CPUs"
+    if not spec.runs_model:
+        return f"{task} an application on {where}"
     kind = (spec.domain or "other").replace("_", " ")
     model = f"{spec.model} ({kind})" if spec.model else f"a model ({kind})"
-    return f"{task} {model} on {'GPUs' if spec.gpu_needed else 'CPUs'}"
+    return f"{task} {model} on {where}"
 
 
 def said_so_far(spec: WorkloadSpec) -> str:
@@ -118,11 +142,13 @@ def said_so_far(spec: WorkloadSpec) -> str:
 
 
 def _contradiction(spec: WorkloadSpec) -> str | None:
-    if spec.gpu_needed:
+    if spec.on_gpus:
         return None
     size, memory = spec.billions, spec.gpu_memory_gb
     if memory is not None:
         return f"You asked for {memory} GB of GPU memory and for no GPU. Should it run on GPUs?"
+    if not spec.runs_model:
+        return None
     if size is not None and (size > CPU_BILLIONS or (spec.trains and size > 1)):
         doing = "training" if spec.trains else "serving"
         said = f"{doing} a model of {size.normalize():f} billion parameters without GPUs is hardly usable"
@@ -134,6 +160,8 @@ def _contradiction(spec: WorkloadSpec) -> str | None:
 
 def _needs(spec: WorkloadSpec) -> tuple[Need, ...]:
     gpu: tuple[Need, ...] = ("gpu",) if spec.gpu_needed else ()
+    if spec.task_type == "application":
+        return (*gpu, "ingress", "monitoring")
     if spec.task_type == "inference":
         return (*gpu, "serving", "monitoring")
     if spec.task_type == "batch_inference":

@@ -1,6 +1,9 @@
 """The SQL of the planner: three searches of the catalogue, and the organisation's own bill."""
 
 from collections.abc import Iterator, Mapping
+from string import Template
+
+from common.skills.budgets.sql import STANDING_OF_COSTS
 
 # Every answer has one row at least: it says how many rows the catalogue has, and of which day its oldest price is.
 INSTANCES = """
@@ -162,13 +165,11 @@ WHERE CONCAT(repository, '/', name) IN UNNEST(@charts)
 ORDER BY repository, name
 """
 
-# Computing that is used, at its list and its contracted price, by provider and currency: of the months that are over.
-BILL = """
-WITH names AS (
-  SELECT name, @provider_keys[SAFE_OFFSET(place)] AS provider
-  FROM UNNEST(@provider_names) AS name WITH OFFSET AS place
-),
-charges AS (
+# Computing that is used, at its list and its contracted price, by provider and currency, of the months that are over;
+# and the budgets in force today, as the budgets' own tools hold them against costs.
+BILL = Template("""
+WITH $standing,
+items AS (
   SELECT
     names.provider,
     BillingCurrency AS currency,
@@ -192,25 +193,51 @@ charges AS (
   FROM {own.cost_data_standard_1_3}
   LEFT JOIN names
     ON names.name = LOWER(ServiceProviderName)
-  WHERE ChargePeriodStart >= @start
-    AND ChargePeriodStart < @end_exclusive
+  WHERE ChargePeriodStart >= @bill_start
+    AND ChargePeriodStart < @bill_end
+),
+bill AS (
+  SELECT
+    provider,
+    currency,
+    COUNTIF(computing) AS line_items,
+    COUNT(DISTINCT IF(computing, DATE(started), NULL)) AS days_with_data,
+    SUM(IF(computing, list_cost, 0)) AS list_cost,
+    SUM(IF(computing, contracted_cost, 0)) AS contracted_cost,
+    SUM(IF(computing, effective_cost, 0)) AS effective_cost,
+    SUM(IF(in_last_month AND unused, effective_cost, 0)) AS unused_cost,
+    SUM(IF(in_last_month, billed_cost, 0)) AS billed_last_month,
+    ARRAY_AGG(usd_rate IGNORE NULLS ORDER BY started DESC, usd_rate DESC LIMIT 1)[SAFE_OFFSET(0)] AS usd_rate,
+    MAX(IF(usd_rate IS NOT NULL, started, NULL)) AS usd_rate_day
+  FROM items
+  GROUP BY provider, currency
 )
 SELECT
-  provider,
-  currency,
-  COUNTIF(computing) AS line_items,
-  COUNT(DISTINCT IF(computing, DATE(started), NULL)) AS days,
-  SUM(IF(computing, list_cost, 0)) AS list_cost,
-  SUM(IF(computing, contracted_cost, 0)) AS contracted_cost,
-  SUM(IF(computing, effective_cost, 0)) AS effective_cost,
-  SUM(IF(in_last_month AND unused, effective_cost, 0)) AS unused_cost,
-  SUM(IF(in_last_month, billed_cost, 0)) AS billed_last_month,
-  ARRAY_AGG(usd_rate IGNORE NULLS ORDER BY started DESC, usd_rate DESC LIMIT 1)[SAFE_OFFSET(0)] AS usd_rate,
-  MAX(IF(usd_rate IS NOT NULL, started, NULL)) AS usd_rate_day
-FROM charges
-GROUP BY provider, currency
-ORDER BY provider, currency
-"""
+  'bill' AS part, provider, currency, line_items, days_with_data, list_cost, contracted_cost, effective_cost,
+  unused_cost, billed_last_month, usd_rate, usd_rate_day,
+  CAST(NULL AS STRING) AS budget_id, CAST(NULL AS STRING) AS hierarchy_entity_id,
+  CAST(NULL AS STRING) AS hierarchy_entity_name, CAST(NULL AS STRING) AS hierarchy_path,
+  CAST(NULL AS STRING) AS hierarchy_level_code, CAST(NULL AS STRING) AS category,
+  CAST(NULL AS STRING) AS budget_type, CAST(NULL AS FLOAT64) AS budget_amount, CAST(NULL AS DATE) AS period_start,
+  CAST(NULL AS DATE) AS period_end, CAST(NULL AS ARRAY<DATE>) AS days, CAST(NULL AS ARRAY<NUMERIC>) AS amounts,
+  CAST(NULL AS NUMERIC) AS actual, CAST(NULL AS DATE) AS last_day
+FROM bill
+UNION ALL
+SELECT
+  'budget', budgets.provider, budgets.currency, NULL, NULL, NULL, NULL, NULL,
+  NULL, NULL, NULL, NULL,
+  budgets.budget_id, hierarchy_entity_id, hierarchy_entity_name, hierarchy_path,
+  hierarchy_level_code, category, budget_type, budget_amount, period_start,
+  period_end, series.days, series.amounts, COALESCE(series.actual, 0), reached.last_day
+FROM budgets
+CROSS JOIN reached
+LEFT JOIN series
+  ON series.budget_id = budgets.budget_id
+WHERE budget_type = 'monetary'
+  AND category IN ('total', 'all', 'cloud')
+ORDER BY part, provider, currency, budget_id
+LIMIT @max_rows
+""").substitute(standing=STANDING_OF_COSTS)
 
 # What machines cost that are tagged with a plan, by month.
 TAGGED = """
@@ -249,6 +276,11 @@ INSTANCE_TYPES: Mapping[str, str] = {
 BILL_TYPES: Mapping[str, str] = {
     "start": "TIMESTAMP",
     "end_exclusive": "TIMESTAMP",
+    "as_of": "DATE",
+    "oldest_end": "DATE",
+    "max_rows": "INT64",
+    "bill_start": "TIMESTAMP",
+    "bill_end": "TIMESTAMP",
     "month_start": "TIMESTAMP",
     "months_end": "TIMESTAMP",
     "rate_start": "TIMESTAMP",

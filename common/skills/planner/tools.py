@@ -1,7 +1,6 @@
 """The planner's tools: a priced plan, and searches of the catalogue of list prices, charts and models."""
 
 import asyncio
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -9,10 +8,13 @@ from pydantic import Field, StringConstraints
 
 from common.focus.providers import provider_key
 from common.skills.planner.bill import read_bill
+from common.skills.planner.budgeted import check_payer
+from common.skills.planner.compare import compare_plan
 from common.skills.planner.plan import Facts, make_plan
 from common.skills.planner.search import (
     InstanceFilters,
     ModelFilters,
+    Rows,
     SearchResult,
     find_charts,
     find_instances,
@@ -32,22 +34,17 @@ from common.skills.planner.spec import (
     questions,
     said_so_far,
 )
-from common.skills.planner.sql import TAGGED
 from common.skills.planner.stack import RESTRICTED, wanted_charts
 from common.tenant import Principal
 from common.tools.context import WarehouseContext
-from common.tools.periods import last_days
 from common.tools.registry import Tool, tool
 from common.tools.result import ToolError, ToolResult, format_parameters
 from common.transcript.plans import NEEDS_CLARIFICATION
 from common.warehouse.catalog import STALE_DAYS, age_days
-from common.warehouse.query import Parameter, fixed
 
 MOST_FOUND = 50
 MOST_MONTHLY = 100_000_000
 NAME_CHARS = 100
-# Days of costs that a plan is compared with.
-COMPARED_DAYS = 396
 
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=NAME_CHARS)]
 Query = Annotated[
@@ -64,26 +61,6 @@ Cpus = Annotated[Decimal, Field(gt=0, le=10_000, max_digits=10, allow_inf_nan=Fa
 Licenses = Annotated[
     list[_Text], Field(max_length=20, description="Only these licences, such as apache-2.0, mit, llama3.1.")
 ]
-
-
-async def compare_plan(
-    principal: Principal,
-    context: WarehouseContext,
-    *,
-    plan_id: Annotated[str, StringConstraints(pattern="^plan-[0-9a-f]{12}$"), Field(description="The plan's plan_id.")],
-    planned_monthly: Annotated[Monthly, Field(description="The plan's own_total, in USD.")] | None = None,
-) -> ToolResult:
-    """Compare what is tagged plan=<plan_id> has cost, month by month, with the plan's cost of a month."""
-    read = last_days(COMPARED_DAYS, context.today)
-    parameters = {**read.bounds(), "plan_id": Parameter("STRING", plan_id)}
-    found = await context.run(fixed(principal.tenant, TAGGED, parameters))
-    rows = tuple(_compared(row, planned_monthly) for row in found.rows)
-    summary: dict[str, Any] = {"plan_id": plan_id, "period": read.as_dict(), "planned_monthly_usd": planned_monthly}
-    if not rows:
-        summary["none"] = f"No charge of these days has the tag plan={plan_id}: tag the plan's machines with it."
-    elif planned_monthly is not None and {row["currency"] for row in rows} != {"USD"}:
-        summary["note"] = "The plan is in USD; costs in another currency are shown beside it and not compared."
-    return ToolResult(found, rows, summary, format_parameters(parameters))
 
 
 async def search_instances(
@@ -205,7 +182,7 @@ async def plan_deployment(
     principal: Principal,
     context: WarehouseContext,
     *,
-    task_type: Annotated[Task, Field(description="What the workload does.")] | None = None,
+    task_type: Annotated[Task, Field(description="What it does; application: it runs no model.")] | None = None,
     domain: Annotated[Domain, Field(description="language: an LLM.")] | None = None,
     gpu_needed: Annotated[bool, Field(description="Null unless the user said, or the model needs it.")] | None = None,
     model: Annotated[_Text, Field(description="The model's name as the user said it, with its size.")] | None = None,
@@ -231,6 +208,7 @@ async def plan_deployment(
     budget_currency: Annotated[
         str, StringConstraints(to_upper=True, pattern="^[A-Za-z]{3}$"), Field(description="ISO 4217.")
     ] = "USD",
+    paid_by: Annotated[_Text, Field(description="The team, project or department that pays, if named.")] | None = None,
     provider: Provider | None = None,
     region: Region | None = None,
     licenses: Licenses = [],  # noqa: B006  # pydantic copies it
@@ -260,6 +238,7 @@ async def plan_deployment(
         hours_per_month=hours_per_month,
         budget_monthly=budget_monthly,
         budget_currency=budget_currency,
+        paid_by=paid_by,
         provider=provider_key(provider) if provider else None,
         region=region.lower() if region else None,
         licenses=tuple(dict.fromkeys(each.lower() for each in licenses)),
@@ -276,23 +255,22 @@ async def _plan(principal: Principal, context: WarehouseContext, spec: WorkloadS
     filters = machines_for(spec)
     machines, models, charts, bill = await asyncio.gather(
         find_instances(principal, context, filters),
-        find_models(principal, context, models_for(spec)),
+        _models_of(principal, context, spec),
         find_stack(principal, context, wanted_charts(spec)),
         read_bill(principal, context),
     )
     check_place(machines, filters)
+    check_payer(bill, spec.paid_by)
     assert machines.oldest is not None
-    facts = Facts(machines.rows, models.rows, charts, bill, machines.oldest, context.today)
+    facts = Facts(machines.rows, models, charts, bill, machines.oldest, context.today)
     plan = await asyncio.to_thread(make_plan, spec, facts)
     rows = tuple(plan.pop("instances"))
     return ToolResult(machines.result, rows, {"plan": plan}, format_parameters(machines.parameters))
 
 
-def _compared(row: Mapping[str, Any], planned: Decimal | None) -> dict[str, Any]:
-    """A month beside the plan; the difference only where both are in USD."""
-    alike = planned is not None and row["currency"] == "USD"
-    difference = row["effective_cost"] - planned if alike and planned is not None else None
-    return {**row, "planned_cost": planned if alike else None, "over_plan": difference}
+async def _models_of(principal: Principal, context: WarehouseContext, spec: WorkloadSpec) -> Rows:
+    """The models that a plan chooses from; none for a workload that runs no model."""
+    return (await find_models(principal, context, models_for(spec))).rows if spec.runs_model else ()
 
 
 TOOLS: tuple[Tool, ...] = tuple(

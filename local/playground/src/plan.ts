@@ -30,7 +30,7 @@ export interface Plan {
   cost: { currency: string; list_total: number; own_total: number; not_priced: string; budget?: Budget } | null;
   budget_note: { said: string; cheapest: string; would_fit: string[] } | null;
   tradeoffs: string[];
-  organization: { discounts: { why: string }[]; unused_commitments: Row[] };
+  organization: { discounts: { why: string }[]; unused_commitments: Row[]; budgets?: Row[]; budgets_note?: string | null };
   catalog: { oldest_price: string; catalog_age_days: number };
   warnings: string[];
   values_yaml: string;
@@ -51,6 +51,7 @@ export function planCard(result: ToolResult): HTMLElement | null {
     el("header", {}, el("strong", {}, plan.understanding), el("code", {}, plan.plan_id)),
     costs(plan),
     ...tables(plan, machines).map(table),
+    plan.organization.budgets_note && el("p", { class: "note" }, plan.organization.budgets_note),
     list("Steps", plan.steps, "ol"),
     list("Assumptions", plan.assumptions),
     list("Trade-offs", plan.tradeoffs),
@@ -113,6 +114,16 @@ function tables(plan: Plan, machines: Row[]): Table[] {
       heading: "Kubernetes",
       columns: ["Chart", "Version", "From"],
       rows: plan.kubernetes.map((each) => [each.chart, each.version ?? "the newest", each.repository]),
+    },
+    {
+      heading: "Budgets with this plan",
+      columns: ["Budget", "To", "Amount", "Lands at", "Left"],
+      rows: (plan.organization.budgets ?? []).map((row) => [
+        `${row["budget"]} (${row["category"]})`,
+        String(row["period_end"]),
+        money(Number(row["amount"]), String(row["currency"])),
+        ...["lands_at", "left"].map((name) => (row[name] === null ? "not compared" : money(Number(row[name]), String(row["currency"])))),
+      ]),
     },
   ];
   return found.filter((each) => each.rows.length);

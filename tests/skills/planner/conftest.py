@@ -14,6 +14,7 @@ from common.tools.context import ToolContext
 from common.tools.registry import BoundTools
 from local.data.catalog.reading import SMALL, read_folder
 from local.data.rows import Row
+from tests.fakes.plans import Plans
 from tests.skills.conftest import DEMO_TODAY, PROJECT, Call, CountingWarehouse, held
 from tests.skills.operations_made import client_of
 
@@ -32,7 +33,12 @@ def catalogued(bigquery_url: str) -> Iterator[bigquery.Client]:
 
 
 @pytest.fixture
-def plan(catalogued: bigquery.Client, counting: CountingWarehouse) -> Call:
+def plans() -> Plans:
+    return Plans()
+
+
+@pytest.fixture
+def plan(catalogued: bigquery.Client, counting: CountingWarehouse, plans: Plans) -> Call:
     """Call a tool of the planner: ``await plan(name, **arguments)`` -> envelope; ``_org`` and ``_today`` say whose."""
 
     async def calling(
@@ -47,7 +53,7 @@ def plan(catalogued: bigquery.Client, counting: CountingWarehouse) -> Call:
         tenant = Tenant(OrgSlug(_org), PROJECT, "organizations", _catalog)
         principal = Principal(tenant, UserId("u1"), "key-1", EVERY_PERMISSION)
         context = ToolContext({"org": _org}, datetime.combine(_today, time(12), UTC), "answer-1")
-        tools = BoundTools(TOOLS, principal, context, {"warehouse": counting})
+        tools = BoundTools(TOOLS, principal, context, {"warehouse": counting, "plans": plans})
         return held(await tools.call(tool_name, json.dumps(arguments, default=str), agent_name="DeploymentPlanner"))
 
     return calling

@@ -203,7 +203,8 @@ async def test_a_plan_is_four_queries_at_once(plan: Call, counting: CountingWare
     await plan("plan_deployment", **LLAMA)
     assert len(counting.ran) == 4
     assert sorted(each.reads_catalog for each in counting.ran) == [False, True, True, True]
-    assert not any(each.reads_shared for each in counting.ran)
+    # The organisation's own side, its bill and its budgets, is one of them.
+    assert [each.reads_shared for each in counting.ran] == [not each.reads_catalog for each in counting.ran]
 
 
 async def test_llama_70b_is_sized_as_its_arithmetic_says(plan: Call) -> None:
@@ -380,6 +381,10 @@ async def test_prices_older_than_ninety_days_are_said_in_words(plan: Call) -> No
 def test_the_bill_is_of_one_organisation_alone() -> None:
     tenant = Tenant(OrgSlug("acme_inc"), PROJECT, "organizations")
     query = fixed(tenant, sql.BILL, {name: Parameter("STRING", None) for name in sql.BILL_TYPES})
-    assert query.tables == {f"{PROJECT}.acme_inc_prod.cost_data_standard_1_3"}
-    columns = {column.name: column.type for column in googlesql.analyze(query.sql, sql.BILL_TYPES)}
+    assert query.tables == {
+        f"{PROJECT}.acme_inc_prod.cost_data_standard_1_3", f"{PROJECT}.organizations.org_budgets"
+    }  # fmt: skip
+    assert query.parameters["org_slug"].value == "acme_inc"
+    types = {**sql.BILL_TYPES, "org_slug": "STRING"}
+    columns = {column.name: column.type for column in googlesql.analyze(query.sql, types)}
     assert {columns[name] for name in ("list_cost", "contracted_cost", "effective_cost", "unused_cost")} == {"NUMERIC"}
