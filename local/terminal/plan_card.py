@@ -31,7 +31,8 @@ def budget_line(budget: Row) -> str:
     if budget["lands_at"] is None:
         return f"{named}: {amount}, not compared"
     left = f"{abs(budget['left']):,.2f} {'left' if budget['fits'] else 'over'}"
-    return f"{named}: lands at {budget['lands_at']:,.2f} of {amount} with this plan, {left}"
+    later = ", and no room for it in a whole period" if budget["fits"] and not budget["whole_period_fits"] else ""
+    return f"{named}: lands at {budget['lands_at']:,.2f} of {amount} with this plan, {left}{later}"
 
 
 def _lines(plan: Row, machines: Sequence[Row]) -> Iterator[str]:

@@ -32,7 +32,8 @@ async def test_the_stored_plan_is_compared_and_a_model_cannot_give_its_price(ser
     planned = await product.send("Deploy Llama 70B")
     plan = planned["deployment_plan"]
     comparing = [call_tool("compare_plan", plan_id=plan["plan_id"]), say("So much.")]
-    model.steps = [*model.steps, *comparing, transfer("DeploymentPlanner"), *comparing]
+    last = [call_tool("compare_plan"), say("So much.")]
+    model.steps = [*model.steps, *last, transfer("DeploymentPlanner"), *comparing]
     found = await compared(product, planned["conversation_id"])
     assert found["summary"]["plan"]["monthly_usd"] == plan["cost"]["own_total"]
     assert found["summary"]["plan"]["machine"] == plan["cost"]["rows"][0]["item"]

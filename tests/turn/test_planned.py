@@ -19,8 +19,10 @@ def scripted(**arguments: Any) -> ScriptedModel:
 
 
 async def test_a_plan_is_in_the_answer_and_in_the_history(serving: Serving) -> None:
-    product = await serving(scripted(**LLAMA))
+    model = scripted(**LLAMA)
+    product = await serving(model)
     body = (await product.send("Deploy Llama 70B for inference")).json()
+    assert len(model.calls) == 3
     assert body["response_type"] == "deployment_plan"
     plan = body["deployment_plan"]
     assert plan["plan_id"].startswith("plan-")

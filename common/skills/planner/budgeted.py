@@ -49,11 +49,18 @@ def beside_budgets(
 
 def passed(shown: Sequence[Row], payer: str | None) -> list[str]:
     """A sentence for each budget that counts the plan for certain and would be passed with it."""
-    return [
+    certain = [each for each in shown if payer is not None or str(each["level"]).lower() in _WHOLE]
+    told = [
         f"With this plan the budget of {each['budget']} ({each['category']}) to {each['period_end']} lands at "
         f"{each['lands_at']} {each['currency']}, where it is {each['amount']}."
-        for each in shown
-        if each["fits"] is False and (payer is not None or str(each["level"]).lower() in _WHOLE)
+        for each in certain
+        if each["fits"] is False
+    ]
+    return told + [
+        f"A whole period of the budget of {each['budget']} ({each['category']}) has no room for this plan's "
+        f"{each['whole_period_cost']} {each['currency']} beside what is spent now."
+        for each in certain
+        if each["fits"] and each["whole_period_fits"] is False
     ]
 
 
@@ -82,13 +89,15 @@ def _named(budgets: Sequence[Row], payer: str) -> list[Row]:
 
 
 def _entry(bill: Bill, standing: Standing, own_monthly: Decimal) -> dict[str, Any]:
-    """A budget with what is spent, where it lands without the plan, and with the plan from tomorrow on."""
+    """A budget with what is spent, where it lands with the plan from tomorrow on, and in a whole period with it."""
     budget = standing.budget
     rate = bill.usd_rate(budget["currency"])
     rest = (budget["period_end"] - standing.as_of).days
     without = standing.actual if standing.projected is None else standing.projected
-    added = None if rate is None else cents(own_monthly * rate * rest / _DAYS_A_MONTH)
-    lands = None if added is None else cents(without + added)
+    added, lands = _added(without, rate, own_monthly, rest)
+    whole = (budget["period_end"] - budget["period_start"]).days + 1
+    # A budget of a month that is nearly over says little of the months that follow.
+    period_cost, period_lands = _added(without, rate, own_monthly, whole)
     return {
         "budget": budget["hierarchy_entity_name"],
         "level": budget["hierarchy_level_code"],
@@ -104,8 +113,20 @@ def _entry(bill: Bill, standing: Standing, own_monthly: Decimal) -> dict[str, An
         "lands_at": lands,
         "left": None if lands is None else cents(standing.amount) - lands,
         "fits": None if lands is None else lands <= cents(standing.amount),
+        "whole_period_cost": period_cost,
+        "whole_period_fits": None if period_lands is None else period_lands <= cents(standing.amount),
         **({"note": f"No rate from USD to {budget['currency']} is in your rows."} if rate is None else {}),
     }
+
+
+def _added(
+    without: Decimal, rate: Decimal | None, own_monthly: Decimal, days: int
+) -> tuple[Decimal | None, Decimal | None]:
+    """The plan's cost of so many days in the budget's currency, and where the budget lands with it."""
+    if rate is None:
+        return None, None
+    added = cents(own_monthly * rate * days / _DAYS_A_MONTH)
+    return added, cents(without) + added
 
 
 def _tightest(entry: Row) -> tuple[Any, ...]:

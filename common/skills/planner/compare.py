@@ -13,7 +13,7 @@ from common.skills.planner.sql import TAGGED
 from common.tenant import Principal
 from common.tools.context import WarehouseContext
 from common.tools.periods import last_days
-from common.tools.result import ToolResult, format_parameters
+from common.tools.result import ToolError, ToolResult, format_parameters
 from common.warehouse.query import Parameter, fixed
 
 # Days of costs that a plan is compared with.
@@ -25,8 +25,8 @@ Row = Mapping[str, Any]
 class Plans(Protocol):
     """Finds a caller's stored plans."""
 
-    async def find(self, principal: Principal, conversation_id: str, plan_id: str) -> Row | None:
-        """Return the plan of this id. Returns None if no conversation of the caller has it."""
+    async def find(self, principal: Principal, conversation_id: str, plan_id: str | None) -> Row | None:
+        """Return the plan of this id, or the conversation's last. Returns None if the caller has no such plan."""
         ...
 
 
@@ -41,13 +41,21 @@ async def compare_plan(
     principal: Principal,
     context: PlansContext,
     *,
-    plan_id: Annotated[str, StringConstraints(pattern="^plan-[0-9a-f]{12}$"), Field(description="The plan's plan_id.")],
+    plan_id: Annotated[
+        str,
+        StringConstraints(pattern="^plan-[0-9a-f]{12}$"),
+        Field(description="Default: the conversation's last plan."),
+    ]
+    | None = None,
 ) -> ToolResult:
     """Compare what is tagged plan=<plan_id> has cost, month by month, with the stored plan's own price.
 
     A month that is not over, or that began later, is held against the days between its first and last charge.
     """
     plan = await context.plans.find(principal, context.conversation_id, plan_id)
+    plan_id = plan_id or (plan or {}).get("plan_id")
+    if plan_id is None:
+        raise ToolError("unknown_plan", "plan_id: this conversation has no plan. Ask the user for the plan's plan_id.")
     cost = (plan or {}).get("cost")
     planned = None if cost is None else Decimal(str(cost["own_total"]))
     read = last_days(COMPARED_DAYS, context.today)

@@ -2,14 +2,16 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
-from common.skills.planner.bill import Bill, Discount, cents, own_hourly
+from common.skills.planner.bill import Bill, Discount, cents
 from common.skills.planner.budgeted import beside_budgets, passed
+from common.skills.planner.fitting import CPU_ROOM, Prices, computes, fits, machine_order
 from common.skills.planner.sizing import BILLION, MOST_CARDS, Sizing, size
 from common.skills.planner.spec import Precision, WorkloadSpec, described
 from common.skills.planner.stack import choose, steps, values_yaml
@@ -17,9 +19,11 @@ from common.warehouse.catalog import STALE_DAYS, age_days
 from common.warehouse.json_values import json_safe
 
 MOST_INSTANCES, MOST_MODELS = 3, 5
-# Machines without a GPU get this much beside the model itself.
-_CPU_ROOM = Decimal("1.2")
 _SMALLER: tuple[Precision, ...] = ("fp8", "int4")
+
+_NUMBERS: Mapping[Precision, str] = {"bf16": "bfloat16", "fp8": "eight-bit floating point"}
+# Machine types whose CPUs are only lent for a while.
+_BURSTABLE = re.compile(r"t[234][a-z]*\.|Standard_B\d|e2-(micro|small|medium)$")
 
 Row = Mapping[str, Any]
 
@@ -39,12 +43,13 @@ class Facts:
 def make_plan(spec: WorkloadSpec, facts: Facts) -> dict[str, Any]:
     """Compute the plan of a spec that is clear, as values that JSON holds."""
     spec, sized_by = _sized(spec, facts.models)
-    sizing = size(spec, _layout(spec, facts.models))
-    priced = _Prices(spec, facts.bill)
-    fitting = sorted((priced.entry(row) for row in facts.instances if _fits(spec, sizing, row)), key=_order)
+    layout = _layout(spec, facts.models)
+    sizing = size(spec, layout)
+    priced = Prices(spec, facts.bill)
+    fitting = sorted((priced.entry(row) for row in facts.instances if fits(spec, sizing, row)), key=machine_order)
     affordable = [each for each in fitting if priced.within_budget(each)]
     chosen = (affordable or fitting)[:MOST_INSTANCES]
-    models, models_note = _models(spec, facts.models, chosen)
+    models, models_note = _models(spec, facts.models, chosen, layout)
     stack, warnings = choose(spec, facts.charts)
     budgets, budgets_note = beside_budgets(facts.bill, spec.paid_by, chosen[0] if chosen else None, facts.today)
     plan_id = _identify(spec, chosen, models, stack)
@@ -52,7 +57,7 @@ def make_plan(spec: WorkloadSpec, facts: Facts) -> dict[str, Any]:
     plan = {
         "plan_id": plan_id,
         "understanding": described(spec)[0].upper() + described(spec)[1:],
-        "spec": {name: value for name, value in asdict(spec).items() if value not in (None, ())},
+        "spec": spec.told(),
         "assumptions": [*sized_by, *sizing.rules, *_assumptions(spec)],
         "sizing": {name: value for name, value in asdict(sizing).items() if name != "rules" and value is not None},
         "instances": chosen,
@@ -93,67 +98,6 @@ def _identify(spec: WorkloadSpec, instances: Sequence[Row], models: Sequence[Row
     return f"plan-{hashlib.sha256(json.dumps(json_safe(identity), sort_keys=True).encode()).hexdigest()[:12]}"
 
 
-class _Prices:
-    """Prices machines for this organisation: list price less what its own bill says it has negotiated."""
-
-    def __init__(self, spec: WorkloadSpec, bill: Bill) -> None:
-        self._spec = spec
-        self._bill = bill
-        self.usd_rate = bill.usd_rate(spec.budget_currency)
-
-    def entry(self, row: Row) -> dict[str, Any]:
-        """A machine as the plan shows it, with its price of a month for all replicas."""
-        discount = self._bill.discount(row["provider"])
-        own = own_hourly(row["price_hourly"], discount)
-        names = (
-            "provider", "instance_type", "region", "vcpus", "memory_gib", "gpu_name", "gpu_count", "gpu_memory_gib",
-            "gpu_memory_total_gib", "bfloat16", "price_date", "source",
-        )  # fmt: skip
-        return {
-            **{name: row[name] for name in names},
-            "currency": row["currency"],
-            "list_hourly": row["price_hourly"],
-            "list_monthly": self.monthly(row["price_hourly"]),
-            "negotiated_percent": discount.rate * 100,
-            "own_hourly": own,
-            "own_monthly": self.monthly(own),
-        }
-
-    def monthly(self, hourly: Decimal) -> Decimal:
-        """The price of the spec's hours and replicas, to the cent."""
-        return cents(hourly * self._spec.hours_per_month * self._spec.replicas)
-
-    def within_budget(self, entry: Row) -> bool:
-        """Return true unless the month costs more than the budget, in a currency that can be compared."""
-        budget = self.budget_usd
-        return budget is None or entry["own_monthly"] <= budget
-
-    @property
-    def budget_usd(self) -> Decimal | None:
-        """The budget in USD; None without one, and where the organisation has no rate for its currency."""
-        budget = self._spec.budget_monthly
-        return None if budget is None or self.usd_rate is None else budget / self.usd_rate
-
-
-def _order(entry: Row) -> tuple[Any, ...]:
-    """The order of the search, by the organisation's own price."""
-    memory, cards = entry["gpu_memory_total_gib"], entry["gpu_count"]
-    return entry["own_hourly"], -memory, -cards, entry["provider"], entry["instance_type"]
-
-
-def _fits(spec: WorkloadSpec, sizing: Sizing, row: Row) -> bool:
-    """Return true if one machine holds a replica: in its memory, its cards' size and its kind of numbers."""
-    if row["vcpus"] < (spec.min_vcpu or 0) or row["memory_gib"] < (spec.min_ram_gb or 0):
-        return False
-    if not spec.gpu_needed:
-        room = _CPU_ROOM if spec.runs_model else 1
-        return bool(row["memory_gib"] >= sizing.need_gib * room)
-    if spec.runs_model and spec.precision == "bf16" and not row["bfloat16"]:
-        return False
-    enough = row["gpu_memory_total_gib"] >= sizing.need_gib
-    return bool(enough and row["gpu_memory_gib"] * MOST_CARDS >= sizing.need_gib)
-
-
 def _sized(spec: WorkloadSpec, models: Sequence[Row]) -> tuple[WorkloadSpec, list[str]]:
     """The spec with the size of the model that has all words of its name, where no size was said."""
     if spec.billions is not None or spec.gpu_memory_gb is not None or not spec.model or not models:
@@ -170,12 +114,19 @@ def _layout(spec: WorkloadSpec, models: Sequence[Row]) -> Row | None:
     billions = spec.billions
     if billions is None or not spec.model:
         return None
-    known = (row for row in models if row["layers"] and row["kv_heads"] and row["head_dim"])
-    return next((row for row in known if abs(row["parameters"] / BILLION - billions) <= billions / 10), None)
+    return next((row for row in models if _is_laid_out(row) and _is_about(row, billions * BILLION)), None)
+
+
+def _is_laid_out(row: Row) -> bool:
+    return bool(row["layers"] and row["kv_heads"] and row["head_dim"])
+
+
+def _is_about(row: Row, parameters: Decimal | int) -> bool:
+    return bool(abs(row["parameters"] - parameters) <= parameters / 10)
 
 
 def _models(
-    spec: WorkloadSpec, models: Sequence[Row], chosen: Sequence[Row]
+    spec: WorkloadSpec, models: Sequence[Row], chosen: Sequence[Row], layout: Row | None
 ) -> tuple[list[dict[str, Any]], str | None]:
     """The models that fit each of the machines by their own size, and why there is none."""
     if not spec.runs_model:
@@ -187,11 +138,12 @@ def _models(
         return [], f"The catalogue has no such model{asked}."
     if not chosen:
         return [], "No machine fits, so no model is proposed for one."
-    memory = min(each["gpu_memory_total_gib"] if spec.gpu_needed else each["memory_gib"] / _CPU_ROOM for each in chosen)
+    memory = min(each["gpu_memory_total_gib"] if spec.gpu_needed else each["memory_gib"] / CPU_ROOM for each in chosen)
     bare = replace(spec, gpu_memory_gb=None)
     kept: list[dict[str, Any]] = []
     for row in models:
-        needed = size(bare, row, row["parameters"] / BILLION).need_gib
+        like = layout if layout and not _is_laid_out(row) and _is_about(row, layout["parameters"]) else row
+        needed = size(bare, like, row["parameters"] / BILLION).need_gib
         if needed <= memory and len(kept) < MOST_MODELS:
             names = ("model_id", "pipeline_tag", "license", "parameters", "downloads", "likes", "score")
             kept.append({**{name: row[name] for name in names}, "need_gib": needed})
@@ -201,7 +153,7 @@ def _models(
     return kept, note
 
 
-def _cost(spec: WorkloadSpec, facts: Facts, priced: _Prices, chosen: Sequence[Row]) -> dict[str, Any] | None:
+def _cost(spec: WorkloadSpec, facts: Facts, priced: Prices, chosen: Sequence[Row]) -> dict[str, Any] | None:
     """The first machine's cost: its rows, list and own totals, the budget, and what it adds to last month's bill."""
     if not chosen:
         return None
@@ -228,7 +180,7 @@ def _cost(spec: WorkloadSpec, facts: Facts, priced: _Prices, chosen: Sequence[Ro
     return cost | ({"budget": _budget(spec, priced, own)} if spec.budget_monthly is not None else {})
 
 
-def _budget(spec: WorkloadSpec, priced: _Prices, own: Decimal) -> dict[str, Any]:
+def _budget(spec: WorkloadSpec, priced: Prices, own: Decimal) -> dict[str, Any]:
     assert spec.budget_monthly is not None
     told: dict[str, Any] = {"amount": spec.budget_monthly, "currency": spec.budget_currency}
     if priced.usd_rate is None:
@@ -249,7 +201,7 @@ def _added(bill: Bill, own: Decimal) -> Decimal | None:
     return None if rate is None or amount <= 0 else cents(own * rate / amount * 100)
 
 
-def _over_budget(spec: WorkloadSpec, facts: Facts, priced: _Prices, fitting: Sequence[Row]) -> dict[str, Any]:
+def _over_budget(spec: WorkloadSpec, facts: Facts, priced: Prices, fitting: Sequence[Row]) -> dict[str, Any]:
     """Say that the budget is below the cheapest, and what would fit it: hours, or a smaller form of the model."""
     budget = priced.budget_usd
     assert budget is not None
@@ -260,7 +212,7 @@ def _over_budget(spec: WorkloadSpec, facts: Facts, priced: _Prices, fitting: Seq
         would_fit.append(f"{hours} hours a month of {cheapest['instance_type']} instead of {spec.hours_per_month}.")
     for other, said in _alternatives(spec):
         sizing = size(other, _layout(other, facts.models))
-        rows = sorted((priced.entry(row) for row in facts.instances if _fits(other, sizing, row)), key=_order)
+        rows = sorted((priced.entry(row) for row in facts.instances if fits(other, sizing, row)), key=machine_order)
         found = next((each for each in rows if priced.within_budget(each)), None)
         if found is not None:
             would_fit.append(
@@ -286,7 +238,7 @@ def _alternatives(spec: WorkloadSpec) -> list[tuple[WorkloadSpec, str]]:
     return [(replace(spec, precision=each), f"In {each} instead of {spec.precision}") for each in below]
 
 
-def _tradeoffs(spec: WorkloadSpec, sizing: Sizing, facts: Facts, priced: _Prices, chosen: Sequence[Row]) -> list[str]:
+def _tradeoffs(spec: WorkloadSpec, sizing: Sizing, facts: Facts, priced: Prices, chosen: Sequence[Row]) -> list[str]:
     told = []
     if chosen:
         if (cheaper := _next_cheaper(spec, sizing, facts, priced, chosen[0])) is not None:
@@ -296,6 +248,10 @@ def _tradeoffs(spec: WorkloadSpec, sizing: Sizing, facts: Facts, priced: _Prices
             told.append(
                 f"{chosen[1]['provider']} {chosen[1]['instance_type']} costs {more} USD a month more than the first."
             )
+        if names := [each["instance_type"] for each in chosen if _BURSTABLE.match(each["instance_type"])]:
+            told.append(
+                f"{', '.join(names)} lends its CPUs for a while: under lasting load it slows down or costs more."
+            )
         if (chosen[0]["gpu_count"] or 0) > 1:
             told.append("The work is split over several GPUs of one machine, which costs some speed.")
     if spec.hours_per_month < 730:
@@ -304,12 +260,12 @@ def _tradeoffs(spec: WorkloadSpec, sizing: Sizing, facts: Facts, priced: _Prices
     return told
 
 
-def _next_cheaper(spec: WorkloadSpec, sizing: Sizing, facts: Facts, priced: _Prices, first: Row) -> str | None:
+def _next_cheaper(spec: WorkloadSpec, sizing: Sizing, facts: Facts, priced: Prices, first: Row) -> str | None:
     """The machine with a GPU that is next below the first in price, and what it lacks."""
     if not spec.gpu_needed:
         return None
-    below = [row for row in facts.instances if _order(priced.entry(row)) < _order(first)]
-    row = max(below, key=lambda each: _order(priced.entry(each)), default=None)
+    below = [row for row in facts.instances if machine_order(priced.entry(row)) < machine_order(first)]
+    row = max(below, key=lambda each: machine_order(priced.entry(each)), default=None)
     if row is None or not (lacks := _lacks(spec, sizing, row)):
         return None
     price = priced.entry(row)["own_monthly"]
@@ -320,8 +276,8 @@ def _lacks(spec: WorkloadSpec, sizing: Sizing, row: Row) -> str:
     """Say why a machine is not proposed; empty where that is its place in the order alone."""
     if row["gpu_memory_total_gib"] < sizing.need_gib:
         return f"has {row['gpu_memory_total_gib']} GiB of GPU memory, where {sizing.need_gib} are needed"
-    if spec.runs_model and spec.precision == "bf16" and not row["bfloat16"]:
-        return "has GPUs that do not compute in bfloat16"
+    if not computes(spec, row):
+        return f"has GPUs that do not compute in {_NUMBERS[spec.precision]}"
     if row["gpu_memory_gib"] * MOST_CARDS < sizing.need_gib:
         return f"would split the model over more than {MOST_CARDS} GPUs"
     return ""
@@ -336,8 +292,10 @@ def _assumptions(spec: WorkloadSpec) -> list[str]:
     ]
     if spec.task_type == "inference" and spec.domain == "language":
         told.append(f"{spec.concurrent_requests:,} requests at once with {spec.context_tokens:,} tokens each.")
-    if spec.gpu_needed and spec.runs_model and spec.precision == "bf16":
+    if spec.computes_in == "bf16":
         told.append("GPUs without bfloat16 (T4, V100) are left out.")
+    if spec.computes_in == "fp8":
+        told.append("GPUs without units for eight-bit floating point (A100 and older) are left out.")
     if spec.budget_monthly is None:
         told.append("No budget was given.")
     return told

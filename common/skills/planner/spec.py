@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 # "application" runs no model: a web application, an API, a database, a job.
 Task = Literal["inference", "batch_inference", "fine_tuning", "training", "application"]
@@ -23,7 +23,7 @@ _SIZE = re.compile(
     r"(?<![\w.])(?:(\d{1,3})x)?(\d{1,4}(?:\.\d{1,3})?)\s?(b|bn|billion|m|million)(?![a-z0-9])", re.IGNORECASE
 )
 _TASKS = "Should it serve a model (inference), run batches, fine-tune a model, train one, or run an application?"
-_DOMAINS = "What is it about: language, images, video, vision, speech, embeddings or something else?"
+_DOMAINS = "What is its model about: language, images, video, vision, speech, embeddings or something else?"
 _GPUS = "Should it run on GPUs?"
 _SIZES = "How many vCPUs and how many GiB of memory does one machine of it need? 2 and 4 carry a small web application."
 _MODELS = "Which language model is it, and how many billion parameters does it have?"
@@ -68,6 +68,17 @@ class WorkloadSpec:
     def billions(self) -> Decimal | None:
         """The parameters in billions: as given, or as the model's name says them."""
         return self.parameters_billion or billions_in(self.model or "")
+
+    @property
+    def computes_in(self) -> Precision | None:
+        """The kind of numbers that its GPUs have to compute in; None where any does."""
+        return self.precision if self.gpu_needed and self.runs_model else None
+
+    def told(self) -> dict[str, Any]:
+        """The fields that say something of this workload."""
+        unused = () if self.runs_model else ("domain", "precision", "context_tokens", "concurrent_requests")
+        given = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in unused}
+        return {name: value for name, value in given.items() if value not in (None, ())}
 
     @property
     def on_gpus(self) -> bool | None:

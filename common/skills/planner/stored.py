@@ -25,21 +25,25 @@ class StoredPlans:
     documents: Documents
     record: Record
 
-    async def find(self, principal: Principal, conversation_id: str, plan_id: str) -> Plan | None:
-        """Return the plan of this id. Returns None if no conversation of the caller has it."""
+    async def find(self, principal: Principal, conversation_id: str, plan_id: str | None) -> Plan | None:
+        """Return the plan of this id, or the conversation's last. Returns None if the caller has no such plan."""
         if conversation_id and (plan := await self._held(principal, conversation_id, plan_id)):
             return plan
+        if plan_id is None:
+            return None
         return _of_id(await self.record.planned(principal, PLANNING, plan_id, MOST_READ), plan_id)
 
-    async def _held(self, principal: Principal, conversation_id: str, plan_id: str) -> Plan | None:
+    async def _held(self, principal: Principal, conversation_id: str, plan_id: str | None) -> Plan | None:
         place = messages_path(principal.tenant, conversation_id)
         newest = await self.documents.query(
             place, order=(Sort("sequence", descending=True),), fields=("tool_calls_json",), limit=LOOKED_THROUGH
         )
         paths = [each.path for each in newest if PLANNING in (each.data["tool_calls_json"] or "")][:MOST_READ]
         found = await self.documents.get_all(paths) if paths else {}
-        return _of_id((message_of(each) for each in found.values() if each is not None), plan_id)
+        return _of_id((message_of(each) for path in paths if (each := found[path]) is not None), plan_id)
 
 
-def _of_id(messages: Iterable[Message], plan_id: str) -> Plan | None:
-    return next((plan for each in messages for plan in plans_in(each) if plan["plan_id"] == plan_id), None)
+def _of_id(messages: Iterable[Message], plan_id: str | None) -> Plan | None:
+    """The first plan of this id, or the first of all."""
+    plans = (plan for each in messages for plan in plans_in(each))
+    return next((plan for plan in plans if plan_id in (None, plan["plan_id"])), None)

@@ -56,8 +56,12 @@ Region = Annotated[_Text, Field(description="A region as its provider names it, 
 Monthly = Annotated[
     Decimal, Field(gt=0, le=MOST_MONTHLY, max_digits=20, allow_inf_nan=False, description="USD, 730 hours.")
 ]
-Memory = Annotated[Decimal, Field(gt=0, le=100_000, max_digits=12, allow_inf_nan=False, description="In GiB.")]
-Cpus = Annotated[Decimal, Field(gt=0, le=10_000, max_digits=10, allow_inf_nan=False, description="Virtual CPUs.")]
+Memory = Annotated[
+    Decimal, Field(gt=0, le=100_000, max_digits=12, allow_inf_nan=False, description="GiB, of one machine.")
+]
+Cpus = Annotated[
+    Decimal, Field(gt=0, le=10_000, max_digits=10, allow_inf_nan=False, description="Virtual CPUs of one machine.")
+]
 Licenses = Annotated[
     list[_Text], Field(max_length=20, description="Only these licences, such as apache-2.0, mit, llama3.1.")
 ]
@@ -77,6 +81,7 @@ async def search_instances(
     region: Region | None = None,
     min_vcpu: Cpus | None = None,
     min_ram_gb: Memory | None = None,
+    cheapest_region: Annotated[bool, Field(description="True: each type once, in its cheapest region.")] = False,
     top_k: TopK = 10,
 ) -> ToolResult:
     """Search cloud machine types by GPU, memory, CPU, place and list price, cheapest first.
@@ -94,11 +99,15 @@ async def search_instances(
         region=region.lower() if region else None,
         min_vcpu=min_vcpu,
         min_ram_gb=min_ram_gb,
+        cheapest_region=cheapest_region,
         top_k=top_k,
     )
     found = await find_instances(principal, context, filters)
     check_place(found, filters)
-    return _result(found, {**prices_of(found, context), **_none_fits(found, "No instance fits all of these.")})
+    told = {**prices_of(found, context), **_none_fits(found, "No instance fits all of these.")}
+    if len(found.rows) == top_k:
+        told["more"] = "There may be more: raise top_k, or take each type once with cheapest_region."
+    return _result(found, told)
 
 
 async def search_charts(
@@ -152,7 +161,7 @@ def check_place(found: SearchResult, filters: InstanceFilters) -> None:
         raise ToolError(
             "unknown_region",
             f"region: the catalogue has no prices of {filters.provider} in {filters.region!r}. "
-            f"It has: {', '.join(regions)}.",
+            f"It has: {', '.join(regions)}. Leave region out for the cheapest of them, or take another provider.",
         )
 
 

@@ -117,12 +117,13 @@ function tables(plan: Plan, machines: Row[]): Table[] {
     },
     {
       heading: "Budgets with this plan",
-      columns: ["Budget", "To", "Amount", "Lands at", "Left"],
+      columns: ["Budget", "To", "Amount", "Lands at", "Left", "A whole period"],
       rows: (plan.organization.budgets ?? []).map((row) => [
         `${row["budget"]} (${row["category"]})`,
         String(row["period_end"]),
         money(Number(row["amount"]), String(row["currency"])),
         ...["lands_at", "left"].map((name) => (row[name] === null ? "not compared" : money(Number(row[name]), String(row["currency"])))),
+        row["whole_period_fits"] === null ? "not compared" : row["whole_period_fits"] ? "fits" : "no room",
       ]),
     },
   ];

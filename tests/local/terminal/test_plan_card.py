@@ -18,7 +18,7 @@ MACHINE = {
 }  # fmt: skip
 BUDGET = {
     "budget": "Platform", "category": "cloud", "period_end": "2026-12-31", "currency": "USD", "amount": 9000.0,
-    "lands_at": 9500.5, "left": -500.5, "fits": False,
+    "lands_at": 9500.5, "left": -500.5, "fits": False, "whole_period_fits": False,
 }  # fmt: skip
 PLAN: dict[str, Any] = {
     "plan_id": "plan-0123456789ab",
@@ -35,7 +35,13 @@ PLAN: dict[str, Any] = {
     "assumptions": ["1 machine for 730 hours a month."],
     "catalog": {"oldest_price": "2026-06-18"},
     "values_yaml": "# Values\nservingEngineSpec: {}\n",
-    "organization": {"budgets": [BUDGET, {**BUDGET, "budget": "EU", "currency": "EUR", "lands_at": None}]},
+    "organization": {
+        "budgets": [
+            BUDGET,
+            {**BUDGET, "budget": "Web", "fits": True},
+            {**BUDGET, "budget": "EU", "currency": "EUR", "lands_at": None},
+        ]
+    },
     "warnings": ["gpu-operator: no released version."],
 }
 
@@ -49,6 +55,9 @@ def test_a_plan_is_shown_with_its_prices_and_steps() -> None:
     assert "2. helm upgrade --install vllm-stack" in text
     assert "The cheapest is gcp g2-standard-96. 116 hours." in text
     assert "Platform (cloud) to 2026-12-31: lands at 9,500.50 of USD 9,000.00 with this plan, 500.50 over" in text
+    assert (
+        "Web (cloud) to 2026-12-31: lands at 9,500.50 of USD 9,000.00 with this plan, 500.50 left, and no room" in text
+    )
     assert "EU (cloud) to 2026-12-31: EUR 9,000.00, not compared" in text
     assert "Trade-offs" not in text
     assert "\x1b" not in text

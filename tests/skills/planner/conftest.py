@@ -1,7 +1,7 @@
 """The planner's tools over the emulator that holds every organisation's costs, and the catalogue's small cut."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time
 from typing import Any
 
@@ -38,9 +38,18 @@ def plans() -> Plans:
 
 
 @pytest.fixture
-def plan(catalogued: bigquery.Client, counting: CountingWarehouse, plans: Plans) -> Call:
+def plan(plan_in: Callable[[CountingWarehouse], Call], counting: CountingWarehouse) -> Call:
     """Call a tool of the planner: ``await plan(name, **arguments)`` -> envelope; ``_org`` and ``_today`` say whose."""
+    return plan_in(counting)
 
+
+@pytest.fixture
+def plan_in(catalogued: bigquery.Client, plans: Plans) -> Callable[[CountingWarehouse], Call]:
+    """Call a tool of the planner over a warehouse: ``plan_in(warehouse)`` is like ``plan``."""
+    return lambda warehouse: _calling(warehouse, plans)
+
+
+def _calling(warehouse: CountingWarehouse, plans: Plans) -> Call:
     async def calling(
         tool_name: str,
         /,
@@ -53,7 +62,7 @@ def plan(catalogued: bigquery.Client, counting: CountingWarehouse, plans: Plans)
         tenant = Tenant(OrgSlug(_org), PROJECT, "organizations", _catalog)
         principal = Principal(tenant, UserId("u1"), "key-1", EVERY_PERMISSION)
         context = ToolContext({"org": _org}, datetime.combine(_today, time(12), UTC), "answer-1")
-        tools = BoundTools(TOOLS, principal, context, {"warehouse": counting, "plans": plans})
+        tools = BoundTools(TOOLS, principal, context, {"warehouse": warehouse, "plans": plans})
         return held(await tools.call(tool_name, json.dumps(arguments, default=str), agent_name="DeploymentPlanner"))
 
     return calling

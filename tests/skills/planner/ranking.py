@@ -43,7 +43,13 @@ def instances(rows: Sequence[Row], asked: Mapping[str, Any]) -> list[tuple[str, 
             row["instance_type"], row["region"],
         )  # fmt: skip
 
-    found = sorted(filter(fits, rows), key=order)[: asked["top_k"]]
+    found = sorted(filter(fits, rows), key=order)
+    if asked.get("cheapest_region"):
+        types: dict[tuple[str, str], Row] = {}
+        for row in sorted(found, key=lambda each: (each["price_hourly"], each["region"])):
+            types.setdefault((row["provider"], row["instance_type"]), row)
+        found = sorted(types.values(), key=order)
+    found = found[: asked["top_k"]]
     return [(row["provider"], row["instance_type"], row["region"]) for row in found]
 
 

@@ -69,6 +69,52 @@ async def test_an_application_gets_the_cheapest_machine_of_its_size_and_no_model
     assert len(counting.ran) == 3
 
 
+async def test_what_an_application_does_not_use_is_not_in_its_spec(plan: Call) -> None:
+    told = (await plan("plan_deployment", task_type="application", min_vcpu=2))["summary"]["plan"]
+    assert told["spec"].keys() == {
+        "task_type", "gpu_needed", "min_vcpu", "replicas", "hours_per_month", "budget_currency", "kubernetes_needs",
+        "confidence",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("provider", "like", "told"),
+    [("aws", "t3", True), ("azure", "Standard_B", True), ("gcp", "e2-", False)],
+)
+async def test_cpus_that_are_only_lent_are_said_to_be(plan: Call, provider: str, like: str, told: bool) -> None:
+    answer = await plan("plan_deployment", task_type="application", min_vcpu=4, min_ram_gb=16, provider=provider)
+    assert answer["rows"][0]["instance_type"].startswith(like)
+    said = [each for each in answer["summary"]["plan"]["tradeoffs"] if "lends its CPUs" in each]
+    assert bool(said) is told
+    assert all(answer["rows"][0]["instance_type"] in each for each in said)
+
+
+@pytest.mark.parametrize(
+    ("precision", "never"), [("fp8", {"A10", "A10G", "A100", "T4", "T4G", "V100"}), ("bf16", {"T4", "T4G", "V100"})]
+)
+async def test_no_gpu_is_proposed_that_does_not_compute_in_what_was_asked_for(
+    plan: Call, precision: str, never: set[str]
+) -> None:
+    for model in ("Mistral 7B", "Qwen3 32B", "Llama 70B"):
+        spec = {"task_type": "inference", "domain": "language", "gpu_needed": True, "model": model}
+        for provider in ("aws", "azure", "gcp"):
+            answer = await plan("plan_deployment", **spec, precision=precision, provider=provider)
+            assert answer["rows"]
+            assert not {row["gpu_name"] for row in answer["rows"]} & never
+        answer = await plan("plan_deployment", **spec, precision="fp16", budget_monthly=60)
+        offered = [each for each in answer["summary"]["plan"]["budget_note"]["would_fit"] if each.startswith("In fp8")]
+        assert not any(name in each for each in offered for name in ("g4dn", "T4", "A100", "A10"))
+
+
+async def test_models_of_one_size_need_as_much_whether_or_not_their_layers_are_known(plan: Call) -> None:
+    spec = {"task_type": "inference", "domain": "language", "gpu_needed": True, "model": "Llama 3.3 70B"}
+    told = (await plan("plan_deployment", **spec, concurrent_requests=20))["summary"]["plan"]
+    same = [each["need_gib"] for each in told["models"] if each["parameters"] == told["models"][0]["parameters"]]
+    assert len(same) > 1
+    assert set(same) == {same[0]}
+    assert same[0] > told["sizing"]["weights_gib"] + told["sizing"]["cache_gib"]
+
+
 async def test_an_application_may_have_gpus(plan: Call) -> None:
     answer = await plan("plan_deployment", task_type="application", gpu_needed=True, gpu_memory_gb=20, provider="aws")
     assert answer["rows"][0]["gpu_memory_total_gib"] >= 20

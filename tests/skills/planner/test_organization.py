@@ -113,6 +113,10 @@ async def test_each_budget_lands_where_its_tool_says_and_the_plans_days_on_top(p
         assert (money(each["plan_cost"]), money(each["lands_at"])) == (added, lands)
         assert money(each["left"]) == money(each["amount"]) - lands
         assert each["fits"] is (lands <= money(each["amount"]))
+        days = (date.fromisoformat(each["period_end"]) - date(2026, 2, 1)).days + 1
+        whole = cents(money(machines[0]["own_monthly"]) * days / (Decimal(365) / 12))
+        assert money(each["whole_period_cost"]) == whole
+        assert each["whole_period_fits"] is (lands - added + whole <= money(each["amount"]))
     assert [each["fits"] for each in shown] == sorted((each["fits"] for each in shown), key=[False, True, None].index)
     assert "ask who pays" in told["organization"]["budgets_note"]
     assert not any("With this plan" in warning for warning in told["warnings"])
@@ -225,6 +229,11 @@ async def test_a_plan_of_nobody_and_a_tag_that_nothing_has_are_said(plan: Call, 
     answer = await plan("compare_plan", _org="tagless_inc", plan_id=PLAN)
     assert answer["rows"] == []
     assert "No charge of these days has the tag" in answer["summary"]["notes"][0]
-    assert [each[0] for each in plans.asked] == ["tagged_inc", "tagless_inc"]
+    assert plans.asked == [("tagged_inc", "", PLAN), ("tagless_inc", "", PLAN)]
+    # Without an id it is the conversation's last plan.
+    answer = await plan("compare_plan", _org="tagged_inc")
+    assert answer["summary"]["plan_id"] == PLAN
+    plans.known.clear()
+    assert (await plan("compare_plan", _org="tagged_inc"))["error"]["code"] == "unknown_plan"
     refused = await plan("compare_plan", plan_id="plan-0123456789AB' OR 1=1")
     assert "plan_id" in refused["error"]["message"]

@@ -52,10 +52,13 @@ async def test_instances_come_in_the_documented_order(plan: Call, catalog: Catal
         if dice.random() < 0.3:
             asked |= {"provider": like["provider"], "region": like["region"]}
         asked["top_k"] = dice.choice((1, 5, 10, 50))
+        if dice.random() < 0.3:
+            asked["cheapest_region"] = True
         answer = await plan("search_instances", **asked)
         exact = {name: Decimal(str(value)) if isinstance(value, float) else value for name, value in asked.items()}
         found = [(row["provider"], row["instance_type"], row["region"]) for row in answer["rows"]]
         assert found == ranking.instances(rows, exact), asked
+        assert ("more" in answer["summary"]) is (len(found) == asked["top_k"])
         prices = {(row["provider"], row["instance_type"], row["region"]): float(ranking.monthly(row)) for row in rows}
         assert all(row["price_monthly"] == prices[key] for key, row in zip(found, answer["rows"], strict=True))
 
