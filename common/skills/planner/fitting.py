@@ -16,7 +16,7 @@ _WITH_FP8 = frozenset(["B200", "B300", "H100", "H200", "L4", "L40S", "MI300X", "
 Row = Mapping[str, Any]
 
 
-class Prices:
+class MachinePrices:
     """Prices machines for this organisation: list price less what its own bill says it has negotiated."""
 
     def __init__(self, spec: WorkloadSpec, bill: Bill) -> None:

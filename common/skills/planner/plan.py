@@ -11,7 +11,7 @@ from typing import Any
 
 from common.skills.planner.bill import Bill, Discount, cents
 from common.skills.planner.budgeted import beside_budgets, passed
-from common.skills.planner.fitting import CPU_ROOM, Prices, computes, fits, machine_order
+from common.skills.planner.fitting import CPU_ROOM, MachinePrices, computes, fits, machine_order
 from common.skills.planner.sizing import BILLION, MOST_CARDS, Sizing, size
 from common.skills.planner.spec import Precision, WorkloadSpec, described
 from common.skills.planner.stack import choose, steps, values_yaml
@@ -19,6 +19,7 @@ from common.warehouse.catalog import STALE_DAYS, age_days
 from common.warehouse.json_values import json_safe
 
 MOST_INSTANCES, MOST_MODELS = 3, 5
+_BASIS = "list, on demand, USD"
 _SMALLER: tuple[Precision, ...] = ("fp8", "int4")
 
 _NUMBERS: Mapping[Precision, str] = {"bf16": "bfloat16", "fp8": "eight-bit floating point"}
@@ -45,13 +46,13 @@ def make_plan(spec: WorkloadSpec, facts: Facts) -> dict[str, Any]:
     spec, sized_by = _sized(spec, facts.models)
     layout = _layout(spec, facts.models)
     sizing = size(spec, layout)
-    priced = Prices(spec, facts.bill)
+    priced = MachinePrices(spec, facts.bill)
     fitting = sorted((priced.entry(row) for row in facts.instances if fits(spec, sizing, row)), key=machine_order)
     affordable = [each for each in fitting if priced.within_budget(each)]
     chosen = (affordable or fitting)[:MOST_INSTANCES]
     models, models_note = _models(spec, facts.models, chosen, layout)
     stack, warnings = choose(spec, facts.charts)
-    budgets, budgets_note = beside_budgets(facts.bill, spec.paid_by, chosen[0] if chosen else None, facts.today)
+    organization = _organization(spec, facts, chosen)
     plan_id = _identify(spec, chosen, models, stack)
     days = age_days(facts.oldest_price, facts.today)
     plan = {
@@ -68,21 +69,11 @@ def make_plan(spec: WorkloadSpec, facts: Facts) -> dict[str, Any]:
         "cost": _cost(spec, facts, priced, chosen),
         "budget_note": _over_budget(spec, facts, priced, fitting) if fitting and not affordable else None,
         "tradeoffs": _tradeoffs(spec, sizing, facts, priced, chosen),
-        "organization": {
-            "discounts": [_discount(facts.bill.discount(name)) for name in _providers(chosen)],
-            "unused_commitments": facts.bill.unused(),
-            "billed_last_month": facts.bill.paid_last_month(),
-            "budgets": budgets,
-            "budgets_note": budgets_note,
-        },
-        "catalog": {
-            "oldest_price": facts.oldest_price,
-            "catalog_age_days": days,
-            "price_basis": "list, on demand, USD",
-        },
+        "organization": organization,
+        "catalog": {"oldest_price": facts.oldest_price, "catalog_age_days": days, "price_basis": _BASIS},
         "warnings": [
             *_none_fits(spec, sizing, fitting),
-            *passed(budgets, spec.paid_by),
+            *passed(organization["budgets"], spec.paid_by),
             *warnings,
             *_amd(chosen),
             *_stale(days),
@@ -90,6 +81,18 @@ def make_plan(spec: WorkloadSpec, facts: Facts) -> dict[str, Any]:
     }
     safe: dict[str, Any] = json_safe(plan)
     return {**safe, "values_yaml": values_yaml(safe)}
+
+
+def _organization(spec: WorkloadSpec, facts: Facts, chosen: Sequence[Row]) -> dict[str, Any]:
+    """The organisation's own side of the plan: discounts, commitments, what it paid last month, and its budgets."""
+    budgets, note = beside_budgets(facts.bill, spec.paid_by, chosen[0] if chosen else None, facts.today)
+    return {
+        "discounts": [_discount(facts.bill.discount(name)) for name in _providers(chosen)],
+        "unused_commitments": facts.bill.unused(),
+        "billed_last_month": facts.bill.paid_last_month(),
+        "budgets": budgets,
+        "budgets_note": note,
+    }
 
 
 def _identify(spec: WorkloadSpec, instances: Sequence[Row], models: Sequence[Row], stack: Sequence[Row]) -> str:
@@ -153,7 +156,7 @@ def _models(
     return kept, note
 
 
-def _cost(spec: WorkloadSpec, facts: Facts, priced: Prices, chosen: Sequence[Row]) -> dict[str, Any] | None:
+def _cost(spec: WorkloadSpec, facts: Facts, priced: MachinePrices, chosen: Sequence[Row]) -> dict[str, Any] | None:
     """The first machine's cost: its rows, list and own totals, the budget, and what it adds to last month's bill."""
     if not chosen:
         return None
@@ -180,7 +183,7 @@ def _cost(spec: WorkloadSpec, facts: Facts, priced: Prices, chosen: Sequence[Row
     return cost | ({"budget": _budget(spec, priced, own)} if spec.budget_monthly is not None else {})
 
 
-def _budget(spec: WorkloadSpec, priced: Prices, own: Decimal) -> dict[str, Any]:
+def _budget(spec: WorkloadSpec, priced: MachinePrices, own: Decimal) -> dict[str, Any]:
     assert spec.budget_monthly is not None
     told: dict[str, Any] = {"amount": spec.budget_monthly, "currency": spec.budget_currency}
     if priced.usd_rate is None:
@@ -201,7 +204,7 @@ def _added(bill: Bill, own: Decimal) -> Decimal | None:
     return None if rate is None or amount <= 0 else cents(own * rate / amount * 100)
 
 
-def _over_budget(spec: WorkloadSpec, facts: Facts, priced: Prices, fitting: Sequence[Row]) -> dict[str, Any]:
+def _over_budget(spec: WorkloadSpec, facts: Facts, priced: MachinePrices, fitting: Sequence[Row]) -> dict[str, Any]:
     """Say that the budget is below the cheapest, and what would fit it: hours, or a smaller form of the model."""
     budget = priced.budget_usd
     assert budget is not None
@@ -238,7 +241,9 @@ def _alternatives(spec: WorkloadSpec) -> list[tuple[WorkloadSpec, str]]:
     return [(replace(spec, precision=each), f"In {each} instead of {spec.precision}") for each in below]
 
 
-def _tradeoffs(spec: WorkloadSpec, sizing: Sizing, facts: Facts, priced: Prices, chosen: Sequence[Row]) -> list[str]:
+def _tradeoffs(
+    spec: WorkloadSpec, sizing: Sizing, facts: Facts, priced: MachinePrices, chosen: Sequence[Row]
+) -> list[str]:
     told = []
     if chosen:
         if (cheaper := _next_cheaper(spec, sizing, facts, priced, chosen[0])) is not None:
@@ -260,7 +265,7 @@ def _tradeoffs(spec: WorkloadSpec, sizing: Sizing, facts: Facts, priced: Prices,
     return told
 
 
-def _next_cheaper(spec: WorkloadSpec, sizing: Sizing, facts: Facts, priced: Prices, first: Row) -> str | None:
+def _next_cheaper(spec: WorkloadSpec, sizing: Sizing, facts: Facts, priced: MachinePrices, first: Row) -> str | None:
     """The machine with a GPU that is next below the first in price, and what it lacks."""
     if not spec.gpu_needed:
         return None

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,10 @@ def test_the_planner_takes_little_memory_in_a_function() -> None:
     assert 10_000 < int(result.stdout) <= MOST_BYTES
 
 
+def _same(moment: datetime) -> datetime:
+    return moment
+
+
 async def test_the_age_of_the_prices_is_in_readiness_and_in_every_plan(
     plan: Call, counting: CountingWarehouse, catalogued: bigquery.Client, catalog: dict[str, list[Row]]
 ) -> None:
@@ -77,7 +82,7 @@ async def test_the_age_of_the_prices_is_in_readiness_and_in_every_plan(
     for days, status in ((0, "ok"), (STALE_DAYS, "ok"), (STALE_DAYS + 1, "stale"), (400, "stale")):
         today = oldest + timedelta(days=days)
         noon = datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
-        measured = await CatalogAge(settings, counting, lambda noon=noon: noon).measure()
+        measured = await CatalogAge(settings, counting, partial(_same, noon)).measure()
         assert measured == {"status": status, "prices": len(catalog["instances"]), "catalog_age_days": days}
         for spec in (LLAMA, {"task_type": "application", "min_vcpu": 2}):
             told = (await plan("plan_deployment", **spec, _today=today))["summary"]["plan"]
