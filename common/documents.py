@@ -4,6 +4,8 @@ A turn's documents are put into and read from the wire's own messages here: the 
 times as much as all else that is done with a document.
 """
 
+import asyncio
+import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -345,7 +347,6 @@ async def _again(ask: Callable[[float], Awaitable[Answer]]) -> Answer:
     A stream that breaks off is read again from its beginning. All tries together have DOCUMENTS_SECONDS.
     """
     until = time.monotonic() + DOCUMENTS_SECONDS
-    retry = AsyncRetry(if_exception_type(*_PASSING), initial=0.1, maximum=1.0, timeout=DOCUMENTS_SECONDS)
 
     async def asked() -> Answer:
         try:
@@ -353,4 +354,10 @@ async def _again(ask: Callable[[float], Awaitable[Answer]]) -> Answer:
         except grpc.RpcError as error:
             raise google.from_grpc_error(error) from error
 
-    return await retry(asked)()
+    try:
+        return await asked()
+    except _PASSING:
+        # Only now: the library's retry costs as much as writing a small document.
+        retry = AsyncRetry(if_exception_type(*_PASSING), initial=0.1, maximum=1.0, timeout=until - time.monotonic())
+        await asyncio.sleep(random.uniform(0, 0.1))
+        return await retry(asked)()

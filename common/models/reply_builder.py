@@ -39,7 +39,8 @@ class Gathered:
             return ""
         if delta.usage is not None:
             self._usage = self._heard.usage = _newer(self._usage, delta.usage)
-        self.end(delta.finish_reason)
+        if delta.finish_reason:
+            self.end(delta.finish_reason)
         for piece in delta.calls:
             self._take(len(piece.call_id) + len(piece.name) + len(piece.arguments) + len(piece.signature))
             if not self.full:

@@ -122,10 +122,22 @@ class Frames:
         if event.get("error"):
             self.failure = worded(json.dumps(event["error"]))
         else:
-            self.reason = _reason(event) or self.reason
-            self.ended = self.ended or _ends(event)
-            self.done = self.done or event.get("type") == "message_stop"
+            self._note_end(event)
         return event
+
+    def _note_end(self, event: dict[str, Any]) -> None:
+        """Note whether an event of any format ends the answer, and why."""
+        words = _words(event)
+        kind = event.get("type")
+        if kind == "message_delta":
+            words.insert(0, (event.get("delta") or {}).get("stop_reason"))
+        elif kind == "message_stop":
+            self.ended = self.done = True
+        if words and any(words):
+            self.reason = next(filter(None, map(meaning_of, words)), self.reason)
+            self.ended = self.ended or kind != "message_delta" or any(words[1:])
+        if (event.get("promptFeedback") or {}).get("blockReason"):
+            self.ended = True
 
 
 def _read(data: bytes) -> Any:
@@ -136,19 +148,9 @@ def _read(data: bytes) -> Any:
         return json.loads(data)
 
 
-def _ends(event: dict[str, Any]) -> bool:
-    """Return true if an event of any format ends the answer."""
-    blocked = bool((event.get("promptFeedback") or {}).get("blockReason"))
-    return event.get("type") == "message_stop" or blocked or any(_words(event))
-
-
-def _reason(event: dict[str, Any]) -> FinishReason | None:
-    """Return the reason why the answer ended, as an event of any format gives it."""
-    stopped = (event.get("delta") or {}).get("stop_reason") if event.get("type") == "message_delta" else None
-    return next((reason for word in (stopped, *_words(event)) if (reason := meaning_of(word))), None)
-
-
 def _words(event: dict[str, Any]) -> list[Any]:
     """The reasons that the event's choices or candidates have."""
-    choices = [*(event.get("choices") or ()), *(event.get("candidates") or ())]
+    choices, candidates = event.get("choices") or (), event.get("candidates")
+    if candidates:
+        choices = [*choices, *candidates]
     return [choice.get("finish_reason") or choice.get("finishReason") for choice in choices if choice]

@@ -51,11 +51,13 @@ def of_event(event: Mapping[str, Any]) -> Delta:
     if not choices:
         return delta
     choice = choices[0] or {}
-    delta.finish_reason = meaning_of(choice.get("finish_reason"))
+    if finish := choice.get("finish_reason"):
+        delta.finish_reason = meaning_of(finish)
     said = choice.get("delta") or choice.get("message")
     if said:
         _read_content(delta, said)
-        delta.thought += text_of(said.get("reasoning_content") or said.get("reasoning"))
+        if thought := said.get("reasoning_content") or said.get("reasoning"):
+            delta.thought += text_of(thought)
         if calls := said.get("tool_calls"):
             delta.calls = [_piece_of_event(call) for call in calls if call]
         elif function := said.get("function_call"):
@@ -106,8 +108,8 @@ def _read_content(delta: Delta, said: Mapping[str, Any]) -> None:
             else:
                 delta.text += text_of(part)
             delta.refuses = delta.refuses or kind == "refusal"
-    if refusal := text_of(said.get("refusal")):
-        delta.text += refusal
+    if (refusal := said.get("refusal")) and (words := text_of(refusal)):
+        delta.text += words
         delta.refuses = True
 
 

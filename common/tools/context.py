@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import date, datetime
+from functools import cache
 from typing import Any, ClassVar
 
 from common import limits
@@ -54,6 +55,14 @@ class WarehouseContext(ToolContext):
 
 def make_context(kind: type[ToolContext], call: ToolContext, resources: Resources) -> ToolContext:
     """Make the context that a tool asks for. Raises KeyError for a resource that there is not."""
-    given = {each.name: getattr(call, each.name) for each in fields(ToolContext)}
-    needed = [each.name for each in fields(kind) if each.name not in given and each.default is MISSING]
-    return kind(**given, **{name: resources[name] for name in needed})
+    given = {name: getattr(call, name) for name in _GIVEN}
+    return kind(**given, **{name: resources[name] for name in _needed_by(kind)})
+
+
+_GIVEN = tuple(each.name for each in fields(ToolContext))
+
+
+@cache
+def _needed_by(kind: type[ToolContext]) -> tuple[str, ...]:
+    """The services that a kind of context names."""
+    return tuple(each.name for each in fields(kind) if each.name not in _GIVEN and each.default is MISSING)

@@ -15,9 +15,10 @@ def json_safe(value: object) -> Any:
             return int(value) if value == value.to_integral_value() else float(value)
         case datetime() | date():
             return value.isoformat()
-        case Mapping():
+        # What is asked for first is what there is most of: an abstract class is slow to ask for.
+        case dict() | Mapping():
             return {str(key): json_safe(item) for key, item in value.items()}
-        case Iterable():
+        case list() | Iterable():
             return [json_safe(item) for item in value]
         case _:
             raise TypeError(f"no JSON for {type(value).__name__}")

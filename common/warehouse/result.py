@@ -97,9 +97,9 @@ def size_of(value: object) -> int:
             return len(str(value))
         case bytes():
             return len(value) * 4 // 3 + 2
-        case Mapping():
+        case dict() | Mapping():
             return 2 + sum(size_of(name) + size_of(item) + 2 for name, item in value.items())
-        case Sequence():
+        case list() | Sequence():
             return 2 + sum(size_of(item) + 1 for item in value)
         case _:
             return len(str(value))

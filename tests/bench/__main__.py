@@ -95,6 +95,8 @@ def main() -> int:
             file = found.save()  # What was measured stays, whatever becomes of the rest.
     if found.verdicts:
         found.judged().show(console)
+    if found.busy:
+        console.print(f"No verdicts: the machine was busy as it began (a load above {results.QUIET_LOAD}).")
     console.print(f"Written to {file}", soft_wrap=True, highlight=False)
     return 0
 

@@ -76,7 +76,9 @@ async def run(console: Console, stage: Stage, results: Results) -> None:
     starts: dict[str, Start] = {}
     for _ in range(1 if stage.quick else 3):
         for name in (*TURNS, *CALLS):
-            await _start(stage, name, starts.setdefault(name, Start()))
+            await _start(stage, name, starts.setdefault(name, Start()), stage.callers[0])
+        for provider, callers in stage.further.items():
+            await _start(stage, "send", starts.setdefault(f"send, {provider}", Start()), callers[0])
     await _plain(stage, starts.setdefault("litellm as usual", Start()))
     table = Table(
         f"Cold start, median of {len(starts['health'].ready)}",
@@ -95,14 +97,17 @@ async def run(console: Console, stage: Stage, results: Results) -> None:
         verdicts=[
             *(Verdict(f"Ready: {name}", _median(starts[name].ready), CALLER_READY_SECONDS, "s") for name in TURNS),
             *(Verdict(f"Ready: {name}", _median(starts[name].ready), READER_READY_SECONDS, "s") for name in CALLS),
-            Verdict("First turn of send on a cold instance", _median(starts["send"].answered), FIRST_TURN_SECONDS, "s"),
+            *(
+                Verdict(f"First turn on a cold instance: {name}", _median(one.answered), FIRST_TURN_SECONDS, "s")
+                for name, one in starts.items()
+                if name.split(", ")[0] == "send"
+            ),
             Verdict("Memory of a function that only reads", reading, READER_MIB, "MiB"),
         ],
     )
 
 
-async def _start(stage: Stage, name: str, start: Start) -> None:
-    caller = stage.callers[0]
+async def _start(stage: Stage, name: str, start: Start, caller: Caller) -> None:
     with served(function(name), name, replayed(stage) if name in TURNS else stage.environment) as running:
         start.ready.append(await asyncio.to_thread(running.ready))
         start.memory_ready.append(running.memory())

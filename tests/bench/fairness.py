@@ -51,7 +51,7 @@ async def run(console: Console, stage: Stage, results: Results) -> None:
     results.add(
         "fairness",
         table,
-        verdicts=[Verdict(f"p95 of a tenant beside {QUEUED} turns of another, against alone", growth, 1.5)],
+        verdicts=[Verdict(f"p95 of a tenant beside {QUEUED} turns of another, against alone", growth, 1.3)],
     )
 
 

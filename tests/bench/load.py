@@ -1,6 +1,8 @@
 """Turns asked for over HTTP by many people at once, and how long each took to begin and to end."""
 
 import asyncio
+import math
+import re
 import statistics
 import time
 from collections.abc import Sequence
@@ -15,6 +17,7 @@ _SPREAD = 2.0
 _SAMPLE_SECONDS = 0.25
 # Nobody begins another turn later than this, however slow the turns are.
 _MOST_SECONDS = 30.0
+_CONVERSATION = re.compile(rb'"conversation_id": "([^"]+)"')
 _TOKEN, _DONE = b"event: token\n", b"event: done\n"
 
 
@@ -39,6 +42,7 @@ class Turn:
     first: float
     total: float
     failure: str | None = None
+    conversation_id: str | None = None
 
 
 @dataclass(slots=True)
@@ -49,6 +53,7 @@ class Load:
     turns: list[Turn] = field(default_factory=list)
     cpu_ms: float = 0.0
     memory: float = 0.0
+    all_under_way: tuple[float, float] = (0.0, 0.0)
 
     @property
     def failed(self) -> int:
@@ -59,6 +64,13 @@ class Load:
         """Turns a second with so many always under way: their number by how long one takes (Little's law)."""
         taken = [turn.total for turn in self.turns if not turn.failure]
         return self.at_once / statistics.fmean(taken) if taken else 0.0
+
+    @property
+    def counted(self) -> float:
+        """Turns a second that ended while all were under way: after the last one had begun, before anyone was done."""
+        since, until = self.all_under_way
+        ended = sum(since <= turn.began + turn.total < until for turn in self.turns if not turn.failure)
+        return ended / (until - since) if until > since else math.nan
 
     def first(self, share: float = 0.5) -> float:
         """Seconds to the first token, of this share of the turns."""
@@ -100,21 +112,35 @@ async def ask(session: aiohttp.ClientSession, url: str, caller: Caller, conversa
                 tail = (tail + data)[-4000:]
     except (aiohttp.ClientError, TimeoutError) as error:
         return Turn(began, 0.0, 0.0, type(error).__name__)
-    return Turn(began, first, time.perf_counter() - began, None if _DONE in tail else tail.decode(errors="replace"))
+    failure = None if _DONE in tail else tail.decode(errors="replace")
+    named = _CONVERSATION.search(tail)
+    return Turn(began, first, time.perf_counter() - began, failure, named[1].decode() if named else None)
 
 
-async def measure(served: Served, callers: Sequence[Caller], turns_each: int, at_once: int) -> Load:
-    """``at_once`` people each ask so often, one turn after the other, all of them at the same time."""
+async def measure(
+    served: Served, callers: Sequence[Caller], turns_each: int, at_once: int, *, known: bool = False
+) -> Load:
+    """``at_once`` people each ask so often, one turn after the other, all of them at the same time.
+
+    ``known`` is whether each goes on with the conversation of the first turn.
+    """
     load = Load(at_once)
+    last_began, first_done = 0.0, math.inf
     spread = _SPREAD if at_once > 1 else 0.0
     async with client() as session:
 
         async def person(number: int) -> None:
+            nonlocal last_began, first_done
             await asyncio.sleep(spread * number / at_once)
+            last_began = max(last_began, time.perf_counter())
+            conversation_id = None
             for _ in range(turns_each):
                 if time.perf_counter() > began + _MOST_SECONDS:
                     break
-                load.turns.append(await ask(session, served.url, callers[number % len(callers)]))
+                turn = await ask(session, served.url, callers[number % len(callers)], conversation_id)
+                load.turns.append(turn)
+                conversation_id = turn.conversation_id if known else None
+            first_done = min(first_done, time.perf_counter())
 
         async def watch() -> None:
             while True:
@@ -125,5 +151,6 @@ async def measure(served: Served, callers: Sequence[Caller], turns_each: int, at
         watching = asyncio.create_task(watch())
         await asyncio.gather(*(person(number) for number in range(at_once)))
         watching.cancel()
+        load.all_under_way = last_began, first_done
         load.cpu_ms = (served.cpu() - cpu) * 1000 / len(load.turns)
     return load

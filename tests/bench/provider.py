@@ -1,17 +1,20 @@
-"""A provider that speaks OpenAI's chat completions: it hands over, calls a tool, then answers, at a set pace."""
+"""A stub that answers as each provider does: it hands over, calls a tool, then answers, at a set pace."""
 
 import asyncio
 import datetime
 import itertools
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from tests.bench.http_server import STREAM_END, STREAM_HEAD, Asked, chunk, plain
+from tests.bench.http_server import STREAM_END, STREAM_HEAD, Asked, chunk
+from tests.fakes.wire_stub import BASES, FORMATS, Answer, Call
 
 Body = dict[str, Any]
 _WORDS = ("Your", "total", "spend", "for", "the", "period", "was", "twelve", "thousand", "three", "hundred", "dollars")
+_PROMPT_TOKENS, _CALL_TOKENS = 900, 15
 
 
 @dataclass(slots=True)
@@ -23,8 +26,13 @@ class Pace:
     tokens: int = 60
 
 
+def bases(url: str) -> dict[str, str]:
+    """Where each provider's API is, on a server at this address."""
+    return {provider: url + path for provider, path in BASES.items()}
+
+
 class Provider:
-    """Answers chat completions, streamed or whole; ``asked`` are the last requests, ``count`` all of them."""
+    """Answers in the format of whom it is asked as; ``asked`` are the last requests, ``count`` all of them."""
 
     def __init__(self) -> None:
         self.pace = Pace()
@@ -33,23 +41,21 @@ class Provider:
         self._numbers = itertools.count()
         self._today = datetime.datetime.now(datetime.UTC).date()
 
-    async def answer(self, asked: Asked, transport: asyncio.Transport) -> None:
+    async def answer(self, name: str, asked: Asked, transport: asyncio.Transport) -> None:
+        """Answer as the provider of this name."""
         body = json.loads(asked.body)
         self.count += 1
         self.asked = [*self.asked[-2:], body]
-        called = self._called(body)
-        if not body.get("stream"):
-            spoken = 0 if called else self.pace.tokens
-            await asyncio.sleep(self.pace.first + spoken * self.pace.each)
-            transport.write(plain(_whole(body["model"], called, self.pace.tokens)))
-        elif called:
+        called = self._called(name, body)
+        model = body.get("model", "")
+        if called is not None:
+            frames = _frames(name, model, Answer(calls=(called,), usage=(_PROMPT_TOKENS, _CALL_TOKENS)))
             await asyncio.sleep(self.pace.first)
-            transport.write(STREAM_HEAD + _call_chunks(body["model"], *called) + STREAM_END)
+            transport.write(STREAM_HEAD + b"".join(frames) + STREAM_END)
         else:
-            await self._speak(body["model"], transport)
+            await self._speak(_spoken(name, model, self.pace.tokens), transport)
 
-    async def _speak(self, model: str, transport: asyncio.Transport) -> None:
-        pieces = _text_chunks(model, self.pace.tokens)
+    async def _speak(self, pieces: tuple[bytes, ...], transport: asyncio.Transport) -> None:
         loop = asyncio.get_running_loop()
         await asyncio.sleep(self.pace.first)
         begun = loop.time()
@@ -60,63 +66,56 @@ class Provider:
             transport.write(piece)
         transport.write(pieces[-1] + STREAM_END)
 
-    def _called(self, body: Body) -> tuple[str, str] | None:
-        """The name and arguments of the call that a model would make here; None where it answers."""
-        offered = {tool["function"]["name"] for tool in body.get("tools") or ()}
-        if body["messages"][-1]["role"] == "tool":
+    def _called(self, name: str, body: Body) -> Call | None:
+        """The call that a model would make here; None where it answers."""
+        offered, has_result = _SEEN.get(name, _seen_by_openai)(body)
+        if has_result:
             return None
         if "top_consumers" in offered:
             # Other days in every call, so that no result is one that was remembered; the first ones have costs.
             last = self._today - datetime.timedelta(days=next(self._numbers) % 9000)
             first = last - datetime.timedelta(days=30)
-            return "top_consumers", json.dumps(
-                {"dimension": "provider", "start_date": first.isoformat(), "end_date": last.isoformat()}
-            )
+            dates = {"start_date": first.isoformat(), "end_date": last.isoformat()}
+            return Call("top_consumers", json.dumps({"dimension": "provider", **dates}), "call_top_consumers")
         if "transfer_to_agent" in offered:
-            return "transfer_to_agent", json.dumps({"agent_name": "UsageAnalyst"})
+            return Call("transfer_to_agent", json.dumps({"agent_name": "UsageAnalyst"}), "call_transfer_to_agent")
         return None
 
 
-def _usage(tokens: int) -> Body:
-    return {"prompt_tokens": 900, "completion_tokens": tokens, "total_tokens": 900 + tokens}
+def provider_of(path: str) -> str | None:
+    """Whose API a path belongs to; None where it is no provider's."""
+    return next((name for name, base in BASES.items() if path.startswith(f"{base}/")), None)
 
 
-def _event(model: str, choices: list[Body], **more: Any) -> bytes:
-    envelope = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": model}
-    return chunk(b"data: " + json.dumps(envelope | {"choices": choices} | more).encode() + b"\n\n")
+def _seen_by_openai(body: Mapping[str, Any]) -> tuple[set[str], bool]:
+    """The names of the tools that are offered, and whether a tool's result came last."""
+    names = {tool["function"]["name"] for tool in body.get("tools") or ()}
+    return names, body["messages"][-1]["role"] == "tool"
 
 
-def _delta(model: str, delta: Body, finish: str | None = None) -> bytes:
-    return _event(model, [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}])
+def _seen_by_anthropic(body: Mapping[str, Any]) -> tuple[set[str], bool]:
+    last = body["messages"][-1]["content"]
+    has_result = not isinstance(last, str) and any(part["type"] == "tool_result" for part in last)
+    return {tool["name"] for tool in body.get("tools") or ()}, has_result
 
 
-def _ending(model: str, finish: str, tokens: int) -> bytes:
-    return _delta(model, {}, finish) + _event(model, [], usage=_usage(tokens)) + chunk(b"data: [DONE]\n\n")
+def _seen_by_gemini(body: Mapping[str, Any]) -> tuple[set[str], bool]:
+    names = {each["name"] for tool in body.get("tools") or () for each in tool["function_declarations"]}
+    return names, any("function_response" in part for part in body["contents"][-1]["parts"])
+
+
+_SEEN = {"anthropic": _seen_by_anthropic, "gemini": _seen_by_gemini}
 
 
 @cache
-def _text_chunks(model: str, tokens: int) -> tuple[bytes, ...]:
-    said = [_delta(model, {"content": f"{_WORDS[number % len(_WORDS)]} "}) for number in range(tokens)]
-    said[0] = _delta(model, {"role": "assistant", "content": ""}) + said[0]
-    return (*said, _ending(model, "stop", tokens))
+def _spoken(name: str, model: str, tokens: int) -> tuple[bytes, ...]:
+    """An answer of so many tokens, a frame each; what comes before and after them goes with the first and the last."""
+    said = " ".join(_WORDS[number % len(_WORDS)] for number in range(tokens))
+    frames = _frames(name, model, Answer(said, usage=(_PROMPT_TOKENS, tokens)))
+    first = next(number for number, frame in enumerate(frames) if _WORDS[0].encode() in frame)
+    spoken = frames[first : first + tokens]
+    return (b"".join(frames[: first + 1]), *spoken[1:], b"".join(frames[first + tokens :]))
 
 
-def _call_chunks(model: str, name: str, arguments: str) -> bytes:
-    start = {"index": 0, "id": f"call_{name}", "type": "function", "function": {"name": name, "arguments": ""}}
-    return (
-        _delta(model, {"role": "assistant", "content": None, "tool_calls": [start]})
-        + _delta(model, {"tool_calls": [{"index": 0, "function": {"arguments": arguments}}]})
-        + _ending(model, "tool_calls", 15)
-    )
-
-
-def _whole(model: str, called: tuple[str, str] | None, tokens: int) -> Body:
-    message: Body = {"role": "assistant", "content": None}
-    if called:
-        function = {"name": called[0], "arguments": called[1]}
-        message["tool_calls"] = [{"id": f"call_{called[0]}", "type": "function", "function": function}]
-    else:
-        message["content"] = "".join(f"{_WORDS[number % len(_WORDS)]} " for number in range(tokens))
-    choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if called else "stop"}
-    envelope = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": model}
-    return envelope | {"choices": [choice], "usage": _usage(15 if called else tokens)}
+def _frames(name: str, model: str, answer: Answer) -> list[bytes]:
+    return [chunk(frame) for frame in FORMATS[name](answer, {"model": model})]

@@ -13,6 +13,8 @@ from typing import Any, Self
 from rich.console import Console
 from rich.table import Table as RichTable
 
+# A machine with more to do than this, in the minute before, says little about what it is asked next.
+QUIET_LOAD = 1.5
 FOLDER = Path(__file__).parents[2] / ".cache" / "bench"
 
 
@@ -67,24 +69,27 @@ class Verdict:
 
 @dataclass(slots=True)
 class Results:
-    """Everything of one run."""
+    """Everything of one run; ``busy`` is whether the machine had other work as it began."""
 
     at: str
     machine: str
     quick: bool
+    busy: bool = False
     tables: dict[str, list[Table]] = field(default_factory=dict)
     verdicts: list[Verdict] = field(default_factory=list)
 
     @classmethod
     def begun(cls, *, quick: bool) -> Self:
         """Results of a run that begins now, on this machine."""
-        busy = f"{machine()}, load {os.getloadavg()[0]:.1f} as it began"
-        return cls(datetime.now(UTC).isoformat(timespec="minutes"), busy, quick)
+        load = os.getloadavg()[0]
+        told = f"{machine()}, load {load:.1f} as it began"
+        return cls(datetime.now(UTC).isoformat(timespec="minutes"), told, quick, load > QUIET_LOAD)
 
     def add(self, name: str, *tables: Table, verdicts: Sequence[Verdict] = ()) -> None:
-        """Keep what a benchmark found."""
+        """Keep what a benchmark found; on a machine that was busy before, its figures decide nothing."""
         self.tables.setdefault(name, []).extend(tables)
-        self.verdicts.extend(verdicts)
+        if not self.busy:
+            self.verdicts.extend(verdicts)
 
     def judged(self) -> Table:
         """The promises, as one table."""
@@ -112,7 +117,7 @@ def load(file: Path) -> Results:
     data: dict[str, Any] = json.loads(file.read_text("utf-8"))
     tables = {name: [_table(each) for each in found] for name, found in data["tables"].items()}
     verdicts = [Verdict(**each) for each in data["verdicts"]]
-    return Results(data["at"], data["machine"], data["quick"], tables, verdicts)
+    return Results(data["at"], data["machine"], data["quick"], data.get("busy", False), tables, verdicts)
 
 
 def newest(folder: Path = FOLDER) -> Path | None:

@@ -1,5 +1,6 @@
 """What every benchmark runs before: the emulators with data, the far side, and organisations with a key each."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -25,12 +26,16 @@ from local.data.rows import to_json
 from local.emulators.process import EmulatorProcess
 from local.emulators.rpc import SeamsClient
 from tests.bench.load import Caller
+from tests.bench.provider import bases
 from tests.bench.served import ROOT
 
 PROJECT = "local-dev-project"
 SHARED = f"{PROJECT}.organizations"
 ORGANIZATIONS = 40
 MODEL_ID = "gpt-4o-mini"
+# Of each further provider so many organisations, and the model that they use.
+FURTHER_ORGANIZATIONS = 20
+FURTHER = {"anthropic": "claude-sonnet-4-5", "gemini": "gemini-2.5-flash", "deepseek": "deepseek-chat"}
 # The organisations whose providers mean harm: one of each way to a provider.
 HOSTILE = {"deepseek": "deepseek-chat", "anthropic": "claude-sonnet-4-5"}
 # The provider of the benchmarks, and what data takes in the cloud; Firestore is as quick as the emulator is.
@@ -42,7 +47,10 @@ DATA_LATENCY = {"query": 0.4, "dry_run": 0.3, "kms": 0.06, "insert": 0.1}
 
 @dataclass
 class Stage:
-    """The running surroundings of the product; ``environment`` points a function at them."""
+    """The running surroundings of the product; ``environment`` points a function at them.
+
+    ``callers`` are organisations of OpenAI, ``further`` those of each other provider.
+    """
 
     environment: dict[str, str]
     emulators: EmulatorProcess
@@ -50,6 +58,7 @@ class Stage:
     stub_services_pid: int
     folder: Path
     callers: list[Caller]
+    further: dict[str, list[Caller]]
     hostile: dict[str, Caller]
     quick: bool = False
 
@@ -74,7 +83,7 @@ class Stage:
         exchange.write_text(json.dumps(asked))
         waits = {name: str(data[name]) for name in ("kms", "query", "insert")}
         return {
-            "BENCH_API_BASE": f"{self.stub_services}/v1",
+            "BENCH_API_BASE": bases(self.stub_services)["openai"],
             "BENCH_EXCHANGE": str(exchange),
             "BENCH_WAITS": json.dumps(waits),
             "LITELLM_LOCAL_MODEL_COST_MAP": "True",
@@ -99,17 +108,22 @@ def staged(console: Console, *, quick: bool = False) -> Iterator[Stage]:
         }
         client, encrypt = emulated_bigquery(environment), emulated_kms(environment)
         prepare(client, encrypt, datetime.now(UTC).date(), None, console)
-        organizations = [_organization(number) for number in range(ORGANIZATIONS)]
-        _bring_keys(client, encrypt, organizations, "openai", MODEL_ID)
-        callers = [Caller(each.slug, each.api_key, "bench") for each in organizations]
-        hostile = {}
-        for number, (provider, model_id) in enumerate(HOSTILE.items(), ORGANIZATIONS):
-            _bring_keys(client, encrypt, [each := _organization(number)], provider, model_id)
-            hostile[provider] = Caller(each.slug, each.api_key, "bench")
+        numbers = itertools.count()
+
+        def callers(provider: str, model_id: str, count: int) -> list[Caller]:
+            made = [_organization(number) for number in itertools.islice(numbers, count)]
+            _bring_keys(client, encrypt, made, provider, model_id)
+            return [Caller(each.slug, each.api_key, "bench") for each in made]
+
+        own = callers("openai", MODEL_ID, ORGANIZATIONS)
+        hostile = {provider: callers(provider, model_id, 1)[0] for provider, model_id in HOSTILE.items()}
+        further = {
+            provider: callers(provider, model_id, FURTHER_ORGANIZATIONS) for provider, model_id in FURTHER.items()
+        }
         with _stub_services(environment["BIGQUERY_EMULATOR_HOST"]) as (port, pid):
             url = f"http://127.0.0.1:{port}"
-            environment["MODEL_API_BASES"] = json.dumps({"openai": f"{url}/v1"})
-            yield Stage(environment, emulators, url, pid, Path(name), callers, hostile, quick)
+            environment["MODEL_API_BASES"] = json.dumps(bases(url))
+            yield Stage(environment, emulators, url, pid, Path(name), own, further, hostile, quick)
 
 
 def replayed(stage: Stage) -> dict[str, str]:

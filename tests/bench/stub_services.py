@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 from tests.bench.http_server import Asked, Connection, plain
-from tests.bench.provider import Pace, Provider
+from tests.bench.provider import Pace, Provider, provider_of
 from tests.bench.warehouse_replay import WarehouseReplay
 
 
@@ -23,8 +23,8 @@ class StubServices:
         self.warehouse = WarehouseReplay(emulator)
 
     async def answer(self, asked: Asked, transport: asyncio.Transport) -> None:
-        if asked.path.endswith("/chat/completions"):
-            await self._provider.answer(asked, transport)
+        if (name := provider_of(asked.path)) is not None:
+            await self._provider.answer(name, asked, transport)
         elif asked.path == "/pace":
             transport.write(plain(self._paced(json.loads(asked.body))))
         elif asked.path == "/seen":

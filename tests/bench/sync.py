@@ -54,7 +54,7 @@ async def run(console: Console, stage: Stage, results: Results) -> None:
     )
     table.show(console)
     verdict = Verdict(
-        f"Sync: rows/s with {rows[-1][0]} waiting against {rows[0][0]}", rates[-1] / rates[0], 0.7, "x", True
+        f"Sync: rows/s with {rows[-1][0]} waiting against {rows[0][0]}", rates[-1] / rates[0], 0.9, "x", True
     )
     results.add("sync", table, verdicts=[verdict])
     _simulated(console, stage, results)
