@@ -56,7 +56,8 @@ class WarehouseContext(ToolContext):
 def make_context(kind: type[ToolContext], call: ToolContext, resources: Resources) -> ToolContext:
     """Make the context that a tool asks for. Raises KeyError for a resource that there is not."""
     given = {name: getattr(call, name) for name in _GIVEN}
-    return kind(**given, **{name: resources[name] for name in _needed_by(kind)})
+    needed = _needed_by(kind)  # type: ignore[arg-type]  # a class can be hashed
+    return kind(**given, **{name: resources[name] for name in needed})
 
 
 _GIVEN = tuple(each.name for each in fields(ToolContext))

@@ -6,10 +6,11 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ DATA_LATENCY = {"query": 0.4, "dry_run": 0.3, "kms": 0.06, "insert": 0.1}
 class Stage:
     """The running surroundings of the product; ``environment`` points a function at them.
 
-    ``callers`` are organisations of OpenAI, ``further`` those of each other provider.
+    ``callers`` are organisations of OpenAI, ``further`` those of each other provider; ``bring`` makes more of OpenAI.
     """
 
     environment: dict[str, str]
@@ -60,6 +61,7 @@ class Stage:
     callers: list[Caller]
     further: dict[str, list[Caller]]
     hostile: dict[str, Caller]
+    bring: Callable[[int], list[Caller]]
     quick: bool = False
 
     def pace(self, model: Mapping[str, float], data: Mapping[str, float] = NO_DATA_LATENCY) -> None:
@@ -123,7 +125,8 @@ def staged(console: Console, *, quick: bool = False) -> Iterator[Stage]:
         with _stub_services(environment["BIGQUERY_EMULATOR_HOST"]) as (port, pid):
             url = f"http://127.0.0.1:{port}"
             environment["MODEL_API_BASES"] = json.dumps(bases(url))
-            yield Stage(environment, emulators, url, pid, Path(name), own, further, hostile, quick)
+            bring = partial(callers, "openai", MODEL_ID)
+            yield Stage(environment, emulators, url, pid, Path(name), own, further, hostile, bring, quick)
 
 
 def replayed(stage: Stage) -> dict[str, str]:
