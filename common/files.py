@@ -103,10 +103,14 @@ class Files:
             return False
         return True
 
-    async def delete(self, path: str) -> None:
-        """Delete a file, if it is there."""
+    async def delete(self, path: str, generation: int | None = None) -> None:
+        """Delete a file, if it is there; where given, only in this generation."""
+
+        def delete() -> None:
+            self._bucket.blob(path).delete(timeout=FILES_SECONDS, if_generation_match=generation)
+
         try:
-            await self._asked("delete", lambda: self._bucket.blob(path).delete(timeout=FILES_SECONDS))
+            await self._asked("delete", delete)
         except FileChanged:
             return
 

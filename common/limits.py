@@ -194,6 +194,9 @@ PARSING_CPU_SECONDS = 60
 PARSING_SECONDS = 80.0
 # Reading one document with its embedding, or a round of those that are due
 INGEST_SECONDS = 500.0
+# When readiness calls a document overdue: since its file arrived, and since somebody should have looked after it
+DOCUMENT_OVERDUE_SECONDS = 1_800
+DOCUMENT_ALONE_SECONDS = 900
 PASSAGES_DEFAULT = 5
 PASSAGES_MAX = 20
 # Firestore's own bounds of a search by vector

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from common.conversations.store import ConversationStore
     from common.knowledge.services import KnowledgeServices
     from common.metering.ceilings import CostCeilings
+    from common.metering.embedding_use import EmbeddingUse
     from common.metering.statement import UsageReports
     from common.models.completion import Completion
     from common.notices.destinations import Destinations
@@ -52,7 +53,13 @@ class Services(Foundations):
     def knowledge(self) -> "KnowledgeServices":
         from common.knowledge.services import KnowledgeServices
 
-        return KnowledgeServices(self.settings, self.documents, self.directory, self.provider_keys, self.clock)
+        def meter() -> "EmbeddingUse":
+            from common.metering.embedding_use import EmbeddingUse
+
+            return EmbeddingUse(self.cost_ceilings, self.clock)
+
+        stores = (self.documents, self.directory, self.provider_keys)
+        return KnowledgeServices(self.settings, *stores, self.clock, meter)
 
     @cached_property
     def completion(self) -> "Completion":
@@ -284,13 +291,8 @@ class Services(Foundations):
 
     async def close(self) -> None:
         """Close the connections of what was used, but of no model that was handed in."""
-        made = (
-            "documents",
-            "provider_keys",
-            "token_secrets",
-            "knowledge",
-            *(("completion",) if self.model is None else ()),
-        )
+        own = () if self.model is not None else ("completion",)
+        made = ("documents", "provider_keys", "token_secrets", "knowledge", *own)
         for name in made:
             if name in self.__dict__:
                 await self.__dict__[name].close()

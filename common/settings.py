@@ -178,9 +178,10 @@ class Settings(BaseSettings):
     "model_id": "qwen3", "context_window": 32768, "max_output": 4096}}`; https only in staging and production."""
     default_embedding: Literal["vertex_ai", "local"] | None = None
     """The embedding of documents where an organisation's provider has none; unset, `vertex_ai` in staging and
-    production and `local` elsewhere."""
+    production and `local` elsewhere. `local` is refused in staging and production: no deployed function has its
+    weights, nor numpy."""
     local_embedding_weights: Path | None = None
-    """The folder of the weights of the local embedding model, all-MiniLM-L6-v2."""
+    """The folder of the weights of the local embedding model, all-MiniLM-L6-v2; `make run` installs them."""
     vertex_location: str = Field("us-central1", pattern=r"^[a-z0-9-]{2,40}$")
     """The location of Vertex AI's embedding model."""
     documents_bucket: str | None = Field(None, pattern=r"^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$")
@@ -272,6 +273,11 @@ class Settings(BaseSettings):
         }
         if self.environment.is_deployed:
             problems += [f"{name} must not be set in staging or production." for name, host in hosts.items() if host]
+            if self.default_embedding == "local":
+                problems.append(
+                    "DEFAULT_EMBEDDING=local is for one machine: no deployed function has the model's weights. Leave "
+                    "it unset, and documents are embedded by the organisation's provider or by Vertex AI."
+                )
             if not all(url.startswith("https://") for url in self.model_api_bases.values()):
                 problems.append("MODEL_API_BASES must use https in staging or production: provider keys go there.")
             if not all(model.base_url.startswith("https://") for model in self.local_models.values()):
@@ -293,6 +299,11 @@ class Settings(BaseSettings):
             return CLOUD_TRACE
         base = self.otel_exporter_otlp_endpoint
         return f"{base.rstrip('/')}/v1/traces" if base else None
+
+    @property
+    def embedding(self) -> Literal["vertex_ai", "local"]:
+        """The embedding of documents where an organisation's provider has none."""
+        return self.default_embedding or ("vertex_ai" if self.environment.is_deployed else "local")
 
     @property
     def documents_bucket_name(self) -> str:

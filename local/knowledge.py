@@ -139,6 +139,8 @@ def _state(document: Mapping[str, Any]) -> str:
         reason = str(document["reason"])
         return f"cannot be read ({reason}): {_REASONS.get(reason, 'its reason is not known')}"
     if state != "ready":
+        if document["reason"] == "embedding_unavailable":
+            return "waits for the embedding model, which does not answer at the moment"
         return {"waiting": "waits for its bytes", "processing": "is being read"}.get(state, str(state))
     counts = [_count(document["pages"], "page")] if document["pages"] else []
     counts.append(_count(document["passages"], "passage"))

@@ -2,8 +2,7 @@
 
 locals {
   # Functions that embed a question or a passage: with the organisation's own provider, or else with Vertex AI.
-  embedders     = ["send", "copilotkit", "completions", "a2a", "mcp", "knowledge", "ingest"]
-  vertex_embeds = lookup(var.settings, "DEFAULT_EMBEDDING", "vertex_ai") == "vertex_ai"
+  embedders = ["send", "copilotkit", "completions", "a2a", "mcp", "knowledge", "ingest"]
 }
 
 resource "google_storage_bucket" "documents" {
@@ -63,7 +62,7 @@ resource "google_service_account_iam_member" "signer" {
 }
 
 resource "google_project_iam_member" "vertex" {
-  for_each = local.vertex_embeds ? toset(local.embedders) : toset([])
+  for_each = toset(local.embedders)
 
   project = var.project_id
   role    = "roles/aiplatform.user"

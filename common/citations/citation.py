@@ -11,6 +11,7 @@ from common.text import shorten
 
 EXCERPT_CHARS = 1_200
 MOST_CITED = 50
+Page = int | str | None
 
 
 class ShownCitation(TypedDict):
@@ -19,19 +20,19 @@ class ShownCitation(TypedDict):
     number: int
     document_id: str
     document: str
-    page: int | None
+    page: Page
     heading: str
     excerpt: str
 
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """A passage under its number. ``page`` is the printed one, None where the document has none."""
+    """A passage under its number. ``page`` is the printed one: a number, or a label such as "iv"; None for none."""
 
     number: int
     document_id: str
     document: str
-    page: int | None
+    page: Page
     heading: str
     excerpt: str
 
@@ -52,7 +53,7 @@ class Offered:
 
     def __init__(self) -> None:
         self._by_number: dict[int, Citation] = {}
-        self._numbers: dict[tuple[str, int | None, str], int] = {}
+        self._numbers: dict[tuple[str, Page, str], int] = {}
 
     def __contains__(self, number: object) -> bool:
         return number in self._by_number
@@ -60,7 +61,7 @@ class Offered:
     def __bool__(self) -> bool:
         return bool(self._by_number)
 
-    def number(self, document_id: str, document: str, page: int | None, heading: str, text: str) -> int:
+    def number(self, document_id: str, document: str, page: Page, heading: str, text: str) -> int:
         """Return the number of a passage: the one that it has, or the next one."""
         key = (document_id, page, text)
         if key not in self._numbers:
@@ -77,7 +78,7 @@ class Offered:
             if not isinstance(row, Mapping) or type(row.get("number")) is not int:
                 continue
             number, page, text = row["number"], row.get("page"), str(row.get("excerpt", ""))
-            key = (str(row.get("document_id")), page if type(page) is int else None, text)
+            key = (str(row.get("document_id")), page if type(page) in (int, str) else None, text)
             self._numbers[key] = number
             self._by_number[number] = Citation(
                 number, key[0], str(row.get("document")), key[1], str(row.get("heading")),

@@ -20,7 +20,7 @@ class Block:
 
     text: str
     headings: tuple[str, ...] = ()
-    page: int | None = None
+    page: int | str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Chunk:
 
     text: str
     heading: str
-    page: int | None
+    page: int | str | None
 
     @property
     def embedded(self) -> str:

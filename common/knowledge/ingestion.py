@@ -18,7 +18,7 @@ from typing import IO
 from common.documents import Data, DocumentConflict
 from common.errors import EmbeddingUnavailable
 from common.knowledge.chunking import Chunk
-from common.knowledge.embedding.space import Embedder, Embeddings
+from common.knowledge.embedding.space import Embedder, Embeddings, Meter, paid_writes
 from common.knowledge.parsing.process import parse
 from common.knowledge.parsing.refusal import Refused
 from common.knowledge.record import DocumentRecord, Reason
@@ -27,6 +27,7 @@ from common.tenant import Tenant, UserId
 
 # Longer than any process may take that has claimed a document.
 CLAIM = timedelta(minutes=15)
+# They go into one commit, which may have 10 MB: a passage with a vector of 2,048 numbers takes 20 kB.
 EMBEDDED_AT_ONCE = 32
 
 
@@ -41,6 +42,7 @@ class Ingestion:
 
     store: KnowledgeStore
     embeddings: Embeddings
+    meter: Callable[[], Meter]
     clock: Callable[[], datetime]
 
     async def add(self, tenant: Tenant, name: str, data: bytes, by: UserId) -> DocumentRecord:
@@ -74,7 +76,8 @@ class Ingestion:
             return None
         changes: Data = {"staged": uuid.uuid4().hex[:12], "staged_until": now + CLAIM}
         if not record.version:
-            changes |= {"state": "processing", "reason": None, "changed_at": now}
+            arrived_at = record.arrived_at or now
+            changes |= {"state": "processing", "reason": None, "changed_at": now, "arrived_at": arrived_at}
         try:
             return await self.store.change(tenant, record, changes, now + CLAIM)
         except DocumentConflict:
@@ -109,8 +112,10 @@ class Ingestion:
     async def fail(self, tenant: Tenant, record: DocumentRecord, reason: Reason) -> DocumentRecord:
         """End the work on a claimed document with a reason; a version that answers goes on answering."""
         state = "ready" if record.version else "failed"
-        ended: Data = {"state": state, "reason": reason, "again": False, "changed_at": self.clock()}
-        return await self._end(tenant, record, ended)
+        ended: Data = {
+            "state": state, "reason": reason, "again": False, "changed_at": self.clock(), "arrived_at": None,
+        }  # fmt: skip
+        return await self._end(tenant, record, ended, is_over=True)
 
     async def _replace(
         self, tenant: Tenant, record: DocumentRecord, parts: AsyncIterator[list[Chunk]], also: Data
@@ -120,14 +125,14 @@ class Ingestion:
             embedder = await self.embeddings.wanted(tenant)
             count = await self._stage(tenant, record, parts, embedder)
         except EmbeddingUnavailable:
-            await self._end(tenant, record, {})
+            await self._end(tenant, record, {} if record.version else {"reason": "embedding_unavailable"})
             raise
         except DocumentConflict:
             return await self._given_up(tenant, record)
         space = embedder.space.name
         switched: Data = {
             "state": "ready", "reason": None, "version": record.staged, "space": space, "passages": count,
-            "changed_at": self.clock(), "staged": "", "staged_until": None, "again": False, **also,
+            "changed_at": self.clock(), "arrived_at": None, "staged": "", "staged_until": None, "again": False, **also,
         }  # fmt: skip
         try:
             done = await self.store.switch(tenant, record, switched, space)
@@ -148,9 +153,11 @@ class Ingestion:
         count, writing = 0, asyncio.ensure_future(asyncio.sleep(0))
         try:
             async for part in parts:
-                vectors = await embedder.embed([chunk.embedded for chunk in part], "passage")
+                embedded = await embedder.embed([chunk.embedded for chunk in part], "passage")
                 await writing
-                write = self.store.write_chunks(tenant, record, count, part, vectors, embedder.space.name)
+                by, use_id, space = UserId(record.created_by), f"{record.staged}.{count}", embedder.space
+                paid = paid_writes(self.meter, tenant, by, use_id, space, embedded)
+                write = self.store.write_chunks(tenant, record, count, part, embedded.vectors, space.name, paid)
                 writing = asyncio.ensure_future(write)
                 count += len(part)
         finally:
@@ -158,13 +165,15 @@ class Ingestion:
             await writing
         return count
 
-    async def _end(self, tenant: Tenant, record: DocumentRecord, changes: Data) -> DocumentRecord:
+    async def _end(
+        self, tenant: Tenant, record: DocumentRecord, changes: Data, *, is_over: bool = False
+    ) -> DocumentRecord:
         """Give the claim back; what was staged is deleted."""
         try:
             ended = await self.store.change(tenant, record, {**changes, "staged": "", "staged_until": None})
         except DocumentConflict:
             return await self._given_up(tenant, record)
-        if changes:
+        if is_over:
             await self.clean(tenant, ended)
         else:
             await self.store.delete_chunks(tenant, record.document_id, ended.version or None)

@@ -9,7 +9,8 @@ from common.knowledge.embedding.space import SpaceName
 
 State = Literal["waiting", "processing", "ready", "failed", "deleted"]
 Reason = Literal[
-    "no_text", "encrypted", "too_large", "not_supported", "broken", "not_uploaded", "not_as_announced"
+    "no_text", "encrypted", "too_large", "not_supported", "broken", "not_uploaded", "not_as_announced",
+    "embedding_unavailable",
 ]  # fmt: skip
 
 
@@ -18,8 +19,8 @@ class DocumentRecord:
     """A document of the organisation.
 
     ``version`` names the passages that answer, empty while none do; ``staged`` those that are being written, by a
-    process that has until ``staged_until``. ``again`` asks for its file to be read anew. ``updated_at`` is
-    Firestore's, and what a change is conditioned on.
+    process that has until ``staged_until``. ``again`` asks for its file to be read anew. ``arrived_at`` is when its
+    file was there, until it is ready or failed. ``updated_at`` is Firestore's, and what a change is conditioned on.
     """
 
     document_id: str
@@ -39,12 +40,14 @@ class DocumentRecord:
     staged_until: datetime | None = None
     again: bool = False
     changed_at: datetime | None = None
+    arrived_at: datetime | None = None
     updated_at: datetime | None = None
 
     @classmethod
     def of(cls, document: Document) -> Self:
         """The record that a document of Firestore holds."""
-        return cls(document_id=document.path.rsplit("/", 1)[1], updated_at=document.updated_at, **document.data)
+        known = {name: value for name, value in document.data.items() if name in _STORED}
+        return cls(document_id=document.path.rsplit("/", 1)[1], updated_at=document.updated_at, **known)
 
     @property
     def data(self) -> Data:

@@ -1,6 +1,8 @@
 """Search by meaning in an organisation's documents."""
 
-from collections.abc import Sequence
+import asyncio
+import uuid
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -9,12 +11,12 @@ from common import limits
 from common.document_values import Vector
 from common.documents import Documents, Neighbour, Where
 from common.errors import EmbeddingUnavailable
-from common.knowledge.embedding.space import Embeddings, SpaceName
+from common.knowledge.embedding.space import Embeddings, Meter, SpaceName, paid_writes
 from common.knowledge.passage import Passage
 from common.knowledge.paths import chunks_path
 from common.knowledge.record import DocumentRecord
 from common.knowledge.store import KnowledgeStore
-from common.tenant import Tenant
+from common.tenant import Tenant, UserId
 
 _FIELDS = ("document_id", "version", "text", "heading", "page")
 # Passages of versions that no longer answer are deleted in a moment; until then they take places.
@@ -28,15 +30,19 @@ class KnowledgeSearch:
     documents: Documents
     store: KnowledgeStore
     embeddings: Embeddings
+    meter: Callable[[], Meter]
 
-    async def search(self, tenant: Tenant, query: str, limit: int) -> tuple[Passage, ...]:
-        """Return at most ``limit`` passages, the best first. Raises EmbeddingUnavailable, DocumentsUnavailable."""
+    async def search(self, tenant: Tenant, query: str, limit: int, by: UserId) -> tuple[Passage, ...]:
+        """Return at most ``limit`` passages for ``by``, the best first.
+
+        Raises EmbeddingUnavailable, DocumentsUnavailable.
+        """
         spaces = await self.store.spaces(tenant)
         ranked: list[list[Passage]] = []
         failure: EmbeddingUnavailable | None = None
         for space in spaces:
             try:
-                ranked.append(await self._in_space(tenant, space, query, limit))
+                ranked.append(await self._in_space(tenant, space, query, limit, by))
             except EmbeddingUnavailable as error:
                 failure = error
         if failure is not None and not any(ranked):
@@ -45,9 +51,18 @@ class KnowledgeSearch:
         merged = [found for rank in zip_longest(*ranked) for found in rank if found is not None]
         return tuple(merged[:limit])
 
-    async def _in_space(self, tenant: Tenant, space: SpaceName, query: str, limit: int) -> list[Passage]:
+    async def _in_space(self, tenant: Tenant, space: SpaceName, query: str, limit: int, by: UserId) -> list[Passage]:
         embedder = await self.embeddings.of(tenant, space)
-        vector = Vector((await embedder.embed([query], "query"))[0])
+        embedded = await embedder.embed([query], "query")
+        if paid := paid_writes(self.meter, tenant, by, uuid.uuid4().hex, embedder.space, embedded):
+            _, found = await asyncio.gather(
+                self.documents.commit(paid), self._near(tenant, space, embedded.vectors[0], limit)
+            )
+            return found
+        return await self._near(tenant, space, embedded.vectors[0], limit)
+
+    async def _near(self, tenant: Tenant, space: SpaceName, numbers: Sequence[float], limit: int) -> list[Passage]:
+        vector = Vector(numbers)
         most = limit * _SPARE
         while True:
             near = await self.documents.nearest(

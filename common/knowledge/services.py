@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from common.files import Files
     from common.knowledge.arrivals import Arrivals
     from common.knowledge.embedding.choice import ChosenEmbeddings
+    from common.knowledge.embedding.space import Meter
     from common.knowledge.ingestion import Ingestion
     from common.knowledge.search import KnowledgeSearch
     from common.knowledge.store import KnowledgeStore
@@ -30,6 +31,8 @@ class KnowledgeServices:
     directory: Directory
     provider_keys: ProviderKeys
     clock: Callable[[], datetime]
+    # Imported with the first use that the organisation pays for.
+    meter: "Callable[[], Meter]"
 
     @cached_property
     def store(self) -> "KnowledgeStore":
@@ -47,13 +50,13 @@ class KnowledgeServices:
     def search(self) -> "KnowledgeSearch":
         from common.knowledge.search import KnowledgeSearch
 
-        return KnowledgeSearch(self.documents, self.store, self.embeddings)
+        return KnowledgeSearch(self.documents, self.store, self.embeddings, self.meter)
 
     @cached_property
     def ingestion(self) -> "Ingestion":
         from common.knowledge.ingestion import Ingestion
 
-        return Ingestion(self.store, self.embeddings, self.clock)
+        return Ingestion(self.store, self.embeddings, self.meter, self.clock)
 
     @cached_property
     def files(self) -> "Files":

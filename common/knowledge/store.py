@@ -24,9 +24,6 @@ from common.knowledge.paths import (
 from common.knowledge.record import DocumentRecord, State
 from common.tenant import OrgSlug, Tenant
 
-# A passage with a vector of 2,048 numbers takes 20 kB, and a commit may have 10 MB.
-_CHUNKS_PER_COMMIT = 100
-
 
 @dataclass(frozen=True, slots=True)
 class KnowledgeStore:
@@ -66,9 +63,10 @@ class KnowledgeStore:
     ) -> DocumentRecord:
         """Change fields of a record that is unchanged since it was read, and say when to look after it next."""
         patch = Patch(document_path(tenant, record.document_id), changes, record.updated_at)
-        also: list[Write] = [] if due_at is None else [_due(tenant, record.document_id, due_at)]
+        changed = replace(record, **changes)
+        also = [] if due_at is None else [_due(tenant, record.document_id, due_at, changed.arrived_at)]
         moments = await self.documents.commit([patch, *also])
-        return replace(record, **changes, updated_at=moments[0])
+        return changed.since(moments[0])
 
     async def switch(self, tenant: Tenant, record: DocumentRecord, changes: Data, space: SpaceName) -> DocumentRecord:
         """Let the staged version answer, in one commit with the note on its space."""
@@ -81,9 +79,10 @@ class KnowledgeStore:
         """Note that nothing of a document is to be done any more."""
         await self.documents.commit([Delete(due_path(tenant, document_id))])
 
-    async def remove(self, tenant: Tenant, document_id: str) -> None:
-        """Delete the record of a document, of which nothing else is left."""
-        await self.documents.commit([Delete(document_path(tenant, document_id)), Delete(due_path(tenant, document_id))])
+    async def remove(self, tenant: Tenant, record: DocumentRecord) -> None:
+        """Delete the record of a document, of which nothing else is left. Raises DocumentConflict."""
+        path = document_path(tenant, record.document_id)
+        await self.documents.commit([Delete(path, record.updated_at), Delete(due_path(tenant, record.document_id))])
 
     async def note_due(self, tenant: Tenant, document_id: str, due_at: datetime) -> None:
         """Say when to look after a document next."""
@@ -148,30 +147,29 @@ class KnowledgeStore:
         chunks: Sequence[Chunk],
         vectors: Sequence[Sequence[float]],
         space: SpaceName,
+        paid: Sequence[Write] = (),
     ) -> None:
-        """Write passages of the staged version, numbered from ``first``; they answer once it is switched to.
+        """Write a few passages of the staged version, numbered from ``first``; they answer once it is switched to.
+
+        ``paid`` is what they cost, in the same commit.
 
         Raises DocumentConflict where the document was deleted, or claimed by another process.
         """
         # It changes nothing, so that the record keeps its time: each commit is held to it.
         claimed = Patch(document_path(tenant, record.document_id), {"staged": record.staged}, record.updated_at)
-        for start in range(0, len(chunks), _CHUNKS_PER_COMMIT):
-            part = zip(
-                chunks[start : start + _CHUNKS_PER_COMMIT], vectors[start : start + _CHUNKS_PER_COMMIT], strict=True
-            )
-            writes: list[Write] = [claimed]
-            for number, (chunk, vector) in enumerate(part, first + start):
-                data: Data = {
-                    "document_id": record.document_id,
-                    "version": record.staged,
-                    "space": space,
-                    "text": chunk.text,
-                    "heading": chunk.heading,
-                    "page": chunk.page,
-                    "embedding": Vector(vector),
-                }
-                writes.append(Put(_chunk_path(tenant, record.document_id, record.staged, number), data))
-            await self.documents.commit(writes)
+        writes: list[Write] = [claimed, *paid]
+        for number, (chunk, vector) in enumerate(zip(chunks, vectors, strict=True), first):
+            data: Data = {
+                "document_id": record.document_id,
+                "version": record.staged,
+                "space": space,
+                "text": chunk.text,
+                "heading": chunk.heading,
+                "page": chunk.page,
+                "embedding": Vector(vector),
+            }
+            writes.append(Put(_chunk_path(tenant, record.document_id, record.staged, number), data))
+        await self.documents.commit(writes)
 
     async def read_chunks(self, tenant: Tenant, record: DocumentRecord, first: int, limit: int) -> list[Chunk]:
         """Return at most ``limit`` passages of the version that answers, from number ``first`` on."""
@@ -184,11 +182,18 @@ class KnowledgeStore:
         """Delete the passages of a document, but those of one version; returns how many were deleted."""
         return await self._delete_if(tenant, document_id, lambda version: version != but)
 
+    async def clear_chunks(self, tenant: Tenant, record: DocumentRecord) -> int:
+        """Delete all passages of a deleted document. Raises DocumentConflict where it was announced anew meanwhile."""
+        unchanged = Patch(document_path(tenant, record.document_id), {"staged": record.staged}, record.updated_at)
+        return await self._delete_if(tenant, record.document_id, lambda _: True, (unchanged,))
+
     async def delete_version(self, tenant: Tenant, document_id: str, version: str) -> int:
         """Delete the passages of one version of a document; returns how many were deleted."""
         return await self._delete_if(tenant, document_id, lambda each: each == version)
 
-    async def _delete_if(self, tenant: Tenant, document_id: str, meant: Callable[[str], bool]) -> int:
+    async def _delete_if(
+        self, tenant: Tenant, document_id: str, meant: Callable[[str], bool], also: Sequence[Write] = ()
+    ) -> int:
         count, after = 0, None
         while found := await self.documents.query(
             chunks_path(tenant),
@@ -196,11 +201,11 @@ class KnowledgeStore:
             order=(Sort("__name__"),),
             after=after,
             fields=("version",),
-            limit=limits.MAX_WRITES_PER_COMMIT,
+            limit=limits.MAX_WRITES_PER_COMMIT - len(also),
         ):
             old = [each.path for each in found if meant(each.data["version"])]
             if old:
-                await self.documents.commit([Delete(path) for path in old])
+                await self.documents.commit([*also, *map(Delete, old)])
             count += len(old)
             after = (found[-1].path.rsplit("/", 1)[1],)
         return count
@@ -210,8 +215,8 @@ def _chunk_path(tenant: Tenant, document_id: str, version: str, number: int) -> 
     return f"{chunks_path(tenant)}/{document_id}-{version}-{number:05}"
 
 
-def _due(tenant: Tenant, document_id: str, due_at: datetime) -> Write:
-    note: Data = {"org_slug": tenant.org_slug, "document_id": document_id, "due_at": due_at}
+def _due(tenant: Tenant, document_id: str, due_at: datetime, since: datetime | None = None) -> Write:
+    note: Data = {"org_slug": tenant.org_slug, "document_id": document_id, "due_at": due_at, "since": since}
     return Put(due_path(tenant, document_id), note)
 
 

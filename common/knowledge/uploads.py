@@ -1,7 +1,8 @@
 """An organisation's documents as its administrators change them: announced, uploaded, read anew, deleted."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from common import limits
@@ -17,6 +18,8 @@ from common.tenant import Principal, Tenant
 _VALID = timedelta(minutes=limits.UPLOAD_MINUTES)
 # An upload that began before its address expired may last a little longer.
 _UPLOADED_WITHIN = _VALID + timedelta(minutes=10)
+# Of several who announce the same bytes at a time, each try lets one through at least.
+_TRIES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,36 +43,38 @@ class Uploads:
     async def begin(self, caller: Principal, document: Announced) -> tuple[DocumentRecord, SignedUpload | None]:
         """Return the record of a document, and an address for its bytes; None where they are there already.
 
-        Raises KnowledgeFull, FilesUnavailable.
+        The same bytes announced by several at a time are one document, whose address each of them gets. Raises
+        KnowledgeFull, DocumentBusy, FilesUnavailable.
         """
-        tenant, now = caller.tenant, self.clock()
-        found = await self.store.read(tenant, document_id_of(document.sha256))
-        if found is not None and found.state in ("ready", "processing"):
-            return found, None
-        if found is None:
-            if await self.store.count(tenant) >= limits.MAX_DOCUMENTS:
-                raise KnowledgeFull
-            new = DocumentRecord(
-                document_id=document_id_of(document.sha256), name=document.name, media_type=document.media_type,
-                size=document.size, sha256=document.sha256, state="waiting", created_at=now,
-                created_by=caller.user_id, changed_at=now,
-            )  # fmt: skip
+        tenant = caller.tenant
+        for _ in range(_TRIES):
+            found = await self.store.read(tenant, document_id_of(document.sha256))
+            if found is not None and found.state in ("ready", "processing"):
+                return found, None
             try:
-                found = await self.store.create(tenant, new, now + _UPLOADED_WITHIN)
+                waiting = await (
+                    self._create(caller, document) if found is None else self._again(tenant, found, document)
+                )
             except DocumentConflict:
-                # Somebody else announced the same bytes a moment ago.
-                return await self.begin(caller, document)
-        else:
-            found = await self._begin_again(tenant, found, document, now)
-        path = file_path(tenant, found.document_id)
-        return found, await self.files.sign_upload(path, document.size, document.media_type, _VALID)
+                # Somebody else announces the same bytes at this moment, or deletes them.
+                continue
+            path = file_path(tenant, waiting.document_id)
+            return waiting, await self.files.sign_upload(path, document.size, document.media_type, _VALID)
+        raise DocumentBusy
 
     async def delete(self, tenant: Tenant, document_id: str) -> None:
         """Delete a document: it is in no answer from now on. Raises DocumentNotFound."""
         now = self.clock()
         while (found := await self.store.read(tenant, document_id)) is not None and found.state != "deleted":
             # A process that is at work on it finds its record changed, and deletes what it has written.
-            gone: Data = {"state": "deleted", "version": "", "space": None, "staged": "", "changed_at": now}
+            gone: Data = {
+                "state": "deleted",
+                "version": "",
+                "space": None,
+                "staged": "",
+                "changed_at": now,
+                "arrived_at": None,
+            }
             try:
                 await self.store.change(tenant, found, gone, now)
                 break
@@ -80,10 +85,20 @@ class Uploads:
         await self.clear(tenant, document_id)
 
     async def clear(self, tenant: Tenant, document_id: str) -> None:
-        """Delete all that is left of a deleted document; its record last, so that what stops half-way is done again."""
-        await self.store.delete_chunks(tenant, document_id)
-        await self.files.delete(file_path(tenant, document_id))
-        await self.store.remove(tenant, document_id)
+        """Delete all that is left of a deleted document; its record last, so that what stops half-way is done again.
+
+        It ends where the same bytes are announced anew meanwhile: what it has not deleted is theirs.
+        """
+        file = await self.files.find(file_path(tenant, document_id))
+        record = await self.store.read(tenant, document_id)
+        if record is None or record.state != "deleted":
+            return
+        with suppress(DocumentConflict):
+            await self.store.clear_chunks(tenant, record)
+            if file is not None:
+                # Another generation was sent by whoever has announced it anew.
+                await self.files.delete(file.path, file.generation)
+            await self.store.remove(tenant, record)
 
     async def read_again(self, tenant: Tenant, document_id: str) -> DocumentRecord:
         """Have a document's file read anew; what answers now answers until then.
@@ -102,18 +117,34 @@ class Uploads:
         await self.files.finalize_again(file_path(tenant, document_id))
         return found
 
-    async def _begin_again(
-        self, tenant: Tenant, found: DocumentRecord, document: Announced, now: datetime
-    ) -> DocumentRecord:
-        """Let a document that waits, failed or was deleted wait for its bytes anew. Raises DocumentBusy."""
-        if found.state != "waiting":
-            await self.files.delete(file_path(tenant, found.document_id))
-        waiting = replace(
-            found, name=document.name, media_type=document.media_type, size=document.size, state="waiting",
-            reason=None, changed_at=now,
+    async def _create(self, caller: Principal, document: Announced) -> DocumentRecord:
+        """Store the record of a new document. Raises DocumentConflict, KnowledgeFull."""
+        tenant, now = caller.tenant, self.clock()
+        if await self.store.count(tenant) >= limits.MAX_DOCUMENTS:
+            raise KnowledgeFull
+        new = DocumentRecord(
+            document_id=document_id_of(document.sha256), name=document.name, media_type=document.media_type,
+            size=document.size, sha256=document.sha256, state="waiting", created_at=now,
+            created_by=caller.user_id, changed_at=now,
         )  # fmt: skip
-        changes = {name: waiting.data[name] for name in ("name", "media_type", "size", "state", "reason", "changed_at")}
-        try:
-            return await self.store.change(tenant, found, changes, now + _UPLOADED_WITHIN)
-        except DocumentConflict:
-            raise DocumentBusy from None
+        return await self.store.create(tenant, new, now + _UPLOADED_WITHIN)
+
+    async def _again(self, tenant: Tenant, found: DocumentRecord, document: Announced) -> DocumentRecord:
+        """Let a document that waits, failed or was deleted wait for its bytes anew. Raises DocumentConflict."""
+        if found.state == "deleted":
+            await self.clear(tenant, found.document_id)
+            raise DocumentConflict
+        now, told = self.clock(), (document.name, document.media_type, document.size)
+        if found.state == "waiting" and told == (found.name, found.media_type, found.size):
+            await self.store.note_due(tenant, found.document_id, now + _UPLOADED_WITHIN)
+            return found
+        file = await self.files.find(file_path(tenant, found.document_id)) if found.state == "failed" else None
+        changes: Data = {
+            "name": document.name, "media_type": document.media_type, "size": document.size, "state": "waiting",
+            "reason": None, "changed_at": now,
+        }  # fmt: skip
+        waiting = await self.store.change(tenant, found, changes, now + _UPLOADED_WITHIN)
+        if file is not None:
+            # The new address takes its bytes only where no file is.
+            await self.files.delete(file.path, file.generation)
+        return waiting

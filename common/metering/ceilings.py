@@ -140,6 +140,11 @@ class CostCeilings:
         self._settings = settings
         self._counters = Counters()
 
+    def of_organization(self, tenant: Tenant, now: datetime) -> Allotment:
+        """What counts against an organisation's ceilings without a turn of anybody's; nothing is refused by it."""
+        at = now.astimezone(UTC)
+        return Allotment((), (self._organization(tenant, at),), at)
+
     def for_caller(self, tenant: Tenant, credentials: Credentials, now: datetime) -> Spending:
         """The counters of the caller that the request names. They count only after authentication."""
         at = now.astimezone(UTC)
@@ -147,12 +152,15 @@ class CostCeilings:
         caller = f"user:{credentials.user_id}" if credentials.user_id else f"key:{credentials.api_key}"
         name = hashlib.sha256(caller.encode()).hexdigest()
         return Spending(
-            organization=self._counters.at(f"{folder}/tokens", at, may_grow=True),
+            organization=self._organization(tenant, at),
             # Many people may be behind a key that names none.
             person=self._counters.at(f"{folder}/{name}-tokens", at, may_grow=credentials.user_id is None),
             settings=self._settings,
             now=at,
         )
+
+    def _organization(self, tenant: Tenant, at: datetime) -> Counter:
+        return self._counters.at(f"orgs/{tenant.org_slug}/counters/tokens", at, may_grow=True)
 
 
 _ADVICE: Mapping[Kind, str] = {

@@ -1,4 +1,4 @@
-"""The rows of org_chat_usage: one per turn and model, and one per tool call over MCP."""
+"""The rows of org_chat_usage: one per turn and model, one per tool call over MCP, and those of embeddings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from common.metering.ledger import Ledger, ModelUse
 from common.models.catalog import Model
 from common.tenant import Principal
 
-Channel = Literal["send", "stream", "copilotkit", "ui_message_stream", "completions", "a2a", "mcp"]
+Channel = Literal["send", "stream", "copilotkit", "ui_message_stream", "completions", "a2a", "mcp", "knowledge"]
 # A NUMERIC's last digit.
 _LEAST = Decimal("0.000000001")
 
@@ -51,6 +51,11 @@ def turn_rows(turn: EndedTurn, ledger: Ledger, answered_by: Model) -> list[Data]
 def tool_call_row(turn: EndedTurn) -> Data:
     """The row of a tool call that no model of this product asked for."""
     return _row(turn, None, shares=True)
+
+
+def embedding_row(ended: EndedTurn, use: ModelUse) -> Data:
+    """The row of passages or a query that were embedded with the organisation's own key."""
+    return _row(ended, use, shares=False)
 
 
 def _row(turn: EndedTurn, use: ModelUse | None, *, shares: bool) -> Data:

@@ -243,6 +243,14 @@ class Directory:
             part = key_hashes[first : first + limits.MAX_WRITES_PER_COMMIT]
             await self._documents.commit([Delete(key_path(key_hash)) for key_hash in part])
 
+    async def kept_credential(self, tenant: Tenant, provider: str) -> Credential | None:
+        """Return the newest active key of a provider, also where settings name it no longer; None where there is none.
+
+        Raises WarehouseUnavailable: it is read from the record each time.
+        """
+        rows = await self._lookup(tenant, CREDENTIALS_SQL)
+        return next((_credential(row) for row in rows if row["provider"].strip().lower() == provider), None)
+
     async def _read_key(self, tenant: Tenant, key_hash: str | None, never_seen: bool) -> Data | None:
         return None if key_hash is None else await self._keys.read(tenant, key_hash, never_seen=never_seen)
 

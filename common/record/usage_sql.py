@@ -41,7 +41,7 @@ _USAGE = Template("""
 WITH mine AS (
   SELECT
     $expressions,
-    IF(channel = 'mcp', NULL, message_id) AS turn_id,
+    IF(channel IN ('mcp', 'knowledge'), NULL, message_id) AS turn_id,
     model_calls, tool_calls, input_tokens, cached_tokens, cache_write_tokens, output_tokens,
     input_tokens + output_tokens AS tokens, tokens_estimated, estimated_cost_usd, bytes_billed
   FROM {shared.org_chat_usage}

@@ -183,7 +183,7 @@ async def _reindex(services: Knowing, call: Call) -> Response:
 async def _search(services: Knowing, call: Call) -> Response:
     caller = await _admitted(services, call, "searches")
     asked = await call.body(KnowledgeQuestion)
-    found = await services.knowledge.search.search(caller.tenant, asked.query, asked.top_k)
+    found = await services.knowledge.search.search(caller.tenant, asked.query, asked.top_k, caller.user_id)
     return JSONResponse(FoundPassages(results=[_result(passage) for passage in found]))
 
 

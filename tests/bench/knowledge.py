@@ -11,7 +11,7 @@ from rich.console import Console
 from common.documents import Documents
 from common.foundations import utc_now
 from common.knowledge.embedding.local import LocalEmbedder
-from common.knowledge.embedding.space import Embedder, SpaceName
+from common.knowledge.embedding.space import Embedder, Meter, SpaceName
 from common.knowledge.ingestion import Ingestion
 from common.knowledge.search import KnowledgeSearch
 from common.knowledge.store import KnowledgeStore
@@ -38,6 +38,10 @@ class _Local:
         return self._embedder
 
 
+def _free() -> Meter:
+    raise AssertionError("the local model costs nothing")
+
+
 async def run(console: Console, stage: Stage, results: Results) -> None:
     """Read the documents in, ask the questions, and print one table."""
     with QUESTIONS.open(encoding="utf-8", newline="") as file:
@@ -45,13 +49,16 @@ async def run(console: Console, stage: Stage, results: Results) -> None:
     documents = Documents("local-dev-project")
     tenant = Tenant(parse_org_slug(f"bench_{time.time_ns()}"), "local-dev-project", "organizations")
     store, embeddings = KnowledgeStore(documents), _Local()
-    ingestion, search = Ingestion(store, embeddings, utc_now), KnowledgeSearch(documents, store, embeddings)
+    ingestion, search = (
+        Ingestion(store, embeddings, _free, utc_now),
+        KnowledgeSearch(documents, store, embeddings, _free),
+    )
     for name, heading, text, _ in asked:
         await ingestion.add(tenant, name, f"# {heading}\n\n{text}\n".encode(), UserId("bench"))
     ranks, taken = [], []
     for name, _, _, question in asked:
         began = time.process_time()
-        found = [passage.document_name for passage in await search.search(tenant, question, 20)]
+        found = [passage.document_name for passage in await search.search(tenant, question, 20, UserId("bench"))]
         taken.append((time.process_time() - began) * 1000)
         ranks.append(found.index(name) + 1 if name in found else 0)
     await documents.close()

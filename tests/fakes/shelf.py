@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-from common.tenant import Tenant
+from common.tenant import Tenant, UserId
 
 POLICY = (
     "doc-policy",
@@ -28,7 +28,7 @@ class Shelf:
     asked: list[tuple[str, str, int]] = field(default_factory=list)
     fails: Exception | None = None
 
-    async def search(self, tenant: Tenant, query: str, limit: int) -> tuple[Any, ...]:
+    async def search(self, tenant: Tenant, query: str, limit: int, by: UserId) -> tuple[Any, ...]:
         self.asked.append((tenant.org_slug, query, limit))
         if self.fails is not None:
             raise self.fails

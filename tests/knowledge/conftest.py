@@ -5,6 +5,7 @@ import hashlib
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,8 +106,13 @@ class Knowing:
 
 @pytest.fixture
 async def knowing(cloud: Cloud) -> AsyncIterator[Knowing]:
+    async with knowing_by(cloud, Services(load_settings())) as knowing:
+        yield knowing
+
+
+@asynccontextmanager
+async def knowing_by(cloud: Cloud, services: Services) -> AsyncIterator[Knowing]:
     """The functions, with the storage emulator's events delivered to `ingest` over HTTP."""
-    services = Services(load_settings())
     app.use(services)
     ingest_app = function_app("ingest")
     emulator = cloud.environment["STORAGE_EMULATOR_HOST"]

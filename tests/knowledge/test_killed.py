@@ -17,7 +17,7 @@ from starlette.responses import Response
 from common.errors import EmbeddingUnavailable
 from common.knowledge import ingestion as ingesting
 from common.knowledge.arrivals import Arrivals
-from common.knowledge.embedding.space import Purpose, Vectors
+from common.knowledge.embedding.space import Embedded, Purpose
 from common.knowledge.ingestion import CLAIM, Ingestion, document_id_of
 from common.knowledge.parsing.process import Parsed, parse
 from common.knowledge.paths import chunks_path, file_path
@@ -91,10 +91,10 @@ class Workers:
         files: Any = Mortal(whole.files, life)
         self.store = KnowledgeStore(documents)
         self.clock = clock
-        self.ingestion = Ingestion(self.store, two, clock)
+        self.ingestion = Ingestion(self.store, two, whole.meter, clock)
         self.uploads = Uploads(self.store, files, clock)
         self.arrivals = Arrivals(self.store, files, self.ingestion, self.uploads, whole.directory, clock)
-        self.search = KnowledgeSearch(documents, self.store, two)
+        self.search = KnowledgeSearch(documents, self.store, two, whole.meter)
 
 
 @dataclass
@@ -126,7 +126,7 @@ class Bench:
 
     async def answers(self) -> list[str]:
         """The passages that are found, of however many versions."""
-        found = await self.workers().search.search(self.tenant, "a?", 200)
+        found = await self.workers().search.search(self.tenant, "a?", 200, UserId("anna"))
         return [passage.text for passage in found]
 
     async def sweep(self) -> None:
@@ -275,7 +275,7 @@ class FailingOnce(Letters):
 
     calls: int = 0
 
-    async def embed(self, texts: Sequence[str], purpose: Purpose) -> Vectors:
+    async def embed(self, texts: Sequence[str], purpose: Purpose) -> Embedded:
         self.calls += 1
         if self.calls == 2:
             raise EmbeddingUnavailable

@@ -3,10 +3,11 @@
 import io
 
 import pytest
+from pypdf import PdfReader, PdfWriter
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
-from tests.knowledge.hostile import word
+from tests.knowledge.hostile import pdf, word
 from tests.knowledge.test_hostile import parsed
 
 _TABLE = (
@@ -41,6 +42,41 @@ async def test_the_page_of_a_pdf_is_the_printed_one() -> None:
     (seventh,) = [chunk for chunk in found.chunks if "chapter 7 " in chunk.text]
     assert (seventh.page, seventh.heading) == (7, "Chapter 7")
     assert found.chunks[0].page is None
+
+
+@pytest.mark.parametrize(
+    ("labels", "footers", "cited"),
+    [
+        # What a word processor writes of a preface and a main part, printed nowhere; and an appendix.
+        (["i", "ii", "1", "2", "3", "A-1"], [""] * 6, ["i", "ii", 1, 2, 3, "A-1"]),
+        # Both, and they agree.
+        (["i", "ii", "1", "2", "3", "4"], ["i", "ii", "1", "2", "3", "4"], ["i", "ii", 1, 2, 3, 4]),
+        # Labels that merely count, as many programs write them, over a preface and numbers that are printed.
+        (["1", "2", "3", "4", "5", "6"], ["- iii -", "iv", "Page 1", "Page 2", "Page 3", "Page 4"],
+         ["iii", "iv", 1, 2, 3, 4]),
+        # Labels that contradict what is printed on every page.
+        (["7", "8", "9", "10", "11", "12"], ["1", "2", "3", "4", "5", "6"], [1, 2, 3, 4, 5, 6]),
+        # A cover without a number, and a part of a longer work.
+        (["Cover", "101", "102", "103", "104", ""], ["", "101", "102", "103", "104", ""],
+         ["Cover", 101, 102, 103, 104, None]),
+        ([], ["", "1", "2", "3", "4"], [None, 1, 2, 3, 4]),
+    ],
+    ids=["labels", "both", "printed", "contradicted", "a part", "none"],
+)  # fmt: skip
+async def test_a_page_is_cited_by_what_is_printed_on_it(
+    labels: list[str], footers: list[str], cited: list[int | str | None]
+) -> None:
+    file = io.BytesIO()
+    writer = PdfWriter(
+        clone_from=PdfReader(
+            io.BytesIO(pdf(*(f"text of page {'abcdef'[n]}\n{each}" for n, each in enumerate(footers))))
+        )
+    )
+    for index, label in enumerate(labels):
+        writer.set_page_label(index, index, prefix=label)
+    writer.write(file)
+    found = (await parsed("a.pdf", file.getvalue())).chunks
+    assert [chunk.page for chunk in found] == cited
 
 
 async def test_without_printed_numbers_pages_are_counted() -> None:

@@ -24,7 +24,7 @@ async def test_a_question_finds_the_passage_that_answers_it(knowledge: Knowledge
     for name, data in (("tagging.md", TAGGING), ("runbook.md", RUNBOOK)):
         record = await knowledge.ingestion.add(tenant, name, data, ANNA)
         assert (record.state, record.reason) == ("ready", None)
-    best, *_ = await knowledge.search.search(tenant, "who approves a new reservation?", 3)
+    best, *_ = await knowledge.search.search(tenant, "who approves a new reservation?", 3, ANNA)
     assert (best.document_name, best.heading) == ("runbook.md", "Runbook > Reservations")
     assert "approved by the head of FinOps" in best.text
     assert 0.3 < best.score <= 1
@@ -33,8 +33,8 @@ async def test_a_question_finds_the_passage_that_answers_it(knowledge: Knowledge
 async def test_no_search_reaches_another_organisations_passages(knowledge: KnowledgeServices, tenant: Tenant) -> None:
     other = a_tenant()
     await knowledge.ingestion.add(other, "tagging.md", TAGGING, ANNA)
-    assert await knowledge.search.search(tenant, "Which tags are required?", 5) == ()
+    assert await knowledge.search.search(tenant, "Which tags are required?", 5, ANNA) == ()
     await knowledge.ingestion.add(tenant, "runbook.md", RUNBOOK, ANNA)
-    assert {each.document_name for each in await knowledge.search.search(tenant, "Which tags are required?", 20)} == {
-        "runbook.md"
-    }
+    assert {
+        each.document_name for each in await knowledge.search.search(tenant, "Which tags are required?", 20, ANNA)
+    } == {"runbook.md"}

@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 
 from common.errors import EmbeddingUnavailable
 from common.knowledge.arrivals import Arrivals
-from common.knowledge.embedding.space import Embedder, EmbeddingSpace, Purpose, SpaceName, Vectors
+from common.knowledge.embedding.space import Embedded, Embedder, EmbeddingSpace, Purpose, SpaceName
 from common.knowledge.ingestion import Ingestion
 from common.knowledge.paths import chunks_path
 from common.knowledge.search import KnowledgeSearch
 from common.knowledge.services import KnowledgeServices
 from common.tenant import Tenant, UserId
 
+ANNA = UserId("anna")
 OLD, NEW = EmbeddingSpace("made", "old", 3), EmbeddingSpace("made", "new", 4)
 
 
@@ -22,9 +23,10 @@ class Letters:
     space: EmbeddingSpace
     embedded: int = 0
 
-    async def embed(self, texts: Sequence[str], purpose: Purpose) -> Vectors:
+    async def embed(self, texts: Sequence[str], purpose: Purpose) -> Embedded:
         self.embedded += len(texts)
-        return [[float(text[:1] == letter) for letter in "abcd"[: self.space.dimensions]] for text in texts]
+        letters = "abcd"[: self.space.dimensions]
+        return Embedded([[float(text[:1] == letter) for letter in letters] for text in texts])
 
 
 @dataclass
@@ -49,10 +51,10 @@ async def test_documents_answer_throughout_and_nothing_of_the_old_space_stays(
     knowledge: KnowledgeServices, tenant: Tenant
 ) -> None:
     two = Two(Letters(OLD), Letters(NEW))
-    ingestion = Ingestion(knowledge.store, two, knowledge.clock)
-    search = KnowledgeSearch(knowledge.documents, knowledge.store, two)
+    ingestion = Ingestion(knowledge.store, two, knowledge.meter, knowledge.clock)
+    search = KnowledgeSearch(knowledge.documents, knowledge.store, two, knowledge.meter)
     arrivals: Arrivals = replace(knowledge.arrivals, ingestion=ingestion)
-    ids = [(await ingestion.add(tenant, f"{text[0]}.txt", text.encode(), UserId("anna"))).document_id
+    ids = [(await ingestion.add(tenant, f"{text[0]}.txt", text.encode(), ANNA)).document_id
            for text in ("a rule", "b rule")]  # fmt: skip
     assert await knowledge.store.spaces(tenant) == [OLD.name]
 
@@ -62,7 +64,7 @@ async def test_documents_answer_throughout_and_nothing_of_the_old_space_stays(
         spaces = [OLD.name, NEW.name] if done < len(ids) else [NEW.name]
         assert await knowledge.store.spaces(tenant) == sorted(spaces)
         for letter in "ab":
-            best = {passage.document_name for passage in await search.search(tenant, f"{letter}?", 2)}
+            best = {passage.document_name for passage in await search.search(tenant, f"{letter}?", 2, ANNA)}
             assert f"{letter}.txt" in best
     left = await knowledge.documents.query(chunks_path(tenant), limit=100)
     assert [each.data["space"] for each in left] == [NEW.name, NEW.name]
@@ -70,7 +72,7 @@ async def test_documents_answer_throughout_and_nothing_of_the_old_space_stays(
 
 async def test_the_same_bytes_again_embed_nothing(knowledge: KnowledgeServices, tenant: Tenant) -> None:
     two = Two(Letters(OLD), Letters(NEW))
-    ingestion = Ingestion(knowledge.store, two, knowledge.clock)
-    first = await ingestion.add(tenant, "a.txt", b"a rule", UserId("anna"))
+    ingestion = Ingestion(knowledge.store, two, knowledge.meter, knowledge.clock)
+    first = await ingestion.add(tenant, "a.txt", b"a rule", ANNA)
     again = await ingestion.add(tenant, "another name.txt", b"a rule", UserId("ben"))
     assert (again.document_id, again.version, two.old.embedded) == (first.document_id, first.version, 1)

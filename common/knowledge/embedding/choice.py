@@ -6,10 +6,18 @@ from datetime import datetime
 from functools import cached_property, partial
 from typing import Any
 
-from common.errors import EmbeddingUnavailable, KeyInvalid, SetupRequired, Unauthenticated
-from common.knowledge.embedding import remote, spaces
+from common.errors import (
+    EmbeddingUnavailable,
+    KeyInvalid,
+    KeyServiceUnavailable,
+    SetupRequired,
+    Unauthenticated,
+    WarehouseUnavailable,
+)
+from common.knowledge.embedding import formats, spaces
+from common.knowledge.embedding.formats import EmbeddingFormat
 from common.knowledge.embedding.local import LocalEmbedder
-from common.knowledge.embedding.remote import EmbeddingFormat, RemoteEmbedder
+from common.knowledge.embedding.remote import RemoteEmbedder
 from common.knowledge.embedding.space import Embedder, EmbeddingSpace, SpaceName
 from common.models import catalog
 from common.models.http_pool import Sockets
@@ -17,13 +25,21 @@ from common.organizations.directory import Directory
 from common.organizations.offering import Offering
 from common.organizations.organization import Credential
 from common.organizations.provider_key import ProviderKeys
-from common.organizations.serving import served_by
+from common.organizations.serving import credential_for, served_by
 from common.settings import Settings
 from common.tenant import Tenant
 
-_FORMATS: Mapping[str, EmbeddingFormat] = {"openai": remote.OPENAI, "mistral": remote.OPENAI, "gemini": remote.GEMINI}
+_FORMATS: Mapping[str, EmbeddingFormat] = {
+    "openai": formats.OPENAI,
+    "mistral": formats.MISTRAL,
+    "gemini": formats.GEMINI,
+}
 _KEY_HEADERS: Mapping[str, tuple[str, str]] = {"gemini": ("x-goog-api-key", "")}
 _BEARER = ("Authorization", "Bearer ")
+_KEY_GONE = (
+    "The key of the provider that has embedded these documents is gone. They are embedded anew in the background; try "
+    "again in a few minutes."
+)
 
 
 class ChosenEmbeddings:
@@ -47,17 +63,14 @@ class ChosenEmbeddings:
             if embedder.space.name == space:
                 return embedder
         own = await self._of_provider(tenant)
-        if own is None or own.space.name != space:
-            # The key that embedded these documents is gone; they are embedded anew in the background.
-            raise EmbeddingUnavailable
-        return own
+        if own is not None and own.space.name == space:
+            return own
+        return await self._of_former_provider(tenant, space)
 
     @property
     def _operators(self) -> Embedder:
         """The embedder of organisations whose provider has none."""
-        deployed = self._settings.environment.is_deployed
-        chosen = self._settings.default_embedding or ("vertex_ai" if deployed else "local")
-        return self._vertex if chosen == "vertex_ai" else self._local
+        return self._vertex if self._settings.embedding == "vertex_ai" else self._local
 
     async def _of_provider(self, tenant: Tenant) -> RemoteEmbedder | None:
         """The embedder of the organisation's own provider. Returns None if it has none, or no key that serves."""
@@ -78,10 +91,27 @@ class ChosenEmbeddings:
             return None
         if served.credential is None or served.model.api_base is None:
             return None
+        return self._remote(tenant, space, served.credential, served.model.api_base)
+
+    async def _of_former_provider(self, tenant: Tenant, name: SpaceName) -> RemoteEmbedder:
+        """The embedder of documents that are not yet in the new provider's space. Raises EmbeddingUnavailable."""
+        space = next((each for each in spaces.OF_PROVIDERS.values() if each.name == name), None)
+        if space is not None:
+            try:
+                credential = await self._directory.kept_credential(tenant, space.provider)
+                model = catalog.resolve(space.provider, space.model_id, deployed=self._settings.environment.is_deployed)
+                if credential is not None and model.api_base is not None:
+                    credential_for(model, space.provider, credential.credential_id, credential, self._clock())
+                    return self._remote(tenant, space, credential, model.api_base)
+            except (SetupRequired, KeyInvalid, WarehouseUnavailable):
+                pass
+        raise EmbeddingUnavailable(_KEY_GONE)
+
+    def _remote(self, tenant: Tenant, space: EmbeddingSpace, credential: Credential, api_base: str) -> RemoteEmbedder:
         bases: Mapping[str, Any] = {str(name): base for name, base in self._settings.model_api_bases.items()}
-        address = str(bases.get(provider) or served.model.api_base).rstrip("/")
-        headers = partial(self._opened, tenant, served.credential, _KEY_HEADERS.get(provider, _BEARER))
-        return RemoteEmbedder(space, address, _FORMATS[provider], headers, self._sockets)
+        address = str(bases.get(space.provider) or api_base).rstrip("/")
+        headers = partial(self._opened, tenant, credential, _KEY_HEADERS.get(space.provider, _BEARER))
+        return RemoteEmbedder(space, address, _FORMATS[space.provider], headers, self._sockets)
 
     @asynccontextmanager
     async def _opened(
@@ -91,8 +121,9 @@ class ChosenEmbeddings:
         try:
             async with self._provider_keys.opened(tenant, credential.credential_id, credential.ciphertext) as key:
                 yield {name: f"{scheme}{key.reveal()}"}
-        except KeyInvalid as error:
-            raise EmbeddingUnavailable from error
+        except (KeyInvalid, KeyServiceUnavailable) as error:
+            # For this error, whoever embeds gives back what it has claimed.
+            raise EmbeddingUnavailable(error.detail) from error
 
     @cached_property
     def _sockets(self) -> Sockets:
@@ -107,7 +138,7 @@ class ChosenEmbeddings:
         from common.knowledge.embedding.google_account import bearer
 
         return RemoteEmbedder(
-            spaces.VERTEX_AI, self._vertex_address(spaces.VERTEX_AI), remote.VERTEX, bearer, self._sockets
+            spaces.VERTEX_AI, self._vertex_address(spaces.VERTEX_AI), formats.VERTEX, bearer, self._sockets
         )
 
     def _vertex_address(self, space: EmbeddingSpace) -> str:

@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common.errors import EmbeddingUnavailable
-from common.knowledge.embedding.space import Purpose, Vectors
+from common.knowledge.embedding.space import Embedded, Purpose
 from common.knowledge.embedding.spaces import LOCAL
 
 if TYPE_CHECKING:
     from common.knowledge.embedding.minilm import MiniLm
 
-
 _THREADS = 2
+_NOT_INSTALLED = (
+    "The local embedding model is not installed here. `make run` installs it on a laptop; a deployed function has "
+    "Vertex AI in its place."
+)
 
 
 class LocalEmbedder:
@@ -28,18 +31,22 @@ class LocalEmbedder:
         self._model: MiniLm | None = None
         self._loading = asyncio.Lock()
 
-    async def embed(self, texts: Sequence[str], purpose: Purpose) -> Vectors:  # noqa: ARG002  # one model for both
+    async def embed(self, texts: Sequence[str], purpose: Purpose) -> Embedded:  # noqa: ARG002  # one model for both
         """Return a vector for each text, of length 1. Raises EmbeddingUnavailable."""
         model = await self._loaded()
         loop = asyncio.get_running_loop()
-        return list(await asyncio.gather(*(loop.run_in_executor(self._threads, model.embed, text) for text in texts)))
+        embedding = (loop.run_in_executor(self._threads, model.embed, text) for text in texts)
+        return Embedded(list(await asyncio.gather(*embedding)))
 
     async def _loaded(self) -> "MiniLm":
         async with self._loading:
             if self._model is None:
                 if self._folder is None or not (self._folder / "model.safetensors").is_file():
-                    raise EmbeddingUnavailable("The weights of the local embedding model are not installed.")
-                self._model = await asyncio.get_running_loop().run_in_executor(self._threads, _load, self._folder)
+                    raise EmbeddingUnavailable(_NOT_INSTALLED)
+                try:
+                    self._model = await asyncio.get_running_loop().run_in_executor(self._threads, _load, self._folder)
+                except (ImportError, OSError, ValueError) as error:
+                    raise EmbeddingUnavailable(_NOT_INSTALLED) from error
             return self._model
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -10,25 +10,31 @@ from typing import Any
 import aiohttp
 import orjson
 
-from common.errors import EmbeddingUnavailable
-from common.knowledge.embedding.space import EmbeddingSpace, Purpose, Vectors
-from common.models.http_pool import Sockets, let_go
+from common.errors import EmbeddingUnavailable, KeyInvalid, ModelNotFound, ProviderUnavailable, ServiceError
+from common.knowledge.embedding.formats import EmbeddingFormat
+from common.knowledge.embedding.space import Embedded, EmbeddingSpace, Purpose, Vectors
+from common.models.http_pool import Sockets, headers_of, let_go, read_refusal
+from common.models.provider_errors import may_pass, refusal
+from common.models.token_estimate import tokens_of
 from common.telemetry.tracing import span
 
-REMOTE_SECONDS = 60.0
+# A person waits for a query, nobody for a passage: how long each may take, and the pauses before it is asked again.
+ATTEMPT_SECONDS: Mapping[Purpose, float] = {"query": 15.0, "passage": 60.0}
+PAUSES: Mapping[Purpose, tuple[float, ...]] = {"query": (0.5,), "passage": (1.0, 4.0, 12.0, 30.0)}
+LONGEST_PAUSES: Mapping[Purpose, float] = {"query": 2.0, "passage": 60.0}
+# What of one text counts: no provider's model takes more tokens, and a token has a byte at least.
+TEXT_BYTES = 8_000
 _ANSWER_BYTES = 16 * 1024**2
 _HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
+_KEY_REFUSED = (
+    "The organisation's provider refuses its key for embeddings, so documents can be neither read nor searched. Check "
+    "that the key in the settings is valid and may embed."
+)
+_MODEL_REFUSED = (
+    "The organisation's provider does not offer its embedding model to the key in the settings, so documents can be "
+    "neither read nor searched. Allow the key to use it."
+)
 Headers = Callable[[], AbstractAsyncContextManager[Mapping[str, str]]]
-
-
-@dataclass(frozen=True, slots=True)
-class EmbeddingFormat:
-    """A provider's format: the path below its address, the body for some texts, and the vectors in its answer."""
-
-    path: str
-    body: Callable[[EmbeddingSpace, Sequence[str], Purpose], Mapping[str, Any]]
-    vectors: Callable[[Mapping[str, Any]], Sequence[Sequence[float]]]
-    at_once: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,86 +47,100 @@ class RemoteEmbedder:
     headers: Headers
     sockets: Sockets
 
-    async def embed(self, texts: Sequence[str], purpose: Purpose) -> Vectors:
+    async def embed(self, texts: Sequence[str], purpose: Purpose) -> Embedded:
         """Return a vector for each text, of length 1. Raises EmbeddingUnavailable."""
-        parts = [texts[start : start + self.form.at_once] for start in range(0, len(texts), self.form.at_once)]
-        return [vector for part in parts for vector in await self._ask(part, purpose)]
+        vectors: Vectors = []
+        tokens, estimated = 0, False
+        for part in _parts([_shortened(text) for text in texts], self.form):
+            answer = await self._patiently(part, purpose)
+            vectors += _of_length_one(answer, self.form, len(part), self.space.dimensions)
+            told = self.form.tokens(answer)
+            tokens += sum(map(tokens_of, part)) if told is None else told
+            estimated = estimated or told is None
+        return Embedded(vectors, tokens, estimated)
 
-    async def _ask(self, texts: Sequence[str], purpose: Purpose) -> Vectors:
-        failure: EmbeddingUnavailable | None = None
+    async def _patiently(self, texts: Sequence[str], purpose: Purpose) -> Mapping[str, Any]:
+        """Ask again after failures that pass. Raises EmbeddingUnavailable."""
+        for pause in (*PAUSES[purpose], None):
+            answer, failure = await self._ask(texts, purpose)
+            if failure is None:
+                return answer
+            wait = max(pause or 0.0, failure.retry_after or 0)
+            if pause is None or not may_pass(failure) or wait > LONGEST_PAUSES[purpose]:
+                # An exception of the wire holds the request, and in it the key: this one has no cause and no context.
+                raise _told(failure)
+            await asyncio.sleep(wait)
+        raise AssertionError("unreachable")
+
+    async def _ask(self, texts: Sequence[str], purpose: Purpose) -> tuple[Mapping[str, Any], ServiceError | None]:
+        """Return the answer to one request, or why there is none."""
         try:
             with span("embedding.request"):
-                async with asyncio.timeout(REMOTE_SECONDS), self.headers() as headers:
-                    answer = await self._post({**_HEADERS, **headers}, self.form.body(self.space, texts, purpose))
-            return [_of_length_one(vector) for vector in self._checked(answer, len(texts))]
-        except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError, IndexError):
-            failure = EmbeddingUnavailable()
-        # Raised out here, so that it has no context: an exception of the wire holds the request, and in it the key.
-        raise failure
+                async with asyncio.timeout(ATTEMPT_SECONDS[purpose]), self.headers() as headers:
+                    return await self._post({**_HEADERS, **headers}, self.form.body(self.space, texts, purpose))
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return {}, ProviderUnavailable()
+        except ValueError:
+            return {}, EmbeddingUnavailable()
 
-    async def _post(self, headers: Mapping[str, str], body: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def _post(
+        self, headers: Mapping[str, str], body: Mapping[str, Any]
+    ) -> tuple[Mapping[str, Any], ServiceError | None]:
         response = await self.sockets.post(f"{self.address}{self.form.path}", headers, body)
         try:
+            if response.status >= 400:
+                return {}, refusal(response.status, headers_of(response), await read_refusal(response))
             if response.status != 200:
-                raise ValueError(response.status)
+                return {}, EmbeddingUnavailable()
             data = bytearray()
             while len(data) <= _ANSWER_BYTES and (part := await response.content.readany()):
                 data += part
-            answer: Mapping[str, Any] = orjson.loads(data)
-            return answer
+            return orjson.loads(data), None
         finally:
             let_go(response)
 
-    def _checked(self, answer: Mapping[str, Any], count: int) -> Sequence[Sequence[float]]:
-        """The vectors. Raises ValueError where there are not as many, or not as long, as there must be."""
-        vectors = self.form.vectors(answer)
-        if len(vectors) != count or any(len(vector) != self.space.dimensions for vector in vectors):
-            raise ValueError
-        return vectors
+
+def _told(failure: ServiceError) -> EmbeddingUnavailable:
+    """The failure as it may be shown, with what to do about it."""
+    match failure:
+        case EmbeddingUnavailable():
+            return failure
+        case KeyInvalid():
+            return EmbeddingUnavailable(_KEY_REFUSED)
+        case ModelNotFound():
+            return EmbeddingUnavailable(_MODEL_REFUSED)
+    # An account without credit is told in the words that a chat tells it with.
+    detail = None if may_pass(failure) or failure.status != 429 else failure.detail
+    return EmbeddingUnavailable(detail, retry_after=failure.retry_after)
 
 
-def _of_length_one(vector: Sequence[float]) -> list[float]:
-    length = math.hypot(*vector)
-    if not math.isfinite(length) or length == 0:
-        raise ValueError
-    return [number / length for number in vector]
+def _shortened(text: str) -> str:
+    return text.encode("utf-8", "ignore")[:TEXT_BYTES].decode("utf-8", "ignore")
 
 
-def _openai_body(space: EmbeddingSpace, texts: Sequence[str], _: Purpose) -> Mapping[str, Any]:
-    return {"model": space.model_id, "input": list(texts), "encoding_format": "float"}
+def _parts(texts: Sequence[str], form: EmbeddingFormat) -> Iterator[Sequence[str]]:
+    """Share texts out to requests."""
+    part: list[str] = []
+    size = 0
+    for text in texts:
+        length = len(text.encode())
+        if part and (len(part) == form.most_texts or size + length > form.most_bytes):
+            yield part
+            part, size = [], 0
+        part.append(text)
+        size += length
+    if part:
+        yield part
 
 
-def _openai_vectors(answer: Mapping[str, Any]) -> Sequence[Sequence[float]]:
-    return [each["embedding"] for each in sorted(answer["data"], key=lambda each: int(each["index"]))]
-
-
-def _gemini_body(space: EmbeddingSpace, texts: Sequence[str], purpose: Purpose) -> Mapping[str, Any]:
-    task = "RETRIEVAL_QUERY" if purpose == "query" else "RETRIEVAL_DOCUMENT"
-    model = f"models/{space.model_id}"
-    return {
-        "requests": [
-            {"model": model, "content": {"parts": [{"text": text}]}, "taskType": task,
-             "outputDimensionality": space.dimensions}
-            for text in texts
-        ]
-    }  # fmt: skip
-
-
-def _vertex_body(_: EmbeddingSpace, texts: Sequence[str], purpose: Purpose) -> Mapping[str, Any]:
-    task = "RETRIEVAL_QUERY" if purpose == "query" else "RETRIEVAL_DOCUMENT"
-    return {"instances": [{"content": text, "task_type": task} for text in texts]}
-
-
-OPENAI = EmbeddingFormat("/embeddings", _openai_body, _openai_vectors, 64)
-GEMINI = EmbeddingFormat(
-    "/models/gemini-embedding-001:batchEmbedContents",
-    _gemini_body,
-    lambda answer: [each["values"] for each in answer["embeddings"]],
-    64,
-)
-VERTEX = EmbeddingFormat(
-    ":predict",
-    _vertex_body,
-    lambda answer: [each["embeddings"]["values"] for each in answer["predictions"]],
-    32,
-)
+def _of_length_one(answer: Mapping[str, Any], form: EmbeddingFormat, count: int, dimensions: int) -> Vectors:
+    """The vectors of an answer. Raises EmbeddingUnavailable where they are not as many or as long as they must be."""
+    try:
+        vectors = form.vectors(answer)
+        if len(vectors) == count and all(len(vector) == dimensions for vector in vectors):
+            lengths = [math.hypot(*vector) for vector in vectors]
+            if all(math.isfinite(length) and length > 0 for length in lengths):
+                return [[each / length for each in vector] for vector, length in zip(vectors, lengths, strict=True)]
+    except (ValueError, KeyError, TypeError, IndexError, OverflowError):
+        pass
+    raise EmbeddingUnavailable

@@ -9,7 +9,7 @@ from pypdf.errors import FileNotDecryptedError, LimitReachedError, PyPdfError
 from common import limits
 from common.knowledge.chunking import Block
 from common.knowledge.parsing.headings import Headings
-from common.knowledge.parsing.printed_pages import printed_numbers
+from common.knowledge.parsing.printed_pages import Printed, printed_numbers
 from common.knowledge.parsing.refusal import Refused
 
 _END_BYTES = 2048
@@ -79,7 +79,7 @@ def _titles(reader: PdfReader) -> dict[int, list[Title]]:
     return found
 
 
-def _blocks(texts: list[str], numbers: list[int | None], titles: dict[int, list[Title]]) -> Iterator[Block]:
+def _blocks(texts: list[str], numbers: list[Printed], titles: dict[int, list[Title]]) -> Iterator[Block]:
     headings = Headings()
     for index, (text, number) in enumerate(zip(texts, numbers, strict=True)):
         waiting = titles.get(index, [])

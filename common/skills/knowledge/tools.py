@@ -50,7 +50,7 @@ async def search_knowledge(
     Each passage has a number, its document, the printed page and the heading. Cite it in the answer as [number].
     """
     began = time.perf_counter()
-    passages = await context.knowledge.search(principal.tenant, query, limit)
+    passages = await context.knowledge.search(principal.tenant, query, limit, principal.user_id)
     rows = tuple(_row(context, passage) for passage in passages)
     documents = len({passage.document_id for passage in passages})
     summary = {"query": query, "documents": documents, "note": _FOUND if rows else _NOTHING}

@@ -59,6 +59,16 @@ class _Handler(RequestHandler):  # type: ignore[misc]  # it is untyped
             self.close_connection = True
             self._answer(status)
 
+    def do_DELETE(self) -> None:  # noqa: N802
+        parts = urlsplit(self.path)
+        wanted = parse_qs(parts.query).get("ifGenerationMatch")
+        bucket, _, name = parts.path.partition("/b/")[2].partition("/o/")
+        stored = self.storage.objects.get(bucket, {}).get(unquote(name), {})
+        if wanted and stored.get("generation") not in (None, wanted[0]):
+            self._answer(412)
+        else:
+            super().do_DELETE()
+
     def end_headers(self) -> None:
         self.send_header("Access-Control-Allow-Origin", "*")
         self.send_header("Access-Control-Allow-Methods", "PUT, GET, OPTIONS")

@@ -229,6 +229,9 @@ export class Api {
   }
 }
 
+// The address takes one upload: somebody else has sent the same bytes a moment ago.
+const ARRIVED = 412;
+
 /** Put the bytes at a signed address; a request of its own kind, since only it tells how far it is. */
 function put(url: string, headers: Record<string, string>, data: ArrayBuffer, progress: (share: number) => void): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -239,7 +242,7 @@ function put(url: string, headers: Record<string, string>, data: ArrayBuffer, pr
     Object.entries(headers).forEach(([name, each]) => own.includes(name.toLowerCase()) || request.setRequestHeader(name, each));
     request.upload.addEventListener("progress", (event) => progress(Math.min(0.99, event.loaded / (event.total || 1))));
     request.addEventListener("load", () =>
-      request.status < 300 ? resolve() : reject(new ApiError(`The upload was refused (${request.status}). Try again.`, request.status)),
+      request.status < 300 || request.status === ARRIVED ? resolve() : reject(new ApiError(`The upload was refused (${request.status}). Try again.`, request.status)),
     );
     request.addEventListener("error", () => reject(new ApiError("The upload did not arrive. Try again.")));
     request.send(data);

@@ -138,7 +138,7 @@ export interface Citation {
   number: number;
   document_id: string;
   document: string;
-  page: number | null;
+  page: number | string | null;
   heading: string;
   excerpt: string;
 }

@@ -171,7 +171,7 @@ function state(each: DocumentEntry): string {
     case "waiting":
       return "waits for its bytes";
     case "processing":
-      return "is being read …";
+      return each.reason === "embedding_unavailable" ? "waits for the embedding model, which does not answer" : "is being read …";
     case "failed":
       return `cannot be read: ${REASONS[each.reason ?? ""] ?? "its reason is not known"}`;
     default: {

@@ -1,0 +1,50 @@
+"""What embedding used of an organisation's own provider: a row of usage, and the counters of its ceilings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from common.documents import Write
+from common.knowledge.embedding.space import Embedded, EmbeddingSpace
+from common.metering.ceilings import CostCeilings
+from common.metering.ledger import Ledger, ModelUse
+from common.metering.usage_rows import EndedTurn, embedding_row
+from common.models.call import Usage
+from common.models.catalog import Model
+from common.models.prices import Prices, Tier
+from common.record.outbox import usage_entry
+from common.tenant import Principal, Tenant, UserId
+
+AGENT = "Embedding"
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingUse:
+    """Makes the writes that file and count it. Commit them with what was embedded."""
+
+    ceilings: CostCeilings
+    clock: Callable[[], datetime]
+
+    def writes(self, tenant: Tenant, by: UserId, use_id: str, space: EmbeddingSpace, used: Embedded) -> list[Write]:
+        """The writes for one use of a space that the organisation pays for; the same ``use_id`` is one row."""
+        now = self.clock()
+        use = ModelUse(_model(space), AGENT)
+        use.add(Usage(used.tokens, 0), estimated=used.tokens_estimated)
+        ended = EndedTurn(
+            principal=Principal(tenant, by, ""), conversation_id=f"knowledge:{use_id}", message_id=use_id,
+            attempt_id=use_id, agent_name=AGENT, channel="knowledge", finish="stop", tool_calls=0, bytes_billed=0,
+            at=now,
+        )  # fmt: skip
+        counts = self.ceilings.of_organization(tenant, now).count(
+            Ledger({(space.provider, space.model_id, AGENT): use})
+        )
+        return [usage_entry(embedding_row(ended, use), now), *counts]
+
+
+def _model(space: EmbeddingSpace) -> Model:
+    """The model of a space, as far as usage is filed by it."""
+    prices = None if space.price is None else Prices(Tier(input_price=space.price, output_price=space.price))
+    return Model(
+        provider=space.provider, model_id=space.model_id, litellm_name=space.model_id, context_window=1, max_output=1,
+        max_temperature=None, output_limit="max_tokens", reasoning=False, api_base=None, prices=prices,
+    )  # fmt: skip

@@ -1,0 +1,128 @@
+"""Several announce, delete and clear the same bytes at a time; and the measure of documents that stay behind."""
+
+import asyncio
+import hashlib
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from common import limits
+from common.errors import EmbeddingUnavailable
+from common.knowledge.ingestion import CLAIM
+from common.knowledge.overdue import OverdueDocuments
+from common.knowledge.paths import chunks_path, file_path
+from common.knowledge.services import KnowledgeServices
+from common.knowledge.uploads import Announced
+from common.tenant import OrgSlug, Principal, Tenant, UserId
+from tests.knowledge.conftest import Knowing
+from tests.knowledge.test_killed import DOCUMENT, SHA256, TEXT, Bench, Life, events_taken, parsed_once, read
+from tests.knowledge.test_spaces import OLD, Letters
+from tests.organizations.organizations import Made
+
+__all__ = ["events_taken", "parsed_once"]
+POLICY = b"# Commitments\n\nThe CFO signs every commitment of more than one year.\n"
+ANNOUNCED = Announced("rules.txt", "text/plain", len(TEXT), SHA256)
+
+
+def anna(tenant: Tenant) -> Principal:
+    return Principal(tenant, UserId("anna"), "operator")
+
+
+@pytest.mark.parametrize("before", ["nothing", "waiting", "deleted", "failed"])
+async def test_whoever_announces_the_same_bytes_at_a_time_gets_the_one_document(
+    knowing: Knowing, made: Made, before: str
+) -> None:
+    data = POLICY if before != "failed" else b"%PDF-1.7 no more of it"
+    tenant, store = knowing.services.directory.tenant(OrgSlug(made.slug)), knowing.services.knowledge.store
+    document_id = hashlib.sha256(data).hexdigest()[:32]
+    if before in ("waiting", "deleted"):
+        await knowing.announce(made, "policy.md", data)
+    if before == "deleted":
+        record = await store.read(tenant, document_id)
+        assert record is not None
+        await store.change(tenant, record, {"state": "deleted"})
+    if before == "failed":
+        await knowing.services.knowledge.ingestion.add(tenant, "broken.pdf", data, UserId("anna"))
+    answers = await asyncio.gather(*(knowing.announce(made, f"policy-{n % 2}.md", data) for n in range(6)))
+    assert {each.status_code for each in answers} == {201}, [each.text for each in answers]
+    assert {each.json()["document_id"] for each in answers} == {document_id}
+    assert {each.json()["state"] for each in answers} == {"waiting"}
+    sent = await asyncio.gather(*(knowing.put(each.json(), data) for each in answers), return_exceptions=True)
+    assert sent.count(None) >= 1
+
+
+@pytest.mark.parametrize("sent", [False, True])
+async def test_what_is_announced_while_its_deletion_is_cleared_is_kept(
+    knowledge: KnowledgeServices, sent: bool
+) -> None:
+    """At each request of a clearing, the same bytes are announced anew by another process, and sent and read."""
+    probe, life = await Bench.made(knowledge), Life()
+    await read(probe.workers(), probe.tenant)
+    await probe.workers(life).uploads.delete(probe.tenant, DOCUMENT)
+    for number in range(len(life.asked)):
+        bench = await Bench.made(knowledge)
+        await read(bench.workers(), bench.tenant)
+        record = await knowledge.store.read(bench.tenant, DOCUMENT)
+        assert record is not None
+        gone: dict[str, Any] = {"state": "deleted", "version": "", "space": None, "staged": ""}
+        await knowledge.store.change(bench.tenant, record, gone, knowledge.clock())
+        told: list[str] = []
+
+        async def announce(bench: Bench = bench, told: list[str] = told) -> None:
+            begun, upload = await bench.workers().uploads.begin(anna(bench.tenant), ANNOUNCED)
+            told.append(begun.state)
+            if sent and upload is not None:
+                blob = knowledge.files._bucket.blob(file_path(bench.tenant, DOCUMENT))
+                await asyncio.to_thread(blob.upload_from_string, TEXT)
+                await read(bench.workers(), bench.tenant)
+
+        clearing = Life(disturbed_at=number, disturb=announce)
+        await bench.workers(clearing).uploads.clear(bench.tenant, DOCUMENT)
+        if not told:
+            return  # the clearing makes fewer requests than the deletion
+        found = await knowledge.store.read(bench.tenant, DOCUMENT)
+        assert found is not None, (number, clearing.asked)
+        if sent:
+            await bench.check_one_version()
+            assert await knowledge.files.find(file_path(bench.tenant, DOCUMENT)) is not None
+        else:
+            assert found.state == "waiting"
+            assert await knowledge.documents.query(chunks_path(bench.tenant), limit=9) == []
+
+
+class Away(Letters):
+    """Its provider does not answer."""
+
+    async def embed(self, *given: Any) -> Any:
+        raise EmbeddingUnavailable
+
+
+async def test_readiness_counts_documents_that_arrived_and_are_not_read(knowledge: KnowledgeServices) -> None:
+    async def measured(**later: float) -> dict[str, Any]:
+        return await OverdueDocuments(knowledge.documents, lambda: knowledge.clock() + timedelta(**later)).measure()
+
+    before = await measured()
+    bench = await Bench.made(knowledge)
+    # One that waits for its bytes is nobody's fault, until its time is over and nobody says so.
+    assert (await measured(minutes=31))["overdue"] == before["overdue"]
+    bench.two.old = Away(OLD)
+    for minutes in (0, 20):
+        workers = bench.workers(Life(), timedelta(minutes=minutes))
+        with pytest.raises(EmbeddingUnavailable):
+            await workers.arrivals.finalized(file_path(bench.tenant, DOCUMENT))
+    record = await knowledge.store.read(bench.tenant, DOCUMENT)
+    assert record is not None
+    assert (record.state, record.reason) == ("processing", "embedding_unavailable")
+    seconds = limits.DOCUMENT_OVERDUE_SECONDS
+    assert (await measured(seconds=seconds - 30))["overdue"] == before["overdue"]
+    late = await measured(seconds=seconds + 30)
+    assert (late["status"], late["overdue"]) == ("overdue", before["overdue"] + 1)
+    assert late["oldest_seconds"] >= seconds
+    alone = await measured(minutes=20 + CLAIM.total_seconds() / 60 + 16)
+    assert alone["unattended"] >= before["unattended"] + 1
+
+    bench.two.old = Letters(OLD)
+    await bench.workers(Life(), timedelta(minutes=21)).arrivals.finalized(file_path(bench.tenant, DOCUMENT))
+    await bench.check_one_version()
+    assert (await measured(seconds=seconds + 30))["overdue"] == before["overdue"]
