@@ -43,7 +43,9 @@ def cut(blocks: Iterable[Block]) -> Iterator[Chunk]:
         text = "\n\n".join(block.text for block in group)
         heading = _BETWEEN.join(headings)[-HEADING_CHARS:]
         for part in _splitter(CHUNK_CHARS - len(heading)).chunks(text):
-            yield Chunk(part, heading, page)
+            # A line of a drawing, such as a rule between two parts, says nothing.
+            if any(map(str.isalnum, part)):
+                yield Chunk(part, heading, page)
 
 
 @cache

@@ -2,22 +2,24 @@
 
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 import docx
 from docx.document import Document as WordDocument
 from docx.opc.exceptions import PackageNotFoundError
 from docx.oxml.ns import qn
+from docx.oxml.parser import parse_xml
 from lxml import etree
 
 from common.knowledge.chunking import Block
 from common.knowledge.parsing.headings import Headings
 from common.knowledge.parsing.refusal import Refused
-from common.knowledge.parsing.tables import row_texts
+from common.knowledge.parsing.tables import Grid, row_texts
 
 UNPACKED_BYTES = 150 * 1024**2
 _BODY = "word/document.xml"
+_FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 _HEADING = re.compile(r"heading ([1-9])", re.I)
 
 
@@ -32,7 +34,7 @@ def read_docx(file: BinaryIO) -> Iterator[Block]:
     body = document.element.body
     if body is None or any(_has_entities(part) for part in document.part.package.iter_parts()):
         raise Refused("broken")
-    yield from _Walk(document).blocks(body)
+    yield from _Walk(document, _notes(document)).blocks(body)
 
 
 def _check(file: BinaryIO) -> None:
@@ -56,11 +58,30 @@ def _has_entities(part: Any) -> bool:
     return element is not None and element.getroottree().docinfo.internalDTD is not None
 
 
+def _notes(document: WordDocument) -> dict[tuple[str, str], str]:
+    """The texts of footnotes and endnotes, by the kind of their references and their ids. Raises Refused."""
+    notes: dict[tuple[str, str], str] = {}
+    for kind in ("footnote", "endnote"):
+        for relation in document.part.rels.values():
+            if relation.is_external or relation.reltype.rpartition("/")[2] != f"{kind}s":
+                continue
+            try:
+                element = parse_xml(relation.target_part.blob)
+            except etree.XMLSyntaxError as error:
+                raise Refused("broken") from error
+            if element.getroottree().docinfo.internalDTD is not None:
+                raise Refused("broken")
+            for note in element.iterchildren(qn(f"w:{kind}")):
+                notes[kind, note.get(qn("w:id"), "")] = " ".join(_text(note).split())
+    return notes
+
+
 class _Walk:
     """One walk through a document's body, with the headings that are open."""
 
-    def __init__(self, document: WordDocument) -> None:
+    def __init__(self, document: WordDocument, notes: Mapping[tuple[str, str], str]) -> None:
         self._headings = Headings()
+        self._notes = notes
         self._levels: dict[str, int] = {}
         for style in document.styles:
             if level := _level_of(style):
@@ -73,6 +94,7 @@ class _Walk:
                 yield from self._paragraph(element)
             elif element.tag == qn("w:tbl"):
                 yield from (Block(line, self._headings.path) for line in row_texts(_rows(element)))
+                yield from (Block(note, self._headings.path) for note in self._noted(element))
             elif element.tag in (qn("w:sdt"), qn("w:sdtContent"), qn("w:ins"), qn("w:customXml"), qn("w:smartTag")):
                 yield from self.blocks(element)
 
@@ -84,7 +106,14 @@ class _Walk:
         if level:
             self._headings.begin(level, text)
         else:
-            yield Block(text, self._headings.path)
+            yield Block("\n".join([text, *self._noted(element)]), self._headings.path)
+
+    def _noted(self, element: Any) -> Iterator[str]:
+        """The notes that a paragraph or a table refers to."""
+        for kind in ("footnote", "endnote"):
+            for reference in element.iter(qn(f"w:{kind}Reference")):
+                if note := self._notes.get((kind, reference.get(qn("w:id"), ""))):
+                    yield note
 
     def _level(self, element: Any) -> int:
         outline = element.find(f"{qn('w:pPr')}/{qn('w:outlineLvl')}")
@@ -107,6 +136,8 @@ def _text(element: Any) -> str:
     """The text of a paragraph or a cell; of changes that are not accepted yet, as if they were."""
     words: list[str] = []
     for each in element.iter(qn("w:t"), qn("w:tab"), qn("w:br"), qn("w:cr"), qn("w:noBreakHyphen")):
+        if _is_unseen(each):
+            continue
         if each.tag == qn("w:t"):
             words.append(each.text or "")
         elif each.tag == qn("w:tab"):
@@ -118,8 +149,32 @@ def _text(element: Any) -> str:
 
 
 def _rows(table: Any) -> list[list[str]]:
-    rows = []
+    grid = Grid()
     for row in table.iterchildren(qn("w:tr")):
-        cells = row.iterchildren(qn("w:tc"), qn("w:sdt"))
-        rows.append(["\n".join(_text(paragraph) for paragraph in cell.iter(qn("w:p"))) for cell in cells])
-    return rows
+        above = grid.rows[-1] if grid.rows else []
+        grid.begin_row()
+        for cell in row.iterchildren(qn("w:tc"), qn("w:sdt")):
+            text = "\n".join(_text(paragraph) for paragraph in cell.iter(qn("w:p")))
+            merged = cell.find(f"{qn('w:tcPr')}/{qn('w:vMerge')}")
+            at = len(grid.rows[-1])
+            if merged is not None and merged.get(qn("w:val")) != "restart" and at < len(above):
+                # It goes on from the row above.
+                text = above[at]
+            grid.add(text, _number(cell.find(f"{qn('w:tcPr')}/{qn('w:gridSpan')}")))
+    return grid.rows
+
+
+def _number(element: Any) -> int:
+    written = element.get(qn("w:val"), "") if element is not None else ""
+    return int(written) if written.isdecimal() and len(written) < 6 else 1
+
+
+def _is_unseen(element: Any) -> bool:
+    """Tell whether text is hidden, was moved elsewhere, or stands there once more for older programs."""
+    for above in element.iterancestors(qn("w:r"), qn("w:moveFrom"), _FALLBACK):
+        if above.tag != qn("w:r"):
+            return True
+        hidden = above.find(f"{qn('w:rPr')}/{qn('w:vanish')}")
+        if hidden is not None and hidden.get(qn("w:val"), "1") not in ("0", "false", "off"):
+            return True
+    return False

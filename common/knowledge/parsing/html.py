@@ -1,12 +1,12 @@
 """HTML: the text that a person sees, by headings, with its tables."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
 
 from common.knowledge.chunking import Block
 from common.knowledge.parsing.headings import Headings
-from common.knowledge.parsing.tables import row_texts
+from common.knowledge.parsing.tables import Grid, row_texts
 
 _UNSEEN = frozenset({"script", "style", "template", "noscript", "svg", "head", "title", "iframe", "object", "select"})
 _VOID = frozenset(
@@ -42,7 +42,9 @@ class _Reader(HTMLParser):
         self._open: list[str] = []
         self._counts: dict[str, int] = {}
         self._hidden_at: int | None = None
-        self._rows: list[list[str]] | None = None
+        self._table: Grid | None = None
+        # How far the cell that is open spans, in columns and rows; None where none is open.
+        self._spans: tuple[int, int] | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in _VOID:
@@ -50,7 +52,10 @@ class _Reader(HTMLParser):
                 self._words.append("\n")
             return
         if self._hidden_at is None and tag not in _INLINE:
-            self._begin(tag)
+            self._begin(tag, dict(attrs))
+        elif self._hidden_at is None and tag == "sup":
+            # The mark of a footnote behind a figure is no digit of it.
+            self._words.append(" ")
         self._open.append(tag)
         self._counts[tag] = self._counts.get(tag, 0) + 1
         if self._hidden_at is None and (tag in _UNSEEN or _is_hidden(attrs)):
@@ -81,40 +86,43 @@ class _Reader(HTMLParser):
         self._finish("table")
         self._flush()
 
-    def _begin(self, tag: str) -> None:
-        if self._rows is not None:
+    def _begin(self, tag: str, given: Mapping[str, str | None]) -> None:
+        if self._table is not None:
             if tag == "tr":
                 self._cell()
-                self._rows.append([])
+                self._table.end_row()
+                self._table.begin_row()
             elif tag in ("td", "th"):
                 self._cell()
+                self._spans = (_span(given.get("colspan")), _span(given.get("rowspan")))
             else:
                 self._words.append(" ")
             return
         self._flush()
         if tag == "table":
-            self._rows = []
+            self._table, self._spans = Grid(), None
         elif _HEADING.fullmatch(tag):
             self._heading = int(tag[1])
 
     def _finish(self, tag: str) -> None:
-        if self._rows is not None:
+        if self._table is not None:
             if tag in ("td", "th", "tr"):
                 self._cell()
             if tag == "table":
                 self._cell()
-                rows, self._rows = self._rows, None
-                self.blocks += [Block(line, self._headings.path) for line in row_texts(rows)]
+                self._table.end_row()
+                table, self._table = self._table, None
+                self.blocks += [Block(line, self._headings.path) for line in row_texts(table.rows)]
             return
         self._flush()
 
     def _cell(self) -> None:
         text = " ".join("".join(self._words).split())
         self._words = []
-        if text and self._rows is not None:
-            if not self._rows:
-                self._rows.append([])
-            self._rows[-1].append(text)
+        # Between the cells there is only space, or what a browser would move out of the table.
+        if self._table is not None and (text or self._spans):
+            self._table.add(text, *(self._spans or (1, 1)))
+        self._spans = None
 
     def _flush(self) -> None:
         lines = [" ".join(line.split()) for line in "".join(self._words).split("\n")]
@@ -127,6 +135,10 @@ class _Reader(HTMLParser):
             self._headings.begin(heading, text)
         else:
             self.blocks.append(Block(text, self._headings.path))
+
+
+def _span(given: str | None) -> int:
+    return int(given) if given and given.isdecimal() and len(given) < 6 else 1
 
 
 def _is_hidden(attrs: list[tuple[str, str | None]]) -> bool:

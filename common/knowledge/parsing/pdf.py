@@ -1,7 +1,7 @@
 """PDF: the text of its pages, below the titles of its outline, with the page numbers that are printed."""
 
-from collections.abc import Iterator
-from typing import Any, BinaryIO
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, TypeVar
 
 from pypdf import PageObject, PdfReader
 from pypdf.errors import FileNotDecryptedError, LimitReachedError, PyPdfError
@@ -15,6 +15,13 @@ from common.knowledge.parsing.refusal import Refused
 _END_BYTES = 2048
 _TITLES = 5_000
 Title = tuple[int, str]
+Found = TypeVar("Found")
+_DAMAGE = (PyPdfError, ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError)
+# Letters that a font draws as one sign, and a hyphen that only says where a word may be cut.
+_AS_WRITTEN = str.maketrans(
+    {"\ufb00": "ff", "\ufb01": "fi", "\ufb02": "fl", "\ufb03": "ffi", "\ufb04": "ffl", "\ufb05": "ft", "\ufb06": "st",
+     "\u00ad": None}
+)  # fmt: skip
 
 
 def read_pdf(file: BinaryIO) -> tuple[Iterator[Block], int]:
@@ -28,16 +35,25 @@ def read_pdf(file: BinaryIO) -> tuple[Iterator[Block], int]:
         if count > limits.MAX_DOCUMENT_PAGES:
             raise Refused("too_large")
         texts = [_text(page) for page in reader.pages]
-        labels, titles = _labels(reader), _titles(reader)
+        labels = _unless_damaged(_labels, reader) or []
+        titles = _unless_damaged(_titles, reader) or {}
     except FileNotDecryptedError as error:
         raise Refused("encrypted") from error
     except (LimitReachedError, RecursionError) as error:
         raise Refused("too_large") from error
-    except (PyPdfError, ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:
+    except _DAMAGE as error:
         raise Refused("broken") from error
     if not count:
         raise Refused("broken")
     return _blocks(texts, printed_numbers(texts, labels), titles), count
+
+
+def _unless_damaged(read: Callable[[PdfReader], Found], reader: PdfReader) -> Found | None:
+    """Read what a document says beside its text. Returns None where that is damaged: its text is taken all the same."""
+    try:
+        return read(reader)
+    except (*_DAMAGE, LimitReachedError, RecursionError):
+        return None
 
 
 def _text(page: PageObject) -> str:
@@ -45,7 +61,7 @@ def _text(page: PageObject) -> str:
     contents = page.get_contents()
     if contents is not None:
         contents.get_data()
-    return page.extract_text()
+    return page.extract_text().translate(_AS_WRITTEN)
 
 
 def _check_end(file: BinaryIO) -> None:

@@ -14,6 +14,11 @@ _ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*")
 _SETEXT = re.compile(r" {0,3}(=+|-{2,})[ \t]*")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _ROWS_SNIFFED = 8192
+# What programs write before the first heading, after a heading, and before a table: YAML, attributes, the separator.
+_FRONT = re.compile(r"---[ \t]*\n(?=[\w-]+:)(.{0,20000}?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.S)
+_TITLE = re.compile(r"^title:[ \t]*[\"']?(.{1,200}?)[\"']?[ \t]*$", re.M)
+_ATTRIBUTES = re.compile(r"[ \t]*\{[#.][^{}]{0,200}\}\Z")
+_SEPARATOR = re.compile(r"sep=(.)\r?\n", re.I)
 
 
 def read_text(text: str) -> Iterator[Block]:
@@ -26,8 +31,12 @@ def read_text(text: str) -> Iterator[Block]:
 def read_markdown(text: str) -> Iterator[Block]:
     """Return the parts of a Markdown text between its headings; lines of a code block are no headings."""
     headings, lines = Headings(), list[str]()
-    fence = ""
-    for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
+    fence, text = "", text.replace("\r\n", "\n").replace("\r", "\n")
+    if front := _FRONT.match(text):
+        text = text[front.end() :]
+        if named := _TITLE.search(front[1]):
+            headings.begin(0, named[1])
+    for line in text.split("\n"):
         if fence or (opened := _FENCE.match(line)):
             if not fence and opened:
                 fence = opened[1]
@@ -42,7 +51,7 @@ def read_markdown(text: str) -> Iterator[Block]:
         if title is None:
             title = lines.pop()
         yield from _block(lines, headings)
-        headings.begin(level, title)
+        headings.begin(level, _ATTRIBUTES.sub("", title))
         lines = []
     yield from _block(lines, headings)
 
@@ -63,8 +72,13 @@ def _block(lines: list[str], headings: Headings) -> Iterator[Block]:
 
 def read_csv(text: str) -> Iterator[Block]:
     """Return the rows of a table, each with the names of its columns. Raises Refused."""
+    separator = _SEPARATOR.match(text)
+    if separator:
+        text = text[separator.end() :]
     try:
-        dialect: type[csv.Dialect] | csv.Dialect = csv.Sniffer().sniff(text[:_ROWS_SNIFFED], ",;\t|")
+        dialect: type[csv.Dialect] | csv.Dialect = csv.Sniffer().sniff(
+            text[:_ROWS_SNIFFED], separator[1] if separator else ",;\t|"
+        )
     except csv.Error:
         dialect = csv.excel
     csv.field_size_limit(len(text) + 1)

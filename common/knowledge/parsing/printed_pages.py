@@ -29,7 +29,7 @@ def printed_numbers(texts: Sequence[str], labels: Sequence[str]) -> list[Printed
     merely count are no labels: many programs write them, whatever is printed.
     """
     offset = _offset(texts, (_NUMBER, _AT_END), int, range(len(texts)), _LEAST)
-    given = [_given(label) for label in labels] if any(_counts(labels)) else []
+    given = [_given(*each) for each in zip(labels, texts, strict=True)] if any(_counts(labels)) else []
     if offset is None:
         return given or [index + 1 for index in range(len(texts))]
     numbers: list[Printed] = [number if (number := index + offset) > 0 else None for index in range(len(texts))]
@@ -48,9 +48,13 @@ def _counts(labels: Sequence[str]) -> list[bool]:
     return [label != str(index) for index, label in enumerate(labels, 1)]
 
 
-def _given(label: str) -> Printed:
+def _given(label: str, text: str) -> Printed:
+    """The label of a page; of one that begins what is printed there, as "A" does of "A-1", the whole."""
     label = "".join(sign for sign in label if sign.isprintable()).strip()
-    return int(label) if label.isdecimal() and len(label) <= 9 else label[:_LABEL_CHARS] or None
+    if label.isdecimal() and len(label) <= 9:
+        return int(label)
+    whole = (line for line in _edges(text) if label and re.fullmatch(re.escape(label) + r"[-.\u2013]?\d{1,4}", line))
+    return next(whole, label)[:_LABEL_CHARS] or None
 
 
 def _agree(given: Sequence[Printed], numbers: Sequence[Printed]) -> bool:
@@ -78,9 +82,14 @@ def _offset(
 
 
 def _offsets(index: int, text: str, pattern: re.Pattern[str], value: Callable[[str], int]) -> set[int]:
-    lines = [line.strip() for line in text.split("\n") if line.strip()]
-    found = (pattern.fullmatch(line) for line in {*lines[:2], *lines[-2:]})
+    found = map(pattern.fullmatch, _edges(text))
     return {value(match[1]) - index for match in found if match}
+
+
+def _edges(text: str) -> set[str]:
+    """The lines at the top and the bottom of a page."""
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    return {*lines[:2], *lines[-2:]}
 
 
 def _value(roman: str) -> int:

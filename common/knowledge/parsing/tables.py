@@ -3,6 +3,44 @@
 from collections.abc import Iterator, Sequence
 
 _MOST_NAMED = 30
+# A cell that spans more is taken for one that spans so many.
+MOST_COLUMNS, MOST_ROWS = 100, 1_000
+
+
+class Grid:
+    """The rows of a table as its cells come; one that spans several stands in its first column, and in each row."""
+
+    def __init__(self) -> None:
+        self.rows: list[list[str]] = []
+        # By column, the text of a cell above that reaches down, and how many more rows it does.
+        self._above: dict[int, tuple[str, int]] = {}
+
+    def begin_row(self) -> None:
+        """Begin the next row."""
+        self.rows.append([])
+
+    def add(self, text: str, columns: int = 1, rows: int = 1) -> None:
+        """Put a cell into the row that was begun last."""
+        if not self.rows:
+            self.begin_row()
+        self._take_from_above()
+        row = self.rows[-1]
+        if rows > 1:
+            self._above[len(row)] = (text, min(rows, MOST_ROWS) - 1)
+        row += [text, *[""] * (min(max(columns, 1), MOST_COLUMNS) - 1)]
+
+    def end_row(self) -> None:
+        """Take the last columns of the row from above, where cells reach down."""
+        if self.rows:
+            self._take_from_above()
+
+    def _take_from_above(self) -> None:
+        row = self.rows[-1]
+        while len(row) in self._above:
+            text, left = self._above.pop(len(row))
+            if left > 1:
+                self._above[len(row)] = (text, left - 1)
+            row.append(text)
 
 
 def row_texts(rows: Sequence[Sequence[str]]) -> Iterator[str]:
