@@ -1,4 +1,4 @@
-"""What readiness says of documents: those that arrived and are not read, and those that nobody looks after."""
+"""The measure of documents for readiness: those that arrived and are not read, and those that are left alone."""
 
 import asyncio
 from collections.abc import Callable

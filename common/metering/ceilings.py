@@ -141,7 +141,7 @@ class CostCeilings:
         self._counters = Counters()
 
     def of_organization(self, tenant: Tenant, now: datetime) -> Allotment:
-        """What counts against an organisation's ceilings without a turn of anybody's; nothing is refused by it."""
+        """The counter of what an organisation uses without a turn of anybody's; nothing is refused by it."""
         at = now.astimezone(UTC)
         return Allotment((), (self._organization(tenant, at),), at)
 

@@ -1,4 +1,4 @@
-"""What embedding used of an organisation's own provider: a row of usage, and the counters of its ceilings."""
+"""The use of an organisation's own provider for embeddings: a row of usage, and the counters of its ceilings."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -8,6 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from common.errors import SetupRequired
+from common.knowledge.embedding.space import EmbeddingSpace
+from common.knowledge.embedding.spaces import SPACES
 from common.models import catalog
 from common.models.catalog import Offer, canonical, models_of, parse, providers_of, resolve
 from common.models.prices import Tier
@@ -189,6 +191,16 @@ def table_prices(entry: dict[str, Any], above: str) -> dict[str, Decimal | None]
     """The prices in the table, for a million tokens; None where it has none."""
     found = {name: entry.get(f"{theirs}{above}") for name, theirs in TABLE.items()}
     return {name: None if cost is None else Decimal(str(cost)) * 1_000_000 for name, cost in found.items()}
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
+def test_embeddings_have_the_prices_of_the_pinned_litellm(
+    space: EmbeddingSpace, litellm_table: dict[str, dict[str, Any]]
+) -> None:
+    entry = litellm_table.get(f"{space.provider}/{space.model_id}") or litellm_table.get(space.model_id)
+    if space.price is not None:
+        assert entry is not None
+        assert table_prices(entry, "")["input_price"] == space.price
 
 
 @pytest.mark.parametrize("offer", OFFERS, ids=lambda offer: offer.model_id)
