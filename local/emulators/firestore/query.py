@@ -179,8 +179,8 @@ def _walk(collection: Collection, compiled: Plan, stop: int | None) -> Iterator[
     index = collection.index(first.path)
     low, high = _span(index, compiled, first.path)
     narrow = _narrowest(collection, compiled)
-    if narrow is not None and (stop is None or len(narrow) ** 2 <= (high - low) * max(stop, 1)):
-        found = [document for ident in narrow if compiled.admits(document := collection.documents[ident])]
+    if narrow is not None and (stop is None or len(narrow.places) ** 2 <= (high - low) * max(stop, 1)):
+        found = [document for ident in narrow.ids() if compiled.admits(document := collection.documents[ident])]
         yield from _sort(found, compiled)
         return
     positions = range(high - 1, low - 1, -1) if first.descending else range(low, high)
@@ -204,17 +204,28 @@ def _span(index: list[tuple[Key, Key]], compiled: Plan, path: str) -> tuple[int,
     return first, max(first, bisect_left(index, high))
 
 
-def _narrowest(collection: Collection, compiled: Plan) -> list[Key] | None:
-    """The ids that the most selective equality leaves, None without an equality."""
-    best: list[Key] | None = None
+@dataclass(frozen=True, slots=True)
+class _Narrow:
+    """The part of an index that an equality leaves; its ids are copied only where they are read."""
+
+    index: list[tuple[Key, Key]]
+    places: range
+
+    def ids(self) -> Iterator[Key]:
+        return (self.index[place][1] for place in self.places)
+
+
+def _narrowest(collection: Collection, compiled: Plan) -> _Narrow | None:
+    """The most selective equality, None without one."""
+    best: _Narrow | None = None
     for comparison in compiled.required:
         if comparison.operator != EQUAL or comparison.path == compiled.orders[0].path:
             continue
         index = collection.index(comparison.path)
         low, high = bounds(comparison.path, [comparison])
-        first, last = bisect_left(index, low), bisect_left(index, high)
-        if best is None or last - first < len(best):
-            best = [ident for _, ident in index[first:last]]
+        places = range(bisect_left(index, low), bisect_left(index, high))
+        if best is None or len(places) < len(best.places):
+            best = _Narrow(index, places)
     return best
 
 
