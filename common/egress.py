@@ -9,6 +9,8 @@ import ipaddress
 import json
 import re
 import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 EGRESS_SECONDS = 5.0
 EGRESS_BYTES = 256 * 1024
+POST_SECONDS = 10.0
+POST_BYTES = 64 * 1024
 URL_CHARS = 500
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -77,29 +81,62 @@ def is_public(text: str) -> bool:
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
 
+@dataclass(frozen=True, slots=True)
+class PostReply:
+    """A host's answer to a POST; of its body nothing is read."""
+
+    status: int
+    retry_after: str | None
+
+
 async def get_json(url: str, *, loopback: bool) -> Any:
     """Return the JSON at a URL that was checked. Raises EgressRefused or EgressFailed, within ``EGRESS_SECONDS``."""
     check_url(url, loopback=loopback)
     # Only who asks outside imports it.
     import aiohttp
 
-    at_home = loopback and urlsplit(url).hostname in _LOOPBACK
-    connector = aiohttp.TCPConnector(resolver=_resolver(public=not at_home), use_dns_cache=False, limit=1)
+    headers = {"Accept": "application/json"}
     try:
         async with (
-            aiohttp.ClientSession(
-                connector=connector,
-                timeout=aiohttp.ClientTimeout(total=EGRESS_SECONDS),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=False,
-                auto_decompress=False,
-                headers={"Accept": "application/json", "Accept-Encoding": "identity"},
-            ) as session,
+            _session(url, EGRESS_SECONDS, headers, loopback=loopback) as session,
             session.get(url, allow_redirects=False) as response,
         ):
             return json.loads(await _body(response))
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RecursionError) as error:
         raise EgressFailed(type(error).__name__) from error
+
+
+async def post(url: str, body: bytes, headers: Mapping[str, str], *, loopback: bool) -> PostReply:
+    """Send a body to a URL, and return the status. Raises EgressRefused or EgressFailed, within ``POST_SECONDS``."""
+    check_url(url, loopback=loopback)
+    if len(body) > POST_BYTES:
+        raise EgressRefused(f"a body may have {POST_BYTES} bytes")
+    import aiohttp
+
+    try:
+        async with (
+            _session(url, POST_SECONDS, headers, loopback=loopback) as session,
+            session.post(url, data=body, allow_redirects=False) as response,
+        ):
+            # The session ends with its connection: a body without an end is cut off unread.
+            return PostReply(response.status, response.headers.get("Retry-After"))
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        raise EgressFailed(type(error).__name__) from error
+
+
+def _session(url: str, seconds: float, headers: Mapping[str, str], *, loopback: bool) -> "aiohttp.ClientSession":
+    """A session for one request: no cookies, no proxy of the environment, nothing unpacked, every address checked."""
+    import aiohttp
+
+    at_home = loopback and urlsplit(url).hostname in _LOOPBACK
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(resolver=_resolver(public=not at_home), use_dns_cache=False, limit=1),
+        timeout=aiohttp.ClientTimeout(total=seconds),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+        auto_decompress=False,
+        headers={**headers, "Accept-Encoding": "identity"},
+    )
 
 
 async def _body(response: "aiohttp.ClientResponse") -> bytes:

@@ -175,6 +175,11 @@ NOTICE_TITLE_CHARS = 200
 NOTICE_TEXT_CHARS = 4_000
 MAX_NOTICE_FACTS = 20
 DELIVERY_DAYS = 90
+# The pauses after each try of a delivery but the last, in minutes: 8 tries within 24 hours
+DELIVERY_PAUSES = (1, 5, 15, 60, 180, 420, 720)
+RETRY_AFTER_MOST_SECONDS = 12 * 3600
+DELIVERY_LATE_SECONDS = 900
+DEAD_DELIVERY_DAYS = 7
 
 # How long an answer may be given again to the very same question, in seconds
 ANSWER_CACHE_LEAST = 60

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from common.conversations.messages import Messages
     from common.conversations.search import Search
     from common.conversations.store import ConversationStore
+    from common.delivery.deliveries import Deliveries
+    from common.delivery.sender import Sender
     from common.knowledge.services import KnowledgeServices
     from common.metering.ceilings import CostCeilings
     from common.metering.embedding_use import EmbeddingUse
@@ -92,12 +94,14 @@ class Services(Foundations):
 
     @cached_property
     def readiness(self) -> "Readiness":
+        from common.delivery.measure import DeliveryMeasure
         from common.record.measures import measures_of
         from common.telemetry.readiness import Readiness
 
         asked = {"firestore": self.documents.ping, "bigquery": self.warehouse.ping, "kms": self.provider_keys.ping}
         probes = {**asked, **self.more_probes}
-        measures = measures_of(self.settings, self.documents, self.warehouse, self.clock)
+        of_record = measures_of(self.settings, self.documents, self.warehouse, self.clock)
+        measures = {**of_record, "deliveries": DeliveryMeasure(self.documents, self.clock).measure}
         return Readiness(self.settings, self.log, probes, measures)
 
     @cached_property
@@ -123,7 +127,13 @@ class Services(Foundations):
         from common.skills.planner.stored import StoredPlans
 
         plans = StoredPlans(self.documents, self.record)
-        return {"warehouse": self.warehouse, "knowledge": self.knowledge.search, "plans": plans, "log": self.log}
+        return {
+            "warehouse": self.warehouse,
+            "knowledge": self.knowledge.search,
+            "plans": plans,
+            "log": self.log,
+            "destinations": self.destinations,
+        }
 
     @cached_property
     def store(self) -> "ConversationStore":
@@ -220,6 +230,19 @@ class Services(Foundations):
         from common.notices.notices import Notices
 
         return Notices(self.documents, self.destinations, self.clock)
+
+    @cached_property
+    def sender(self) -> "Sender":
+        from common.delivery.sender import Sender
+
+        return Sender(self.settings, self.destinations, self.clock)
+
+    @cached_property
+    def deliveries(self) -> "Deliveries":
+        from common.delivery.deliveries import Deliveries
+        from common.queue import TaskQueue
+
+        return Deliveries(self.documents, TaskQueue(self.settings), self.sender, self.log, self.clock)
 
     @cached_property
     def erasure(self) -> "Erasure":

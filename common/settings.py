@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from common import limits
@@ -186,6 +186,24 @@ class Settings(BaseSettings):
     """The location of Vertex AI's embedding model."""
     documents_bucket: str | None = Field(None, pattern=r"^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$")
     """The bucket of the organisations' documents; unset, `{GCP_PROJECT_ID}-documents`."""
+    chat_page_url: str | None = Field(None, pattern=r"^https?://[^\s?#]+$")
+    """The address of the chat's page, which links in notices lead to; unset, notices have no link."""
+    deliver_url: str = Field("https://deliver.invalid/", pattern=r"^https?://[^\s?#]+$")
+    """The address of the function deliver in tasks; on Google Cloud the queue itself knows it, and puts it in."""
+    deliver_queue: str | None = Field(None, pattern=r"^projects/[^/\s]+/locations/[^/\s]+/queues/[^/\s]+$")
+    """The full resource name of the queue of deliveries, which calls deliver as an account of its own."""
+    smtp_host: str | None = Field(None, pattern=r"^[A-Za-z0-9.-]+$")
+    """The SMTP relay that sends mail; unset, no destination may be of kind email."""
+    smtp_port: int = Field(587, ge=1, le=65_535)
+    """The port of the relay."""
+    smtp_tls: Literal["starttls", "tls", "none"] = "starttls"
+    """How the connection to the relay is encrypted; `none` is refused in staging and production."""
+    smtp_username: str | None = None
+    """The user at the relay; unset, none signs in."""
+    smtp_password: SecretStr | None = None
+    """The password at the relay."""
+    smtp_from: str | None = Field(None, pattern=r"^[^@\s<>]+@[A-Za-z0-9.-]+$")
+    """The sender of mail, such as `alerts@example.com`; needed with SMTP_HOST."""
     firestore_database: str = "(default)"
     """The name of the Firestore database."""
     firestore_emulator_host: str | None = None
@@ -196,6 +214,8 @@ class Settings(BaseSettings):
     """Host and port of the KMS emulator. Refused in staging and production."""
     storage_emulator_host: str | None = None
     """The URL of the Cloud Storage emulator. Refused in staging and production."""
+    cloud_tasks_emulator_host: str | None = None
+    """The URL of the Cloud Tasks emulator. Refused in staging and production."""
     local_destinations: bool = False
     """Send notices to receivers on this machine too. Refused in staging and production."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -263,6 +283,10 @@ class Settings(BaseSettings):
             problems.append("CATALOG_DATASET must be a dataset of its own, and no organisation's.")
         if self.disable_auth and self.environment.is_deployed:
             problems.append("DISABLE_AUTH is honoured only in development, local and test.")
+        if self.smtp_host is not None and self.smtp_from is None:
+            problems.append("SMTP_FROM must be set with SMTP_HOST.")
+        if self.smtp_tls == "none" and self.environment.is_deployed:
+            problems.append("SMTP_TLS must be starttls or tls in staging or production.")
         if self.local_destinations and self.environment.is_deployed:
             problems.append("LOCAL_DESTINATIONS is honoured only in development, local and test.")
         hosts = {
@@ -270,6 +294,7 @@ class Settings(BaseSettings):
             "BIGQUERY_EMULATOR_HOST": self.bigquery_emulator_host,
             "KMS_EMULATOR_HOST": self.kms_emulator_host,
             "STORAGE_EMULATOR_HOST": self.storage_emulator_host,
+            "CLOUD_TASKS_EMULATOR_HOST": self.cloud_tasks_emulator_host,
         }
         if self.environment.is_deployed:
             problems += [f"{name} must not be set in staging or production." for name, host in hosts.items() if host]

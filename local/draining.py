@@ -13,7 +13,8 @@ LONGEST_PAUSE_SECONDS = 60.0
 # As the cloud's scheduler does, by terraform/scheduler.tf.
 ALERTS_EVERY_SECONDS = 900.0
 _READING = ("GET", "HEAD", "OPTIONS")
-_ITS_OWN = ("/sync", "/ingest/due", "/alerts")
+_AFTER_CHANGES = ("/sync", "/ingest/due", "/deliver/due")
+_ITS_OWN = (*_AFTER_CHANGES, "/deliver")
 
 
 class Draining:
@@ -22,7 +23,7 @@ class Draining:
     def __init__(self, app: ASGIApp, port: int) -> None:
         self._app = app
         base = f"http://127.0.0.1:{port}"
-        self._after_changes = [_Scheduled(f"{base}{path}", LONGEST_PAUSE_SECONDS) for path in ("/sync", "/ingest/due")]
+        self._after_changes = [_Scheduled(f"{base}{path}", LONGEST_PAUSE_SECONDS) for path in _AFTER_CHANGES]
         self._scheduled = [*self._after_changes, _Scheduled(f"{base}/alerts", ALERTS_EVERY_SECONDS)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

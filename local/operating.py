@@ -28,7 +28,10 @@ from local.data.__main__ import emulated_bigquery
 from local.running import NotRunningError, environment_of
 
 CANCELLED = 130
-HOSTS = ("BIGQUERY_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST", "KMS_EMULATOR_HOST", "STORAGE_EMULATOR_HOST")
+HOSTS = (
+    "BIGQUERY_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST", "KMS_EMULATOR_HOST", "STORAGE_EMULATOR_HOST",
+    "CLOUD_TASKS_EMULATOR_HOST",
+)  # fmt: skip
 _SIGN_IN = "Sign in with: gcloud auth application-default login"
 _DOCTOR = "python -m local doctor says what is missing."
 

@@ -39,7 +39,10 @@ from local.sign_in import LocalIssuer
 from local.state import StateError, StateFolder
 
 PROJECT = "local-dev-project"
-HOSTS = ("BIGQUERY_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST", "KMS_EMULATOR_HOST", "STORAGE_EMULATOR_HOST")
+HOSTS = (
+    "BIGQUERY_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST", "KMS_EMULATOR_HOST", "STORAGE_EMULATOR_HOST",
+    "CLOUD_TASKS_EMULATOR_HOST",
+)  # fmt: skip
 
 
 class Death:
@@ -94,6 +97,8 @@ def run(args: argparse.Namespace) -> int:
     os.environ.setdefault("ENVIRONMENT", "local")
     for name, value in embedding.environment().items():
         os.environ.setdefault(name, value)
+    for name, value in _delivering(args.port).items():
+        os.environ.setdefault(name, value)
     # One person's laptop: scripts may ask faster than a person of an organisation does.
     for name in ("USER_MESSAGES_PER_MINUTE", "ORG_MESSAGES_PER_MINUTE"):
         os.environ.setdefault(name, "600")
@@ -112,6 +117,16 @@ def run(args: argparse.Namespace) -> int:
         _say(console, str(error))
         return 1
     return 1 if death.sentence else 0
+
+
+def _delivering(at: int) -> dict[str, str]:
+    """The settings with which notices are delivered here, to receivers on this machine as well."""
+    return {
+        "DELIVER_QUEUE": f"projects/{PROJECT}/locations/local/queues/deliver",
+        "DELIVER_URL": f"http://127.0.0.1:{at}/deliver",
+        "CHAT_PAGE_URL": f"http://127.0.0.1:{at}/",
+        "LOCAL_DESTINATIONS": "true",
+    }
 
 
 def _model_addresses() -> dict[str, str]:

@@ -2,9 +2,9 @@
 # network, from addresses that a provider or a gateway can let in.
 
 locals {
-  # Who calls models.
+  # Who calls models, and who sends to the organisations' destinations.
   callers = var.egress == null ? [] : [
-    for name, function in local.functions : name if contains(function.key, "roles/cloudkms.cryptoKeyDecrypter")
+    for name, function in local.functions : name if contains(function.key, "roles/cloudkms.cryptoKeyDecrypter") || contains(local.senders, name)
   ]
   makes_connector = var.egress != null && try(var.egress.connector, null) == null
   connector       = local.makes_connector ? google_vpc_access_connector.egress[0].id : try(var.egress.connector, null)

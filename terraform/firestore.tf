@@ -1,6 +1,6 @@
 locals {
   # What may expire, by collection group; the outbox and what is to be purged never do.
-  expiring = ["answers", "api_keys", "conversations", "counters", "deliveries", "listed", "messages", "orgs", "pending"]
+  expiring = ["answers", "api_keys", "conversations", "counters", "deliveries", "deliveries_dead", "listed", "messages", "orgs", "pending"]
 
   # Large or never asked for: an index would only make writes slower, and dearer.
   unindexed = {

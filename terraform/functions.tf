@@ -34,6 +34,17 @@ resource "google_cloudfunctions2_function" "function" {
     max_instance_count               = each.value.max_instances
     timeout_seconds                  = each.value.timeout_seconds
     environment_variables            = merge(local.common_env, each.value.env)
+
+    dynamic "secret_environment_variables" {
+      for_each = contains(local.senders, each.key) ? local.secret_env : {}
+
+      content {
+        project_id = var.project_id
+        key        = secret_environment_variables.key
+        secret     = secret_environment_variables.value
+        version    = "latest"
+      }
+    }
   }
 
   dynamic "event_trigger" {

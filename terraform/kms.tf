@@ -89,9 +89,12 @@ resource "google_kms_crypto_key" "token" {
 }
 
 # Every function that knows its callers proves their tokens; access also registers issuers. destinations wraps
-# the secrets of those, and reads them to change a part.
+# the secrets of those, and reads them to change a part; deliver sends with them.
 resource "google_kms_crypto_key_iam_member" "token" {
-  for_each = { for name, function in local.functions : name => function if function.shared && length(function.routes) > 0 }
+  for_each = {
+    for name, function in local.functions : name => function
+    if name == "deliver" || function.shared && length(function.routes) > 0
+  }
 
   crypto_key_id = local.token_key_name
   role          = contains(["access", "destinations"], each.key) ? "roles/cloudkms.cryptoKeyEncrypterDecrypter" : "roles/cloudkms.cryptoKeyDecrypter"

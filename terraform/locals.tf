@@ -1,7 +1,7 @@
 # The table of contents: what each function is, what it may do, and where it is found.
 #
-# routes     the original paths, as common/web/routes.py has them; sync, alerts and ingest have none: nobody but the
-#            scheduler, and of ingest Eventarc, calls them
+# routes     the original paths, as common/web/routes.py has them; sync, alerts, deliver and ingest have none: nobody but the
+#            scheduler, of ingest Eventarc and of deliver Cloud Tasks calls them
 # timeouts   longer than what common/limits.py lets a request take
 # concurrency  for turns, what one instance runs (limits.TURNS_PER_INSTANCE) and some that wait; never above the
 #              connections to BigQuery (bigquery_api.WAREHOUSE_CONNECTIONS) that a request may need
@@ -286,9 +286,28 @@ locals {
         "/api/v1/chat/{org_slug}/destinations",
         "/api/v1/chat/{org_slug}/destinations/{destination_id}",
         "/api/v1/chat/{org_slug}/destinations/{destination_id}/secret",
+        "/api/v1/chat/{org_slug}/destinations/{destination_id}/test",
         "/api/v1/chat/{org_slug}/destinations/{destination_id}/deliveries",
         "/api/v1/chat/{org_slug}/alerts/{alert_history_id}/deliveries",
       ]
+    }
+    deliver = {
+      entry_point     = "deliver"
+      description     = "Hands notices to the organisations' destinations; called by Cloud Tasks and the scheduler."
+      memory          = "512Mi"
+      cpu             = "1"
+      concurrency     = 32
+      min_instances   = 0
+      max_instances   = var.max_instances
+      timeout_seconds = 180
+      env             = { DELIVER_QUEUE = "projects/${var.project_id}/locations/${var.region}/queues/${local.queue_name}" }
+      documents       = "roles/datastore.user"
+      key             = []
+      shared          = false
+      tenants         = false
+      catalog         = false
+      writes          = []
+      routes          = []
     }
     usage = {
       entry_point     = "usage"
@@ -381,6 +400,12 @@ locals {
 
   # Cloud Functions, like service accounts, have hyphens in their names.
   names = { for name in keys(local.functions) : name => "${var.name_prefix}-${replace(name, "_", "-")}" }
+
+  queue_name = "${var.name_prefix}-deliver"
+  # Who sends to the organisations' destinations: all of it, or a test.
+  senders = toset(["deliver", "destinations"])
+  # The environment of those that is a secret, by the name of the secret.
+  secret_env = var.smtp_password_secret == null ? {} : { SMTP_PASSWORD = var.smtp_password_secret }
 
   # What people call; sync, alerts and health are called by the scheduler, health by whoever watches as well.
   served = [for name, function in local.functions : name if length(function.routes) > 0]

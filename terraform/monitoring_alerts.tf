@@ -50,6 +50,13 @@ locals {
       duration = "0s"
       advice   = "`alerts.failed` names the organisation and why: its rules fire late. `bytes_over_limit` asks for a larger BQ_MAX_BYTES_GATE; `access_denied` for the account of alerts on its dataset."
     }
+    dead_deliveries = {
+      title    = "Notices do not reach people"
+      severity = "WARNING"
+      query    = "sum(increase(${local.metric.dead_deliveries}{${local.from}}[60m])) > 0"
+      duration = "0s"
+      advice   = "`delivery.dead` names the organisation, the destination and why. Its administrators see it in the list of what was sent; `mail_not_set_up` and `smtp_…` are the relay's, in SMTP_HOST."
+    }
     key_failures = {
       title    = "Cloud KMS does not answer"
       severity = "CRITICAL"

@@ -40,6 +40,11 @@ locals {
       filter      = "jsonPayload.message=\"alerts.failed\""
       labels      = { code = "EXTRACT(jsonPayload.code)" }
     }
+    dead_deliveries = {
+      description = "Notices that a destination never took, by why."
+      filter      = "jsonPayload.message=\"delivery.dead\""
+      labels      = { code = "EXTRACT(jsonPayload.code)" }
+    }
     stopped_syncs = {
       description = "Syncs that ended before the outbox was empty, by why."
       filter      = "jsonPayload.message=\"sync.stopped\""

@@ -14,6 +14,12 @@ locals {
       method      = "POST"
       path        = "/"
     }
+    deliver = {
+      description = "Queues the deliveries that are due."
+      schedule    = "* * * * *"
+      method      = "POST"
+      path        = "/due"
+    }
     ingest = {
       description = "Looks after documents of which something is left to do."
       schedule    = "* * * * *"

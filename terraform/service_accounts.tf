@@ -22,7 +22,7 @@ resource "google_service_account" "build" {
 resource "google_service_account" "scheduler" {
   project      = var.project_id
   account_id   = "${var.name_prefix}-scheduler"
-  display_name = "Calls sync, alerts, ingest and health of ${var.name_prefix}"
+  display_name = "Calls sync, alerts, ingest, deliver and health of ${var.name_prefix}"
 
   depends_on = [google_project_service.service]
 }

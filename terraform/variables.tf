@@ -106,6 +106,12 @@ variable "streaming_timeout_seconds" {
   }
 }
 
+variable "smtp_password_secret" {
+  description = "The name of the secret in Secret Manager that holds the password of the mail relay (SMTP_HOST in settings); null for a relay without one."
+  type        = string
+  default     = null
+}
+
 variable "settings" {
   description = "Further settings of the functions by their variable names, see the table in terraform/README.md; what Terraform knows itself is not given here."
   type        = map(string)
@@ -115,6 +121,7 @@ variable "settings" {
     condition = length(setsubtract(keys(var.settings), [
       "BQ_MAX_BYTES_GATE", "CACHE_TTL_SECONDS", "DEFAULT_MAX_HISTORY", "DEFAULT_MAX_TOKENS",
       "DEFAULT_TEMPERATURE", "LOCAL_MODELS", "LOG_LEVEL", "MODEL_API_BASES", "ORG_COST_PER_MONTH_USD", "ORG_FAILED_KEYS_PER_MINUTE",
+      "CHAT_PAGE_URL", "SMTP_HOST", "SMTP_PORT", "SMTP_TLS", "SMTP_USERNAME", "SMTP_FROM",
       "ORG_MESSAGES_PER_MINUTE", "ORG_SEARCHES_PER_MINUTE", "ORG_SETTINGS_CHANGES_PER_MINUTE", "ORG_TOKENS_PER_DAY",
       "ORG_UPLOADS_PER_MINUTE", "USER_UPLOADS_PER_MINUTE", "ORG_DESTINATION_CHANGES_PER_MINUTE",
       "USER_DESTINATION_CHANGES_PER_MINUTE",
@@ -161,7 +168,7 @@ variable "public_functions" {
 
   validation {
     condition     = length(setsubtract(var.public_functions, local.served)) == 0
-    error_message = "Name functions that serve people, as in locals.functions; sync and alerts are the scheduler's alone."
+    error_message = "Name functions that serve people, as in locals.functions; sync, alerts and deliver are not for people."
   }
 }
 

@@ -37,14 +37,14 @@ ORGANIZATION = (ROOT / "terraform" / "organization" / "variables.tf").read_text(
 OF_TERRAFORM = {
     "GCP_PROJECT_ID", "ENVIRONMENT", "ORGANIZATIONS_DATASET", "CATALOG_DATASET", "BQ_LOCATION", "FIRESTORE_DATABASE",
     "CORS_ORIGINS", "TRACING", "PUBLIC_URL", "KMS_KEY_NAME", "KMS_TOKEN_KEY_NAME", "K_REVISION", "DOCUMENTS_BUCKET",
-    "VERTEX_LOCATION", "WORKERS",
+    "VERTEX_LOCATION", "WORKERS", "DELIVER_QUEUE", "SMTP_PASSWORD",
 }  # fmt: skip
 # An operator of a deployment never sets these: a bypass, an emulator, and the parts of KMS_KEY_NAME.
 OF_A_LAPTOP = {
     "DISABLE_AUTH", "STORAGE_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST", "KMS_EMULATOR_HOST",
     "KMS_KEYRING", "KMS_KEY", "KMS_TOKEN_KEY", "KMS_LOCATION", "LOCAL_EMBEDDING_WEIGHTS",
-    "LOCAL_DESTINATIONS",
     "DEFAULT_EMBEDDING",
+    "LOCAL_DESTINATIONS", "CLOUD_TASKS_EMULATOR_HOST", "DELIVER_URL",
 }  # fmt: skip
 
 
@@ -152,6 +152,7 @@ def test_every_address_of_an_organisation_needs_a_scope() -> None:
     open_to_all = {(route.function, route.name) for route in ROUTES if route.needs is None}
     health = {("health", name) for name in ("live", "ready", "openapi")}
     ours = {("sync", "sync"), ("alerts", "evaluate"), ("ingest", "event"), ("ingest", "due")}
+    ours |= {("deliver", "deliver"), ("deliver", "due")}
     assert open_to_all == {("a2a", "card"), *ours, *health}
 
 

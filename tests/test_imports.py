@@ -23,6 +23,7 @@ STARTS_WITH = {
     "completions": READING,
     "conversations": READING,
     "copilotkit": {*READING, "ag_ui"},
+    "deliver": {"flask", "google.cloud.firestore", "grpc"},
     "destinations": READING,
     "health": {"flask"},
     "ingest": {"flask"},

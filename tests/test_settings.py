@@ -64,6 +64,9 @@ def test_origins_are_json_or_a_list(monkeypatch: pytest.MonkeyPatch, text: str) 
         ("KMS_EMULATOR_HOST", "127.0.0.1:1"),
         ("STORAGE_EMULATOR_HOST", "http://127.0.0.1:1"),
         ("DEFAULT_EMBEDDING", "local"),
+        ("CLOUD_TASKS_EMULATOR_HOST", "http://127.0.0.1:1"),
+        ("LOCAL_DESTINATIONS", "true"),
+        ("SMTP_TLS", "none"),
     ],
 )
 def test_what_only_a_laptop_may_do_is_refused_where_organisations_are_served(

@@ -10,9 +10,11 @@ from typing import Any
 from common.alerting.reading import read_figures
 from common.alerting.rows import alert_id, ended_row, fired_row
 from common.alerting.state import AlertState, Tracks, read_state, state_path
+from common.alerting.telling import Telling
 from common.documents import Create, Data, Document, Documents, Patch, Write
 from common.focus.calendar import FiscalCalendar
-from common.notices.paths import alert_path
+from common.notices.destinations import destinations_of
+from common.notices.paths import alert_path, destinations_path
 from common.record.outbox import alert_entry
 from common.skills.alerts.conditions import BUDGET_TYPES, AlertRule, read_rule
 from common.skills.alerts.evaluation import Ended, Outcome, evaluate
@@ -62,15 +64,18 @@ class OrganizationRules:
         Raises QueryRefused, WarehouseUnavailable and DocumentsUnavailable, and DocumentConflict where another
         evaluation came first.
         """
-        path = state_path(of.tenant)
-        state = read_state((await self._documents.get_all([path]))[path])
+        path, to = state_path(of.tenant), destinations_path(of.tenant)
+        found = await self._documents.get_all([path, to])
+        state = read_state(found[path])
+        kept = found[to]
+        telling = Telling(of.tenant, tuple(destinations_of(kept.data if kept else None).values()), moment)
         rules = self._read_rules(of)
         done = Evaluated(rules=len(rules))
         mark = await self._mark(of, rules, moment)
         if mark is not None and mark == state.mark:
             done.unchanged = 1
         else:
-            state = await self._evaluate(of, rules, state, moment, mark, done)
+            state = await self._evaluate(of, rules, state, telling, mark, done)
         done.triggered = [row for rule in rules if (row := _triggered(of.tenant, rule, state)) is not None]
         return done
 
@@ -104,17 +109,18 @@ class OrganizationRules:
         of: RulesOf,
         rules: Sequence[AlertRule],
         state: AlertState,
-        moment: datetime,
+        telling: Telling,
         mark: str | None,
         done: Evaluated,
     ) -> AlertState:
+        moment = telling.moment
         calendar = FiscalCalendar(of.fiscal_month)
         today = moment.astimezone(UTC).date()
         read = await read_figures(self._warehouse, of.tenant, rules, today, calendar)
         done.bytes_processed += read.bytes_processed
         for rule_id, code in read.problems.items():
             self._log.warning("alerts.unreadable", org=of.tenant.org_slug, message_id=rule_id, code=code)
-        batch, waiting = _Batch(of, moment, calendar), False
+        batch, waiting = _Batch(of, telling, calendar), False
         tracks = dict(state.tracks)
         for rule_id in _outdated(rules, state):
             batch.forget(rule_id, *tracks.pop(rule_id))
@@ -125,7 +131,7 @@ class OrganizationRules:
             tracks[rule.rule_id] = (rule.fingerprint, outcome.tracks)
             waiting = waiting or outcome.waiting is not None
             batch.add(rule, outcome)
-            if 2 * len(batch.paths) >= _WRITES_IN_A_COMMIT:
+            if batch.size >= _WRITES_IN_A_COMMIT:
                 state = await self._commit(batch, state, tracks, None, done)
         # What waits fires although nothing else changes: then there is no mark.
         return await self._commit(batch, state, tracks, None if waiting else mark, done)
@@ -151,13 +157,20 @@ class OrganizationRules:
 class _Batch:
     """The writes of some rules' outcomes: alerts that are new, and alerts that are over, by their documents' paths."""
 
-    def __init__(self, of: RulesOf, moment: datetime, calendar: FiscalCalendar) -> None:
-        self.of, self.moment, self.calendar = of, moment, calendar
+    def __init__(self, of: RulesOf, telling: Telling, calendar: FiscalCalendar) -> None:
+        self.of, self.telling, self.calendar = of, telling, calendar
+        self.moment = telling.moment
         self.rows: dict[str, Data] = {}
         self.over: dict[str, Ended | None] = {}
+        self.rules: dict[str, AlertRule] = {}
 
     def clear(self) -> None:
-        self.rows, self.over = {}, {}
+        self.rows, self.over, self.rules = {}, {}, {}
+
+    @property
+    def size(self) -> int:
+        """The number of writes, where all is new and told: two for an alert, and two for each that is told."""
+        return sum(2 + 2 * len(self.telling.whom(rule.channels)) for rule in self.rules.values())
 
     @property
     def paths(self) -> list[str]:
@@ -166,10 +179,13 @@ class _Batch:
     def add(self, rule: AlertRule, outcome: Outcome) -> None:
         tenant = self.of.tenant
         for fired in outcome.fired:
-            row = fired_row(tenant.org_slug, rule, fired, self.moment, self.calendar, told=False)
-            self.rows[alert_path(tenant, row["alert_history_id"])] = row
+            told = bool(self.telling.whom(rule.channels))
+            row = fired_row(tenant.org_slug, rule, fired, self.moment, self.calendar, told=told)
+            path = alert_path(tenant, row["alert_history_id"])
+            self.rows[path], self.rules[path] = row, rule
         for ended in outcome.ended:
-            self._end(rule.rule_id, rule.fingerprint, ended.subject, ended.window, ended)
+            path = self._end(rule.rule_id, rule.fingerprint, ended.subject, ended.window, ended)
+            self.rules[path] = rule
 
     def forget(self, rule_id: str, fingerprint: str, tracks: Tracks) -> None:
         """End what is open of a rule that is gone, switched off or changed."""
@@ -183,20 +199,23 @@ class _Batch:
         for path, row in self.rows.items():
             if known[path] is None:
                 made += [Create(path, {"row": row}), alert_entry(row, self.moment)]
+                made += self.telling.fired(self.rules[path], row)
         for path, ended in self.over.items():
             document = known[path]
             if document is not None and document.data["row"]["resolved_at"] is None:
                 row = ended_row(document.data["row"], ended, self.moment)
                 made += [Patch(path, {"row": row}, document.updated_at), alert_entry(row, self.moment)]
+                made += self.telling.over(self.rules.get(path), row)
         return made
 
-    def _end(self, rule_id: str, fingerprint: str, subject: str, window: str, ended: Ended | None) -> None:
+    def _end(self, rule_id: str, fingerprint: str, subject: str, window: str, ended: Ended | None) -> str:
         path = alert_path(self.of.tenant, alert_id(self.of.tenant.org_slug, rule_id, fingerprint, subject, window))
         if path in self.rows:
             # It fired and was over between two rounds.
             self.rows[path] = ended_row(self.rows[path], ended, self.moment)
         else:
             self.over[path] = ended
+        return path
 
 
 def _outdated(rules: Sequence[AlertRule], state: AlertState) -> list[str]:

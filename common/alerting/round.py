@@ -154,9 +154,12 @@ class AlertRound:
     async def _one(self, of: RulesOf) -> Evaluated | None:
         """Evaluate one organisation. What fails there holds no other one up."""
         try:
-            return await self._rules.evaluate(of, self._clock())
+            try:
+                return await self._rules.evaluate(of, self._clock())
+            except DocumentConflict:
+                # Another round was first, or a delivery noted in an alert's row whom it reached.
+                return await self._rules.evaluate(of, self._clock())
         except DocumentConflict:
-            # Another round did it meanwhile.
             return Evaluated()
         except (QueryRefused, Unavailable) as error:
             self._log.error("alerts.failed", org=of.tenant.org_slug, code=error.code)

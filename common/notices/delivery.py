@@ -6,13 +6,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Self
 
+from pydantic import Field
 from typing_extensions import TypedDict
 
+from common.bodies import Body
 from common.documents import Document
 from common.notices.notice import Notice
-from common.tenant import OrgSlug
+from common.tenant import OrgSlug, parse_org_slug
 
 DeliveryState = Literal["waiting", "delivered", "failed"]
+
+
+class DeliveryTask(Body):
+    """The body of a task: which delivery of which organisation is to be tried."""
+
+    org_slug: str = Field(pattern=r"^[a-z0-9_]{3,50}$")
+    delivery_id: str = Field(pattern=r"^[0-9a-f]{32}$")
+
+    @property
+    def slug(self) -> OrgSlug:
+        """The organisation's slug."""
+        return parse_org_slug(self.org_slug)
 
 
 class ShownDelivery(TypedDict):

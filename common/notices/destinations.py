@@ -56,6 +56,8 @@ class Destinations:
 
         Raises Unprocessable for an address that is never asked, DestinationsFull where there may be no more.
         """
+        if new.kind == "email" and self.settings.smtp_host is None:
+            raise Unprocessable("Mail is not set up here. Ask the operator of the platform, or choose another kind.")
         now, destination_id = self.clock(), uuid.uuid4().hex
         host, sealed, secret = "", b"", None
         if new.url is not None:

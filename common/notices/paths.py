@@ -5,6 +5,7 @@ import re
 from common.tenant import Tenant
 
 DELIVERIES_DUE = "deliveries_due"
+DELIVERIES_DEAD = "deliveries_dead"
 _ALERT_ID = re.compile(r"alert-[0-9a-f-]{36}")
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -27,6 +28,11 @@ def delivery_path(tenant: Tenant, delivery_id: str) -> str:
 def due_path(tenant: Tenant, delivery_id: str) -> str:
     """The path of the note that a delivery is still to be made."""
     return f"{DELIVERIES_DUE}/{tenant.org_slug}:{delivery_id}"
+
+
+def dead_path(tenant: Tenant, delivery_id: str) -> str:
+    """The path of the note that a delivery ended without success."""
+    return f"{DELIVERIES_DEAD}/{tenant.org_slug}:{delivery_id}"
 
 
 def alert_path(tenant: Tenant, alert_history_id: str) -> str:

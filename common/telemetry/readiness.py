@@ -78,6 +78,8 @@ class Readiness:
             status=status,
             outbox_age_seconds=outbox.get("oldest_seconds"),
             outbox_rejected=outbox.get("rejected"),
+            deliveries_dead=checks.get("deliveries", {}).get("dead"),
+            deliveries_late=checks.get("deliveries", {}).get("late"),
         )
         return {**liveness(self._settings), "status": status, "checks": checks}
 

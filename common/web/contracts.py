@@ -253,11 +253,23 @@ _CONTRACTS: Mapping[str, Contract] = {
         "Give a webhook a new secret, shown once; for a day the one before signs too",
         answer=f"{_NOTICES}NewSecret", fails=(DestinationNotFound, RateLimited),
     ),
+    "destinations/test": Contract(
+        "Send a test to a destination, once, and say what became of it", answer=f"{_NOTICES}TestResult",
+        fails=(DestinationNotFound, RateLimited),
+    ),
     "destinations/sent": Contract(
         "List what was sent to a destination, newest first", answer=f"{_NOTICES}DeliveryList", query=(_page(),),
         fails=(DestinationNotFound,), checked=True,
     ),
     "destinations/told": Contract("List who was told of an alert", answer=f"{_NOTICES}DeliveryList"),
+    "deliver/deliver": Contract(
+        "Try a delivery; Cloud Tasks calls it", "common.notices.delivery:DeliveryTask",
+        "common.delivery.deliveries:DeliveryReport", open=True,
+    ),
+    "deliver/due": Contract(
+        "Queue the deliveries that are due; the scheduler calls it", answer="common.delivery.deliveries:Enqueued",
+        open=True,
+    ),
     "ingest/event": Contract("Take an event of Cloud Storage; Eventarc calls it", open=True),
     "ingest/due": Contract("Do what is left to do with documents; the scheduler calls it", open=True),
     "usage/figures": Contract("Read what the chat used in a month, and the ceilings", query=_USAGE, checked=True),

@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 
 from common import limits
 from common.bodies import Body
+from common.delivery.testing import make_test_notice, sentence_of
 from common.errors import DestinationNotFound
 from common.metering.entrance import Entrance
 from common.notices.delivery import ShownDelivery
@@ -18,6 +19,7 @@ from common.tenant import Principal
 from common.web.endpoint import Call, Handler, Serving
 
 if TYPE_CHECKING:
+    from common.delivery.sender import Sender
     from common.notices.destinations import Destinations
     from common.notices.notices import Notices
 
@@ -53,6 +55,14 @@ class DeliveryList(TypedDict):
     deliveries: list[ShownDelivery]
 
 
+class TestResult(TypedDict):
+    """The outcome of a test: whether the receiver took it, and else why not, in a code and a sentence."""
+
+    state: Literal["delivered", "failed"]
+    error: str | None
+    detail: str | None
+
+
 class DeliveryPage(Body):
     """The query string of what was sent."""
 
@@ -68,6 +78,10 @@ class Notifying(Serving, Protocol):
     def destinations(self) -> "Destinations": ...
     @property
     def notices(self) -> "Notices": ...
+    @property
+    def sender(self) -> "Sender": ...
+    @property
+    def clock(self) -> Any: ...
 
 
 async def _list(services: Notifying, call: Call) -> Response:
@@ -103,6 +117,15 @@ async def _rotate(services: Notifying, call: Call) -> Response:
     return JSONResponse(NewSecret(secret=secret))
 
 
+async def _test(services: Notifying, call: Call) -> Response:
+    caller = await _admitted(services, call)
+    destination = await services.destinations.read(caller.tenant, _id(call))
+    notice = make_test_notice(destination, services.clock())
+    tried = await services.sender.send(caller.tenant, destination, notice, f"msg_{notice.notice_id}")
+    state: Literal["delivered", "failed"] = "delivered" if tried.error is None else "failed"
+    return JSONResponse(TestResult(state=state, error=tried.error, detail=sentence_of(tried.error)))
+
+
 async def _sent(services: Notifying, call: Call) -> Response:
     caller, asked = await services.authenticator.principal(call.credentials), call.query(DeliveryPage)
     destination = await services.destinations.read(caller.tenant, _id(call))
@@ -135,6 +158,7 @@ HANDLERS: Mapping[str, Handler[Any]] = {
     "change": _change,
     "delete": _delete,
     "rotate": _rotate,
+    "test": _test,
     "sent": _sent,
     "told": _told,
 }

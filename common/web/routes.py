@@ -17,7 +17,7 @@ _DOCUMENTS = "/knowledge/documents"
 _DOCUMENT = f"{_DOCUMENTS}/{{document_id}}"
 _REINDEX = f"{_DOCUMENT}/reindex"
 _DESTINATION = "/destinations/{destination_id}"
-_SECRET, _SENT = f"{_DESTINATION}/secret", f"{_DESTINATION}/deliveries"
+_SECRET, _TEST, _SENT = f"{_DESTINATION}/secret", f"{_DESTINATION}/test", f"{_DESTINATION}/deliveries"
 _TOLD = "/alerts/{alert_history_id}/deliveries"
 _FEEDBACK = f"{_ONE}/messages/{{message_id}}/feedback"
 
@@ -121,12 +121,16 @@ ROUTES = (
     Route("destinations", "read", "GET", f"{BASE}{_DESTINATION}", (_DESTINATION,), READ_CHAT),
     Route("destinations", "change", "PATCH", f"{BASE}{_DESTINATION}", (_DESTINATION,), WRITE_SETTINGS),
     Route("destinations", "delete", "DELETE", f"{BASE}{_DESTINATION}", (_DESTINATION,), WRITE_SETTINGS),
+    Route("destinations", "test", "POST", f"{BASE}{_TEST}", (_TEST,), WRITE_SETTINGS),
     Route("destinations", "rotate", "POST", f"{BASE}{_SECRET}", (_SECRET,), WRITE_SETTINGS),
     Route("destinations", "sent", "GET", f"{BASE}{_SENT}", (_SENT,), READ_CHAT),
     Route("destinations", "told", "GET", f"{BASE}{_TOLD}", (_TOLD,), READ_CHAT),
     # Called by Eventarc and the scheduler only: no organisation, no API key; who may call it is IAM's to say.
     Route("ingest", "event", "POST", "/ingest", ("/",)),
     Route("ingest", "due", "POST", "/ingest/due", ("/due",)),
+    # Called by Cloud Tasks and the scheduler only.
+    Route("deliver", "deliver", "POST", "/deliver", ("/",)),
+    Route("deliver", "due", "POST", "/deliver/due", ("/due",)),
     # Called by the scheduler only.
     Route("sync", "sync", "POST", "/sync", ("/",)),
     Route("alerts", "evaluate", "POST", "/alerts", ("/",)),

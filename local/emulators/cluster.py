@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SERVICES = ("bigquery", "firestore", "kms", "storage")
+SERVICES = ("bigquery", "firestore", "kms", "storage", "tasks")
 
 
 def kms_key_name(project: str) -> str:
@@ -66,6 +66,7 @@ class Cluster:
             "firestore": self._start_firestore,
             "kms": self._start_kms,
             "storage": self._start_storage,
+            "tasks": self._start_tasks,
         }
         try:
             # The keys first: where there is data of the others, there is the key that it was sealed with.
@@ -133,6 +134,14 @@ class Cluster:
         emulator.start()
         self._stack.push_async_callback(asyncio.to_thread, emulator.stop)
         self.environment["STORAGE_EMULATOR_HOST"] = emulator.url
+
+    async def _start_tasks(self) -> None:
+        from local.emulators.tasks import TasksEmulator
+
+        emulator = TasksEmulator(self._settings.port("tasks"))
+        emulator.start()
+        self._stack.push_async_callback(asyncio.to_thread, emulator.stop)
+        self.environment["CLOUD_TASKS_EMULATOR_HOST"] = emulator.url
 
 
 async def run(settings: ClusterSettings, until_stdin_closes: bool) -> None:

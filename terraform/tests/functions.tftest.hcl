@@ -45,8 +45,8 @@ run "every_function_is_deployed_as_itself" {
   command = plan
 
   assert {
-    condition     = length(google_cloudfunctions2_function.function) == 16
-    error_message = "There are sixteen functions."
+    condition     = length(google_cloudfunctions2_function.function) == 17
+    error_message = "There are seventeen functions."
   }
 
   assert {
@@ -66,7 +66,7 @@ run "every_function_is_deployed_as_itself" {
   }
 
   assert {
-    condition     = length(distinct([for account in google_service_account.function : account.account_id])) == 16
+    condition     = length(distinct([for account in google_service_account.function : account.account_id])) == 17
     error_message = "Each function has an account of its own."
   }
 
@@ -103,18 +103,18 @@ run "the_scheduler_reaches_health_and_what_it_alone_starts" {
   command = plan
 
   assert {
-    condition     = toset(keys(google_cloud_scheduler_job.job)) == toset(["alerts", "health", "ingest", "sync"])
-    error_message = "Four jobs."
+    condition     = toset(keys(google_cloud_scheduler_job.job)) == toset(["alerts", "deliver", "health", "ingest", "sync"])
+    error_message = "Five jobs."
   }
 
   assert {
-    condition     = toset(keys(google_cloud_run_service_iam_member.scheduler)) == toset(["alerts", "health", "ingest", "sync"])
+    condition     = toset(keys(google_cloud_run_service_iam_member.scheduler)) == toset(["alerts", "deliver", "health", "ingest", "sync"])
     error_message = "The scheduler may call what it calls."
   }
 
   assert {
-    condition     = length([for grant in google_cloud_run_service_iam_member.invoker : grant if contains(["chat-sync", "chat-alerts"], grant.service)]) == 0
-    error_message = "Nobody but the scheduler calls sync and alerts."
+    condition     = length([for grant in google_cloud_run_service_iam_member.invoker : grant if contains(["chat-sync", "chat-alerts", "chat-deliver"], grant.service)]) == 0
+    error_message = "Nobody but the scheduler calls sync, alerts and deliver."
   }
 }
 

@@ -84,7 +84,7 @@ run "spans_go_to_cloud_trace" {
   }
 
   assert {
-    condition     = length(google_project_iam_member.spans) == 16
+    condition     = length(google_project_iam_member.spans) == 17
     error_message = "Every function may write spans."
   }
 }

@@ -26,7 +26,13 @@ def running() -> Iterator[EmulatorProcess]:
 
 
 def test_all_announce_where_they_listen_and_keep_their_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = {"BIGQUERY_EMULATOR_HOST", "FIRESTORE_EMULATOR_HOST", "KMS_EMULATOR_HOST", "STORAGE_EMULATOR_HOST"}
+    names = {
+        "BIGQUERY_EMULATOR_HOST",
+        "FIRESTORE_EMULATOR_HOST",
+        "KMS_EMULATOR_HOST",
+        "STORAGE_EMULATOR_HOST",
+        "CLOUD_TASKS_EMULATOR_HOST",
+    }
     for visit in ("first", "second"):
         with EmulatorProcess(PROJECT, tmp_path) as emulators:
             assert set(emulators.environment) == names

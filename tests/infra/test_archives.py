@@ -25,8 +25,8 @@ from tests.infra.workspace import ROOT, Workspace, workspace
 from tests.turn.providers import Customer, bring_keys
 
 FUNCTIONS = (
-    "a2a", "access", "alerts", "completions", "conversations", "copilotkit", "destinations", "health", "ingest",
-    "knowledge", "mcp", "messages", "send", "settings_status", "sync", "usage",
+    "a2a", "access", "alerts", "completions", "conversations", "copilotkit", "deliver", "destinations", "health",
+    "ingest", "knowledge", "mcp", "messages", "send", "settings_status", "sync", "usage",
 )  # fmt: skip
 ENVIRONMENTS = ROOT / ".cache" / "deployed"
 ANSWER = "You spent 42 dollars."
@@ -192,6 +192,11 @@ async def knowledge(http: httpx.AsyncClient, said: dict[str, Any]) -> None:
     assert (stats.status_code, stats.json()["documents"]) == (200, 0), stats.text
 
 
+async def deliver(http: httpx.AsyncClient, said: dict[str, Any]) -> None:
+    task = {"org_slug": "acme_inc", "delivery_id": "0" * 32}
+    assert (await http.post("/", json=task)).json() == {"state": "unknown", "error": None}
+
+
 async def destinations(http: httpx.AsyncClient, said: dict[str, Any]) -> None:
     found = await http.get("/destinations")
     assert (found.status_code, found.json()) == (200, {"destinations": []}), found.text
@@ -255,8 +260,8 @@ async def a2a(http: httpx.AsyncClient, said: dict[str, Any]) -> None:
 
 Ask = Callable[[httpx.AsyncClient, dict[str, Any]], Coroutine[Any, Any, None]]
 ASKED: tuple[Ask, ...] = (
-    a2a, access, alerts, completions, conversations, copilotkit, destinations, ingest, knowledge, mcp, messages,
-    settings_status, sync, usage,
+    a2a, access, alerts, completions, conversations, copilotkit, deliver, destinations, ingest, knowledge, mcp,
+    messages, settings_status, sync, usage,
 )  # fmt: skip
 
 

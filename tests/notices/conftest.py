@@ -7,10 +7,17 @@ import httpx
 import pytest
 
 from local.gateway import function_app
-from tests.organizations.conftest import Serving, made, product, rows, serving
+from tests.organizations.conftest import Serving, made, rows, serving
 from tests.organizations.serving import Product
 
-__all__ = ["Serving", "made", "product", "rows", "serving"]
+__all__ = ["Serving", "made", "rows", "serving"]
+
+
+@pytest.fixture
+async def product(serving: Serving) -> Product:
+    """The functions where mail is set up."""
+    served: Product = await serving(smtp_host="127.0.0.1", smtp_from="alerts@cloudcost.example")
+    return served
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime
+from typing import Any
 
 import httpx
 import pytest
@@ -10,6 +11,8 @@ from common import limits
 from common.notices.destination import chosen
 from common.notices.notice import Notice
 from common.tenant import OrgSlug
+from local.gateway import function_app
+from tests.organizations.conftest import Serving
 from tests.organizations.organizations import Made, Rows
 from tests.organizations.serving import Product
 
@@ -89,6 +92,15 @@ async def test_another_organisations_destination_is_not_there(
     assert answer.status_code == 404
     assert (await destinations.get(path, headers=made.member)).json() == shown
     assert (await destinations.get("/destinations", headers=other.admin)).json() == {"destinations": []}
+
+
+async def test_mail_is_no_choice_where_the_operator_has_no_relay(serving: Serving, made: Made) -> None:
+    await serving()
+    app: Any = httpx.ASGITransport(function_app("destinations"))
+    async with httpx.AsyncClient(transport=app, base_url="http://destinations", timeout=60) as http:
+        mail = {"name": "Mail", "kind": "email", "recipients": ["finops@example.com"]}
+        answer = await http.post("/destinations", json=mail, headers=made.admin)
+    assert (answer.status_code, "Mail is not set up" in answer.json()["detail"]) == (422, True)
 
 
 async def test_there_are_no_more_destinations_than_there_may_be_however_many_come_at_once(

@@ -38,6 +38,7 @@ from local.data import demo, warehouse
 from local.data.catalog.loading import SmallCut
 from local.data.focus.loading import load
 from local.emulators.process import EmulatorProcess
+from tests.fakes.destinations import FakeDestinations
 from tests.skills import bills_made, costs_made, operations_made
 
 PROJECT = "local-dev-project"
@@ -212,7 +213,8 @@ def ask(operated: bigquery.Client, counting: CountingWarehouse) -> Call:
         **arguments: object,
     ) -> dict[str, Any]:
         principal = Principal(Tenant(OrgSlug(org), PROJECT, "organizations"), UserId(_user), "key-1", EVERY_PERMISSION)
-        tools = registry.bind(principal, ToolContext({"org": org}, _now, _scope), [tool_name], {"warehouse": counting})
+        resources = {"warehouse": counting, "destinations": FakeDestinations("Ops", "Finance")}
+        tools = registry.bind(principal, ToolContext({"org": org}, _now, _scope), [tool_name], resources)
         given = json.dumps(arguments, default=str)
         return held(await tools.call(tool_name, given, agent_name="Tester", approved=True))
 

@@ -10,6 +10,7 @@ from common.skills.usage.tools import TOOLS as USAGE_TOOLS
 from common.tenant import EVERY_PERMISSION, OrgSlug, Principal, Tenant, UserId
 from common.tools.context import ToolContext
 from common.tools.registry import Registry
+from tests.fakes.destinations import FakeDestinations
 from tests.skills.conftest import NOON, PROJECT, CountingWarehouse
 
 MONTHLY = {"name": "Monthly budget", "threshold": 5000, "currency": "USD"}
@@ -95,7 +96,8 @@ async def test_wrong_arguments_are_corrected_and_nothing_is_run(
     principal = Principal(
         Tenant(OrgSlug("acme_inc"), PROJECT, "organizations"), UserId("u1"), "key-1", EVERY_PERMISSION
     )
-    tools = REGISTRY.bind(principal, ToolContext({}, NOON, "wrong"), [name], {"warehouse": counting})
+    resources = {"warehouse": counting, "destinations": FakeDestinations()}
+    tools = REGISTRY.bind(principal, ToolContext({}, NOON, "wrong"), [name], resources)
     counting.ran.clear()
     answer = await tools.call(name, json.dumps(arguments), agent_name="Tester", approved=True)
     assert answer["error"]["code"] == "invalid_arguments"

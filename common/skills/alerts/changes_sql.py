@@ -41,7 +41,7 @@ WHEN NOT MATCHED THEN
   )
   VALUES (
     @rule_id, @org_slug, @name, @description, TRUE, @priority, 'cost', @rule_type, @conditions, @providers,
-    ARRAY<STRING>[], @entity_id, @entity_path, ARRAY<STRING>[], ARRAY<STRING>[], @cooldown_minutes,
+    ARRAY<STRING>[], @entity_id, @entity_path, @destinations, ARRAY<STRING>[], @cooldown_minutes,
     @quiet_start, @quiet_end, @zone, 0, @created_at, @created_by
   )
 """)
@@ -81,7 +81,7 @@ LIMIT 1
 UPDATE_RULE = """
 UPDATE {shared.org_notification_rules}
 SET name = @name, description = @description, priority = @priority, conditions = @conditions, is_active = @is_active,
-  updated_at = @now
+  notify_channel_ids = @destinations, updated_at = @now
 WHERE org_slug = @org_slug
   AND rule_id = @rule_id
   AND conditions = @conditions_before
@@ -99,11 +99,12 @@ def every_query() -> Iterator[tuple[str, str, dict[str, str]]]:
     equal = {"rule_id": "STRING", "rule_type": "STRING", "conditions": "STRING", "providers": "ARRAY<STRING>",
              "entity_id": "STRING"}  # fmt: skip
     texts = ("name", "description", "priority", "entity_path", "created_by", "quiet_start", "quiet_end", "zone")
-    created = {"cooldown_minutes": "INT64", "most": "INT64", "created_at": "TIMESTAMP"}
+    created = {"destinations": "ARRAY<STRING>", "cooldown_minutes": "INT64", "most": "INT64", "created_at": "TIMESTAMP"}
     yield "create rule", CREATE_RULE, {**equal, **dict.fromkeys(texts, "STRING"), **created}
     yield "made rule", MADE, equal
     yield "named rule", NAMED, {"rule": "STRING"}
     yield "latest rule", LATEST, {"created_by": "STRING", "since": "TIMESTAMP"}
     changed = dict.fromkeys(("name", "description", "priority", "conditions", "rule_id", "conditions_before"), "STRING")
-    yield "update rule", UPDATE_RULE, {**changed, "is_active": "BOOL", "now": "TIMESTAMP"}
+    to = {"destinations": "ARRAY<STRING>"}
+    yield "update rule", UPDATE_RULE, {**changed, "is_active": "BOOL", "now": "TIMESTAMP", **to}
     yield "delete rule", DELETE_RULE, {"rule_id": "STRING"}

@@ -21,6 +21,7 @@ from common.skills.alerts.arguments import (
 )
 from common.skills.alerts.conditions import read_object
 from common.skills.alerts.sql import PRIORITIES
+from common.skills.alerts.telling import AlertContext, DestinationNames, ids_of, told_by
 from common.tenant import Principal
 from common.tools.context import WarehouseContext
 from common.tools.result import ToolError, ToolResult, of_shared_tables
@@ -36,7 +37,7 @@ _OF_KIND = {"threshold": ("absolute_threshold",), "percent": ("anomaly_percent_c
 
 async def update_alert(
     principal: Principal,
-    context: WarehouseContext,
+    context: AlertContext,
     *,
     rule: WhichRule | None = None,
     name: Name | None = None,
@@ -45,8 +46,9 @@ async def update_alert(
     percent: Percent | None = None,
     period: PeriodOf | None = None,
     severity: SeverityOf | None = None,
+    destinations: DestinationNames | None = None,
 ) -> ToolResult:
-    """Change an alert rule: its figure, currency, period, severity or name. This changes data.
+    """Change an alert rule: its figure, currency, period, severity, name or destinations. This changes data.
 
     "Make it 45,000 and critical" after an alert was made is this tool without rule. The row is the rule as it is
     stored now; the summary has what changed, before and after. A changed rule is evaluated anew.
@@ -66,7 +68,10 @@ async def update_alert(
         "priority": PRIORITIES[severity] if severity is not None else before["priority"],
         "conditions": json.dumps(json_safe(conditions)) if any(given.values()) else before["conditions"],
     }
-    return await _store(principal, context, before, after, "update_alert")
+    if destinations is not None:
+        after["notify_channel_ids"] = await ids_of(context, principal.tenant, destinations)
+    told = await told_by(context, principal.tenant, after["notify_channel_ids"] or ())
+    return await _store(principal, context, before, after, "update_alert", told)
 
 
 async def manage_alert(
@@ -109,13 +114,19 @@ async def manage_alert(
 
 
 async def _store(
-    principal: Principal, context: WarehouseContext, before: Mapping[str, Any], after: Mapping[str, Any], action: str
+    principal: Principal,
+    context: WarehouseContext,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    action: str,
+    told: Mapping[str, Any] | None = None,
 ) -> ToolResult:
     names = ("name", "priority", "conditions")
     parameters = {
         **{name: Parameter("STRING", after[name]) for name in names},
         "description": Parameter("STRING", rules.describe(after)),
         "is_active": Parameter("BOOL", after["is_active"]),
+        "destinations": Parameter("STRING", tuple(after["notify_channel_ids"] or ())),
         "rule_id": Parameter("STRING", before["rule_id"]),
         "conditions_before": Parameter("STRING", before["conditions"]),
         "now": Parameter("TIMESTAMP", context.now.astimezone(UTC)),
@@ -133,6 +144,7 @@ async def _store(
         "rule_id": before["rule_id"],
         "changed": changed,
         "description": rules.describe(stored.rows[0]),
+        **(told or {}),
     }
     return of_shared_tables(principal, replace(written, columns=stored.columns), (shown,), summary, parameters)
 

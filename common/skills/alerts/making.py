@@ -32,6 +32,7 @@ from common.skills.alerts.figures import Figures
 from common.skills.alerts.readings import Reading
 from common.skills.alerts.rules import Wanted
 from common.skills.alerts.sql import PRIORITIES
+from common.skills.alerts.telling import AlertContext, DestinationNames, ids_of, told_by
 from common.skills.budgets import sql as budget_sql
 from common.skills.budgets.tools import variance_parameters
 from common.tenant import Principal
@@ -51,10 +52,6 @@ _TYPES: Mapping[Kind, RuleType] = {
     "anomaly": "anomaly",
     "data_stopped": "data_stopped",
 }
-_NO_CHANNEL = (
-    "No notification channel is attached: the alert shows in alert_history, and nobody is sent a message until a "
-    "channel is chosen in the notification settings."
-)
 _TOO_MANY = (
     "The organisation has {most} alert rules, and may not have more. Nothing was changed: delete one first, or change "
     "one that is there."
@@ -63,7 +60,7 @@ _TOO_MANY = (
 
 async def create_alert(
     principal: Principal,
-    context: WarehouseContext,
+    context: AlertContext,
     *,
     name: Name,
     kind: KindOf = "amount",
@@ -78,6 +75,7 @@ async def create_alert(
     quiet_hours_start: Hour | None = None,
     quiet_hours_end: Hour | None = None,
     time_zone: Zone | None = None,
+    destinations: DestinationNames | None = None,
 ) -> ToolResult:
     """Set up an alert rule, which is evaluated every 15 minutes and fires once for each period. This changes data.
 
@@ -89,7 +87,8 @@ async def create_alert(
         principal, context, name, kind, (threshold, currency, percent), provider, severity, hierarchy_entity, period,
         filters, (quiet_hours_start, quiet_hours_end, time_zone),
     )  # fmt: skip
-    parameters = _parameters(principal, context, wanted)
+    to = await ids_of(context, principal.tenant, destinations or ())
+    parameters = _parameters(principal, context, wanted) | {"destinations": Parameter("STRING", tuple(to))}
     written = await context.run(fixed(principal.tenant, changes_sql.CREATE_RULE, parameters))
     own = ("rule_id", "rule_type", "conditions", "providers", "entity_id")
     stored = await context.run(fixed(principal.tenant, changes_sql.MADE, {each: parameters[each] for each in own}))
@@ -104,14 +103,14 @@ async def create_alert(
         "rule_id": rule["rule_id"],
         "description": rules.describe(stored.rows[0], wanted.entity_name),
         **({} if created else {"equal_rule": equal}),
-        **({} if rule["notify_channel_ids"] else {"note": _NO_CHANNEL}),
+        **await told_by(context, principal.tenant, rule["notify_channel_ids"]),
     }
     return of_shared_tables(principal, replace(written, columns=stored.columns), (rule,), summary, parameters)
 
 
 async def preview_alert(
     principal: Principal,
-    context: WarehouseContext,
+    context: AlertContext,
     *,
     kind: KindOf = "amount",
     threshold: Threshold | None = None,
@@ -121,8 +120,9 @@ async def preview_alert(
     hierarchy_entity: EntityOnly | None = None,
     period: PeriodOf = "monthly",
     filters: MoreFilters | None = None,
+    destinations: DestinationNames | None = None,
 ) -> ToolResult:
-    """Say how often a rule would have fired in the last 60 days, with the days and figures. Nothing is set up.
+    """Say how often a rule would have fired in the last 60 days, and whom it will tell. Nothing is set up.
 
     Call it before create_alert or update_alert, with the same arguments, and pass on what the summary says.
     """
@@ -131,6 +131,7 @@ async def preview_alert(
         filters, (None, None, None),
     )  # fmt: skip
     rule = read_rule(wanted.as_stored("preview", context.now))
+    to = await ids_of(context, principal.tenant, destinations or ())
     found, tested, parameters = await _test(principal, context, rule)
     rows = tuple(_preview_row(day, fired.reading) for day, fired in tested.fired)
     count = len(rows)
@@ -142,6 +143,7 @@ async def preview_alert(
         "said": f"It would have fired {times} in the last {PREVIEW_DAYS} days.",
         "description": rules.describe(wanted.as_stored("preview", context.now), wanted.entity_name),
         "now": [_preview_row(context.today, each) for each in tested.now],
+        **await told_by(context, principal.tenant, to),
     }
     return of_shared_tables(principal, found, rows, summary, parameters)
 

@@ -34,8 +34,8 @@ _TOKEN_PROVERS = (
 )  # fmt: skip
 _SHARED_READERS = (*_TOKEN_PROVERS, "alerts", "ingest")
 _EMBEDDERS = (*_AGENTS, "mcp", "knowledge", "ingest")
-# What only the scheduler calls, and of ingest Eventarc: no person proves a token there.
-INNER = ("sync", "alerts", "ingest")
+# What only the scheduler calls, of ingest Eventarc and of deliver Cloud Tasks: no person proves a token there.
+INNER = ("sync", "alerts", "ingest", "deliver")
 _ACCESS = ("org_chat_access", "org_api_keys")
 _WRITES = {
     **dict.fromkeys((*_AGENTS, "mcp"), _ALERTS), "settings_status": _SETTINGS, "access": _ACCESS, "sync": _RECORD,
@@ -123,7 +123,7 @@ def least_roles(plan: Plan) -> Iterator[str]:
 
 
 def invokers(plan: Plan) -> Iterator[str]:
-    """The scheduler calls inner functions, which nobody else does but Eventarc ingest, and health."""
+    """The scheduler calls inner functions and health; of the inner ones Eventarc calls ingest, Cloud Tasks deliver."""
     scheduler = {
         f"serviceAccount:{each.block('http_target', 'oidc_token').get('service_account_email')}"
         for each in plan.of("google_cloud_scheduler_job")
@@ -141,8 +141,14 @@ def invokers(plan: Plan) -> Iterator[str]:
     events = {
         f"serviceAccount:{each['service_account_email']}" for each in plan.functions["ingest"].values["event_trigger"]
     }
+    tasks = {
+        f"serviceAccount:{each.block('http_target', 'oidc_token').get('service_account_email')}"
+        for each in plan.of("google_cloud_tasks_queue")
+    }
+    if not tasks or tasks - callers.get(plan.functions["deliver"].values["name"], set()):
+        yield "Cloud Tasks may not call deliver"
     for name in INNER:
-        allowed = scheduler | events if name == "ingest" else scheduler
+        allowed = scheduler | {"ingest": events, "deliver": tasks}.get(name, set())
         if callers.get(plan.functions[name].values["name"], set()) - allowed:
             yield f"somebody other than the scheduler may call {name}"
     if not events or events - callers.get(plan.functions["ingest"].values["name"], set()):
@@ -161,6 +167,8 @@ def every_function_is_deployed(plan: Plan) -> Iterator[str]:
 
 def _needs(name: str, shared: str, catalog: str) -> set[Grant]:
     needs = {("project", _ASK), ("project", _VIEWER if name == "health" else _USER)}
+    if name == "deliver":
+        needs |= {("token key", _DECRYPT), ("queue", "roles/cloudtasks.enqueuer")}
     if name in _TOKEN_PROVERS:
         needs.add(("token key", _BOTH if name in ("access", "destinations") else _DECRYPT))
     needs |= {("key", role) for role in _KEY.get(name, ())}
@@ -191,6 +199,7 @@ def _grant(each: Resource) -> Grant:
         return "token key", values["role"]
     places = {
         "google_project_iam_member": "project",
+        "google_cloud_tasks_queue_iam_member": "queue",
         "google_kms_crypto_key_iam_member": "key",
         "google_bigquery_dataset_iam_member": f"dataset {values.get('dataset_id')}",
         "google_service_account_iam_member": _account_of(values),

@@ -7,7 +7,7 @@ from itertools import product
 from common.web.routes import ROUTES, Route
 from tests.infra.plan import Plan, Resource
 
-_INNER = {"sync", "alerts", "ingest"}
+_INNER = {"sync", "alerts", "ingest", "deliver"}
 
 
 def routes(plan: Plan) -> Iterator[str]:

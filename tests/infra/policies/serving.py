@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from common import limits
+from common import limits, queue
 from common.alerting import round as alert_round
+from common.delivery import deliveries, sender
 from common.organizations import key_check, provider_key
 from common.record import sync
 from common.settings import InvalidSettings, Settings, load_settings
@@ -25,7 +26,8 @@ _LONGEST = {
     "messages": limits.QUERY_SECONDS - 1,
     "usage": limits.QUERY_SECONDS + 2 * client.LOOKUP_SECONDS,
     "knowledge": limits.QUERY_SECONDS + 2 * client.LOOKUP_SECONDS,
-    "destinations": 2 * client.LOOKUP_SECONDS + 2 * provider_key.KEY_SERVICE_SECONDS,
+    "destinations": 2 * client.LOOKUP_SECONDS + 2 * provider_key.KEY_SERVICE_SECONDS + sender.SMTP_SECONDS,
+    "deliver": max(deliveries.ROUND_SECONDS + queue.QUEUE_SECONDS + 30, provider_key.KEY_SERVICE_SECONDS + 50),
     "ingest": limits.INGEST_SECONDS,
     "sync": sync.SYNC_SECONDS + limits.SYNC_STATEMENT_SECONDS,
     "alerts": alert_round.ROUND_SECONDS + limits.QUERY_SECONDS,

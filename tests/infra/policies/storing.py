@@ -12,7 +12,18 @@ from tests.infra.workspace import ROOT
 SCHEMAS = ROOT / "common" / "warehouse" / "schemas"
 # Collection groups whose documents carry expire_at.
 EXPIRING = frozenset(
-    {"answers", "api_keys", "conversations", "counters", "deliveries", "listed", "messages", "orgs", "pending"}
+    {
+        "answers",
+        "api_keys",
+        "conversations",
+        "counters",
+        "deliveries",
+        "deliveries_dead",
+        "listed",
+        "messages",
+        "orgs",
+        "pending",
+    }
 )
 _EXPIRY = "expire_at"
 _MOST_ROTATION = 90 * 86_400

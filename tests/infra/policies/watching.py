@@ -12,7 +12,8 @@ from tests.infra.plan import Plan, Resource
 from tests.infra.workspace import ROOT
 
 _SCHEDULES = {
-    "alerts": "*/15 * * * *", "health": "*/5 * * * *", "ingest": "* * * * *", "sync": "* * * * *"
+    "alerts": "*/15 * * * *", "deliver": "* * * * *", "health": "*/5 * * * *", "ingest": "* * * * *",
+    "sync": "* * * * *",
 }  # fmt: skip
 _FIELD = re.compile(r"jsonPayload\.(\w+)")
 _EVENT = re.compile(r'jsonPayload\.message="([^"]+)"')
@@ -34,6 +35,7 @@ _WATCHED = (
     "outbox_age_seconds",
     "rejected_rows",
     "failed_alerts",
+    "dead_deliveries",
     "key_failures",
     "bytes_billed",
 )

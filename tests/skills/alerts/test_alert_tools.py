@@ -26,6 +26,7 @@ from common.tools.context import ToolContext
 from common.tools.registry import BoundTools
 from common.transcript.message import Message
 from local.data import demo
+from tests.fakes.destinations import FakeDestinations
 from tests.skills.conftest import DEMO_TODAY, NOON, PROJECT, Call, CountingWarehouse
 from tests.skills.operations_made import shared_rows
 
@@ -233,7 +234,24 @@ async def test_a_plain_alert_watches_everything_monthly_as_a_warning(ask: Call) 
     assert (row["severity"], row["period"], row["threshold"]) == ("warning", "monthly", 1)
     assert row["fires_when"] == "Raised when the monthly billed cost passes 1 EUR."
     assert (row["provider_filter"], row["hierarchy_entity_id"]) == ([], None)
-    assert "nobody is sent a message" in answer["summary"]["note"]
+    assert (answer["summary"]["tells"], "note" in answer["summary"]) == (["Ops (slack)", "Finance (slack)"], False)
+
+
+async def test_a_rule_tells_the_destinations_that_are_named_and_the_preview_says_so(ask: Call) -> None:
+    asked = {"threshold": 77, "currency": "USD", "destinations": ["finance"]}
+    preview = await ask("globex_inc", "preview_alert", **asked)
+    assert preview["summary"]["tells"] == ["Finance (slack)"]
+    made = await ask("globex_inc", "create_alert", name="Told", **asked, _scope="told")
+    assert (made["rows"][0]["notify_channel_ids"], made["summary"]["tells"]) == ([f"{2:032x}"], ["Finance (slack)"])
+    changed = await ask("globex_inc", "update_alert", rule="Told", destinations=["Ops"])
+    assert changed["summary"]["changed"] == {
+        "notify_channel_ids": {"before": [f"{2:032x}"], "after": [f"{1:032x}"]},
+        "updated_at": changed["summary"]["changed"]["updated_at"],
+    }
+    for wrong in (["Night shift"], ["Ops", "https://evil.example"]):
+        refused = await ask("globex_inc", "create_alert", name="x", **asked | {"destinations": wrong})
+        assert refused["error"]["code"] == "unknown_destination"
+        assert "Ops (slack); Finance (slack)" in refused["error"]["message"]
 
 
 async def test_the_same_alert_twice_in_one_answer_is_one_rule(ask: Call, operated: bigquery.Client) -> None:
@@ -269,7 +287,8 @@ async def test_the_same_alert_asked_for_at_the_same_time_is_one_rule(
     principal = Principal(
         Tenant(OrgSlug("acme_inc"), PROJECT, "organizations"), UserId("u1"), "key-1", EVERY_PERMISSION
     )
-    tools = BoundTools(ALERT_TOOLS, principal, ToolContext({}, NOON, "at once"), {"warehouse": counting})
+    resources = {"warehouse": counting, "destinations": FakeDestinations()}
+    tools = BoundTools(ALERT_TOOLS, principal, ToolContext({}, NOON, "at once"), resources)
     calls = [
         tools.call("create_alert", json.dumps(MONTHLY | {"threshold": 5002}), agent_name="AlertManager", approved=True)
         for _ in range(5)

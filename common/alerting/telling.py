@@ -1,0 +1,84 @@
+"""The words in which people are told of an alert: that a rule fired, and that it is over."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from common.documents import Data, Write
+from common.notices.destination import Destination, chosen
+from common.notices.notice import Notice, NoticeSeverity, link_to, over_id
+from common.notices.outbox import notice_writes
+from common.skills.alerts.conditions import AlertRule
+from common.tenant import Tenant
+
+_SEVERITIES: Mapping[str, NoticeSeverity] = {"critical": "critical", "low": "info"}
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """Has an organisation's destinations told of its alerts, in the commits that raise and end them."""
+
+    tenant: Tenant
+    destinations: Sequence[Destination]
+    moment: datetime
+
+    def whom(self, channels: Sequence[str]) -> list[Destination]:
+        """The destinations that a rule's alerts go to: those it names, or all."""
+        ids = chosen(self.destinations, channels)
+        return [each for each in self.destinations if each.destination_id in ids]
+
+    def fired(self, rule: AlertRule, row: Data) -> list[Write]:
+        """The writes that have a new alert told; none for one that is only recorded."""
+        if row["status"] != "PENDING":
+            return []
+        figures = json.loads(row["trigger_data"])
+        value, limit = _amount(figures["value"], figures["unit"]), _amount(figures["threshold"], figures["unit"])
+        text = f"The alert rule “{rule.name}” fired: {value}, where its limit is {limit}."
+        return self._writes(rule, row, row["alert_history_id"], "alert", f"Alert: {rule.name}", text)
+
+    def over(self, rule: AlertRule | None, row: Data) -> list[Write]:
+        """The writes that have told of the end of an alert that people were told of; none while its rule is silent."""
+        if rule is None or row["status"] != "PENDING":
+            return []
+        if rule.silence.is_quiet(self.moment) or rule.silence.is_muted(self.moment):
+            return []
+        figures = json.loads(row["trigger_data"])
+        now = figures.get("value_when_over")
+        ended = f" The figure is now {_amount(now, figures['unit'])}." if now is not None else " Its period has ended."
+        text = f"The alert of the rule “{rule.name}” is over.{ended}"
+        return self._writes(rule, row, over_id(row["alert_history_id"]), "alert_over", f"Over: {rule.name}", text)
+
+    def _writes(self, rule: AlertRule, row: Data, notice_id: str, kind: Any, title: str, text: str) -> list[Write]:
+        figures = json.loads(row["trigger_data"])
+        notice = Notice(
+            notice_id=notice_id,
+            kind=kind,
+            title=title,
+            text=text,
+            severity=_SEVERITIES.get(rule.priority, "warning") if kind == "alert" else "info",
+            facts=tuple(_facts(rule, figures)),
+            link=link_to(self.tenant, alert=row["alert_history_id"]),
+            details={"alert_history_id": row["alert_history_id"], "rule_id": rule.rule_id, **figures},
+            occurred_at=self.moment,
+        )
+        return notice_writes(self.tenant, notice, self.whom(rule.channels), self.moment)
+
+
+def _facts(rule: AlertRule, figures: Mapping[str, Any]) -> list[tuple[str, str]]:
+    period = f"{figures['period_start']} to {figures['period_end']}"
+    return [
+        ("Figure", _amount(figures["value"], figures["unit"])),
+        ("Limit", _amount(figures["threshold"], figures["unit"])),
+        ("Period", figures["period_start"] if figures["period_start"] == figures["period_end"] else period),
+        ("Severity", rule.priority),
+    ]
+
+
+def _amount(value: Any, unit: str) -> str:
+    """A figure with its unit, as people write it."""
+    number = Decimal(str(value))
+    said = f"{number:,.2f}".removesuffix(".00")
+    return f"{said} %" if unit == "percent" else f"{said} {unit}"
