@@ -58,7 +58,7 @@ class Services(Foundations):
         def meter() -> "EmbeddingUse":
             from common.metering.embedding_use import EmbeddingUse
 
-            return EmbeddingUse(self.cost_ceilings, self.clock)
+            return EmbeddingUse(self.cost_ceilings, self.directory, self.documents, self.clock)
 
         stores = (self.documents, self.directory, self.provider_keys)
         return KnowledgeServices(self.settings, *stores, self.clock, meter)

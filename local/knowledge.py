@@ -26,6 +26,10 @@ _REASONS = {
     "not_uploaded": "its bytes never arrived",
     "not_as_announced": "its bytes are others than were announced",
 }
+_WAITS: Mapping[str, str] = {
+    "embedding_unavailable": "waits for the embedding model, which does not answer",
+    "cost_ceiling": "waits: what models may use here is used up",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -139,8 +143,8 @@ def _state(document: Mapping[str, Any]) -> str:
         reason = str(document["reason"])
         return f"cannot be read ({reason}): {_REASONS.get(reason, 'its reason is not known')}"
     if state != "ready":
-        if document["reason"] == "embedding_unavailable":
-            return "waits for the embedding model, which does not answer at the moment"
+        if document["reason"] in _WAITS:
+            return _WAITS[document["reason"]]
         return {"waiting": "waits for its bytes", "processing": "is being read"}.get(state, str(state))
     counts = [_count(document["pages"], "page")] if document["pages"] else []
     counts.append(_count(document["passages"], "passage"))

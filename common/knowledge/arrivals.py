@@ -13,7 +13,7 @@ from typing import IO
 
 from common import limits
 from common.documents import DocumentConflict
-from common.errors import EmbeddingUnavailable, FilesUnavailable
+from common.errors import CostCeiling, EmbeddingUnavailable, FilesUnavailable
 from common.files import FileChanged, Files, StoredFile
 from common.knowledge.ingestion import CLAIM, Ingestion
 from common.knowledge.paths import file_path, place_of
@@ -43,7 +43,8 @@ class Arrivals:
     async def finalized(self, path: str) -> str:
         """Take a file that has its bytes, and return the state of its document; "unknown" for a file of none.
 
-        Raises EmbeddingUnavailable, DocumentsUnavailable, FilesUnavailable: the event is to be delivered again.
+        Raises EmbeddingUnavailable, CostCeiling, DocumentsUnavailable, FilesUnavailable: the event is to be delivered
+        again.
         """
         place = place_of(path)
         if place is None:
@@ -60,7 +61,7 @@ class Arrivals:
         for org_slug, document_id in due:
             try:
                 await self._look_after(self.directory.tenant(org_slug), document_id)
-            except (EmbeddingUnavailable, FilesUnavailable):
+            except (EmbeddingUnavailable, CostCeiling, FilesUnavailable):
                 # One organisation's provider, or one file, is no reason to leave the others' documents.
                 failed += 1
         return {"done": len(due) - failed, "failed": failed}

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import IO
 
 from common.documents import Data, DocumentConflict
-from common.errors import EmbeddingUnavailable
+from common.errors import CostCeiling, EmbeddingUnavailable
 from common.knowledge.chunking import Chunk
 from common.knowledge.embedding.space import Embedder, Embeddings, Meter, paid_writes
 from common.knowledge.parsing.process import parse
@@ -86,8 +86,8 @@ class Ingestion:
     async def read_file(self, tenant: Tenant, record: DocumentRecord, file: IO[bytes]) -> DocumentRecord:
         """Make the passages of a claimed document from its file, and let them answer.
 
-        Returns the record, failed with a reason where nothing can be read. Raises EmbeddingUnavailable and
-        DocumentsUnavailable, and gives the claim back.
+        Returns the record, failed with a reason where nothing can be read. Raises EmbeddingUnavailable,
+        CostCeiling and DocumentsUnavailable, and gives the claim back.
         """
         try:
             parsed = await parse(file, record.name)
@@ -123,9 +123,11 @@ class Ingestion:
         """Write passages, and switch to them."""
         try:
             embedder = await self.embeddings.wanted(tenant)
+            if embedder.space.price is not None:
+                await self.meter().check(tenant)
             count = await self._stage(tenant, record, parts, embedder)
-        except EmbeddingUnavailable:
-            await self._end(tenant, record, {} if record.version else {"reason": "embedding_unavailable"})
+        except (EmbeddingUnavailable, CostCeiling) as error:
+            await self._end(tenant, record, {} if record.version else {"reason": error.code})
             raise
         except DocumentConflict:
             return await self._given_up(tenant, record)

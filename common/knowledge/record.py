@@ -10,7 +10,7 @@ from common.knowledge.embedding.space import SpaceName
 State = Literal["waiting", "processing", "ready", "failed", "deleted"]
 Reason = Literal[
     "no_text", "encrypted", "too_large", "not_supported", "broken", "not_uploaded", "not_as_announced",
-    "embedding_unavailable",
+    "embedding_unavailable", "cost_ceiling",
 ]  # fmt: skip
 
 

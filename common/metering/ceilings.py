@@ -116,12 +116,7 @@ class Spending:
     def allotment(self, documents: Mapping[str, Document | None], chosen: ChatSettings | None) -> Allotment:
         """The ceilings of the caller, by what was read and by the organisation's own settings."""
         operator = self.settings
-        organization = _ceilings(
-            "organization",
-            self.organization.spent(documents),
-            tokens=(operator.org_tokens_per_day, chosen.daily_token_limit if chosen else None),
-            dollars=(operator.org_cost_per_month_usd, chosen.monthly_cost_limit_usd if chosen else None),
-        )
+        organization = _of_organization(operator, self.organization.spent(documents), chosen)
         person = _ceilings(
             "person",
             self.person.spent(documents),
@@ -140,10 +135,15 @@ class CostCeilings:
         self._settings = settings
         self._counters = Counters()
 
-    def of_organization(self, tenant: Tenant, now: datetime) -> Allotment:
-        """The counter of what an organisation uses without a turn of anybody's; nothing is refused by it."""
-        at = now.astimezone(UTC)
-        return Allotment((), (self._organization(tenant, at),), at)
+    def counter_of(self, tenant: Tenant, now: datetime) -> Counter:
+        """The counter of an organisation, for what it uses without a turn of anybody's."""
+        return self._counters.at(f"orgs/{tenant.org_slug}/counters/tokens", now.astimezone(UTC), may_grow=True)
+
+    def allotment_of(
+        self, counter: Counter, documents: Mapping[str, Document | None], chosen: ChatSettings | None
+    ) -> Allotment:
+        """The ceilings of an organisation alone, by what was read and by its own settings."""
+        return Allotment(_of_organization(self._settings, counter.spent(documents), chosen), (counter,), counter.now)
 
     def for_caller(self, tenant: Tenant, credentials: Credentials, now: datetime) -> Spending:
         """The counters of the caller that the request names. They count only after authentication."""
@@ -152,21 +152,27 @@ class CostCeilings:
         caller = f"user:{credentials.user_id}" if credentials.user_id else f"key:{credentials.api_key}"
         name = hashlib.sha256(caller.encode()).hexdigest()
         return Spending(
-            organization=self._organization(tenant, at),
+            organization=self.counter_of(tenant, at),
             # Many people may be behind a key that names none.
             person=self._counters.at(f"{folder}/{name}-tokens", at, may_grow=credentials.user_id is None),
             settings=self._settings,
             now=at,
         )
 
-    def _organization(self, tenant: Tenant, at: datetime) -> Counter:
-        return self._counters.at(f"orgs/{tenant.org_slug}/counters/tokens", at, may_grow=True)
-
 
 _ADVICE: Mapping[Kind, str] = {
     "tokens": "Ask again tomorrow, or have the daily limit raised.",
     "cost": "Ask again next month, or have the monthly limit raised.",
 }
+
+
+def _of_organization(operator: Settings, spent: Spent, chosen: ChatSettings | None) -> tuple[Ceiling, ...]:
+    return _ceilings(
+        "organization",
+        spent,
+        tokens=(operator.org_tokens_per_day, chosen.daily_token_limit if chosen else None),
+        dollars=(operator.org_cost_per_month_usd, chosen.monthly_cost_limit_usd if chosen else None),
+    )
 
 
 def _ceilings(

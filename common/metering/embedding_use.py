@@ -1,17 +1,19 @@
 """The use of an organisation's own provider for embeddings: a row of usage, and the counters of its ceilings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from common.documents import Write
+from common.documents import Document, Documents, Write
 from common.knowledge.embedding.space import Embedded, EmbeddingSpace
-from common.metering.ceilings import CostCeilings
+from common.metering.ceilings import Allotment, CostCeilings
+from common.metering.counters import Counter
 from common.metering.ledger import Ledger, ModelUse
 from common.metering.usage_rows import EndedTurn, embedding_row
 from common.models.call import Usage
 from common.models.catalog import Model
 from common.models.prices import Prices, Tier
+from common.organizations.directory import Directory
 from common.record.outbox import usage_entry
 from common.tenant import Principal, Tenant, UserId
 
@@ -23,7 +25,21 @@ class EmbeddingUse:
     """Makes the writes that file and count it. Commit them with what was embedded."""
 
     ceilings: CostCeilings
+    directory: Directory
+    documents: Documents
     clock: Callable[[], datetime]
+
+    async def check(self, tenant: Tenant) -> None:
+        """Let passages be embedded. Raises CostCeiling where a ceiling of the organisation is reached."""
+        counter = self.ceilings.counter_of(tenant, self.clock())
+        found = await self.directory.look_up(tenant, None, counter.paths)
+        read = {**found.documents, **await self._further(counter, found.documents)}
+        chosen = found.organization.settings if found.organization else None
+        self.ceilings.allotment_of(counter, read, chosen).check(Ledger())
+
+    async def _further(self, counter: Counter, read: Mapping[str, Document | None]) -> Mapping[str, Document | None]:
+        paths = counter.further_paths(read)
+        return await self.documents.get_all(paths) if paths else {}
 
     def writes(self, tenant: Tenant, by: UserId, use_id: str, space: EmbeddingSpace, used: Embedded) -> list[Write]:
         """The writes for one use of a space that the organisation pays for; the same ``use_id`` is one row."""
@@ -35,9 +51,8 @@ class EmbeddingUse:
             attempt_id=use_id, agent_name=AGENT, channel="knowledge", finish="stop", tool_calls=0, bytes_billed=0,
             at=now,
         )  # fmt: skip
-        counts = self.ceilings.of_organization(tenant, now).count(
-            Ledger({(space.provider, space.model_id, AGENT): use})
-        )
+        ledger = Ledger({(space.provider, space.model_id, AGENT): use})
+        counts = Allotment((), (self.ceilings.counter_of(tenant, now),), now).count(ledger)
         return [usage_entry(embedding_row(ended, use), now), *counts]
 
 

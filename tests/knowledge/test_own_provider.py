@@ -15,12 +15,13 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from common.app import Services
 from common.documents import Where
+from common.errors import CostCeiling
 from common.knowledge.embedding import google_account, remote
 from common.knowledge.paths import chunks_path
 from common.secret import Secret
 from common.settings import load_settings
 from common.telemetry.log import Log
-from common.tenant import OrgSlug, Tenant
+from common.tenant import OrgSlug, Tenant, UserId
 from local.gateway import function_app
 from tests.conftest import Cloud
 from tests.fakes.embedding_stub import TOKEN_PATH, EmbeddingStub, Fault, embedding_stub
@@ -76,8 +77,8 @@ class Stage:
 
     async def counted(self) -> int:
         """The tokens that count against the organisation's ceilings this month."""
-        spending = self.services.cost_ceilings.of_organization(self.tenant, self.services.clock())
-        found = await self.services.documents.get_all(spending.counted[0].paths)
+        counter = self.services.cost_ceilings.counter_of(self.tenant, self.services.clock())
+        found = await self.services.documents.get_all(counter.paths)
         return sum(int(each.data["total"]) for each in found.values() if each)
 
 
@@ -149,6 +150,26 @@ async def test_a_provider_that_fails_is_told_and_the_document_is_read_once_it_is
         told = (await stage.send("Who signs commitments?"))["citations"]
         assert told == []
         assert KEYS["openai"] not in stage.logs.getvalue()
+
+
+async def test_a_document_waits_while_a_ceiling_is_reached(staged: Staged) -> None:
+    async with staged() as stage:
+        await stage.choose("openai", datetime.now(UTC))
+        knowledge, counter = (
+            stage.services.knowledge,
+            stage.services.cost_ceilings.counter_of(stage.tenant, datetime.now(UTC)),
+        )
+        await stage.services.documents.commit([counter.add(1_000, 0)])
+        stage.made.add_settings(
+            credential_id=f"{stage.made.slug}-openai", model_id="gpt-4o-mini", daily_token_limit=1_000,
+            created_at=(datetime.now(UTC) + timedelta(seconds=5)).isoformat(),
+        )  # fmt: skip
+        await stage.services.directory.forget(stage.tenant)
+        with pytest.raises(CostCeiling, match="1,000 of 1,000"):
+            await knowledge.ingestion.add(stage.tenant, "policy.md", POLICY, UserId("ada"))
+        (waiting,) = await knowledge.store.page(stage.tenant, None, 9)
+        assert (waiting.state, waiting.reason, waiting.staged) == ("processing", "cost_ceiling", "")
+        assert stage.stub.asked == []
 
 
 async def test_another_provider_embeds_anew_and_both_answer_until_then(staged: Staged) -> None:

@@ -68,7 +68,7 @@ class RemoteEmbedder:
             wait = max(pause or 0.0, failure.retry_after or 0)
             if pause is None or not may_pass(failure) or wait > LONGEST_PAUSES[purpose]:
                 # An exception of the wire holds the request, and in it the key: this one has no cause and no context.
-                raise _told(failure)
+                raise _told(failure) if self.space.price is not None else EmbeddingUnavailable
             await asyncio.sleep(wait)
         raise AssertionError("unreachable")
 

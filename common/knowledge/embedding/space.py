@@ -53,6 +53,10 @@ class Embedder(Protocol):
 class Meter(Protocol):
     """Files and counts what an organisation pays its provider for."""
 
+    async def check(self, tenant: Tenant) -> None:
+        """Let passages be embedded. Raises CostCeiling where a ceiling of the organisation is reached."""
+        ...
+
     def writes(self, tenant: Tenant, by: UserId, use_id: str, space: EmbeddingSpace, used: Embedded) -> list[Write]:
         """The writes for one use of a space; the same ``use_id`` is one use."""
         ...

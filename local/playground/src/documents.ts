@@ -18,6 +18,11 @@ const REASONS: Record<string, string> = {
   not_as_announced: "its bytes are others than were announced",
 };
 
+const WAITS: Record<string, string> = {
+  embedding_unavailable: "waits for the embedding model, which does not answer",
+  cost_ceiling: "waits: what models may use here is used up",
+};
+
 /** Show the documents of an organisation in a dialog, until it is closed. */
 export function showDocuments(api: Api, caller: Caller): void {
   const shown = new Documents(api, caller.permissions.includes("settings:write"));
@@ -171,7 +176,7 @@ function state(each: DocumentEntry): string {
     case "waiting":
       return "waits for its bytes";
     case "processing":
-      return each.reason === "embedding_unavailable" ? "waits for the embedding model, which does not answer" : "is being read …";
+      return WAITS[each.reason ?? ""] ?? "is being read …";
     case "failed":
       return `cannot be read: ${REASONS[each.reason ?? ""] ?? "its reason is not known"}`;
     default: {
