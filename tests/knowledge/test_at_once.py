@@ -99,13 +99,17 @@ class Away(Letters):
 
 
 async def test_readiness_counts_documents_that_arrived_and_are_not_read(knowledge: KnowledgeServices) -> None:
-    async def measured(**later: float) -> dict[str, Any]:
-        return await OverdueDocuments(knowledge.documents, lambda: knowledge.clock() + timedelta(**later)).measure()
+    begun = knowledge.clock()
+    seconds, alone = limits.DOCUMENT_OVERDUE_SECONDS, 20 * 60 + CLAIM.total_seconds() + limits.DOCUMENT_ALONE_SECONDS
 
-    before = await measured()
+    async def measured(later: float) -> dict[str, Any]:
+        return await OverdueDocuments(knowledge.documents, lambda: begun + timedelta(seconds=later)).measure()
+
+    # Of other tests.
+    early, late, left = [await measured(later) for later in (seconds - 600, seconds + 600, alone + 600)]
     bench = await Bench.made(knowledge)
-    # One that waits for its bytes is nobody's fault, until its time is over and nobody says so.
-    assert (await measured(minutes=31))["overdue"] == before["overdue"]
+    # One that waits for its bytes is nobody's fault.
+    assert (await measured(seconds + 600))["overdue"] == late["overdue"]
     bench.two.old = Away(OLD)
     for minutes in (0, 20):
         workers = bench.workers(Life(), timedelta(minutes=minutes))
@@ -114,15 +118,14 @@ async def test_readiness_counts_documents_that_arrived_and_are_not_read(knowledg
     record = await knowledge.store.read(bench.tenant, DOCUMENT)
     assert record is not None
     assert (record.state, record.reason) == ("processing", "embedding_unavailable")
-    seconds = limits.DOCUMENT_OVERDUE_SECONDS
-    assert (await measured(seconds=seconds - 30))["overdue"] == before["overdue"]
-    late = await measured(seconds=seconds + 30)
-    assert (late["status"], late["overdue"]) == ("overdue", before["overdue"] + 1)
-    assert late["oldest_seconds"] >= seconds
-    alone = await measured(minutes=20 + CLAIM.total_seconds() / 60 + 16)
-    assert alone["unattended"] >= before["unattended"] + 1
+    assert (await measured(seconds - 600))["overdue"] == early["overdue"]
+    found = await measured(seconds + 600)
+    assert (found["status"], found["overdue"]) == ("overdue", late["overdue"] + 1)
+    assert found["oldest_seconds"] >= seconds
+    assert (await measured(alone + 600))["unattended"] == left["unattended"] + 1
 
     bench.two.old = Letters(OLD)
     await bench.workers(Life(), timedelta(minutes=21)).arrivals.finalized(file_path(bench.tenant, DOCUMENT))
     await bench.check_one_version()
-    assert (await measured(seconds=seconds + 30))["overdue"] == before["overdue"]
+    assert (await measured(seconds + 600))["overdue"] == late["overdue"]
+    assert (await measured(alone + 600))["unattended"] == left["unattended"]
