@@ -6,6 +6,8 @@ _TAG = re.compile(r"<(/?)think(?:ing)?>", re.IGNORECASE)
 _TAGS = ("<think>", "<thinking>", "</think>", "</thinking>")
 _LONGEST = max(map(len, _TAGS))
 _REPLACEMENT = "\ufffd"
+# Words in which no tag begins and nothing is replaced.
+_PLAIN = re.compile(r"[^<\x00]+").fullmatch
 
 
 def whole(text: str) -> str:
@@ -31,6 +33,8 @@ class AnswerText:
 
     def feed(self, piece: str) -> str:
         """The text that may be shown now."""
+        if not (self._held or self._thinking or self._at_start) and piece.isascii() and _PLAIN(piece):
+            return piece
         text = self._held + piece
         keep = _open_end(text)
         self._held = text[len(text) - keep :]

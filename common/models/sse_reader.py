@@ -72,9 +72,15 @@ class Frames:
         self.full = self._room < 0
         *ends, rest = part.split(b"\n")
         for end in ends:
-            self._hold(end)
-            self._take_line(frames)
-        self._hold(rest)
+            line = end
+            if self._line:
+                self._hold(end)
+                line = b"".join(self._line)
+                self._line.clear()
+                self._held -= len(line)
+            self._take_line(line, frames)
+        if rest:
+            self._hold(rest)
         return frames
 
     def finish(self) -> list[Frame]:
@@ -82,25 +88,25 @@ class Frames:
         return self.feed(b"\n\n") if self._held else []
 
     def _hold(self, piece: bytes) -> None:
-        if piece and self.failure is None:
+        if self.failure is None:
             self._line.append(piece)
-            self._held += len(piece)
-            if self._held > limits.MODEL_EVENT_BYTES:
-                self.failure = ModelError()
+            self._count(len(piece))
 
-    def _take_line(self, frames: list[Frame]) -> None:
-        raw = b"".join(self._line)
-        self._line.clear()
-        line = raw.rstrip(b"\r")
+    def _count(self, held: int) -> None:
+        self._held += held
+        if self._held > limits.MODEL_EVENT_BYTES:
+            self.failure = ModelError()
+
+    def _take_line(self, line: bytes, frames: list[Frame]) -> None:
         if line.startswith(b"data:"):
             self._data.append(line[5:].strip())
-        else:
-            # What is no data, a comment or the event's name, is not kept.
-            self._held -= len(raw)
-        if line:
+            self._count(len(line))
+            return
+        # What is no data, a comment or the event's name, is not kept.
+        if line.rstrip(b"\r"):
             return
         if self._data and self.failure is None:
-            data = b" ".join(self._data)
+            data = self._data[0] if len(self._data) == 1 else b" ".join(self._data)
             event = self._event(data)
             if self.failure is None:
                 frames.append(Frame(data, event))
@@ -150,7 +156,5 @@ def _read(data: bytes) -> Any:
 
 def _words(event: dict[str, Any]) -> list[Any]:
     """The reasons that the event's choices or candidates have."""
-    choices, candidates = event.get("choices") or (), event.get("candidates")
-    if candidates:
-        choices = [*choices, *candidates]
+    choices = event.get("choices") or event.get("candidates") or ()
     return [choice.get("finish_reason") or choice.get("finishReason") for choice in choices if choice]

@@ -54,7 +54,12 @@ def of_event(event: Mapping[str, Any]) -> Delta:
     if finish := choice.get("finish_reason"):
         delta.finish_reason = meaning_of(finish)
     said = choice.get("delta") or choice.get("message")
-    if said:
+    if not said:
+        return delta
+    # Nearly every event has a text and nothing else.
+    if len(said) == 1 and isinstance(text := said.get("content"), str):
+        delta.text = text
+    else:
         _read_content(delta, said)
         if thought := said.get("reasoning_content") or said.get("reasoning"):
             delta.thought += text_of(thought)

@@ -5,16 +5,18 @@ import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from typing import Any, TypeVar
 
 from google.api_core import exceptions as google
 from google.auth.credentials import AnonymousCredentials, Credentials
 from google.cloud import bigquery
 from google.cloud.bigquery import _job_helpers
+from google.cloud.bigquery._helpers import CELL_DATA_PARSER
 
 from common import limits
 from common.errors import WarehouseUnavailable
@@ -32,7 +34,7 @@ from common.warehouse.isolation.authorized_views import redirected
 from common.warehouse.isolation.impersonation import account_of, credentials_for
 from common.warehouse.job import FinishedQuery, QueryJob, count_in, dry_run_of
 from common.warehouse.query import GuardedQuery, Parameter
-from common.warehouse.reading import info_of, least_billed, result_of
+from common.warehouse.reading import Rows, info_of, least_billed, result_of
 from common.warehouse.result import Column, QueryRefused, QueryResult, TableColumn, TableInfo
 
 LOOKUP_SECONDS = 10.0
@@ -159,7 +161,7 @@ class Warehouse:
             config = self._config(sent, labels, most, deadline)
             asked = _job_helpers._to_query_request(config, query=sent.sql, location=self._location)
             done = await QueryJob(api, self._location, deadline, watched=query.origin != "fixed").run(asked)
-            read = partial(_read, query, done, api, started)
+            read = partial(_read, query, done, started)
             if len(done.reply.get("rows") or ()) * len(done.fields) > MOST_CELLS_AT_ONCE:
                 return await asyncio.to_thread(read)
             return read()
@@ -228,7 +230,8 @@ class Warehouse:
                 job_retry=None,
                 max_results=limits.MAX_RESULT_ROWS,
             )
-            result = result_of(query, rows, rows.job_id or rows.query_id, rows.total_bytes_processed, started)
+            found = Rows(rows.schema, (dict(row.items()) for row in rows), rows.total_rows, rows.num_dml_affected_rows)
+            result = result_of(query, found, rows.job_id or rows.query_id, rows.total_bytes_processed, started)
             return replace(result, bytes_billed=least_billed(query, result.bytes_processed))
 
     def _tables(self, tenant: Tenant, deadline: Cancellation) -> tuple[str, ...]:
@@ -309,22 +312,32 @@ class _Apis:
         )
 
 
-def _read(query: GuardedQuery, done: FinishedQuery, api: BigQueryApi, started: float) -> QueryResult:
+def _read(query: GuardedQuery, done: FinishedQuery, started: float) -> QueryResult:
     """The rows of a reply as the product's own values."""
-    rows = bigquery.table.RowIterator(
-        api.client,
-        api.client._call_api,
-        None,
-        [bigquery.SchemaField.from_api_repr(field) for field in done.fields],
-        max_results=limits.MAX_RESULT_ROWS,
-        total_rows=count_in(done.reply, "totalRows"),
-        first_page_response=done.reply,
-        num_dml_affected_rows=count_in(done.reply, "numDmlAffectedRows"),
-    )
+    reply = done.reply
+    fields = [bigquery.SchemaField.from_api_repr(field) for field in done.fields]
+    total, affected = count_in(reply, "totalRows"), count_in(reply, "numDmlAffectedRows")
+    rows = Rows(fields, _values(fields, islice(reply.get("rows") or (), limits.MAX_RESULT_ROWS)), total, affected)
     result = result_of(
-        query, rows, done.job_id, count_in(done.reply, "totalBytesProcessed"), started, limits.MAX_RESULT_BYTES
+        query, rows, done.job_id, count_in(reply, "totalBytesProcessed"), started, limits.MAX_RESULT_BYTES
     )
     return replace(result, bytes_billed=done.bytes_billed)
+
+
+def _values(fields: Sequence[bigquery.SchemaField], rows: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The rows of a reply by column, in the SDK's types: its parsers, looked up once a column and not once a value."""
+    readers = [(field.name, _reader(field)) for field in fields]
+    for row in rows:
+        yield {name: read(cell["v"]) for (name, read), cell in zip(readers, row["f"], strict=True)}
+
+
+def _reader(field: bigquery.SchemaField) -> Callable[[Any], Any]:
+    parse = getattr(CELL_DATA_PARSER, f"{field.field_type.lower()}_to_py", None)
+    if parse is None or field.mode == "REPEATED":
+        return lambda value: CELL_DATA_PARSER.to_py(value, field)
+    if field.mode == "NULLABLE":
+        return lambda value: None if value is None else parse(value, field)
+    return lambda value: parse(value, field)
 
 
 def _call(deadline: Cancellation) -> dict[str, Any]:

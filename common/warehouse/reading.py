@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from common.warehouse.query import GuardedQuery
@@ -12,29 +13,37 @@ from common.warehouse.result import Column, QueryResult, TableColumn, TableInfo,
 LEAST_BILLED = 10 * 1024**2
 
 
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of a reply, each by column, and their fields in the SDK's types; ``affected`` are those of a write."""
+
+    fields: Sequence[Any]
+    values: Iterable[dict[str, Any]]
+    total: int | None
+    affected: int | None
+
+
 def result_of(
     query: GuardedQuery,
-    rows: Any,
+    rows: Rows,
     job_id: str | None,
     bytes_processed: int | None,
     started: float,
     max_bytes: float = math.inf,
 ) -> QueryResult:
     """The rows that fit. Raises ValueError where a reply has no columns: it is not that there are no rows."""
-    if not rows.schema and not query.writes:
+    if not rows.fields and not query.writes:
         raise ValueError("a SELECT without columns")
-    # By their places: the SDK copies each value of a row that is asked for its items.
-    names = [field.name for field in rows.schema]
-    data, cut = within(({name: row[place] for place, name in enumerate(names)} for row in rows), max_bytes)
+    data, cut = within(rows.values, max_bytes)
     return QueryResult(
-        columns=tuple(Column(field.name, field.field_type, field.mode) for field in rows.schema),
+        columns=tuple(Column(field.name, field.field_type, field.mode) for field in rows.fields),
         rows=data,
-        total_rows=max(rows.total_rows or 0, len(data) + cut),
+        total_rows=max(rows.total or 0, len(data) + cut),
         bytes_processed=bytes_processed or 0,
         job_id=job_id or "",
         sql=query.sql,
         duration_ms=round((time.perf_counter() - started) * 1000),
-        affected_rows=rows.num_dml_affected_rows,
+        affected_rows=rows.affected,
     )
 
 

@@ -89,17 +89,18 @@ def within(rows: Iterable[dict[str, Any]], most: float) -> tuple[tuple[dict[str,
 
 def size_of(value: object) -> int:
     """About how many bytes a value takes as JSON."""
-    match value:
-        case str():
-            return len(value.encode()) + 2
-        # Most values are scalars: asking whether they are mappings would cost more than measuring them.
-        case None | int() | float() | Decimal() | date():
-            return len(str(value))
-        case bytes():
-            return len(value) * 4 // 3 + 2
-        case dict() | Mapping():
-            return 2 + sum(size_of(name) + size_of(item) + 2 for name, item in value.items())
-        case list() | Sequence():
-            return 2 + sum(size_of(item) + 1 for item in value)
-        case _:
-            return len(str(value))
+    if isinstance(value, str):
+        return (len(value) if value.isascii() else len(value.encode())) + 2
+    # Most values are scalars: asking whether they are mappings would cost more than measuring them.
+    if value is None or isinstance(value, _SCALARS):
+        return len(str(value))
+    if isinstance(value, bytes):
+        return len(value) * 4 // 3 + 2
+    if isinstance(value, Mapping):
+        return 2 + sum([size_of(name) + size_of(item) + 2 for name, item in value.items()])
+    if isinstance(value, Sequence):
+        return 2 + sum([size_of(item) + 1 for item in value])
+    return len(str(value))
+
+
+_SCALARS = (int, float, Decimal, date)
