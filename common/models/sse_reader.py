@@ -103,7 +103,7 @@ class Frames:
             self._count(len(line))
             return
         # What is no data, a comment or the event's name, is not kept.
-        if line.rstrip(b"\r"):
+        if line and line.rstrip(b"\r"):
             return
         if self._data and self.failure is None:
             data = self._data[0] if len(self._data) == 1 else b" ".join(self._data)

@@ -92,7 +92,7 @@ def size_of(value: object) -> int:
     if isinstance(value, str):
         return (len(value) if value.isascii() else len(value.encode())) + 2
     # Most values are scalars: asking whether they are mappings would cost more than measuring them.
-    if value is None or isinstance(value, _SCALARS):
+    if type(value) in _SCALARS:
         return len(str(value))
     if isinstance(value, bytes):
         return len(value) * 4 // 3 + 2
@@ -103,4 +103,4 @@ def size_of(value: object) -> int:
     return len(str(value))
 
 
-_SCALARS = (int, float, Decimal, date)
+_SCALARS = frozenset((type(None), bool, int, float, Decimal, date, datetime))
