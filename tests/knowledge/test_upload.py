@@ -5,6 +5,7 @@ import hashlib
 import httpx
 
 from tests.knowledge.conftest import Knowing
+from tests.knowledge.test_kinds import FILES
 from tests.organizations.organizations import Made
 
 POLICY = b"# Commitments\n\nThe CFO signs every commitment of more than one year.\n"
@@ -32,6 +33,26 @@ async def test_a_document_goes_from_its_announcement_to_an_answer_and_out_again(
     assert await knowing.search(made, "who signs a three year commitment?") == []
     assert (await knowing.http.get("/documents", headers=made.member)).json()["documents"] == []
     assert await knowing.services.knowledge.files.delete_below(f"orgs/{made.slug}/") == 0
+
+
+async def test_files_of_each_kind_by_other_programs_are_ready_and_found_on_the_page_that_is_printed(
+    knowing: Knowing, made: Made
+) -> None:
+    files = {each.name: each.read_bytes() for each in sorted(FILES.iterdir())}
+    files |= {
+        "rules.txt": "Über 50.000 USD zeichnet der Vorstand.".encode("utf-16"),
+        "tags.csv": b"tag;meaning\nowner;who answers for the resource\n",
+        "policy.md": POLICY,
+    }
+    entries = [await knowing.upload(made, name, data) for name, data in files.items()]
+    assert {each["name"]: (each["state"], each["reason"]) for each in entries} == dict.fromkeys(files, ("ready", None))
+    for query, name, page in (
+        ("Which exceptions are there for shared networks?", "typst.pdf", "A-1"),
+        ("Who wrote the policy?", "typst.pdf", "i"),
+        ("Which tag says who answers for a resource?", "tags.csv", None),
+    ):
+        best, *_ = await knowing.search(made, query)
+        assert (best["name"], best["page"]) == (name, page), query
 
 
 async def test_a_signed_address_takes_the_announced_bytes_once_and_nothing_else(knowing: Knowing, made: Made) -> None:
