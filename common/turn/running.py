@@ -168,13 +168,15 @@ class TurnRunner:
         """Pass the loop's events on; none before the question is stored."""
         async for event in events:
             # A cancelled turn still has to know whether its question was stored.
-            await asyncio.shield(beginning)
+            if not beginning.done():
+                await asyncio.shield(beginning)
+            lease = beginning.result()
             if isinstance(event, Answered):
                 for told in self._cited.rest():
                     self._let_out(told)
                 return event
             if isinstance(event, Checkpoint):
-                self._steps.keep(await asyncio.shield(beginning), event, self._progress.tools, self._ledger)
+                self._steps.keep(lease, event, self._progress.tools, self._ledger)
                 continue
             self._tell(event)
             # Nothing more is asked of the provider until its reader has taken what there is.
