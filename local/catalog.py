@@ -1,7 +1,9 @@
-"""``python -m local catalog``: check a catalogue of prices, charts and models, and load it into BigQuery."""
+"""``python -m local catalog``: build a catalogue of prices, charts and models, check it, and load it into BigQuery."""
 
 import argparse
 import sys
+import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 from google.api_core.exceptions import GoogleAPICallError, NotFound
@@ -10,15 +12,24 @@ from google.cloud import bigquery
 from common.warehouse import schema
 from local.data import warehouse
 from local.data.__main__ import warehouse_of
+from local.data.catalog.building import build, stale, unproven, write_provenance
 from local.data.catalog.checking import problems, told
 from local.data.catalog.loading import start
-from local.data.catalog.reading import SMALL, Catalog, CatalogFileError, read_folder
+from local.data.catalog.reading import SMALL, Catalog, CatalogFileError, read_folder, write_folder
+from local.data.catalog.sources import Downloads, SourceError
 from local.running import NotRunningError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     actions = parser.add_subparsers(dest="action", required=True)
+    build = actions.add_parser("build", help="fetch the public sources, hold them to the rules and write the files")
+    build.add_argument("--out", type=Path, required=True, help="the folder that the files are written into")
+    build.add_argument("--sources", type=Path, help="keep what is fetched here (a folder that is gone afterwards)")
+    build.add_argument("--offline", action="store_true", help="fetch nothing: read what --sources has already")
+    build.add_argument("--before", type=Path, default=SMALL, help="the catalogue of an earlier day (ours)")
+    build.add_argument("--small", action="store_true", help="machines without GPUs of five regions only, as ours")
+    build.add_argument("--force", action="store_true", help="write it although it is old, lost rows or prices moved")
     check = actions.add_parser("check", help="only read the files, hold them to the rules and say what is wrong")
     load = actions.add_parser("load", help="replace the catalogue by these files, one table after the other")
     for action in (check, load):
@@ -35,20 +46,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the action and return the exit code: 1 where nothing was loaded, 2 where the files are refused."""
     try:
+        if options.action == "build":
+            return _build(options)
         catalog = read_folder(options.folder)
         if options.action == "check":
-            return _check(catalog, read_folder(options.before) if options.before else None)
+            return _check(options, catalog)
         return _load(options, catalog)
-    except (CatalogFileError, NotRunningError) as error:
+    except (CatalogFileError, SourceError, NotRunningError) as error:
         print(error, file=sys.stderr)
-        return 2 if isinstance(error, CatalogFileError) else 1
+        return 1 if isinstance(error, NotRunningError) else 2
     except GoogleAPICallError as error:
         print(f"BigQuery refused: {error.message}", file=sys.stderr)
         return 1
 
 
-def _check(catalog: Catalog, before: Catalog | None) -> int:
-    if found := problems(catalog, before):
+def _build(options: argparse.Namespace) -> int:
+    if options.offline and options.sources is None:
+        raise CatalogFileError("--offline reads what --sources FOLDER has: name the folder.")
+    before = read_folder(options.before)
+    with tempfile.TemporaryDirectory() as gone:
+        downloads = Downloads(options.sources or Path(gone), fetches=not options.offline)
+        built = build(downloads, before, small=options.small)
+    found = problems(built.catalog, None if options.force else before)
+    if not options.force:
+        found += stale(built.catalog, datetime.now(UTC).date())
+    if found:
+        print(f"{told(found)}\nNothing was written.", file=sys.stderr)
+        return 2
+    write_folder(options.out, built.catalog)
+    write_provenance(options.out, built, before)
+    print(f"{_counted(built.catalog)} written to {options.out}; the oldest price is of {_oldest(built.catalog)}.")
+    return 0
+
+
+def _check(options: argparse.Namespace, catalog: Catalog) -> int:
+    before = read_folder(options.before) if options.before else None
+    if found := [*problems(catalog, before), *unproven(catalog, options.folder)]:
         print(told(found), file=sys.stderr)
         return 2
     print(f"{_counted(catalog)} as they should be; the oldest price is of {_oldest(catalog)}.")
@@ -58,7 +91,7 @@ def _check(catalog: Catalog, before: Catalog | None) -> int:
 def _load(options: argparse.Namespace, catalog: Catalog) -> int:
     client = warehouse_of(options.project, options.state)
     before = None if options.force else _stored(client, options.dataset)
-    if found := problems(catalog, before):
+    if found := [*problems(catalog, before), *unproven(catalog, options.folder)]:
         print(f"{told(found)}\nNothing was loaded.", file=sys.stderr)
         return 2
     for job in start(client, options.dataset, catalog):

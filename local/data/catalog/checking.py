@@ -47,7 +47,7 @@ GPUS: Mapping[str, Gpu] = {
 }
 # Machines that get a part of an accelerator, whatever their source says.
 _PARTS = re.compile(r"Standard_NV(6|12|18)ads_A10_v5|gr?6f\.\w+")
-_RELEASE = re.compile(r"v?\d+\.\d+\.\d+(-rc\.?\d+)?(\+[\w.]+)?")
+RELEASE = re.compile(r"v?\d+\.\d+\.\d+(-rc\.?\d+)?(\+[\w.]+)?")
 _KEYS = {
     "instances": ("provider", "instance_type", "region"),
     "helm_charts": ("name", "repository"),
@@ -72,7 +72,9 @@ def told(found: Sequence[str]) -> str:
 
 
 def _of_instance(row: Row) -> Iterator[str]:
-    if row["price_hourly"] <= 0:
+    if row["price_hourly"] < 0:
+        yield f"{row['price_hourly']} is no price."
+    if row["price_hourly"] == 0:
         yield "a price of 0 says that it is not sold there; leave the row out."
     if not re.fullmatch(r"[A-Z]{3}", row["currency"]):
         yield f"{row['currency']!r} is no currency."
@@ -108,7 +110,7 @@ def _of_gpu(row: Row, gpu: Gpu) -> Iterator[str]:
 
 
 def _of_chart(row: Row) -> Iterator[str]:
-    if row["released"] is not bool(_RELEASE.fullmatch(row["version"])):
+    if row["released"] is not bool(RELEASE.fullmatch(row["version"])):
         yield f"released is {str(row['released']).lower()} for version {row['version']!r}."
     if not re.fullmatch(r"(https|oci)://[\w./-]+", row["repository_url"]):
         yield f"{row['repository_url'][:60]!r} is no address that helm reads."
@@ -135,7 +137,10 @@ def _twice(catalog: Catalog) -> Iterator[str]:
 def _lost(catalog: Catalog, before: Catalog) -> Iterator[str]:
     groups = {"instances": "provider", "helm_charts": None, "models": "source"}
     for table, column in groups.items():
-        now, then = (Counter(row[column] if column else "" for row in rows[table]) for rows in (catalog, before))
+        # Of a source "name version" the name is the same from day to day.
+        now, then = (
+            Counter(row[column].split()[0] if column else "" for row in rows[table]) for rows in (catalog, before)
+        )
         for group, count in sorted(then.items()):
             if now[group] < count * LEAST_KEPT:
                 yield f"{table}{' of ' + group if group else ''}: {now[group]:,} rows, where {count:,} were before."
