@@ -130,6 +130,7 @@ class Services(Foundations):
         return {
             "warehouse": self.warehouse,
             "knowledge": self.knowledge.search,
+            "embeddings": self.knowledge.embeddings,
             "plans": plans,
             "log": self.log,
             "destinations": self.destinations,

@@ -72,6 +72,20 @@ _PLANNER: Mapping[str, tuple[str, Mapping[str, Parameter]]] = {
             "top_k": Parameter("INT64", 10),
         },
     ),
+    "catalog models by meaning": (
+        planner.MODELS_BY_MEANING,
+        {
+            **{name: Parameter(kind, None) for name, kind in planner.MODEL_TYPES.items() if "<" not in kind},  # type: ignore[arg-type]
+            "words": Parameter("STRING", ("qwen3", "text", "8b")),
+            "word_count": Parameter("INT64", 3),
+            "licenses": Parameter("STRING", ()),
+            "license_count": Parameter("INT64", 0),
+            "sized": Parameter("BOOL", False),
+            "top_k": Parameter("INT64", 10),
+            "space": Parameter("STRING", "local:made:3"),
+            "vector": Parameter("FLOAT64", (0.5, -0.25, 0.75)),
+        },
+    ),
     "catalog stack": (planner.STACK, {"charts": Parameter("STRING", _CHARTS)}),
     "costs of a plan": (
         planner.TAGGED,

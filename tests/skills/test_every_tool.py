@@ -22,6 +22,7 @@ from common.tools.registry import Tool
 from common.tools.result import ENVELOPE_SCHEMA
 from common.warehouse import schema
 from tests.fakes.destinations import FakeDestinations
+from tests.fakes.embedding import MadeEmbeddings
 from tests.fakes.plans import Plans
 from tests.fakes.shelf import Shelf
 from tests.skills.conftest import NOON, PROJECT, CountingWarehouse, rows_of
@@ -200,7 +201,13 @@ async def answer_of(warehouse: CountingWarehouse, org: str, tool: Tool, argument
         principal,
         ToolContext({"org": org}, NOON, "planted"),
         [tool.name],
-        {"warehouse": warehouse, "knowledge": Shelf(), "plans": Plans(), "destinations": FakeDestinations()},
+        {
+            "warehouse": warehouse,
+            "knowledge": Shelf(),
+            "plans": Plans(),
+            "embeddings": MadeEmbeddings(),
+            "destinations": FakeDestinations(),
+        },
     )
     answer = await bound.call(tool.name, json.dumps(arguments), agent_name="Tester", approved=True)
     jsonschema.validate(answer, ENVELOPE_SCHEMA)

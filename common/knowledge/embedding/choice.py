@@ -55,7 +55,7 @@ class ChosenEmbeddings:
 
     async def wanted(self, tenant: Tenant) -> Embedder:
         """Return the embedder of the organisation's new documents. Raises EmbeddingUnavailable."""
-        return await self._of_provider(tenant) or self._operators
+        return await self._of_provider(tenant) or self.shared
 
     async def of(self, tenant: Tenant, space: SpaceName) -> Embedder:
         """Return the embedder of a space that documents are in. Raises EmbeddingUnavailable."""
@@ -68,8 +68,8 @@ class ChosenEmbeddings:
         return await self._of_former_provider(tenant, space)
 
     @property
-    def _operators(self) -> Embedder:
-        """The embedder of organisations whose provider has none."""
+    def shared(self) -> Embedder:
+        """The operator's embedder: of texts that are nobody's own, and of organisations whose provider has none."""
         return self._vertex if self._settings.embedding == "vertex_ai" else self._local
 
     async def _of_provider(self, tenant: Tenant) -> RemoteEmbedder | None:

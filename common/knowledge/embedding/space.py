@@ -72,6 +72,11 @@ def paid_writes(
 class Embeddings(Protocol):
     """Finds the embedders of an organisation."""
 
+    @property
+    def shared(self) -> Embedder:
+        """The operator's embedder, of texts that are nobody's own."""
+        ...
+
     async def wanted(self, tenant: Tenant) -> Embedder:
         """Return the embedder of the organisation's new documents. Raises EmbeddingUnavailable."""
         ...

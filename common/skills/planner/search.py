@@ -24,7 +24,7 @@ MOST_MACHINES = 400
 MOST_CANDIDATES = 40
 _WORD = re.compile(r"[a-z0-9.]+")
 # Of the columns that every row repeats, because one row at least comes back.
-_KNOWN = ("known_rows", "oldest", "known_providers", "known_regions", "known_tags")
+_KNOWN = ("known_rows", "oldest", "known_providers", "known_regions", "known_tags", "known_cards")
 # What people call a task, and the words that a hub has for it.
 _TASKS = (
     (re.compile(r"\b(speech[- ]to[- ]text|transcri\w+|asr|stt)\b"), "automatic speech recognition"),
@@ -81,6 +81,14 @@ class ModelFilters:
 
 
 @dataclass(frozen=True, slots=True)
+class Meaning:
+    """The vector of a query in an embedding space."""
+
+    space: str
+    vector: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SearchResult:
     """The rows of a search, what the catalogue knows beside them, and the query that ran."""
 
@@ -109,12 +117,25 @@ async def find_charts(principal: Principal, context: WarehouseContext, query: st
     return await _find(principal, context, sql.CHARTS, _bound(given, sql.CHART_TYPES), "name")
 
 
-async def find_models(principal: Principal, context: WarehouseContext, filters: ModelFilters) -> SearchResult:
-    """Search models, the best score first. Raises ToolError where there is no catalogue."""
+async def find_models(
+    principal: Principal, context: WarehouseContext, filters: ModelFilters, meaning: Meaning | None = None
+) -> SearchResult:
+    """Search models by words, and by the meaning of a query where it is given, the best score first.
+
+    Raises ToolError where there is no catalogue.
+    """
     words = model_words(filters.query)
     given: dict[str, Any] = {name: value for name, value in asdict(filters).items() if name != "query"}
     licenses = tuple(each.lower() for each in filters.licenses)
     given |= {"words": words, "word_count": len(words), "licenses": licenses, "license_count": len(licenses)}
+    if meaning is not None:
+        bound = _bound({**given, "space": meaning.space, "vector": meaning.vector}, sql.MEANING_TYPES)
+        try:
+            return await _find(principal, context, sql.MODELS_BY_MEANING, bound, "model_id")
+        except ToolError as error:
+            # A catalogue of before there were cards is searched by words.
+            if error.code != "catalog_empty":
+                raise
     return await _find(principal, context, sql.MODELS, _bound(given, sql.MODEL_TYPES), "model_id")
 
 

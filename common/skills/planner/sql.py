@@ -90,7 +90,7 @@ ORDER BY found.match_rank, IFNULL(found.stars, 0) DESC, found.official DESC, fou
 
 # A word counts by its rarity among all models: LN((models + 1) / (models with the word + 1)). Popularity is that of
 # the most popular model that passes the filters. Scores are rounded, so that no last digit of a sum decides an order.
-MODELS = """
+_MODELS = Template("""
 WITH every AS (
   SELECT
     *,
@@ -124,13 +124,13 @@ weighed AS (
   CROSS JOIN counted
   GROUP BY allowed.model_id
 ),
-scored AS (
+${near}scored AS (
   SELECT
     allowed.*,
-    ROUND(IFNULL(SAFE_DIVIDE(weighed.matched, weighed.total), 0), 6) AS relevance,
+    $relevance AS relevance,
     ROUND(IFNULL(SAFE_DIVIDE(allowed.fame, (SELECT MAX(fame) FROM allowed)), 0), 6) AS popularity
   FROM allowed
-  LEFT JOIN weighed ON weighed.model_id = allowed.model_id
+  LEFT JOIN weighed ON weighed.model_id = allowed.model_id$join_near
 ),
 found AS (
   SELECT *, ROUND(0.6 * relevance + 0.4 * popularity, 6) AS score
@@ -142,18 +142,42 @@ found AS (
 known AS (
   SELECT
     COUNT(*) AS known_rows,
-    ARRAY_AGG(DISTINCT pipeline_tag IGNORE NULLS ORDER BY pipeline_tag) AS known_tags
+    ARRAY_AGG(DISTINCT pipeline_tag IGNORE NULLS ORDER BY pipeline_tag) AS known_tags,
+    $known_cards AS known_cards
   FROM every
 )
 SELECT
-  known.known_rows, known.known_tags, found.model_id, found.author, found.pipeline_tag, found.license,
-  found.parameters, found.active_parameters, found.architecture, found.layers, found.kv_heads, found.head_dim,
-  found.precision, found.downloads, found.likes, found.release_date, found.score, found.relevance, found.popularity,
-  found.source, found.snapshot_date
+  known.known_rows, known.known_tags, known.known_cards,
+  found.model_id, found.author, found.pipeline_tag, found.license, found.parameters, found.active_parameters,
+  found.architecture, found.layers, found.kv_heads, found.head_dim, found.precision, found.downloads, found.likes,
+  found.release_date, found.score, found.relevance, found.popularity, found.source, found.snapshot_date
 FROM known
 LEFT JOIN found ON TRUE
 ORDER BY found.score DESC, IFNULL(found.downloads, 0) DESC, found.model_id
+""")
+_BY_WORDS = "ROUND(IFNULL(SAFE_DIVIDE(weighed.matched, weighed.total), 0), 6)"
+# The half of relevance that is meaning: how near a card is to the question, as a part of the nearest card's nearness.
+_NEAR = """cards AS (
+  SELECT model_id, embedding FROM {catalog.model_cards} WHERE space = @space
+),
+near AS (
+  SELECT cards.model_id, GREATEST(1 - COSINE_DISTANCE(cards.embedding, @vector), 0) AS nearness
+  FROM cards
+  JOIN allowed ON allowed.model_id = cards.model_id
+),
 """
+_BY_BOTH = Template("""IF(
+      (SELECT COUNT(*) FROM cards) = 0,
+      $words,
+      ROUND(0.5 * $words
+        + 0.5 * ROUND(IFNULL(SAFE_DIVIDE(near.nearness, (SELECT MAX(nearness) FROM near)), 0), 6), 6)
+    )""").substitute(words=_BY_WORDS)
+_JOIN_NEAR = """
+  LEFT JOIN near ON near.model_id = allowed.model_id"""
+MODELS = _MODELS.substitute(near="", relevance=_BY_WORDS, join_near="", known_cards="0")
+MODELS_BY_MEANING = _MODELS.substitute(
+    near=_NEAR, relevance=_BY_BOTH, join_near=_JOIN_NEAR, known_cards="(SELECT COUNT(*) FROM cards)"
+)
 
 # Charts by their repository and name, such as qdrant/qdrant-helm/qdrant.
 STACK = """
@@ -300,12 +324,15 @@ MODEL_TYPES: Mapping[str, str] = {
     "top_k": "INT64",
 }
 
+MEANING_TYPES: Mapping[str, str] = {**MODEL_TYPES, "space": "STRING", "vector": "ARRAY<FLOAT64>"}
+
 
 def every_query() -> Iterator[tuple[str, str, Mapping[str, str]]]:
     """Yield the name, the text and the types of the parameters of each query."""
     yield "catalog instances", INSTANCES, INSTANCE_TYPES
     yield "catalog charts", CHARTS, CHART_TYPES
     yield "catalog models", MODELS, MODEL_TYPES
+    yield "catalog models by meaning", MODELS_BY_MEANING, MEANING_TYPES
     yield "catalog stack", STACK, {"charts": "ARRAY<STRING>"}
     yield "bill of a plan", BILL, BILL_TYPES
     yield "costs of a plan", TAGGED, {"start": "TIMESTAMP", "end_exclusive": "TIMESTAMP", "plan_id": "STRING"}

@@ -10,6 +10,7 @@ from common.focus.providers import provider_key
 from common.skills.planner.bill import read_bill
 from common.skills.planner.budgeted import check_payer
 from common.skills.planner.compare import compare_plan
+from common.skills.planner.meaning import ModelsContext, meaning_of
 from common.skills.planner.plan import Facts, make_plan
 from common.skills.planner.search import (
     InstanceFilters,
@@ -43,6 +44,7 @@ from common.transcript.plans import NEEDS_CLARIFICATION
 from common.warehouse.catalog import STALE_DAYS, age_days
 
 MOST_FOUND = 50
+_BY_WORDS = "words alone: no embedder is at hand, or the catalogue has no vectors in its space"
 MOST_MONTHLY = 100_000_000
 NAME_CHARS = 100
 
@@ -122,16 +124,17 @@ async def search_charts(
 
 async def search_models(
     principal: Principal,
-    context: WarehouseContext,
+    context: ModelsContext,
     *,
     query: Query,
     pipeline_tag: Annotated[_Text, Field(description="The hub's task, such as text-generation.")] | None = None,
     license_filter: Licenses = [],  # noqa: B006  # pydantic copies it
     top_k: TopK = 5,
 ) -> ToolResult:
-    """Search open models by words of their name, task and architecture, weighed with their popularity.
+    """Search open models by the words and the meaning of name, task and architecture, weighed with popularity.
 
-    score = 0.6 x relevance + 0.4 x popularity. Task and licence are held to before the ranking.
+    score = 0.6 x relevance + 0.4 x popularity; relevance is half words, half meaning. Task and licence are held to
+    before the ranking.
     """
     filters = ModelFilters(
         query=query,
@@ -139,14 +142,16 @@ async def search_models(
         licenses=tuple(license_filter),
         top_k=top_k,
     )
-    found = await find_models(principal, context, filters)
+    found = await find_models(principal, context, filters, await meaning_of(context, query))
     tags = found.known["known_tags"]
     if filters.pipeline_tag and filters.pipeline_tag not in tags:
         raise ToolError(
             "unknown_task",
             f"pipeline_tag: no model has {filters.pipeline_tag!r}. There are: {', '.join(tags)}.",
         )
-    return _result(found, {"count": len(found.rows), **_none_fits(found, "No model fits all of these.")})
+    ranked_by = "words and meaning" if found.known["known_cards"] else _BY_WORDS
+    told = {"count": len(found.rows), "ranked_by": ranked_by, **_none_fits(found, "No model fits all of these.")}
+    return _result(found, told)
 
 
 def check_place(found: SearchResult, filters: InstanceFilters) -> None:
@@ -180,7 +185,9 @@ def prices_of(found: SearchResult, context: WarehouseContext) -> dict[str, Any]:
 
 
 def _result(found: SearchResult, summary: dict[str, Any]) -> ToolResult:
-    return ToolResult(found.result, found.rows, summary, format_parameters(found.parameters))
+    # The numbers of a vector say nothing to a reader.
+    shown = {name: value for name, value in found.parameters.items() if name != "vector"}
+    return ToolResult(found.result, found.rows, summary, format_parameters(shown))
 
 
 def _none_fits(found: SearchResult, sentence: str) -> dict[str, str]:

@@ -1,20 +1,25 @@
 """Loads a catalogue into BigQuery: one load job a table, which replaces all of its rows at once."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from google.cloud import bigquery
 
 from common.warehouse import schema
 from local.data import warehouse
-from local.data.catalog.reading import SMALL, TABLES, Catalog, read_folder
+from local.data.catalog import cards
+from local.data.catalog.reading import CARDS, SMALL, TABLES, Catalog, read_folder
+from local.data.rows import Row
 
 
-def start(client: bigquery.Client, dataset: str, catalog: Catalog) -> list[bigquery.LoadJob]:
+def start(
+    client: bigquery.Client, dataset: str, catalog: Catalog, model_cards: Sequence[Row] = ()
+) -> list[bigquery.LoadJob]:
     """Start replacing the rows of every table of the catalogue; see ``warehouse.wait_for``."""
     return [
         warehouse.replace_rows(client, f"{client.project}.{dataset}.{table}", schema.load("catalog", table), rows)
-        for table, rows in catalog.items()
+        for table, rows in {**catalog, CARDS: model_cards}.items()
     ]
 
 
@@ -29,7 +34,7 @@ class SmallCut:
     def start(self) -> None:
         """Start loading what is not loaded."""
         if warehouse.mark(self._client, self._marked) != _generation():
-            self._jobs = start(self._client, warehouse.CATALOG, read_folder(SMALL))
+            self._jobs = start(self._client, warehouse.CATALOG, read_folder(SMALL), cards.read(SMALL))
 
     def finish(self) -> None:
         """Wait for what was started."""

@@ -73,15 +73,14 @@ class Cards:
 
 def of_aws(prices: Fetched, types: Fetched) -> Iterator[Row]:
     """Yield the machines of AWS. Raises SourceError."""
-    known = {}
+    known: dict[str, dict[str, str]] = {}
     for part in types.text.split("\n### `")[1:]:
-        labels = dict(_AWS_LABEL.findall(part))
-        known[part.partition("`")[0]] = labels
+        known[part.partition("`")[0]] = dict(_AWS_LABEL.findall(part))
     day = _day(prices)
     for region, listed in _AWS_REGION.findall(prices.text):
         for name, price in _PRICE.findall(listed):
             labels = known.get(name)
-            if labels is None or _LEFT_OUT.fullmatch(name):
+            if not labels or _LEFT_OUT.fullmatch(name):
                 continue
             size = {"vcpus": _number(types, labels, "instance-cpu"), "arch": labels.get("kubernetes.io/arch")}
             memory = _number(types, labels, "instance-memory") / _GIB

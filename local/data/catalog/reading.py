@@ -16,7 +16,9 @@ from local.data.rows import Row
 
 # The small cut that a laptop loads.
 SMALL = Path(__file__).parent
-TABLES = schema.tables("catalog")
+# Vectors of models are derived, and have a file of their own kind.
+CARDS = "model_cards"
+TABLES = tuple(table for table in schema.tables("catalog") if table != CARDS)
 
 Catalog = Mapping[str, list[Row]]
 

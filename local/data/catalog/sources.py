@@ -82,7 +82,8 @@ class Downloads:
 
     def _fetch(self, source: Source, path: Path) -> None:
         if source.page is not None:
-            said, address = {}, source.page
+            said: Mapping[str, str] = {}
+            address = source.page
         else:
             said = self._newest(source)
             address = f"{self._files}/{source.repository}/{said['commit']}/{source.path}"

@@ -121,7 +121,7 @@ def _insert_fast(cursor: duckdb.DuckDBPyConnection, table: Table, path: Path, ig
         return 0
     object_size = _object_size(path)
     spelled = _spellings(cursor, table, path, ignore_unknown, object_size)
-    if any((f.type == "STRUCT" or f.repeated) and f.name in spelled for f in table.fields):
+    if any((f.type == "STRUCT" or (f.repeated and not _is_vector(f))) and f.name in spelled for f in table.fields):
         raise _Unsure("nested fields")
     inserted = cursor.execute(_insert_sql(table, spelled, object_size), [str(path)]).fetchone()
     return int(inserted[0]) if inserted else 0
@@ -160,6 +160,11 @@ def _insert_slow(cursor: duckdb.DuckDBPyConnection, table: Table, path: Path, ig
         append(cursor, table, batch)
         count += len(batch)
     return count
+
+
+def _is_vector(field: Field) -> bool:
+    """Return true for an array of numbers, which is too long to be read one by one."""
+    return field.repeated and field.type == "FLOAT64"
 
 
 class _Unsure(Exception):
@@ -211,6 +216,8 @@ def _quoted(text: str) -> str:
 
 def _read_type(field: Field) -> str:
     """Scalars are read as text and then cast, so that the cast's rules are ours; JSON tells text from objects."""
+    if _is_vector(field):
+        return "VARCHAR[]"
     return "JSON" if field.type in ("JSON", "STRING") else "VARCHAR"
 
 
@@ -219,6 +226,11 @@ def _converted(field: Field, spelled: dict[str, list[str]]) -> str:
     if keys is None:
         return f"CAST({'[]' if field.repeated else 'NULL'} AS {field.duckdb})"
     column = '_file."' + keys[0].replace('"', '""') + '"'
+    if _is_vector(field):
+        return (
+            f"CASE WHEN {column} IS NULL THEN [] WHEN list_count({column}) < len({column}) "
+            f"THEN error('null in an array') ELSE CAST({column} AS {field.duckdb}) END"
+        )
     strict = {
         "INT64": f"CASE WHEN {column} IS NULL THEN NULL WHEN regexp_full_match({column}, '-?[0-9]+') "
         f"THEN CAST({column} AS BIGINT) ELSE error('not an integer') END",

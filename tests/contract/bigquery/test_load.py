@@ -102,3 +102,34 @@ def test_csv_is_refused(client: bigquery.Client, table: str) -> None:
     config = bigquery.LoadJobConfig(source_format=bigquery.SourceFormat.CSV)
     with pytest.raises(exceptions.MethodNotImplemented, match="load jobs of CSV"):
         client.load_table_from_file(io.BytesIO(b"id\na\n"), table, job_config=config, num_retries=0).result()
+
+
+VECTORS = [
+    bigquery.SchemaField("id", "STRING", mode="REQUIRED"),
+    bigquery.SchemaField("vector", "FLOAT64", mode="REPEATED"),
+]
+
+
+@pytest.fixture
+def vectors(client: bigquery.Client, table: str) -> str:
+    name = f"{table}_vectors"
+    client.delete_table(name, not_found_ok=True)
+    client.create_table(bigquery.Table(name.strip("`"), VECTORS))
+    return name
+
+
+def test_arrays_of_numbers_load_whole(client: bigquery.Client, vectors: str) -> None:
+    rows = [{"id": "a", "vector": [1, -0.5, 1e-9]}, {"id": "b", "vector": []}, {"id": "c"}]
+    config = bigquery.LoadJobConfig(source_format=NDJSON, schema=VECTORS)
+    assert client.load_table_from_json(rows, vectors, job_config=config).result().output_rows == 3
+    kept = {row["id"]: row["vector"] for row in client.query(f"SELECT * FROM `{vectors}`").result()}
+    assert kept == {"a": [1.0, -0.5, 1e-9], "b": [], "c": []}
+
+
+@pytest.mark.parametrize("wrong", [[1, None], ["much"], 7, {"a": 1}])
+def test_an_array_with_what_is_no_number_is_refused_whole(client: bigquery.Client, vectors: str, wrong: object) -> None:
+    config = bigquery.LoadJobConfig(source_format=NDJSON, schema=VECTORS)
+    rows = [{"id": "a", "vector": [1]}, {"id": "b", "vector": wrong}]
+    with pytest.raises(exceptions.BadRequest):
+        client.load_table_from_json(rows, vectors, job_config=config).result()
+    assert client.get_table(vectors).num_rows == 0

@@ -11,12 +11,13 @@ from threading import Thread
 import pytest
 
 from local import catalog as command
-from local.data.catalog import building, sources
+from local.data.catalog import building, cards, sources
 from local.data.catalog.building import build, stale, unproven
 from local.data.catalog.checking import problems
-from local.data.catalog.reading import SMALL, read_folder
+from local.data.catalog.reading import SMALL, CatalogFileError, read_folder, write_folder
 from local.data.catalog.sources import Downloads, SourceError
 from local.data.rows import Row
+from local.embedding import WEIGHTS
 from tests.local.data import sources_made
 from tests.local.data.sources_made import COMMIT, DAY, plain, write
 
@@ -151,6 +152,50 @@ def test_prices_that_are_old_are_refused_unless_they_are_wanted(
     assert "instances of aws: the prices are of 2020-01-02" in capsys.readouterr().err
     assert run(few, tmp_path, monkeypatch, "--force", AWS_PRICES=old) == 0
     assert "the oldest price is of 2020-01-02" in capsys.readouterr().out
+
+
+def test_vectors_are_kept_as_their_signs_and_read_again(tmp_path: Path) -> None:
+    vectors = {"a/one": [0.25, -0.5, 1e-9], "a/two": [-1.0, 0.0, 0.5]}
+    lines = [(name, "made:three:3", cards._packed(vector)) for name, vector in vectors.items()]
+    cards.write(tmp_path, lines)
+    assert [(row["model_id"], row["space"], row["embedding"]) for row in cards.read(tmp_path)] == [
+        ("a/one", "made:three:3", [1.0, -1.0, 1.0]), ("a/two", "made:three:3", [-1.0, -1.0, 1.0]),
+    ]  # fmt: skip
+    before = (tmp_path / cards.FILE).read_bytes()
+    cards.write(tmp_path, lines[::-1])
+    assert (tmp_path / cards.FILE).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ([("a/one", "made:three:3", "AA=="), ("a/one", "made:three:3", "AA==")], "a/one: it is there twice"),
+        ([("a/one", "made:many:384", "AA==")], "it has not the 384 signs of made:many:384"),
+        ([("a/one", "made:three:3", "what?")], "model_cards.csv.gz"),
+        ([("a/one", "made", "AA==")], "model_cards.csv.gz"),
+    ],
+)
+def test_cards_that_cannot_be_read_are_named(tmp_path: Path, lines: list[tuple[str, str, str]], said: str) -> None:
+    cards.write(tmp_path, lines)
+    with pytest.raises(CatalogFileError, match=said):
+        cards.read(tmp_path)
+
+
+@pytest.mark.skipif(not (WEIGHTS / "model.safetensors").is_file(), reason="make installs the weights")
+def test_the_command_makes_the_cards_that_we_have(
+    few: Catalog, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_folder(tmp_path, few)
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    assert command.run(parser.parse_args(["embed", str(tmp_path)])) == 2
+    assert "name it with --project" in capsys.readouterr().err
+    assert command.run(parser.parse_args(["embed", str(tmp_path), "--space", "local"])) == 0
+    ours = {row["model_id"]: row["embedding"] for row in cards.read(SMALL)}
+    for row in cards.read(tmp_path):
+        same = sum(one == other for one, other in zip(row["embedding"], ours[row["model_id"]], strict=True))
+        # A number next to zero may fall on either side on another machine.
+        assert same >= 380
 
 
 class Hosting(BaseHTTPRequestHandler):

@@ -10,10 +10,11 @@ from google.cloud import bigquery
 
 from common.skills.planner.tools import TOOLS
 from common.tenant import EVERY_PERMISSION, OrgSlug, Principal, Tenant, UserId
-from common.tools.context import ToolContext
+from common.tools.context import Resources, ToolContext
 from common.tools.registry import BoundTools
 from local.data.catalog.reading import SMALL, read_folder
 from local.data.rows import Row
+from tests.fakes.embedding import MadeEmbeddings
 from tests.fakes.plans import Plans
 from tests.skills.conftest import DEMO_TODAY, PROJECT, Call, CountingWarehouse, held
 from tests.skills.operations_made import client_of
@@ -38,18 +39,26 @@ def plans() -> Plans:
 
 
 @pytest.fixture
+def embeddings() -> MadeEmbeddings:
+    """No embedder, until a test says that there is one."""
+    return MadeEmbeddings(missing=True)
+
+
+@pytest.fixture
 def plan(plan_in: Callable[[CountingWarehouse], Call], counting: CountingWarehouse) -> Call:
     """Call a tool of the planner: ``await plan(name, **arguments)`` -> envelope; ``_org`` and ``_today`` say whose."""
     return plan_in(counting)
 
 
 @pytest.fixture
-def plan_in(catalogued: bigquery.Client, plans: Plans) -> Callable[[CountingWarehouse], Call]:
+def plan_in(
+    catalogued: bigquery.Client, plans: Plans, embeddings: MadeEmbeddings
+) -> Callable[[CountingWarehouse], Call]:
     """Call a tool of the planner over a warehouse: ``plan_in(warehouse)`` is like ``plan``."""
-    return lambda warehouse: _calling(warehouse, plans)
+    return lambda warehouse: _calling(warehouse, {"plans": plans, "embeddings": embeddings})
 
 
-def _calling(warehouse: CountingWarehouse, plans: Plans) -> Call:
+def _calling(warehouse: CountingWarehouse, resources: Resources) -> Call:
     async def calling(
         tool_name: str,
         /,
@@ -62,7 +71,7 @@ def _calling(warehouse: CountingWarehouse, plans: Plans) -> Call:
         tenant = Tenant(OrgSlug(_org), PROJECT, "organizations", _catalog)
         principal = Principal(tenant, UserId("u1"), "key-1", EVERY_PERMISSION)
         context = ToolContext({"org": _org}, datetime.combine(_today, time(12), UTC), "answer-1")
-        tools = BoundTools(TOOLS, principal, context, {"warehouse": warehouse, "plans": plans})
+        tools = BoundTools(TOOLS, principal, context, {**resources, "warehouse": warehouse})
         return held(await tools.call(tool_name, json.dumps(arguments, default=str), agent_name="DeploymentPlanner"))
 
     return calling

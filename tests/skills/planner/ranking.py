@@ -84,9 +84,14 @@ def charts(rows: Sequence[Row], query: str, top_k: int) -> list[tuple[str, str]]
 
 
 def models(
-    rows: Sequence[Row], words: Sequence[str], tag: str | None, licenses: Sequence[str], top_k: int
+    rows: Sequence[Row],
+    words: Sequence[str],
+    tag: str | None,
+    licenses: Sequence[str],
+    top_k: int,
+    nearness: Mapping[str, float] | None = None,
 ) -> list[tuple[str, float]]:
-    """The models that words find, each with its score, in their order."""
+    """The models that words find, each with its score, in their order; ``nearness`` is the cosine of each card."""
     tokens = {
         row["model_id"]: set(
             re.findall(
@@ -108,12 +113,17 @@ def models(
     fame = {
         row["model_id"]: math.log((row["downloads"] or 0) + 1) + math.log((row["likes"] or 0) + 1) for row in allowed
     }
+    near = {name: max((nearness or {}).get(name, 0.0), 0.0) for name in fame}
+    nearest = max(near.values(), default=0.0)
     best, total = max(fame.values(), default=0), sum(weights.values())
     scored = []
     for row in allowed:
         name = row["model_id"]
         matched = sum(weight for word, weight in weights.items() if word in tokens[name])
         relevance = round(matched / total, 6) if total else 0.0
+        if nearness is not None:
+            meaning = round(near[name] / nearest, 6) if nearest and name in nearness else 0.0
+            relevance = round(0.5 * relevance + 0.5 * meaning, 6)
         popularity = round(fame[name] / best, 6) if best else 0.0
         if relevance > 0:
             scored.append((round(0.6 * relevance + 0.4 * popularity, 6), row["downloads"] or 0, name))
