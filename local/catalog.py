@@ -12,7 +12,7 @@ from google.api_core.exceptions import GoogleAPICallError, NotFound
 from google.cloud import bigquery
 
 from common.errors import EmbeddingUnavailable
-from common.services import Services
+from common.knowledge.embedding.operators import OperatorsEmbedders
 from common.settings import Settings
 from local.data import warehouse
 from local.data.__main__ import warehouse_of
@@ -120,11 +120,11 @@ async def _embedded(options: argparse.Namespace, models: Sequence[Row]) -> list[
         gcp_project_id=options.project or "local-dev-project", vertex_location=options.location,
         default_embedding=options.space, local_embedding_weights=WEIGHTS,
     )  # fmt: skip
-    services = Services(settings)
+    embedders = OperatorsEmbedders(settings)
     try:
-        return await cards.embed(models, services.knowledge.embeddings.shared)
+        return await cards.embed(models, embedders.shared)
     finally:
-        await services.close()
+        await embedders.close()
 
 
 def _load(options: argparse.Namespace, catalog: Catalog) -> int:

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from common.errors import EmbeddingUnavailable
-from common.knowledge.embedding.space import Embedder, EmbeddingSpace, Purpose, SpaceName, Vectors
+from common.knowledge.embedding.space import Embedded, Embedder, EmbeddingSpace, Purpose
 from common.knowledge.embedding.spaces import LOCAL
-from common.tenant import Tenant
 
 
 def vector_of(text: str, dimensions: int) -> list[float]:
@@ -31,14 +30,8 @@ class MadeEmbeddings:
     def shared(self) -> Embedder:
         return self
 
-    async def wanted(self, tenant: Tenant) -> Embedder:
-        return self
-
-    async def of(self, tenant: Tenant, space: SpaceName) -> Embedder:
-        return self
-
-    async def embed(self, texts: Sequence[str], purpose: Purpose) -> Vectors:
+    async def embed(self, texts: Sequence[str], purpose: Purpose) -> Embedded:
         if self.missing:
             raise EmbeddingUnavailable
         self.asked += texts
-        return [vector_of(text, self.space.dimensions) for text in texts]
+        return Embedded([vector_of(text, self.space.dimensions) for text in texts])

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 from common.errors import (
@@ -16,11 +16,10 @@ from common.errors import (
 )
 from common.knowledge.embedding import formats, spaces
 from common.knowledge.embedding.formats import EmbeddingFormat
-from common.knowledge.embedding.local import LocalEmbedder
+from common.knowledge.embedding.operators import OperatorsEmbedders
 from common.knowledge.embedding.remote import RemoteEmbedder
 from common.knowledge.embedding.space import Embedder, EmbeddingSpace, SpaceName
 from common.models import catalog
-from common.models.http_pool import Sockets
 from common.organizations.directory import Directory
 from common.organizations.offering import Offering
 from common.organizations.organization import Credential
@@ -52,6 +51,7 @@ class ChosenEmbeddings:
         self._directory = directory
         self._provider_keys = provider_keys
         self._clock = clock
+        self._operators = OperatorsEmbedders(settings)
 
     async def wanted(self, tenant: Tenant) -> Embedder:
         """Return the embedder of the organisation's new documents. Raises EmbeddingUnavailable."""
@@ -59,7 +59,7 @@ class ChosenEmbeddings:
 
     async def of(self, tenant: Tenant, space: SpaceName) -> Embedder:
         """Return the embedder of a space that documents are in. Raises EmbeddingUnavailable."""
-        for embedder in (self._local, self._vertex):
+        for embedder in (self._operators.local, self._operators.vertex):
             if embedder.space.name == space:
                 return embedder
         own = await self._of_provider(tenant)
@@ -70,7 +70,7 @@ class ChosenEmbeddings:
     @property
     def shared(self) -> Embedder:
         """The operator's embedder: of texts that are nobody's own, and of organisations whose provider has none."""
-        return self._vertex if self._settings.embedding == "vertex_ai" else self._local
+        return self._operators.shared
 
     async def _of_provider(self, tenant: Tenant) -> RemoteEmbedder | None:
         """The embedder of the organisation's own provider. Returns None if it has none, or no key that serves."""
@@ -111,7 +111,7 @@ class ChosenEmbeddings:
         bases: Mapping[str, Any] = {str(name): base for name, base in self._settings.model_api_bases.items()}
         address = str(bases.get(space.provider) or api_base).rstrip("/")
         headers = partial(self._opened, tenant, credential, _KEY_HEADERS.get(space.provider, _BEARER))
-        return RemoteEmbedder(space, address, _FORMATS[space.provider], headers, self._sockets)
+        return RemoteEmbedder(space, address, _FORMATS[space.provider], headers, self._operators.sockets)
 
     @asynccontextmanager
     async def _opened(
@@ -125,30 +125,6 @@ class ChosenEmbeddings:
             # For this error, whoever embeds gives back what it has claimed.
             raise EmbeddingUnavailable(error.detail) from error
 
-    @cached_property
-    def _sockets(self) -> Sockets:
-        return Sockets()
-
-    @cached_property
-    def _local(self) -> LocalEmbedder:
-        return LocalEmbedder(self._settings.local_embedding_weights)
-
-    @cached_property
-    def _vertex(self) -> RemoteEmbedder:
-        from common.knowledge.embedding.google_account import bearer
-
-        return RemoteEmbedder(
-            spaces.VERTEX_AI, self._vertex_address(spaces.VERTEX_AI), formats.VERTEX, bearer, self._sockets
-        )
-
-    def _vertex_address(self, space: EmbeddingSpace) -> str:
-        where, project = self._settings.vertex_location, self._settings.gcp_project_id
-        base = self._settings.model_api_bases.get("vertex_ai") or (
-            f"https://{where}-aiplatform.googleapis.com/v1/projects/{project}/locations/{where}/publishers/google"
-        )
-        return f"{base}/models/{space.model_id}"
-
     async def close(self) -> None:
         """Close the sockets."""
-        if "_sockets" in self.__dict__:
-            await self._sockets.close()
+        await self._operators.close()

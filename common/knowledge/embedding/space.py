@@ -72,15 +72,19 @@ def paid_writes(
 class Embeddings(Protocol):
     """Finds the embedders of an organisation."""
 
-    @property
-    def shared(self) -> Embedder:
-        """The operator's embedder, of texts that are nobody's own."""
-        ...
-
     async def wanted(self, tenant: Tenant) -> Embedder:
         """Return the embedder of the organisation's new documents. Raises EmbeddingUnavailable."""
         ...
 
     async def of(self, tenant: Tenant, space: SpaceName) -> Embedder:
         """Return the embedder of a space that documents are in. Raises EmbeddingUnavailable."""
+        ...
+
+
+class SharedEmbedding(Protocol):
+    """Knows the operator's embedder, of texts that are nobody's own."""
+
+    @property
+    def shared(self) -> Embedder:
+        """The embedder that the operator has chosen."""
         ...

@@ -9,7 +9,7 @@ from common.skills.planner.search import Meaning
 from common.tools.context import WarehouseContext
 
 if TYPE_CHECKING:
-    from common.knowledge.embedding.space import Embeddings
+    from common.knowledge.embedding.space import SharedEmbedding
 
 # A search that waits longer for its meaning is one by words.
 MEANING_SECONDS = 5.0
@@ -19,7 +19,7 @@ MEANING_SECONDS = 5.0
 class ModelsContext(WarehouseContext):
     """The context of a tool that embeds a query beside the warehouse."""
 
-    embeddings: "Embeddings"
+    embeddings: "SharedEmbedding"
 
 
 async def meaning_of(context: ModelsContext, query: str) -> Meaning | None:
@@ -27,7 +27,7 @@ async def meaning_of(context: ModelsContext, query: str) -> Meaning | None:
     try:
         async with asyncio.timeout(MEANING_SECONDS):
             embedder = context.embeddings.shared
-            (vector,) = await embedder.embed([query], "query")
+            (vector,) = (await embedder.embed([query], "query")).vectors
     except (EmbeddingUnavailable, TimeoutError):
         return None
     return Meaning(str(embedder.space.name), tuple(vector))

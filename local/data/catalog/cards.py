@@ -33,7 +33,7 @@ async def embed(models: Sequence[Row], embedder: Embedder) -> list[tuple[str, st
     lines = []
     for start in range(0, len(models), _AT_ONCE):
         part = models[start : start + _AT_ONCE]
-        vectors = await embedder.embed([text_of(model) for model in part], "passage")
+        vectors = (await embedder.embed([text_of(model) for model in part], "passage")).vectors
         lines += [
             (model["model_id"], str(embedder.space.name), _packed(vector))
             for model, vector in zip(part, vectors, strict=True)

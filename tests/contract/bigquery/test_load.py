@@ -119,9 +119,9 @@ def vectors(client: bigquery.Client, table: str) -> str:
 
 
 def test_arrays_of_numbers_load_whole(client: bigquery.Client, vectors: str) -> None:
-    rows = [{"id": "a", "vector": [1, -0.5, 1e-9]}, {"id": "b", "vector": []}, {"id": "c"}]
+    rows: list[dict[str, Any]] = [{"id": "a", "vector": [1, -0.5, 1e-9]}, {"id": "b", "vector": []}, {"id": "c"}]
     config = bigquery.LoadJobConfig(source_format=NDJSON, schema=VECTORS)
-    assert client.load_table_from_json(rows, vectors, job_config=config).result().output_rows == 3
+    client.load_table_from_json(rows, vectors, job_config=config).result()
     kept = {row["id"]: row["vector"] for row in client.query(f"SELECT * FROM `{vectors}`").result()}
     assert kept == {"a": [1.0, -0.5, 1e-9], "b": [], "c": []}
 
@@ -129,7 +129,7 @@ def test_arrays_of_numbers_load_whole(client: bigquery.Client, vectors: str) -> 
 @pytest.mark.parametrize("wrong", [[1, None], ["much"], 7, {"a": 1}])
 def test_an_array_with_what_is_no_number_is_refused_whole(client: bigquery.Client, vectors: str, wrong: object) -> None:
     config = bigquery.LoadJobConfig(source_format=NDJSON, schema=VECTORS)
-    rows = [{"id": "a", "vector": [1]}, {"id": "b", "vector": wrong}]
+    rows: list[dict[str, Any]] = [{"id": "a", "vector": [1]}, {"id": "b", "vector": wrong}]
     with pytest.raises(exceptions.BadRequest):
         client.load_table_from_json(rows, vectors, job_config=config).result()
     assert client.get_table(vectors).num_rows == 0
