@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from common.conversations.store import ConversationStore
     from common.delivery.deliveries import Deliveries
     from common.delivery.sender import Sender
+    from common.digests.digests import Digests
+    from common.digests.round import DigestRound
     from common.knowledge.services import KnowledgeServices
     from common.metering.ceilings import CostCeilings
     from common.metering.embedding_use import EmbeddingUse
@@ -244,6 +246,20 @@ class Services(Foundations):
         from common.queue import TaskQueue
 
         return Deliveries(self.documents, TaskQueue(self.settings), self.sender, self.log, self.clock)
+
+    @cached_property
+    def digests(self) -> "Digests":
+        from common.digests.digests import Digests
+
+        return Digests(self.documents, self.warehouse, self.destinations, self.clock)
+
+    @cached_property
+    def digest_round(self) -> "DigestRound":
+        from common.digests.round import DigestRound
+
+        return DigestRound(
+            self.documents, self.directory, self.warehouse, self.destinations, self.log, self.clock
+        )  # fmt: skip
 
     @cached_property
     def erasure(self) -> "Erasure":

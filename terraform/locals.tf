@@ -106,7 +106,7 @@ locals {
     }
     mcp = {
       entry_point     = "mcp"
-      description     = "The same tools over MCP; the provider's key only embeds questions to documents."
+      description     = "The same tools over MCP and as plain calls, and digests of them; the provider's key only embeds questions to documents."
       memory          = "1Gi"
       cpu             = "1"
       concurrency     = 32
@@ -124,6 +124,9 @@ locals {
         "/api/v1/chat/{org_slug}/mcp",
         "/api/v1/chat/{org_slug}/tools",
         "/api/v1/chat/{org_slug}/tools/{tool_name}",
+        "/api/v1/chat/{org_slug}/digests",
+        "/api/v1/chat/{org_slug}/digests/preview",
+        "/api/v1/chat/{org_slug}/digests/{digest_id}",
         "/mcp",
       ]
     }
@@ -358,7 +361,7 @@ locals {
     }
     alerts = {
       entry_point     = "alerts"
-      description     = "Evaluates the alert rules of every organisation; called by the scheduler."
+      description     = "Evaluates the alert rules of every organisation and sends digests; called by the scheduler."
       memory          = "1Gi"
       cpu             = "1"
       concurrency     = 4

@@ -31,7 +31,7 @@ LAYERS = [
     {"foundations"},
     {"protocols"},
     {"web"},
-    {"turn", "alerting", "delivery"},
+    {"turn", "alerting", "delivery", "digests"},
     {"skills", "conversations", "metering"},
     {"record"},
     {"transcript"},

@@ -6,6 +6,7 @@ from common.tenant import Tenant
 
 DELIVERIES_DUE = "deliveries_due"
 DELIVERIES_DEAD = "deliveries_dead"
+DIGESTS_DUE = "digests_due"
 _ALERT_ID = re.compile(r"alert-[0-9a-f-]{36}")
 _ID = re.compile(r"[0-9a-f]{32}")
 

@@ -14,7 +14,7 @@ from common.documents import Delete, Documents, Where
 from common.errors import NotFound, WarehouseBusy, WarehouseUnavailable
 from common.files import Files
 from common.knowledge.paths import KNOWLEDGE_CHECKS, KNOWLEDGE_DUE, files_prefix
-from common.notices.paths import DELIVERIES_DEAD, DELIVERIES_DUE
+from common.notices.paths import DELIVERIES_DEAD, DELIVERIES_DUE, DIGESTS_DUE
 from common.organizations.access_store import AccessStore
 from common.organizations.api_keys import ApiKeys
 from common.organizations.directory import Directory, organization_path
@@ -95,7 +95,8 @@ class Offboarding:
             # A turn that began before its organisation was suspended may have stored its question meanwhile.
             count += await self._delete_documents(tenant)
             mine = (Where("org_slug", "==", tenant.org_slug),)
-            for collection in (OUTBOX, PURGES, KNOWLEDGE_DUE, KNOWLEDGE_CHECKS, DELIVERIES_DUE, DELIVERIES_DEAD):
+            due = (OUTBOX, PURGES, KNOWLEDGE_DUE, KNOWLEDGE_CHECKS, DELIVERIES_DUE, DELIVERIES_DEAD, DIGESTS_DUE)
+            for collection in due:
                 while found := await self.documents.query(
                     collection, where=mine, fields=(), limit=limits.MAX_WRITES_PER_COMMIT
                 ):

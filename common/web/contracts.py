@@ -33,7 +33,7 @@ JSON, EVENTS, CSV = "application/json", "text/event-stream", "text/csv"
 _TURN = (ConversationNotFound, ConversationBusy, SetupRequired, KeyInvalid, RateLimited, ModelError)
 _RPC_BODY, _RPC_ANSWER = "common.protocols.json_rpc:RpcRequest", "common.protocols.json_rpc:RpcResponse"
 
-_OWN, _NOTICES = "common.web.administration:", "common.web.destinations:"
+_OWN, _NOTICES, _DIGESTS = "common.web.administration:", "common.web.destinations:", "common.web.digests:"
 _OPENAI_ERROR = "common.protocols.chat_completions.encoder:ErrorBody"
 
 
@@ -141,6 +141,16 @@ _CONTRACTS: Mapping[str, Contract] = {
     "mcp/call": Contract(
         "Call a tool", "common.protocols.tool_calls:ToolCallBody", fails=(NotFound, ApprovalGone, RateLimited)
     ),
+    "mcp/digests": Contract("List the digests, oldest first", answer=f"{_DIGESTS}DigestList"),
+    "mcp/make_digest": Contract(
+        "Make a digest: a weekly or monthly summary, sent to destinations", "common.digests.digest:NewDigest",
+        fails=(DestinationNotFound, RateLimited), also={201: "common.digests.digest:ShownDigest"},
+    ),
+    "mcp/preview_digest": Contract(
+        "Read what a digest would say of the last week or month", "common.digests.digest:DigestScope",
+        "common.digests.digests:Preview", fails=(RateLimited,),
+    ),
+    "mcp/delete_digest": Contract("Delete a digest", answer=f"{_DIGESTS}DeletedDigest", fails=(NotFound, RateLimited)),
     "settings_status/status": Contract(
         "Read whether a model is set up", answer="common.organizations.settings_view:Status"
     ),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from common.organizations.agent_rules import Feature
-from common.tenant import READ_CHAT, WRITE_ACCESS, WRITE_CHAT, WRITE_SETTINGS, Permission
+from common.tenant import READ_CHAT, WRITE_ACCESS, WRITE_ALERTS, WRITE_CHAT, WRITE_SETTINGS, Permission
 
 BASE = "/api/v1/chat/{org_slug}"
 _ID = "{conversation_id}"
@@ -16,6 +16,7 @@ _ISSUER, _MEMBER, _KEY = "/issuers/{issuer_id}", "/members/{user_id}", "/keys/{k
 _DOCUMENTS = "/knowledge/documents"
 _DOCUMENT = f"{_DOCUMENTS}/{{document_id}}"
 _REINDEX = f"{_DOCUMENT}/reindex"
+_DIGEST = "/digests/{digest_id}"
 _DESTINATION = "/destinations/{destination_id}"
 _SECRET, _TEST, _SENT = f"{_DESTINATION}/secret", f"{_DESTINATION}/test", f"{_DESTINATION}/deliveries"
 _TOLD = "/alerts/{alert_history_id}/deliveries"
@@ -48,7 +49,8 @@ class Route:
     @property
     def feature(self) -> Feature | None:
         """The feature that an organisation may switch off, with which the caller is refused."""
-        return _FEATURES.get((self.function, "tools" if self.path.startswith(f"{BASE}/tools") else ""))
+        parts = {f"{BASE}/tools": "tools", f"{BASE}/digests": "digests"}
+        return _FEATURES.get((self.function, parts.get("/".join(self.path.split("/")[:6]), "")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,11 @@ ROUTES = (
     Route("mcp", "message", "POST", "/mcp", ("/",), WRITE_CHAT),
     Route("mcp", "tools", "GET", f"{BASE}/tools", ("/tools",), READ_CHAT),
     Route("mcp", "call", "POST", f"{BASE}/tools/{{tool_name}}", ("/tools/{tool_name}",), WRITE_CHAT),
+    # Made of the tools' results, as a plain call is.
+    Route("mcp", "digests", "GET", f"{BASE}/digests", ("/digests",), READ_CHAT),
+    Route("mcp", "make_digest", "POST", f"{BASE}/digests", ("/digests",), WRITE_ALERTS),
+    Route("mcp", "preview_digest", "POST", f"{BASE}/digests/preview", ("/digests/preview",), READ_CHAT),
+    Route("mcp", "delete_digest", "DELETE", f"{BASE}{_DIGEST}", (_DIGEST,), WRITE_ALERTS),
     # The organisation is the one that the key names: OpenAI's clients send nothing else.
     Route("completions", "complete", "POST", "/v1/chat/completions", (), WRITE_CHAT),
     Route("completions", "models", "GET", "/v1/models", (), READ_CHAT),

@@ -1,4 +1,6 @@
-"""POST, by the scheduler: evaluate the alert rules of every organisation."""
+"""POST, by the scheduler: evaluate the alert rules of every organisation, and send the digests that are due."""
+
+import asyncio
 
 import functions_framework.aio
 from starlette.requests import Request
@@ -13,7 +15,8 @@ app.check_settings()
 
 
 async def _alerts(services: Services, _: Call) -> Response:
-    return JSONResponse(await services.alert_round.run())
+    alerts, digests = await asyncio.gather(services.alert_round.run(), services.digest_round.run())
+    return JSONResponse({**alerts, "digests": digests})
 
 
 @functions_framework.aio.http

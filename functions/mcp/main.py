@@ -1,4 +1,4 @@
-"""POST a Model Context Protocol message · GET the tools, POST a call of one: the agents' tools without a model."""
+"""POST a Model Context Protocol message · GET and POST of tools, and of digests: the agents' tools without a model."""
 
 import functions_framework.aio
 from starlette.requests import Request
@@ -8,7 +8,7 @@ from common import app
 from common.app import Services
 from common.protocols import tool_calls
 from common.protocols.mcp import server as protocol
-from common.web import endpoint
+from common.web import digests, endpoint
 from common.web.endpoint import Call
 
 app.check_settings()
@@ -35,4 +35,5 @@ async def _call(services: Services, call: Call) -> Response:
 @functions_framework.aio.http
 async def mcp(request: Request) -> Response:
     """The Cloud Function."""
-    return await endpoint.serve(app.services(), "mcp", request, {"message": _message, "tools": _tools, "call": _call})
+    handlers = {"message": _message, "tools": _tools, "call": _call, **digests.HANDLERS}
+    return await endpoint.serve(app.services(), "mcp", request, handlers)

@@ -49,6 +49,8 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("access", "make_key"): {"name": "mine"},
     ("knowledge", "upload"): {"name": "a.md", "bytes": 1, "sha256": "0" * 64},
     ("knowledge", "search"): {"query": "who approves?"},
+    ("mcp", "make_digest"): {"name": "Weekly", "cadence": "weekly"},
+    ("mcp", "preview_digest"): {"cadence": "weekly"},
     ("destinations", "create"): {"name": "hook", "kind": "webhook", "url": "https://hooks.example.com/x"},
     ("destinations", "change"): {"active": False},
     ("completions", "complete"): {"model": "cloudcost", "messages": []},
@@ -75,6 +77,7 @@ class Everything:
             "tool_name": "t1",
             "document_id": "0" * 32,
             "destination_id": "0" * 32,
+            "digest_id": "0" * 32,
             "alert_history_id": f"alert-{'0' * 36}",
         }
         path = route.path.format(org_slug=(made or self.made).slug, issuer_id="i1", **named)

@@ -1,0 +1,106 @@
+"""The digests of an organisation: list them, make and delete one, or read what one would say now."""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from typing_extensions import TypedDict
+
+from common import limits
+from common.digests.digest import Digest, DigestScope, NewDigest
+from common.digests.schedule import Schedule
+from common.digests.summary import Asked, Summary, compose
+from common.documents import Create, Delete, Documents, Put
+from common.errors import NotFound, Unprocessable
+from common.focus.calendar import FiscalCalendar
+from common.notices.destinations import Destinations
+from common.notices.paths import DIGESTS_DUE
+from common.tenant import OrgSlug, Principal, Tenant
+from common.tools.result import ToolError
+from common.warehouse.client import Warehouse
+
+DAY_OF_PREVIEW: dict[str, Any] = {"weekday": "monday", "day": 1, "hour": 0, "zone": "UTC"}
+
+
+class Preview(TypedDict):
+    """What a digest would say of the last period that is over."""
+
+    title: str
+    text: str
+    details: dict[str, Any]
+
+
+def digest_path(tenant: Tenant, digest_id: str) -> str:
+    """The path of a digest's document."""
+    return f"{_collection(tenant)}/{digest_id}"
+
+
+def due_path(org_slug: OrgSlug, digest_id: str) -> str:
+    """The path of the note that says when a digest is due."""
+    return f"{DIGESTS_DUE}/{org_slug}:{digest_id}"
+
+
+def due_note(org_slug: OrgSlug, digest: Digest) -> Put:
+    """The write of the note that says when a digest is due."""
+    data = {"org_slug": org_slug, "digest_id": digest.digest_id, "next_at": digest.next_at}
+    return Put(due_path(org_slug, digest.digest_id), data)
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """Reads and changes them."""
+
+    documents: Documents
+    warehouse: Warehouse
+    destinations: Destinations
+    clock: Callable[[], datetime]
+
+    async def all(self, tenant: Tenant) -> list[Digest]:
+        """Return the digests, oldest first."""
+        found = await self.documents.query(_collection(tenant), limit=2 * limits.MAX_DIGESTS)
+        return sorted(map(Digest.of, found), key=lambda each: (each.created_at, each.digest_id))
+
+    async def create(self, principal: Principal, new: NewDigest, calendar: FiscalCalendar) -> Digest:
+        """Make a digest whose filters can be asked for. Raises Unprocessable or DestinationNotFound."""
+        for destination_id in new.destinations:
+            await self.destinations.read(principal.tenant, destination_id)
+        if await self.documents.count(_collection(principal.tenant)) >= limits.MAX_DIGESTS:
+            raise Unprocessable(
+                f"The organisation has {limits.MAX_DIGESTS} digests, and may not have more. Delete one."
+            )
+        await self.preview(principal, new, calendar)
+        now = self.clock()
+        schedule = Schedule(new.cadence, new.weekday, new.day, new.hour, new.time_zone or calendar.zone)
+        digest = Digest(
+            uuid.uuid4().hex, new.name, schedule, new.team, tuple(new.filters), tuple(dict.fromkeys(new.destinations)),
+            schedule.next_after(now), None, None, now, principal.user_id,
+        )  # fmt: skip
+        path = digest_path(principal.tenant, digest.digest_id)
+        await self.documents.commit([Create(path, digest.data), due_note(principal.org_slug, digest)])
+        return digest
+
+    async def delete(self, principal: Principal, digest_id: str) -> None:
+        """Remove a digest. Raises NotFound."""
+        path = digest_path(principal.tenant, digest_id)
+        if (await self.documents.get_all([path]))[path] is None:
+            raise NotFound("There is no such digest. The list of digests has their ids.")
+        await self.documents.commit([Delete(path), Delete(due_path(principal.org_slug, digest_id))])
+
+    async def preview(self, principal: Principal, asked: DigestScope, calendar: FiscalCalendar) -> Preview:
+        """Return what a digest would say of the last period that is over. Raises Unprocessable."""
+        now = self.clock()
+        current, previous = Schedule(asked.cadence, **DAY_OF_PREVIEW).periods(now)
+        name = asked.name if isinstance(asked, NewDigest) else f"{asked.cadence.capitalize()} summary"
+        try:
+            summary: Summary = await compose(
+                self.warehouse, principal, Asked(name, current, previous, asked.team, asked.filters), now, calendar
+            )
+        except ToolError as error:
+            raise Unprocessable(error.message) from None
+        return Preview(title=summary.title, text=summary.text, details=dict(summary.details))
+
+
+def _collection(tenant: Tenant) -> str:
+    return f"orgs/{tenant.org_slug}/digests"
