@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from common.alerting.round import AlertRound
     from common.conversations.cancelling import Cancellations
     from common.conversations.conversations import Conversations
+    from common.conversations.escalations import Escalations
     from common.conversations.feedback import Feedback
     from common.conversations.fork import Forks
     from common.conversations.lookup import ConversationLookup
@@ -136,6 +137,7 @@ class Services(Foundations):
             "plans": plans,
             "log": self.log,
             "destinations": self.destinations,
+            "escalations": self.escalations,
         }
 
     @cached_property
@@ -246,6 +248,12 @@ class Services(Foundations):
         from common.queue import TaskQueue
 
         return Deliveries(self.documents, TaskQueue(self.settings), self.sender, self.log, self.clock)
+
+    @cached_property
+    def escalations(self) -> "Escalations":
+        from common.conversations.escalations import Escalations
+
+        return Escalations(self.lookup, self.documents, self.destinations, self.clock)
 
     @cached_property
     def digests(self) -> "Digests":

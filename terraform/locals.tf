@@ -202,6 +202,7 @@ locals {
         "/api/v1/chat/{org_slug}/conversations/{conversation_id}/rename",
         "/api/v1/chat/{org_slug}/conversations/{conversation_id}/export",
         "/api/v1/chat/{org_slug}/conversations/{conversation_id}/fork",
+        "/api/v1/chat/{org_slug}/conversations/{conversation_id}/escalation",
       ]
     }
     messages = {

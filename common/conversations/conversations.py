@@ -19,7 +19,7 @@ from common.identity.authenticate import Authenticator, Credentials
 from common.organizations.organization import hash_api_key
 from common.record.reader import ListPosition, Record
 from common.tenant import Principal, Tenant
-from common.transcript.conversation import Conversation, conversation_of
+from common.transcript.conversation import Conversation, Escalation, conversation_of, read_escalation
 from common.transcript.paths import conversation_path, conversations_path, listed_path
 
 LISTED_DAYS = 20
@@ -27,7 +27,7 @@ LISTED_DAYS = 20
 _ORDER = (Sort("last_message_at", descending=True), Sort("__name__", descending=True))
 _LISTED = (
     "conversation_id", "user_id", "title", "status", "message_count", "provider", "model_id", "created_at",
-    "last_message_at",
+    "last_message_at", "escalation",
 )  # fmt: skip
 
 
@@ -62,6 +62,7 @@ class Summary(TypedDict):
     model_id: str
     created_at: str
     last_message_at: str
+    escalated: Escalation | None
 
 
 class ConversationPage(TypedDict):
@@ -226,4 +227,5 @@ def summary(conversation: Conversation) -> Summary:
         "model_id": conversation.model_id,
         "created_at": conversation.created_at.isoformat(),
         "last_message_at": conversation.last_message_at.isoformat(),
+        "escalated": read_escalation(conversation.escalation),
     }

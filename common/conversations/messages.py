@@ -17,6 +17,7 @@ from common.documents import Create, DocumentConflict, Documents, Sort, Where
 from common.errors import DocumentsUnavailable
 from common.identity.authenticate import Credentials
 from common.record.reader import ListPosition, Record
+from common.transcript.conversation import Escalation, read_escalation
 from common.transcript.message import Message, bytes_of, message_of
 from common.transcript.paths import message_path, messages_path
 from common.transcript.plans import planned
@@ -71,6 +72,7 @@ class MessagePage(TypedDict):
     org_slug: str
     conversation_id: str
     messages: list[ShownMessage]
+    escalated: Escalation | None
     next_cursor: NotRequired[str]
 
 
@@ -107,6 +109,7 @@ class Messages:
             "org_slug": found.principal.org_slug,
             "conversation_id": conversation_id,
             "messages": [shown(message) for message in page],
+            "escalated": read_escalation(found.conversation.escalation),
         }
         if page and page[-1].sequence + 1 < found.conversation.message_count:
             last = page[-1]

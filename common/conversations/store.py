@@ -274,7 +274,7 @@ class ConversationStore:
         """Delete the conversation for its user, end the turn in it, and note when it may be purged."""
         tenant = principal.tenant
         nothing_said = {"recent": (), "window_held": False, "summary": None, "through_sequence": None}
-        changes = {"status": "deleted", "lease": None, **nothing_said}
+        changes = {"status": "deleted", "lease": None, "escalation": None, **nothing_said}
         due = {"org_slug": tenant.org_slug, "conversation_id": conversation.conversation_id, "deleted_at": now}
         await self._change(
             tenant, conversation, now, changes, Put(purge_path(tenant, conversation.conversation_id), due)

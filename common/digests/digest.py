@@ -34,7 +34,7 @@ DestinationId = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 
 
 class DigestScope(Body):
-    """What a digest is about: the costs that its filters leave, of a team where it names one."""
+    """The scope of a digest: the costs that its filters leave, of a team where it names one."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 

@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 from common import limits
 from common.digests.digest import Digest, DigestScope, NewDigest
 from common.digests.schedule import Schedule
-from common.digests.summary import Asked, Summary, compose
+from common.digests.summary import DigestQuestion, compose
 from common.documents import Create, Delete, Documents, Put
 from common.errors import NotFound, Unprocessable
 from common.focus.calendar import FiscalCalendar
@@ -25,7 +25,7 @@ DAY_OF_PREVIEW: dict[str, Any] = {"weekday": "monday", "day": 1, "hour": 0, "zon
 
 
 class Preview(TypedDict):
-    """What a digest would say of the last period that is over."""
+    """The text of a digest, of the last period that is over."""
 
     title: str
     text: str
@@ -94,9 +94,8 @@ class Digests:
         current, previous = Schedule(asked.cadence, **DAY_OF_PREVIEW).periods(now)
         name = asked.name if isinstance(asked, NewDigest) else f"{asked.cadence.capitalize()} summary"
         try:
-            summary: Summary = await compose(
-                self.warehouse, principal, Asked(name, current, previous, asked.team, asked.filters), now, calendar
-            )
+            question = DigestQuestion(name, current, previous, asked.team, asked.filters)
+            summary = await compose(self.warehouse, principal, question, now, calendar)
         except ToolError as error:
             raise Unprocessable(error.message) from None
         return Preview(title=summary.title, text=summary.text, details=dict(summary.details))

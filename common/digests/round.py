@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 from common.digests.digest import Digest
 from common.digests.digests import digest_path, due_note
-from common.digests.summary import Asked, Summary, compose
+from common.digests.summary import DigestQuestion, DigestText, compose
 from common.documents import Delete, Document, DocumentConflict, Documents, Patch, Sort, Where
 from common.errors import Unavailable
 from common.notices.destination import chosen
@@ -34,7 +34,7 @@ AT_ONCE = 10
 
 
 class DigestReport(TypedDict):
-    """What a round did."""
+    """The counts of a round."""
 
     sent: int
     failed: int
@@ -110,11 +110,11 @@ class DigestRound:
         if to and active:
             after = replace(after, last_sent_at=now, last_period=str(current))
             principal = Principal(tenant, UserId(f"digest:{digest_id}"), "digest")
-            asked = Asked(digest.name, current, previous, digest.team, digest.filters)
+            asked = DigestQuestion(digest.name, current, previous, digest.team, digest.filters)
             try:
                 said = await compose(self._warehouse, principal, asked, now, found.calendar)
             except ToolError as error:
-                said = Summary(digest.name, f"This summary could not be made: {error.message}", (), {})
+                said = DigestText(digest.name, f"This summary could not be made: {error.message}", (), {})
             notice = Notice(
                 notice_id=f"digest-{digest_id}-{current.start}", kind="digest", title=said.title, text=said.text,
                 facts=said.facts, details=said.details, occurred_at=now,

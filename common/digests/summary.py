@@ -28,7 +28,7 @@ _SOURCE = "Source: billed cost (BilledCost) in the cost data, whole days in UTC"
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class DigestText:
     """A digest's words. ``facts`` are the totals by currency; ``details`` the same figures for a program."""
 
     title: str
@@ -38,7 +38,7 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class DigestQuestion:
     """The costs that a digest is about: a period beside the one before it, a team, and further filters."""
 
     name: str
@@ -54,8 +54,8 @@ class Asked:
 
 
 async def compose(
-    warehouse: Warehouse, principal: Principal, asked: Asked, now: datetime, calendar: FiscalCalendar
-) -> Summary:
+    warehouse: Warehouse, principal: Principal, asked: DigestQuestion, now: datetime, calendar: FiscalCalendar
+) -> DigestText:
     """Ask the tools and write what they say. Raises ToolError for filters that cannot be asked for."""
     labels = {"org": principal.org_slug, "purpose": "digest"}
     context = WarehouseContext(labels, now, "digest", warehouse, calendar=calendar)
@@ -90,7 +90,7 @@ async def compose(
         "previous_end": asked.previous.end,
         "totals": [{name: each[name] for name in _TOTAL} for each in totals],
     }
-    return Summary(f"{asked.name}: {period}", "\n".join(lines), facts, _json(details))
+    return DigestText(f"{asked.name}: {period}", "\n".join(lines), facts, _json(details))
 
 
 _TOTAL = ("currency", "current_cost", "previous_cost", "absolute_change", "percent_change")

@@ -16,7 +16,7 @@ from common.warehouse.query import Parameter, fixed
 
 CONVERSATION_SQL = """
 SELECT conversation_id, user_id, title, provider, model_id, status, message_count, created_at, updated_at,
-  last_message_at, first_message_at, summary, through_sequence
+  last_message_at, first_message_at, summary, through_sequence, escalation
 FROM {shared.org_chat_conversations}
 WHERE org_slug = @org_slug AND created_at >= @began AND user_id = @user_id
   AND conversation_id IN UNNEST(@conversation_ids)
@@ -31,7 +31,7 @@ LIMIT 10
 CONVERSATIONS_SQL = """
 SELECT conversation_id, user_id, title, provider, model_id, status, message_count, created_at, updated_at,
   COALESCE(last_message_at, created_at) AS last_message_at, first_message_at,
-  summary, through_sequence
+  summary, through_sequence, escalation
 FROM {shared.org_chat_conversations}
 WHERE org_slug = @org_slug AND created_at >= @began AND user_id = @user_id AND status = 'active'
   AND (@before IS NULL OR COALESCE(last_message_at, created_at) < @before

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from typing_extensions import TypedDict
+
 from common import limits
 from common.documents import Data, Document
 from common.tenant import Tenant
@@ -55,6 +57,24 @@ class Lease:
         return {"message_id": self.message_id, "holder": self.holder, "answer_id": self.answer_id, **cancelled}
 
 
+class Escalation(TypedDict):
+    """The state of a conversation that was handed over to a person; ``by`` is a name where one is known."""
+
+    at: str
+    by: str
+    reason: str
+    resolved_at: str | None
+    resolved_by: str | None
+
+
+def read_escalation(stored: str | None) -> Escalation | None:
+    """Read the state back from its JSON text. Returns None for a conversation that was never handed over."""
+    if stored is None:
+        return None
+    state: Escalation = json.loads(stored)
+    return state
+
+
 @dataclass(frozen=True, slots=True)
 class Conversation:
     """A conversation with its recent window; ``version`` is when its document last changed, None while there is none.
@@ -62,6 +82,7 @@ class Conversation:
     ``window_held`` is False where ``recent`` and ``last_agent`` are still only in the record. ``first_message_at`` is
     no later than its oldest message, which in a branch is older than the branch; None where that was never noted.
     ``summary`` stands for the messages up to the one numbered ``through_sequence``; both are None while there is none.
+    ``escalation`` is the state of one that was handed over to a person, as JSON.
     ``summary_due`` is the number of messages before which no summary is asked for, after one that failed.
     """
 
@@ -83,6 +104,7 @@ class Conversation:
     summary: str | None = None
     through_sequence: int | None = None
     summary_due: int | None = None
+    escalation: str | None = None
     version: datetime | None = field(default=None, compare=False)
 
     @property
@@ -133,6 +155,7 @@ class Conversation:
             "summary": self.summary,
             "through_sequence": self.through_sequence,
             "summary_due": self.summary_due,
+            "escalation": self.escalation,
             "lease": self.lease.document() if self.lease else None,
             "expire_at": None,
         }
@@ -154,6 +177,7 @@ class Conversation:
             "first_message_at": self.first_message_at.isoformat() if self.first_message_at else None,
             "summary": self.summary,
             "through_sequence": self.through_sequence,
+            "escalation": self.escalation,
         }
 
 
@@ -210,6 +234,7 @@ def conversation_in(row: Mapping[str, Any]) -> Conversation:
         first_message_at=row["first_message_at"],
         summary=row["summary"],
         through_sequence=row["through_sequence"],
+        escalation=row["escalation"],
     )
 
 

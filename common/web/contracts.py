@@ -33,6 +33,7 @@ JSON, EVENTS, CSV = "application/json", "text/event-stream", "text/csv"
 _TURN = (ConversationNotFound, ConversationBusy, SetupRequired, KeyInvalid, RateLimited, ModelError)
 _RPC_BODY, _RPC_ANSWER = "common.protocols.json_rpc:RpcRequest", "common.protocols.json_rpc:RpcResponse"
 
+_ESCALATIONS = "common.conversations.escalations:"
 _OWN, _NOTICES, _DIGESTS = "common.web.administration:", "common.web.destinations:", "common.web.digests:"
 _OPENAI_ERROR = "common.protocols.chat_completions.encoder:ErrorBody"
 
@@ -197,6 +198,14 @@ _CONTRACTS: Mapping[str, Contract] = {
     "conversations/rename": Contract(
         "Rename a conversation", "common.conversations.conversations:Rename",
         "common.conversations.conversations:Renamed", fails=(ConversationBusy,),
+    ),
+    "conversations/escalate": Contract(
+        "Hand a conversation over to a person", f"{_ESCALATIONS}Escalate", f"{_ESCALATIONS}Escalated",
+        fails=(ConversationNotFound, ConversationBusy, RateLimited),
+    ),
+    "conversations/resolve": Contract(
+        "Say that the person was helped", answer=f"{_ESCALATIONS}Escalated",
+        fails=(ConversationNotFound, ConversationBusy, RateLimited),
     ),
     "conversations/delete": Contract(
         "Delete a conversation", answer="common.conversations.conversations:Deleted", fails=(ConversationBusy,)

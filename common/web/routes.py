@@ -110,6 +110,8 @@ ROUTES = (
     Route("conversations", "rename", "PATCH", f"{BASE}{_ONE}/rename", (f"{_ONE}/rename",), WRITE_CHAT),
     Route("conversations", "export", "GET", f"{BASE}{_ONE}/export", (f"{_ONE}/export",), READ_CHAT),
     Route("conversations", "fork", "POST", f"{BASE}{_ONE}/fork", (f"{_ONE}/fork",), WRITE_CHAT),
+    Route("conversations", "escalate", "POST", f"{BASE}{_ONE}/escalation", (f"{_ONE}/escalation",), WRITE_CHAT),
+    Route("conversations", "resolve", "DELETE", f"{BASE}{_ONE}/escalation", (f"{_ONE}/escalation",), WRITE_CHAT),
     Route("messages", "history", "GET", f"{BASE}{_ONE}/messages", (f"{_ONE}/messages",), READ_CHAT),
     Route("messages", "search", "GET", f"{BASE}/messages/search", ("/search", "/messages/search"), READ_CHAT),
     Route("messages", "feedback", "POST", f"{BASE}{_FEEDBACK}", (_FEEDBACK,), WRITE_CHAT),

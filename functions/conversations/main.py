@@ -1,4 +1,4 @@
-"""A user's conversations: GET list and export, PATCH rename, POST fork, DELETE."""
+"""A user's conversations: GET list and export, PATCH rename, POST fork, DELETE; POST and DELETE of a hand-over."""
 
 import functions_framework.aio
 from starlette.requests import Request
@@ -6,6 +6,7 @@ from starlette.responses import JSONResponse, Response
 
 from common import app
 from common.conversations.conversations import Fork, Rename
+from common.conversations.escalations import Escalate
 from common.web import endpoint, paging
 
 app.check_settings()
@@ -25,6 +26,17 @@ async def _fork(services: app.Services, call: endpoint.Call) -> Response:
     return JSONResponse(await services.forks.add(call.credentials, call.value("conversation_id"), body))
 
 
+async def _escalate(services: app.Services, call: endpoint.Call) -> Response:
+    await services.entrance.admit(call.credentials, "messages")
+    body = await call.body(Escalate, may_be_empty=True)
+    return JSONResponse(await services.escalations.escalate(call.credentials, call.value("conversation_id"), body))
+
+
+async def _resolve(services: app.Services, call: endpoint.Call) -> Response:
+    await services.entrance.admit(call.credentials, "messages")
+    return JSONResponse(await services.escalations.resolve(call.credentials, call.value("conversation_id")))
+
+
 async def _delete(services: app.Services, call: endpoint.Call) -> Response:
     return JSONResponse(await services.conversations.delete(call.credentials, call.value("conversation_id")))
 
@@ -36,5 +48,13 @@ async def _export(services: app.Services, call: endpoint.Call) -> Response:
 @functions_framework.aio.http
 async def conversations(request: Request) -> Response:
     """The Cloud Function."""
-    handlers = {"list": _list, "rename": _rename, "fork": _fork, "delete": _delete, "export": _export}
+    handlers = {
+        "list": _list,
+        "rename": _rename,
+        "fork": _fork,
+        "delete": _delete,
+        "export": _export,
+        "escalate": _escalate,
+        "resolve": _resolve,
+    }
     return await endpoint.serve(app.services(), "conversations", request, handlers)

@@ -36,6 +36,8 @@ def decide(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] | Non
     request, table = read_request(messages, tools), load_table()[1]
     if command := _read_command(request.message):
         return _run(*command, request)
+    if table.pattern("person").search(request.message.lower()):
+        return _run("escalate", {"reason": request.message[:1000]}, request)
     if table.pattern("greeting").fullmatch(request.message.strip().lower()):
         return Decision(text=f"Hello! {_abilities(request)}")
     if not request.returned and (said := recall(messages, request.message)):

@@ -14,8 +14,7 @@ import pytest
 from common.digests import round
 from common.digests.digest import NewDigest
 from common.digests.schedule import Schedule
-from common.documents import DocumentsUnavailable
-from common.errors import DestinationNotFound, NotFound, Unprocessable
+from common.errors import DestinationNotFound, DocumentsUnavailable, NotFound, Unprocessable
 from common.focus.calendar import FiscalCalendar
 from common.notices.delivery import Delivery
 from common.notices.destination import NewDestination

@@ -6,6 +6,7 @@ import type {
   Caller,
   Conversation,
   DocumentEntry,
+  Escalation,
   Hit,
   Issuer,
   Member,
@@ -141,6 +142,15 @@ export class Api {
 
   async delete(conversationId: string): Promise<void> {
     await this.#call("DELETE", this.#at(conversationId));
+  }
+
+  /** Hand a conversation over to a person; how many places are told of it. */
+  async escalate(conversationId: string, reason: string): Promise<{ escalated: Escalation; told: number }> {
+    return this.#json("POST", this.#at(conversationId, "/escalation"), { reason });
+  }
+
+  async resolve(conversationId: string): Promise<{ escalated: Escalation }> {
+    return this.#json("DELETE", this.#at(conversationId, "/escalation"));
   }
 
   async giveFeedback(conversationId: string, messageId: string, opinion: Opinion): Promise<void> {

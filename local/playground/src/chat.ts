@@ -5,7 +5,10 @@ import type { Api } from "./api";
 import { button, el } from "./dom";
 import { Thread } from "./thread";
 import { welcome } from "./welcome";
+import type { Escalation } from "./contract";
+
 export interface ChatEvents {
+  escalated(state: Escalation | null): void;
   titled(title: string): void;
   busy(busy: boolean): void;
   /** The questions so far, for those who want one back. */
@@ -51,6 +54,7 @@ export class Chat {
       return;
     }
     this.events.titled(conversation.title);
+    this.events.escalated(conversation.escalated);
     let question = "";
     for (const message of messages) {
       if (message.role === "user") {
@@ -116,7 +120,7 @@ export class Chat {
       ask: (another) => this.ask(another),
       decide: (interrupts, approved) => {
         this.#busy(true);
-        void this.#thread.resume(interrupts, approved, answer);
+        void this.#thread.resume(interrupts, approved, answer).then(() => this.#readState());
       },
       rate: (messageId, opinion) => this.api.giveFeedback(this.conversationId, messageId, opinion),
       titled: (title) => this.#closed || this.events.titled(title),
@@ -126,6 +130,14 @@ export class Chat {
     this.#answers.push(answer);
     this.element.append(answer.element);
     return answer;
+  }
+
+  /** What was allowed may have been a hand-over to a person. */
+  async #readState(): Promise<void> {
+    const { conversation } = await this.api.history(this.conversationId);
+    if (!this.#closed) {
+      this.events.escalated(conversation.escalated);
+    }
   }
 
   #busy(busy: boolean): void {

@@ -65,6 +65,16 @@ export interface Conversation {
   conversation_id: string;
   title: string;
   last_message_at: string;
+  escalated: Escalation | null;
+}
+
+/** A conversation that was handed over to a person. */
+export interface Escalation {
+  at: string;
+  by: string;
+  reason: string;
+  resolved_at: string | null;
+  resolved_by: string | null;
 }
 
 export interface Hit {

@@ -1,4 +1,4 @@
-// Two questions that interrupt: another title, and whether to delete.
+// Questions that interrupt: another title, whether to delete, and what a person is wanted for.
 import { button, el } from "./dom";
 
 /** Ask for a title; null when it was left as it is. */
@@ -16,6 +16,21 @@ export function askForTitle(title: string): Promise<string | null> {
 export async function askToDelete(title: string, what = "conversation"): Promise<boolean> {
   const said = await asked(`Delete ${what}?`, [el("p", {}, `“${title}” will be gone for good.`)], "Delete", () => "yes");
   return said !== null;
+}
+
+/** Ask what a person is wanted for; null when nobody is asked. */
+export function askForPerson(): Promise<string | null> {
+  const input = el("input", { type: "text", maxlength: 1000, id: "escalation-reason", placeholder: "In a sentence, if you like" });
+  return asked(
+    "Ask a person for help?",
+    [
+      el("p", {}, "People of your organisation are sent a message with a link to this conversation."),
+      el("label", { for: "escalation-reason" }, "What do you need?"),
+      input,
+    ],
+    "Ask a person",
+    () => input.value.trim(),
+  );
 }
 
 function asked(title: string, body: Node[], action: string, read: () => string | null): Promise<string | null> {

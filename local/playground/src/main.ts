@@ -5,12 +5,13 @@ import { Api, ApiError, organizations, signIn } from "./api";
 import { Chat } from "./chat";
 import { Composer } from "./composer";
 import { showDocuments } from "./documents";
-import { askForTitle, askToDelete } from "./dialogs";
+import { askForPerson, askForTitle, askToDelete } from "./dialogs";
 import { button, el, icon, iconButton } from "./dom";
 import { Sidebar } from "./sidebar";
 import { themeToggle } from "./theme";
 import { showUsage } from "./usage";
-import type { Caller, Organization } from "./contract";
+import { ago } from "./format";
+import type { Caller, Escalation, Organization } from "./contract";
 
 const TITLE = "Cloud-cost chat";
 const TITLE_CHARS = 100;
@@ -34,6 +35,7 @@ class Page {
   readonly #title = el("h1", {}, TITLE);
   readonly #actions: HTMLElement;
   readonly #problem = el("p", { class: "problem banner", role: "alert", hidden: true });
+  readonly #escalated = el("p", { class: "note banner", role: "status", hidden: true });
   readonly #place = el("div", { class: "place" });
   readonly #menu: HTMLButtonElement;
   readonly #sidebar = new Sidebar(
@@ -68,6 +70,7 @@ class Page {
       { class: "row", hidden: true },
       iconButton("edit", "Rename", () => void this.#rename()),
       iconButton("download", "Export", () => void this.#export()),
+      iconButton("person", "Ask a person", () => void this.#escalate()),
       iconButton("trash", "Delete", () => void this.#delete()),
     );
     const fresh = button("New question", () => this.#go(this.#api.organization.slug, ""), { class: "new" });
@@ -86,7 +89,7 @@ class Page {
     document.body.replaceChildren(
       skip,
       this.#sidebar.element,
-      el("div", { class: "page" }, header, this.#problem, main),
+      el("div", { class: "page" }, header, this.#problem, this.#escalated, main),
     );
     main.addEventListener("click", () => this.#showSidebar(false));
     window.addEventListener("hashchange", () => void this.#follow());
@@ -122,6 +125,7 @@ class Page {
   async #show(conversationId: string): Promise<void> {
     this.#chat?.close();
     const chat = new Chat(this.#api, conversationId || crypto.randomUUID(), {
+      escalated: (state) => this.#showEscalation(state),
       titled: (title) => {
         const renamed = this.#title.textContent !== title;
         this.#named(title);
@@ -151,6 +155,7 @@ class Page {
     this.#showSidebar(false);
     this.#named("");
     this.#say("");
+    this.#showEscalation(null);
     if (!conversationId) {
       chat.begin();
       return;
@@ -281,6 +286,38 @@ class Page {
         this.#go(this.#api.organization.slug, "");
         await this.#sidebar.refresh();
       });
+    }
+  }
+
+  async #escalate(): Promise<void> {
+    const chat = this.#chat;
+    const reason = chat && (await askForPerson());
+    if (chat && reason !== null) {
+      await this.#attempt(async () => {
+        const { escalated, told } = await this.#api.escalate(chat.conversationId, reason ?? "");
+        this.#showEscalation(escalated, told ? "" : " No destination is set up for messages, so nobody was sent one.");
+        await this.#sidebar.refresh();
+      });
+    }
+  }
+
+  async #resolve(): Promise<void> {
+    const chat = this.#chat;
+    if (chat) {
+      await this.#attempt(async () => {
+        this.#showEscalation((await this.#api.resolve(chat.conversationId)).escalated);
+        await this.#sidebar.refresh();
+      });
+    }
+  }
+
+  /** Say above a conversation that a person was asked for, until that is resolved. */
+  #showEscalation(state: Escalation | null, more = ""): void {
+    const waits = state !== null && state.resolved_at === null;
+    this.#escalated.hidden = !waits;
+    if (waits) {
+      const said = `${state.by} asked for a person ${ago(state.at)}${state.reason ? `: “${state.reason}”` : "."}${more} `;
+      this.#escalated.replaceChildren(said, button("Resolved", () => void this.#resolve(), { class: "quiet" }));
     }
   }
 

@@ -113,6 +113,7 @@ export class Sidebar {
   #conversation(each: Conversation): HTMLElement {
     return this.#item(each.conversation_id, undefined, [
       el("span", { class: "title" }, each.title),
+      each.escalated !== null && each.escalated.resolved_at === null && el("span", { class: "badge" }, "waits for a person"),
       el("time", { datetime: each.last_message_at }, ago(each.last_message_at)),
     ]);
   }
@@ -133,7 +134,7 @@ export class Sidebar {
     ]);
   }
 
-  #item(conversationId: string, messageId: string | undefined, children: Node[]): HTMLElement {
+  #item(conversationId: string, messageId: string | undefined, children: (Node | false)[]): HTMLElement {
     const link = el("button", { type: "button", "data-id": conversationId }, ...children);
     link.addEventListener("click", () => this.open(conversationId, messageId));
     return el("li", {}, link);

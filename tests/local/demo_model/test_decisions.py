@@ -51,6 +51,23 @@ def test_a_greeting_is_answered_with_what_can_be_asked(question: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("question", "wants"),
+    [
+        ("I want to talk to a person", True),
+        ("Can I speak with a human please?", True),
+        ("please escalate this to someone", True),
+        ("connect me to support", True),
+        ("What did we spend per person last month?", False),
+        ("Spend of the support team last month", False),
+        ("costs of the agent platform by service", False),
+    ],
+)
+def test_who_wants_a_person_is_handed_over_and_nobody_else(question: str, wants: bool) -> None:
+    called = [call.name for call in decide(conversation(question), COSTS).calls]
+    assert ("escalate" in called) is wants
+
+
+@pytest.mark.parametrize(
     "question", ["tell me a joke", "who won the world cup in 2022?", "???", "42", "flurble the wibble"]
 )
 def test_what_is_not_understood_is_said_whole_with_what_can_be_asked(question: str) -> None:
