@@ -1,5 +1,6 @@
 """Alerts on the page: a rule is tried, made, changed and deleted; an alert is found, read and acknowledged."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -124,3 +125,56 @@ async def test_a_link_of_a_message_opens_its_alert(serving: Serving, visiting: V
     await expect(dialog.get_by_role("status")).to_have_text("This is the alert that was linked to.")
     await dialog.get_by_role("button", name="Close").click()
     assert visit.page.url == f"{product.url}/#/{organization.slug}/"
+
+
+async def test_a_destination_is_added_switched_off_and_deleted_and_its_secret_shown_once(
+    serving: Serving, visiting: Visiting, sources: Path
+) -> None:
+    visit: Visit = await visiting(await serving())
+    dialog = await alerts_of(visit)
+    await dialog.get_by_role("button", name="Destinations").click()
+    await expect(dialog.get_by_role("status")).to_contain_text("There is no destination yet")
+    form = dialog.get_by_role("form", name="New destination")
+    await form.get_by_label("Name").fill("Night watch")
+    await form.get_by_label("Address").fill("https://hooks.example.com/services/T0/secret-part")
+    await form.get_by_role("button", name="Add destination").click()
+    await expect(dialog.locator("code")).to_have_text(re.compile("^whsec_"))
+    card = dialog.locator("li[data-destination]")
+    await expect(card).to_contain_text("hooks.example.com")
+    await expect(card).not_to_contain_text("secret-part")
+    await checked(visit, sources, "dialog")
+    await card.get_by_role("button", name="What was sent to Night watch").click()
+    await expect(card).to_contain_text("Nothing was sent yet.")
+    await card.get_by_role("button", name="Switch off Night watch").click()
+    await expect(card.locator(".badge").last).to_have_text("off")
+    await expect(dialog.locator("code")).to_have_count(0)
+    await form.get_by_label("Kind").select_option("E-mail")
+    await form.get_by_label("Name").fill("FinOps")
+    await form.get_by_label("Recipients").fill("a@example.com, b@example.com")
+    await form.get_by_role("button", name="Add destination").click()
+    await expect(card.filter(has_text="FinOps")).to_contain_text("a@example.com, b@example.com")
+    await card.get_by_role("button", name="Delete Night watch").click()
+    await visit.page.get_by_role("dialog", name="Delete destination?").get_by_role("button", name="Delete").click()
+    await expect(card).to_have_count(1)
+
+
+async def test_a_summary_is_read_at_once_made_and_deleted(serving: Serving, visiting: Visiting, sources: Path) -> None:
+    visit: Visit = await visiting(await serving(), **WAYS["phone"])
+    dialog = await alerts_of(visit)
+    await dialog.get_by_role("button", name="Summaries").click()
+    await dialog.get_by_role("button", name="New summary").click()
+    form = dialog.get_by_role("form", name="New summary")
+    await form.get_by_label("Name").fill("EC2, weekly")
+    await form.get_by_label("Filter on").fill("service")
+    await form.get_by_label("Filter values").fill("Amazon EC2")
+    await form.get_by_role("button", name="Preview").click()
+    await expect(form.get_by_label("Summary")).to_contain_text("Filters: service in Amazon EC2.")
+    await expect(form.get_by_label("Summary")).to_contain_text(re.compile(r"^- [\d,.]+ USD, ", re.MULTILINE))
+    await form.get_by_label("Time zone").fill("Asia/Tokyo")
+    await checked(visit, sources, "dialog")
+    await form.get_by_role("button", name="Create summary").click()
+    card = dialog.locator("li[data-digest]")
+    await expect(card).to_contain_text("service Amazon EC2 · each monday, 8:00 Asia/Tokyo")
+    await card.get_by_role("button", name="Delete EC2, weekly").click()
+    await visit.page.get_by_role("dialog", name="Delete summary?").get_by_role("button", name="Delete").click()
+    await expect(card).to_have_count(0)

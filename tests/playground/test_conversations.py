@@ -167,3 +167,23 @@ async def test_titles_say_the_period_so_that_they_differ(serving: Serving, visit
     assert len(titles) == 2
     await visit.page.reload()
     await expect(visit.page.get_by_role("heading", level=1)).to_have_text(re.compile(r" · \d"))
+
+
+async def test_a_person_is_asked_for_and_a_link_opens_the_conversation_until_that_is_resolved(
+    serving: Serving, visiting: Visiting, word: str
+) -> None:
+    visit = await told(serving, visiting, word)
+    await visit.page.get_by_role("button", name="Ask a person").click()
+    dialog = visit.page.get_by_role("dialog", name="Ask a person for help?")
+    await dialog.get_by_label("What do you need?").fill("Is this bill right?")
+    await dialog.get_by_role("button", name="Ask a person").click()
+    waits = visit.page.get_by_role("status").filter(has_text="Is this bill right?")
+    await expect(waits).to_contain_text("playground asked for a person just now")
+    await expect(waits).to_contain_text("nobody was sent one")
+    await expect(listed(visit, word)).to_contain_text("waits for a person")
+    await visit.page.goto(f"{visit.product.url}/?org=acme_inc&conversation={visit.conversation_id}")
+    await visit.answered()
+    await expect(waits).to_contain_text("playground asked for a person")
+    await waits.get_by_role("button", name="Resolved").click()
+    await expect(waits).to_be_hidden()
+    await expect(listed(visit, word)).not_to_contain_text("waits for a person")

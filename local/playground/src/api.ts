@@ -5,6 +5,9 @@ import type {
   ApiKey,
   Caller,
   Conversation,
+  Delivery,
+  Destination,
+  Digest,
   DocumentEntry,
   Escalation,
   Hit,
@@ -13,6 +16,7 @@ import type {
   Opinion,
   Organization,
   Person,
+  Row,
   SettingsStatus,
   StoredMessage,
   Tool,
@@ -213,6 +217,52 @@ export class Api {
   async change(name: string, args: Record<string, unknown>): Promise<ToolResult> {
     const { confirm } = await this.#json<{ confirm: string }>("POST", `/tools/${name}`, { arguments: args, ask: true });
     return this.#json("POST", `/tools/${name}`, { arguments: args, confirm });
+  }
+
+  async destinations(): Promise<Destination[]> {
+    return (await this.#json<{ destinations: Destination[] }>("GET", "/destinations")).destinations;
+  }
+
+  /** Make a destination; the secret of a webhook is told this once. */
+  async makeDestination(made: Row): Promise<{ destination: Destination; secret: string | null }> {
+    return this.#json("POST", "/destinations", made);
+  }
+
+  async changeDestination(id: string, change: Row): Promise<void> {
+    await this.#call("PATCH", `/destinations/${id}`, change);
+  }
+
+  async deleteDestination(id: string): Promise<void> {
+    await this.#call("DELETE", `/destinations/${id}`);
+  }
+
+  /** Send a message to a destination now, and say what came of it. */
+  async testDestination(id: string): Promise<{ state: string; error?: string; detail?: string }> {
+    return this.#json("POST", `/destinations/${id}/test`);
+  }
+
+  async newSecret(id: string): Promise<string> {
+    return (await this.#json<{ secret: string }>("POST", `/destinations/${id}/secret`)).secret;
+  }
+
+  async deliveries(id: string): Promise<Delivery[]> {
+    return (await this.#json<{ deliveries: Delivery[] }>("GET", `/destinations/${id}/deliveries?limit=10`)).deliveries;
+  }
+
+  async digests(): Promise<Digest[]> {
+    return (await this.#json<{ digests: Digest[] }>("GET", "/digests")).digests;
+  }
+
+  async previewDigest(asked: Row): Promise<{ title: string; text: string }> {
+    return this.#json("POST", "/digests/preview", asked);
+  }
+
+  async makeDigest(made: Row): Promise<void> {
+    await this.#call("POST", "/digests", made);
+  }
+
+  async deleteDigest(id: string): Promise<void> {
+    await this.#call("DELETE", `/digests/${id}`);
   }
 
   #at(conversationId: string, rest = ""): string {

@@ -260,3 +260,40 @@ export interface FiredAlert {
   acknowledged_note: string | null;
   condition_results: string | null;
 }
+
+export type DestinationKind = "webhook" | "slack" | "teams" | "email";
+
+/** A place that notices are sent to; never its secret, and of a URL no more than the host. */
+export interface Destination {
+  destination_id: string;
+  kind: DestinationKind;
+  name: string;
+  address: string;
+  active: boolean;
+  off_reason: string | null;
+}
+
+export interface Delivery {
+  delivery_id: string;
+  state: "waiting" | "delivered" | "failed";
+  attempts: number;
+  error: string | null;
+  created_at: string;
+}
+
+/** A summary of a week or a month that is sent when it is over. */
+export interface Digest {
+  digest_id: string;
+  name: string;
+  cadence: "weekly" | "monthly";
+  weekday: string | null;
+  day: number | null;
+  hour: number;
+  time_zone: string;
+  team: string | null;
+  filters: Row[];
+  destinations: string[];
+  next_at: string;
+  last_sent_at: string | null;
+  last_period: string | null;
+}

@@ -2,6 +2,7 @@
 import type { Api } from "../api";
 import { button, el } from "../dom";
 import type { AlertRule, Row, ToolResult } from "../contract";
+import { attempt, choice, field, read } from "./fields";
 import { conditionsOf, withUnit } from "./words";
 
 const KINDS: [string, string, string][] = [
@@ -76,28 +77,6 @@ function fields(rule: AlertRule | null): HTMLElement[] {
   ];
 }
 
-type Attributes = Record<string, string | number | boolean | null>;
-
-function field(label: string, attributes: Attributes, only = ""): HTMLElement {
-  return el("label", { "data-for": only || null }, el("span", {}, label), el("input", { type: "text", ...attributes }));
-}
-
-function choice(label: string, name: string, options: string[][], chosen: string, only = ""): HTMLElement {
-  const made = options.map(([value = "", words = ""]) => el("option", { value, selected: value === chosen }, words));
-  return el("label", { "data-for": only || null }, el("span", {}, label), el("select", { name }, ...made));
-}
-
-/** What is filled in and shown, numbers as numbers. */
-function read(form: HTMLFormElement): Row {
-  const given: Row = {};
-  for (const each of form.elements) {
-    if ((each instanceof HTMLInputElement || each instanceof HTMLSelectElement) && each.value.trim() && !each.closest("[hidden]")) {
-      given[each.name] = each.type === "number" ? Number(each.value) : each.value.trim();
-    }
-  }
-  return given;
-}
-
 /** The arguments of the tools: a filter as an entry, a currency in capitals. */
 function wanted(rule: AlertRule | null, given: Row): Row {
   const { dimension, values, ...args } = given;
@@ -145,14 +124,4 @@ function tried(result: ToolResult): Node[] {
     ...(days.length ? [el("ul", {}, ...days)] : []),
     ...(rows.length > MOST_DAYS ? [el("p", { class: "note" }, `The last ${MOST_DAYS} of ${rows.length} are shown.`)] : []),
   ];
-}
-
-async function attempt(place: HTMLElement, action: () => Promise<void>): Promise<void> {
-  place.setAttribute("aria-busy", "true");
-  try {
-    await action();
-  } catch (failure) {
-    place.replaceChildren(el("p", { class: "problem", role: "alert" }, (failure as Error).message));
-  }
-  place.removeAttribute("aria-busy");
 }

@@ -1,11 +1,13 @@
-// Alerts: the rules, and what they raised, each in a tab of one dialog.
+// Alerts: the rules, what they raised, where messages go, and summaries; each in a tab of one dialog.
 import type { Api } from "../api";
 import { button, el } from "../dom";
 import type { Caller } from "../contract";
+import { Destinations } from "./destinations";
+import { Digests } from "./digests";
 import { History } from "./history";
 import { Rules } from "./rules";
 
-export type Tab = "rules" | "history";
+export type Tab = "rules" | "history" | "destinations" | "digests";
 
 /** A tab's content. It is drawn anew whenever its tab is chosen. */
 export interface Panel {
@@ -16,6 +18,8 @@ export interface Panel {
 const TABS: [Tab, string][] = [
   ["rules", "Rules"],
   ["history", "History"],
+  ["destinations", "Destinations"],
+  ["digests", "Summaries"],
 ];
 
 /** Show an organisation's alerts in a dialog, until it is closed; ``alertId`` is one that a link led to. */
@@ -26,7 +30,8 @@ export function showAlerts(api: Api, caller: Caller, alertId = ""): void {
     history.rule = rule;
     choose("history");
   });
-  const panels: Record<Tab, Panel> = { rules, history };
+  const destinations = new Destinations(api, caller.permissions.includes("settings:write"));
+  const panels: Record<Tab, Panel> = { rules, history, destinations, digests: new Digests(api, mayWrite) };
   const place = el("div", { class: "usage" });
   const tabs = new Map(TABS.map(([tab, label]) => [tab, button(label, () => choose(tab), { "aria-pressed": "false" })]));
   const choose = (chosen: Tab) => {
