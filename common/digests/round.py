@@ -63,7 +63,8 @@ class DigestRound:
         """Send what is due, for at most ``ROUND_SECONDS``. Raises DocumentsUnavailable."""
         report, until = DigestReport(sent=0, failed=0), time.monotonic() + ROUND_SECONDS
         stop = asyncio.Event()
-        where, order = (Where("next_at", "<=", self._clock()),), (Sort("next_at"), Sort("__name__"))
+        where = (Where("next_at", "<=", self._clock()),)
+        order = (Sort("next_at"), Sort("__name__"))
         after = None
         with told_to_stop(stop.set):
             while not stop.is_set() and time.monotonic() < until:

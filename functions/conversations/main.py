@@ -6,8 +6,7 @@ from starlette.responses import JSONResponse, Response
 
 from common import app
 from common.conversations.conversations import Fork, Rename
-from common.conversations.escalations import Escalate
-from common.web import endpoint, paging
+from common.web import endpoint, escalations, paging
 
 app.check_settings()
 
@@ -26,17 +25,6 @@ async def _fork(services: app.Services, call: endpoint.Call) -> Response:
     return JSONResponse(await services.forks.add(call.credentials, call.value("conversation_id"), body))
 
 
-async def _escalate(services: app.Services, call: endpoint.Call) -> Response:
-    await services.entrance.admit(call.credentials, "messages")
-    body = await call.body(Escalate, may_be_empty=True)
-    return JSONResponse(await services.escalations.escalate(call.credentials, call.value("conversation_id"), body))
-
-
-async def _resolve(services: app.Services, call: endpoint.Call) -> Response:
-    await services.entrance.admit(call.credentials, "messages")
-    return JSONResponse(await services.escalations.resolve(call.credentials, call.value("conversation_id")))
-
-
 async def _delete(services: app.Services, call: endpoint.Call) -> Response:
     return JSONResponse(await services.conversations.delete(call.credentials, call.value("conversation_id")))
 
@@ -48,13 +36,5 @@ async def _export(services: app.Services, call: endpoint.Call) -> Response:
 @functions_framework.aio.http
 async def conversations(request: Request) -> Response:
     """The Cloud Function."""
-    handlers = {
-        "list": _list,
-        "rename": _rename,
-        "fork": _fork,
-        "delete": _delete,
-        "export": _export,
-        "escalate": _escalate,
-        "resolve": _resolve,
-    }
-    return await endpoint.serve(app.services(), "conversations", request, handlers)
+    handlers = {"list": _list, "rename": _rename, "fork": _fork, "delete": _delete, "export": _export}
+    return await endpoint.serve(app.services(), "conversations", request, {**handlers, **escalations.HANDLERS})

@@ -38,6 +38,7 @@ async def test_a_list_has_the_documented_shape(product: Product) -> None:
     (listed,) = body["conversations"]
     assert listed.keys() == {
         "conversation_id", "title", "status", "message_count", "provider", "model_id", "created_at", "last_message_at",
+        "escalated",
     }  # fmt: skip
     assert (listed["conversation_id"], listed["title"]) == (conversation_id, "question 0")
     assert (listed["status"], listed["message_count"], listed["model_id"]) == ("active", 2, "analyst-1")

@@ -15,6 +15,7 @@ import pytest
 from google.cloud import bigquery
 
 from common.app import Services
+from common.errors import ConversationNotFound
 from common.settings import Settings
 from common.tenant import EVERY_PERMISSION, OrgSlug, Principal, Tenant, UserId
 from common.tools.context import ToolContext
@@ -195,6 +196,13 @@ def tidy(client: bigquery.Client) -> None:
     client.query_and_wait(f"UPDATE {alerts} SET acknowledged_note = NULL WHERE org_slug = '{MINE}'")
 
 
+class NoConversation:
+    """Escalations outside of any conversation."""
+
+    async def escalate_own(self, principal: Principal, conversation_id: str, reason: str) -> Any:
+        raise ConversationNotFound
+
+
 async def answer_of(warehouse: CountingWarehouse, org: str, tool: Tool, arguments: Mapping[str, Any]) -> dict[str, Any]:
     principal = Principal(Tenant(OrgSlug(org), PROJECT, "organizations"), UserId(PLANTER), "key-1", EVERY_PERMISSION)
     bound = REGISTRY.bind(
@@ -207,6 +215,7 @@ async def answer_of(warehouse: CountingWarehouse, org: str, tool: Tool, argument
             "plans": Plans(),
             "embeddings": MadeEmbeddings(),
             "destinations": FakeDestinations(),
+            "escalations": NoConversation(),
         },
     )
     answer = await bound.call(tool.name, json.dumps(arguments), agent_name="Tester", approved=True)
@@ -340,4 +349,5 @@ def test_what_writes_says_so_and_nothing_else_does() -> None:
         "update_alert",
         "manage_alert",
         "acknowledge_alert",
+        "escalate",
     }

@@ -56,7 +56,7 @@ async def escalate(
     try:
         done = await context.escalations.escalate_own(principal, context.labels.get("conversation", ""), reason)
     except ConversationNotFound:
-        raise ToolError("no_conversation", "There is no conversation here that could be handed over.") from None
+        raise ToolError("not_found", "There is no conversation here that could be handed over.") from None
     state, told = done["escalated"], done["told"]
     row = {"escalated_at": state["at"], "escalated_by": state["by"], "reason": state["reason"]}
     summary = {
