@@ -236,6 +236,11 @@ export class Api {
     await this.#call("DELETE", `/destinations/${id}`);
   }
 
+  /** Send a message to a destination now, and say what came of it. */
+  async testDestination(id: string): Promise<{ state: string; error?: string; detail?: string }> {
+    return this.#json("POST", `/destinations/${id}/test`);
+  }
+
   async newSecret(id: string): Promise<string> {
     return (await this.#json<{ secret: string }>("POST", `/destinations/${id}/secret`)).secret;
   }

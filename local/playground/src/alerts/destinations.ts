@@ -1,4 +1,4 @@
-// Where messages go: made, switched off and deleted by administrators; a secret is shown once.
+// Where messages go: made, tried, switched off and deleted by administrators; a secret is shown once.
 import type { Api } from "../api";
 import { askToDelete } from "../dialogs";
 import { button, el } from "../dom";
@@ -58,7 +58,7 @@ export class Destinations implements Panel {
         const { secret } = await this.api.makeDestination({ ...given, ...(to.length ? { recipients: to } : {}) });
         form.reset();
         chosen();
-        return secret === null ? `${given["name"]} is added.` : secretShown(secret);
+        return secret === null ? `${given["name"]} is added. Try it with its test button.` : secretShown(secret);
       });
     });
     chosen();
@@ -78,6 +78,7 @@ export class Destinations implements Panel {
       el(
         "div",
         { class: "row" },
+        this.mayWrite && act("Test", () => this.#test(each)),
         this.mayWrite && act(each.active ? "Switch off" : "Switch on", () => this.#switch(each)),
         this.mayWrite && each.kind === "webhook" && act("New secret", async () => secretShown(await this.api.newSecret(each.destination_id))),
         button("What was sent", () => this.#do(() => this.#sent(each, sent), false), { class: "quiet", "aria-label": `What was sent to ${each.name}` }),
@@ -85,6 +86,11 @@ export class Destinations implements Panel {
       ),
       sent,
     );
+  }
+
+  async #test(each: Destination): Promise<string> {
+    const { state, error, detail } = await this.api.testDestination(each.destination_id);
+    return state === "delivered" ? `A test message was delivered to ${each.name}.` : `${each.name} took no message: ${detail ?? error ?? "it failed"}.`;
   }
 
   async #switch(each: Destination): Promise<string> {
