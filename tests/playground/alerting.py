@@ -29,19 +29,23 @@ class Own:
     def slug(self) -> str:
         return self.made.slug
 
-    def load(self, cloud: Cloud) -> None:
+    def load(self, cloud: Cloud, spikes: tuple[int, ...] = SPIKES) -> None:
+        """Replace its costs, with spikes so many days ago."""
         client = bigquery.Client(
             project=PROJECT,
             credentials=AnonymousCredentials(),
             client_options={"api_endpoint": cloud.environment["BIGQUERY_EMULATOR_HOST"]},
         )
         warehouse.create(client, [self.slug])
-        days = [(back, self.today - timedelta(days=back)) for back in range(1, 90)]
-        costs = [row(day, "500.00" if back in SPIKES else "20.00") for back, day in days]
+        days = [(back, self.today - timedelta(days=back)) for back in range(90)]
+        costs = [row(day, "500.00" if back in spikes else "20.00") for back, day in days]
         name = f"{PROJECT}.{warehouse.tenant_dataset(self.slug)}.cost_data_standard_1_3"
         described = schema.load("tenant", "cost_data_standard_1_3")
         warehouse.wait_for(warehouse.replace_rows(client, name, described, costs))
         client.close()
+
+    def add_pipeline(self) -> None:
+        """Insert the rule about a pipeline, and its alerts."""
         self.made.rows.insert("org_notification_rules", self._rule())
         for number in range(12):
             self.made.rows.insert("org_alert_history", self._failure(number))
@@ -94,4 +98,5 @@ def own(cloud: Cloud) -> Own:
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     made = Own(rows.make(), today)
     made.load(cloud)
+    made.add_pipeline()
     return made
