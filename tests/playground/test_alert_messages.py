@@ -81,9 +81,11 @@ async def test_a_rule_made_in_the_page_reaches_slack_a_webhook_and_mail_whose_li
     await form.get_by_label("Threshold").fill("100")
     await form.get_by_label("Currency").fill("USD")
     await form.get_by_label("Period").select_option("daily")
+    await expect(form.get_by_label("Tells").locator("option")).to_have_count(3)
     await form.get_by_role("button", name="Preview").click()
     await form.get_by_role("button", name="Create alert").click()
-    await expect(dialog.locator(CARD)).to_contain_text("never fired")
+    await expect(dialog.locator(CARD)).to_contain_text("tells My Slack, My E-mail, My Webhook")
+    await expect(dialog.get_by_role("status")).to_contain_text("It tells My Slack (slack), ")
     organization.load(cloud, (0,))
     await evaluated(product, organization)
     async with asyncio.timeout(60):

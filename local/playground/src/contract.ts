@@ -240,6 +240,7 @@ export interface AlertRule {
   provider_filter: string[];
   hierarchy_entity_id: string | null;
   quiet_hours: string | null;
+  notify_channel_ids: string[];
   last_triggered_at: string | null;
 }
 

@@ -2,8 +2,8 @@
 import type { Api } from "../api";
 import { askToDelete } from "../dialogs";
 import { button, el } from "../dom";
-import type { Digest, Row } from "../contract";
-import { attempt, choice, field, read } from "./fields";
+import type { Destination, Digest, Row } from "../contract";
+import { attempt, choice, destinationChoice, field, read } from "./fields";
 import { moment } from "./words";
 import type { Panel } from "./view";
 
@@ -19,7 +19,7 @@ export class Digests implements Panel {
     readonly api: Api,
     readonly mayWrite: boolean,
   ) {
-    const make = button("New summary", () => this.#place.replaceChildren(this.#form()), { class: "primary" });
+    const make = button("New summary", () => void this.#make(), { class: "primary" });
     this.element = el("section", { class: "usage", "aria-label": "Summaries" }, el("div", { class: "row" }, make), this.#place, this.#said, this.#list);
   }
 
@@ -33,7 +33,15 @@ export class Digests implements Panel {
     }
   }
 
-  #form(): HTMLElement {
+  async #make(): Promise<void> {
+    try {
+      this.#place.replaceChildren(this.#form(await this.api.destinations()));
+    } catch (failure) {
+      this.#said.textContent = (failure as Error).message;
+    }
+  }
+
+  #form(known: Destination[]): HTMLElement {
     const preview = el("div", { class: "preview", "aria-live": "polite" });
     const form = el(
       "form",
@@ -47,12 +55,13 @@ export class Digests implements Panel {
       field("Team (all if empty)", { name: "team", maxlength: 200 }),
       field("Filter on (such as provider or tag:env)", { name: "dimension", maxlength: 140 }),
       field("Filter values, with commas", { name: "values", maxlength: 500 }),
+      destinationChoice(known),
       preview,
     );
     const make = button("Create summary", () => form.reportValidity() && void attempt(preview, async () => {
       await this.api.makeDigest(wanted(read(form)));
       form.remove();
-      await this.show("The summary is set up. It goes to all destinations that are on.");
+      await this.show("The summary is set up.");
     }), { class: "primary", hidden: !this.mayWrite });
     const look = button("Preview", () => void attempt(preview, async () => {
       const { cadence, team, filters } = wanted(read(form));

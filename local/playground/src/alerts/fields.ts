@@ -1,6 +1,6 @@
 // Labelled inputs, and what is filled in.
 import { el } from "../dom";
-import type { Row } from "../contract";
+import type { Destination, Row } from "../contract";
 
 type Attributes = Record<string, string | number | boolean | null>;
 
@@ -14,10 +14,20 @@ export function choice(label: string, name: string, options: string[][], chosen:
   return el("label", { "data-for": only || null }, el("span", {}, label), el("select", { name }, ...made));
 }
 
+/** Destinations of which any number may be chosen. */
+export function destinationChoice(all: Destination[], chosen: string[] = []): HTMLElement | false {
+  const options = all.map((each) => el("option", { value: each.destination_id, selected: chosen.includes(each.destination_id) }, each.name));
+  return options.length > 0 && el("label", {}, el("span", {}, "Tells (all if none is chosen)"), el("select", { name: "destinations", multiple: true, size: Math.min(4, options.length) }, ...options));
+}
+
 /** What is filled in and shown, numbers as numbers. */
 export function read(form: HTMLFormElement): Row {
   const given: Row = {};
   for (const each of form.elements) {
+    if (each instanceof HTMLSelectElement && each.multiple) {
+      given[each.name] = [...each.selectedOptions].map((one) => one.value);
+      continue;
+    }
     if ((each instanceof HTMLInputElement || each instanceof HTMLSelectElement) && each.value.trim() && !each.closest("[hidden]")) {
       given[each.name] = each.type === "number" ? Number(each.value) : each.value.trim();
     }

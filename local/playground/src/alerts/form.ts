@@ -1,8 +1,8 @@
 // An alert rule to be made or changed: first it is tried on the days before, then it is stored.
 import type { Api } from "../api";
 import { button, el } from "../dom";
-import type { AlertRule, Row, ToolResult } from "../contract";
-import { attempt, choice, field, read } from "./fields";
+import type { AlertRule, Destination, Row, ToolResult } from "../contract";
+import { attempt, choice, destinationChoice, field, read } from "./fields";
 import { conditionsOf, withUnit } from "./words";
 
 const KINDS: [string, string, string][] = [
@@ -16,13 +16,13 @@ const KINDS: [string, string, string][] = [
 const WITH_PERCENT = ["percent_change", "budget", "budget_forecast"];
 const WITH_PERIOD = ["amount", "percent_change"];
 const PREVIEWED = ["kind", "threshold", "currency", "percent", "provider", "hierarchy_entity", "period", "filters"];
-const CHANGEABLE = ["name", "threshold", "currency", "percent", "period", "severity"];
+const CHANGEABLE = ["name", "threshold", "currency", "percent", "period", "severity", "destinations"];
 const MOST_DAYS = 10;
 
 /** The form; ``done`` is told what was stored, or nothing where it was left. */
-export function ruleForm(api: Api, rule: AlertRule | null, done: (said: string) => void): HTMLElement {
+export function ruleForm(api: Api, rule: AlertRule | null, known: Destination[], done: (said: string) => void): HTMLElement {
   const preview = el("div", { class: "preview", "aria-live": "polite" });
-  const form = el("form", { class: "rule", "aria-label": rule ? `Edit ${rule.name}` : "New alert" }, ...fields(rule));
+  const form = el("form", { class: "rule", "aria-label": rule ? `Edit ${rule.name}` : "New alert" }, ...fields(rule), destinationChoice(known, rule?.notify_channel_ids));
   const store = button(rule ? "Save" : "Create alert", () => void attempt(preview, async () => done(await stored(api, rule, read(form)))), {
     class: "primary",
     hidden: true,
@@ -87,7 +87,8 @@ function wanted(rule: AlertRule | null, given: Row): Row {
     args["filters"] = [{ dimension, op: "in", values: String(values ?? "").split(",").map((each) => each.trim()).filter(Boolean) }];
   }
   if (rule === null) {
-    return args;
+    const { destinations, ...rest } = args;
+    return Array.isArray(destinations) && destinations.length ? args : rest;
   }
   const more = conditionsOf(rule)["filters"];
   const providers = rule.provider_filter.length ? [{ dimension: "provider", op: "in", values: rule.provider_filter }] : [];
@@ -102,10 +103,11 @@ async function stored(api: Api, rule: AlertRule | null, given: Row): Promise<str
   const args = wanted(rule, given);
   if (rule === null) {
     const { summary = {} } = await api.change("create_alert", args);
-    return String(summary["equal_rule"] ?? `${args["name"]} is set up. ${summary["note"] ?? ""}`);
+    return String(summary["equal_rule"] ?? `${args["name"]} is set up. ${summary["note"] ?? `It tells ${[summary["tells"]].flat().join(", ")}.`}`);
   }
-  const was: Row = { ...rule };
-  const changes = Object.entries(args).filter(([name, value]) => CHANGEABLE.includes(name) && value !== was[name]);
+  const was: Row = { ...rule, destinations: rule.notify_channel_ids };
+  const isSame = (name: string, value: unknown) => JSON.stringify(value) === JSON.stringify(was[name]);
+  const changes = Object.entries(args).filter(([name, value]) => CHANGEABLE.includes(name) && !isSame(name, value));
   if (!changes.length) {
     return `${rule.name} stays as it was.`;
   }

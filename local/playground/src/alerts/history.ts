@@ -23,6 +23,7 @@ export class History implements Panel {
   readonly #said = el("p", { class: "note", role: "status" }, "Loading …");
   readonly #list = el("ul", { class: "cards", "aria-label": "Alerts that fired" });
   readonly element: HTMLElement;
+  #choice = 0;
   /** Alerts of one rule only. */
   rule: AlertRule | null = null;
 
@@ -64,12 +65,18 @@ export class History implements Panel {
       ? { alert_history_id: this.alertId }
       : { start_date: since, ...(this.#subject.value && { category: this.#subject.value }), ...(this.#of.value && { rule: this.#of.value }) };
     this.#list.setAttribute("aria-busy", "true");
-    try {
-      this.#draw(await this.api.tool("alert_history", { ...asked, limit: MOST }), said);
-    } catch (failure) {
-      this.#said.textContent = (failure as Error).message;
+    const choice = ++this.#choice;
+    const drawn = await this.api.tool("alert_history", { ...asked, limit: MOST }).then(
+      (result) => () => this.#draw(result, said),
+      (failure: Error) => () => {
+        this.#said.textContent = failure.message;
+      },
+    );
+    // A later choice has its own answer.
+    if (choice === this.#choice) {
+      drawn();
+      this.#list.removeAttribute("aria-busy");
     }
-    this.#list.removeAttribute("aria-busy");
   }
 
   #draw(result: ToolResult, said: string): void {

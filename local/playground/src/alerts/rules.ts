@@ -3,9 +3,9 @@ import type { Api } from "../api";
 import { askToDelete } from "../dialogs";
 import { button, el } from "../dom";
 import { count } from "../format";
-import type { AlertRule } from "../contract";
+import type { AlertRule, Destination } from "../contract";
 import { ruleForm } from "./form";
-import { SUBJECTS, lastOf, scheduleOf, scopeOf, stateOf, thresholdOf } from "./words";
+import { SUBJECTS, lastOf, scheduleOf, scopeOf, stateOf, thresholdOf, toldBy } from "./words";
 import type { Panel } from "./view";
 
 const MOST = 100;
@@ -20,6 +20,7 @@ export class Rules implements Panel {
   #rules: AlertRule[] = [];
   #counts = new Map<string, number>();
   #total = 0;
+  #destinations: Destination[] = [];
 
   constructor(
     readonly api: Api,
@@ -42,10 +43,12 @@ export class Rules implements Panel {
   async show(said = ""): Promise<void> {
     const since = new Date(Date.now() - (DAYS - 1) * 86_400_000).toISOString().slice(0, 10);
     try {
-      const [listed, raised] = await Promise.all([
+      const [destinations, listed, raised] = await Promise.all([
+        this.api.destinations(),
         this.api.tool("list_alerts", { limit: MOST }),
         this.api.tool("alert_history", { start_date: since, limit: 1 }),
       ]);
+      this.#destinations = destinations;
       this.#rules = (listed.rows ?? []) as unknown as AlertRule[];
       this.#total = Number(listed.summary?.["total"] ?? 0);
       const counted = (raised.summary?.["by_rule"] ?? []) as { rule_name: string; alerts: number }[];
@@ -87,7 +90,7 @@ export class Rules implements Panel {
       { "data-rule": rule.rule_id },
       el("div", { class: "row" }, el("strong", { class: "name" }, rule.name), el("span", { class: `badge ${rule.severity}` }, rule.severity), el("span", { class: "badge" }, stateOf(rule))),
       el("p", {}, el("span", { class: "figure" }, thresholdOf(rule)), ` · ${scopeOf(rule)}`),
-      el("p", { class: "note" }, `${rule.fires_when} It ${scheduleOf(rule)}.`),
+      el("p", { class: "note" }, `${rule.fires_when} It ${scheduleOf(rule)}, and ${toldBy(rule, this.#destinations)}.`),
       el(
         "div",
         { class: "row" },
@@ -107,7 +110,7 @@ export class Rules implements Panel {
   }
 
   #edit(rule: AlertRule | null): void {
-    const form = ruleForm(this.api, rule, (said) => {
+    const form = ruleForm(this.api, rule, this.#destinations, (said) => {
       form.remove();
       if (said) {
         void this.show(said);

@@ -1,6 +1,6 @@
 // Rules and alerts in words: figures with their units, schedules and states.
 import { ago, figure, money } from "../format";
-import type { AlertRule, FiredAlert } from "../contract";
+import type { AlertRule, Destination, FiredAlert } from "../contract";
 
 export const SUBJECTS: Record<string, string> = {
   cost: "Spend",
@@ -42,6 +42,13 @@ export function scheduleOf(rule: AlertRule): string {
   const length = { daily: "day", weekly: "week", monthly: "month", quarterly: "quarter" }[rule.period ?? ""];
   const once = length ? `fires once a ${length} (UTC)` : "fires once until it is over";
   return rule.quiet_hours === null ? once : `${once}; quiet ${rule.quiet_hours}`;
+}
+
+/** Whom a rule tells: those it names that are there, or else all. */
+export function toldBy(rule: AlertRule, destinations: Destination[]): string {
+  const named = destinations.filter((each) => rule.notify_channel_ids.includes(each.destination_id));
+  const told = (named.length ? named : destinations).filter((each) => each.active).map((each) => each.name);
+  return told.length ? `tells ${told.join(", ")}` : "tells nobody";
 }
 
 export function scopeOf(rule: AlertRule): string {
