@@ -15,6 +15,13 @@ from tests.fakes.scripted_model import ScriptedModel, call_tool, say
 REASON = "The bill of March looks wrong."
 
 
+@pytest.fixture(autouse=True)
+def mail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mail is set up."""
+    monkeypatch.setenv("SMTP_HOST", "127.0.0.1")
+    monkeypatch.setenv("SMTP_FROM", "desk@cloudcost.example")
+
+
 @pytest.fixture
 async def destination(product: Product) -> AsyncIterator[str]:
     """A place that the organisation's notices go to."""
