@@ -199,11 +199,17 @@ def tables() -> dict[str, Made]:
         "org_subscriptions": _subscriptions,
         "org_chat_usage": _chat,
     }
+    catalog = {name: kept[:: max(1, len(kept) // 40)] for name, kept in read_folder(SMALL).items()}
     rows = {
         f"{TENANT.dataset}.{warehouse.COSTS}": costs(),
         f"{TENANT.dataset}.{warehouse.USAGE}": _usage(),
         f"{TENANT.dataset}.{drivers.TABLE}": list(_drivers()),
-        **{f"catalog.{name}": kept[:: max(1, len(kept) // 40)] for name, kept in read_folder(SMALL).items()},
+        **{f"catalog.{name}": kept for name, kept in catalog.items()},
+        "catalog.model_cards": [
+            {"model_id": row["model_id"], "space": space, "embedding": [1.0, -1.0, 1.0 if number % 2 else -1.0]}
+            for number, row in enumerate(catalog["models"][::2])
+            for space in ("local:made:3", "another:made:3")
+        ],
         **{f"organizations.{name}": [row for org in (THEIRS, MINE) for row in of(org)] for name, of in shared.items()},
     }
     fields = googlesql.product_tables(TENANT.dataset)
