@@ -58,7 +58,7 @@ class Telling:
             kind=kind,
             title=title,
             text=text,
-            severity=_SEVERITIES.get(rule.priority, "warning") if kind == "alert" else "info",
+            severity=_severity(rule) if kind == "alert" else "info",
             facts=tuple(_facts(rule, figures)),
             link=link_to(self.tenant, alert=row["alert_history_id"]),
             details={"alert_history_id": row["alert_history_id"], "rule_id": rule.rule_id, **figures},
@@ -67,13 +67,17 @@ class Telling:
         return notice_writes(self.tenant, notice, self.whom(rule.channels), self.moment)
 
 
+def _severity(rule: AlertRule) -> NoticeSeverity:
+    return _SEVERITIES.get(rule.priority, "warning")
+
+
 def _facts(rule: AlertRule, figures: Mapping[str, Any]) -> list[tuple[str, str]]:
     period = f"{figures['period_start']} to {figures['period_end']}"
     return [
         ("Figure", _amount(figures["value"], figures["unit"])),
         ("Limit", _amount(figures["threshold"], figures["unit"])),
         ("Period", figures["period_start"] if figures["period_start"] == figures["period_end"] else period),
-        ("Severity", rule.priority),
+        ("Severity", _severity(rule)),
     ]
 
 

@@ -13,7 +13,7 @@ _SENTENCES: Mapping[str, str] = {
     "redirect": "The receiver answered with a redirect, which is not followed. Name the address that it leads to.",
     "gone": "The receiver says that this address is gone (410). Make a new one there, and set its url here.",
     "address_refused": "This address may not be asked. Set another url.",
-    "secret_lost": "The stored address cannot be opened any more. Set its url again.",
+    "secret_lost": "The stored address cannot be opened any more. Delete this destination, and make a new one.",
     "mail_not_set_up": "Mail is not set up here. Ask the operator of the platform.",
     "recipients_refused": "The mail relay refused all recipients.",
     "some_recipients_refused": "The mail relay refused some of the recipients; the others have it.",

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from common import limits
 from common.documents import Create, DocumentConflict, Documents, Patch, Write
-from common.errors import DestinationNotFound, DestinationsFull, DocumentsUnavailable, Unprocessable
+from common.errors import DestinationNotFound, DestinationsFull, DocumentsUnavailable, KeyInvalid, Unprocessable
 from common.notices.destination import Address, Destination, DestinationChange, NewDestination, check_address
 from common.notices.paths import destinations_path
 from common.organizations.provider_key import ProviderKeys
@@ -87,7 +87,10 @@ class Destinations:
             raise Unprocessable(f"A destination of kind {destination.kind} has no such address.")
         changes: dict[str, object] = {"updated_at": self.clock()}
         if change.url is not None:
-            address = replace(await self.open(principal.tenant, destination), url=change.url.get_secret_value())
+            url = change.url.get_secret_value()
+            # Only a webhook has a secret of ours, which stays.
+            is_signed = destination.kind == "webhook"
+            address = replace(await self._opened(principal, destination), url=url) if is_signed else Address(url)
             changes["host"], changes["sealed"] = await self._seal(principal.tenant, destination_id, address)
         if change.name is not None:
             changes["name"] = change.name
@@ -105,7 +108,7 @@ class Destinations:
         if destination.kind != "webhook":
             raise Unprocessable("Only a destination of kind webhook has a secret of ours. Change its url instead.")
         now, secret = self.clock(), _new_secret()
-        before = await self.open(principal.tenant, destination)
+        before = await self._opened(principal, destination)
         address = Address(before.url, secret, before.secret, now + timedelta(hours=OLD_SECRET_HOURS))
         _, sealed = await self._seal(principal.tenant, destination_id, address)
         await self._replace(principal.tenant, destination_id, {"sealed": sealed, "updated_at": now})
@@ -130,6 +133,12 @@ class Destinations:
         except DestinationNotFound:
             return
         self.log.warning("destination.off", org=tenant.org_slug, destination_id=destination_id, code=reason)
+
+    async def _opened(self, principal: Principal, destination: Destination) -> Address:
+        try:
+            return await self.open(principal.tenant, destination)
+        except KeyInvalid:
+            raise Unprocessable("Its secret cannot be opened any more. Delete it, and make a new one.") from None
 
     async def _seal(self, tenant: Tenant, destination_id: str, address: Address) -> tuple[str, bytes]:
         try:

@@ -16,6 +16,7 @@ variables {
   max_instances                   = 20
   streaming_timeout_seconds       = 600
   settings                        = {}
+  smtp_password_secret            = null
   cors_origins                    = []
   invokers                        = ["serviceAccount:frontend@my-project.iam.gserviceaccount.com"]
   public_functions                = []

@@ -16,6 +16,7 @@ variables {
   max_instances                   = 20
   streaming_timeout_seconds       = 600
   settings                        = {}
+  smtp_password_secret            = null
   cors_origins                    = []
   invokers                        = ["serviceAccount:frontend@my-project.iam.gserviceaccount.com"]
   public_functions                = []
@@ -180,5 +181,32 @@ run "nothing_is_public_unless_it_is_named" {
   assert {
     condition     = length(google_cloud_run_service_iam_member.public) == 0
     error_message = "An external load balancer alone opens nothing."
+  }
+}
+
+run "the_relays_password_comes_from_secret_manager_to_who_sends" {
+  command = plan
+
+  variables {
+    smtp_password_secret = "mail-relay"
+    settings             = { SMTP_HOST = "smtp.example.com", SMTP_FROM = "alerts@example.com" }
+  }
+
+  assert {
+    condition = toset([
+      for name, function in google_cloudfunctions2_function.function : name
+      if length(function.service_config[0].secret_environment_variables) > 0
+    ]) == toset(["deliver", "destinations"])
+    error_message = "Who sends has the password, and nobody else."
+  }
+
+  assert {
+    condition     = toset(keys(google_secret_manager_secret_iam_member.smtp)) == toset(["deliver", "destinations"])
+    error_message = "Who has it may read it."
+  }
+
+  assert {
+    condition     = contains(keys(google_project_service.service), "secretmanager.googleapis.com")
+    error_message = "Secret Manager is switched on."
   }
 }

@@ -100,7 +100,15 @@ async def test_readiness_is_503_while_a_dependency_is_away_and_200_when_it_is_ba
     logs = io.StringIO()
     async with health(logs) as client:
         whole = await answered(client, 200)
-        assert whole["checks"].keys() == {"bigquery", "catalog", "firestore", "kms", "knowledge", "outbox"}
+        assert whole["checks"].keys() == {
+            "bigquery",
+            "catalog",
+            "deliveries",
+            "firestore",
+            "kms",
+            "knowledge",
+            "outbox",
+        }
         # These emulators hold nothing, which keeps no question from being asked.
         assert whole["checks"]["catalog"]["status"] == "empty"
         assert all(check["latency_ms"] >= 0 for check in whole["checks"].values())
@@ -108,8 +116,8 @@ async def test_readiness_is_503_while_a_dependency_is_away_and_200_when_it_is_ba
         logs.truncate(0)
         broken = await answered(client, 503)
         failing = {each for each, check in broken["checks"].items() if check["status"] != "ok"} - {"catalog"}
-        # The outbox and the notes on documents are in Firestore.
-        assert failing == ({name, "outbox", "knowledge"} if name == "firestore" else {name})
+        # The outbox, the notes on documents and the deliveries are in Firestore.
+        assert failing == ({name, "outbox", "knowledge", "deliveries"} if name == "firestore" else {name})
         failed = [json.loads(line) for line in logs.getvalue().lstrip("\0").splitlines() if "readiness.failed" in line]
         assert {(each["severity"], each["dependency"]) for each in failed} == {("ERROR", each) for each in failing}
         assert (await client.get("/health")).json()["status"] == "ok"
