@@ -54,7 +54,7 @@ async def exported(product: Product, conversation_id: str) -> Any:
 async def test_a_history_has_the_documented_shape(product: Product) -> None:
     conversation_id = await talked(product, 1)
     body = await product.get(f"/conversations/{conversation_id}/messages")
-    assert body.keys() == {"org_slug", "conversation_id", "messages"}
+    assert body.keys() == {"org_slug", "conversation_id", "messages", "escalated"}
     question, answer = body["messages"]
     assert question.keys() == answer.keys() >= {
         "message_id", "role", "content", "agent_name", "tool_calls_json", "model_id", "created_at", "status",
