@@ -105,7 +105,7 @@ def _operation(route: Route, contract: Contract, schemas: Schemas) -> dict[str, 
         "parameters": list(_parameters(route, contract)),
         "responses": dict(_responses(route, contract, schemas)),
     }
-    if route.method in _WITH_BODY and not contract.open:
+    if _takes_body(route, contract):
         schema = schemas[contract.body, "validation"] if contract.body else _OBJECT
         operation["requestBody"] = {"required": not contract.body_may_be_empty, "content": {JSON: {"schema": schema}}}
     if not contract.open:
@@ -163,7 +163,7 @@ def _failures(route: Route, contract: Contract) -> dict[int, list[str]]:
     if set(_PARAMETER.findall(route.path)) - {"org_slug"}:
         roots.append(NotFound)
     found = {ServiceError, EncodingNotSupported}.union(*map(_branch, roots))
-    if route.method in _WITH_BODY and not contract.open:
+    if _takes_body(route, contract):
         found |= {Unprocessable, *(each for each in _branch(ServiceError) if each.status in _OF_A_BODY)}
     if contract.checked:
         found.add(Unprocessable)
@@ -171,6 +171,11 @@ def _failures(route: Route, contract: Contract) -> dict[int, list[str]]:
     for each in sorted(found, key=lambda one: one.code):
         codes[each.status].append(each.code)
     return codes
+
+
+def _takes_body(route: Route, contract: Contract) -> bool:
+    """Return true if a call is read for a body; one that knows no caller only where its body is told."""
+    return contract.body is not None or (route.method in _WITH_BODY and not contract.open)
 
 
 def _branch(root: type[ServiceError]) -> set[type[ServiceError]]:

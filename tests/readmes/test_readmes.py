@@ -23,7 +23,7 @@ _PATH = re.compile(rf"(?<![\w/.:@-])(?:{'|'.join(FOLDERS)}|\.ci)/[\w./*-]*")
 _FILE = re.compile(r"`([\w*.][\w*./-]*\.(?:py|tf|tftest|md|yml|yaml|json|toml|txt|ts|sh|csv|html|png))`")
 _MODULE = re.compile(r"python -m ([a-z_][\w.]*)")
 # Made by a command that the README names, so not in the repository.
-_MADE = {"terraform/terraform.tfvars"}
+_MADE = {"terraform/terraform.tfvars", "FOLDER/provenance.json"}
 
 
 def anchors(path: Path) -> set[str]:
