@@ -18,11 +18,11 @@ from common import limits
 from common.alerting import sql
 from common.alerting.organization import Evaluated, OrganizationRules, RulesOf
 from common.documents import DocumentConflict, Documents, Put
-from common.errors import Unavailable, WarehouseBusy, WarehouseUnavailable
+from common.errors import ServiceError, Unavailable, WarehouseBusy, WarehouseUnavailable
 from common.organizations.directory import Directory
 from common.skills.alerts.conditions import RULE_TYPES
 from common.stopping import told_to_stop
-from common.telemetry.log import Log
+from common.telemetry.log import Log, place_of
 from common.tenant import OrgSlug
 from common.warehouse.client import QueryRefused, Warehouse
 from common.warehouse.query import Parameter, across, fixed
@@ -163,7 +163,10 @@ class AlertRound:
             return Evaluated()
         except (QueryRefused, Unavailable) as error:
             self._log.error("alerts.failed", org=of.tenant.org_slug, code=error.code)
-            return None
+        except Exception as error:
+            names = {"org": of.tenant.org_slug, "code": ServiceError.code, "error_class": type(error).__name__}
+            self._log.error("alerts.failed", **names, stage=place_of(error))
+        return None
 
     async def _note_triggered(self, done: _Round) -> None:
         """Say in the rules when they fired. What is not said now is said in the next round, from their state."""

@@ -16,7 +16,7 @@ from common.digests.digest import Digest
 from common.digests.digests import digest_path, due_note
 from common.digests.summary import DigestQuestion, DigestText, compose
 from common.documents import Delete, Document, DocumentConflict, Documents, Patch, Sort, Where
-from common.errors import Unavailable
+from common.errors import ServiceError, Unavailable
 from common.notices.destination import chosen
 from common.notices.destinations import Destinations
 from common.notices.notice import Notice
@@ -24,7 +24,7 @@ from common.notices.outbox import notice_writes
 from common.notices.paths import DIGESTS_DUE
 from common.organizations.directory import Directory
 from common.stopping import told_to_stop
-from common.telemetry.log import Log
+from common.telemetry.log import Log, place_of
 from common.tenant import OrgSlug, Principal, UserId
 from common.tools.result import ToolError
 from common.warehouse.client import QueryRefused, Warehouse
@@ -88,7 +88,10 @@ class DigestRound:
             return False
         except (QueryRefused, Unavailable) as error:
             self._log.error("digest.failed", org=org_slug, message_id=digest_id, code=error.code)
-            return None
+        except Exception as error:
+            names = {"message_id": digest_id, "code": ServiceError.code, "error_class": type(error).__name__}
+            self._log.error("digest.failed", org=org_slug, **names, stage=place_of(error))
+        return None
 
     async def _send(self, org_slug: OrgSlug, digest_id: str, note: Document) -> bool:
         tenant = self._directory.tenant(org_slug)

@@ -15,7 +15,13 @@ app.check_settings()
 
 
 async def _alerts(services: Services, _: Call) -> Response:
-    alerts, digests = await asyncio.gather(services.alert_round.run(), services.digest_round.run())
+    rounds = (services.alert_round.run(), services.digest_round.run())
+    # Both come to their end: an instance gets no processor once its answer is out.
+    alerts, digests = await asyncio.gather(*rounds, return_exceptions=True)
+    if isinstance(alerts, BaseException):
+        raise alerts
+    if isinstance(digests, BaseException):
+        raise digests
     return JSONResponse({**alerts, "digests": digests})
 
 

@@ -8,8 +8,10 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from common.documents import Delete
+from common.alerting.state import state_path
+from common.documents import Delete, Put
 from common.services import Services
+from common.tenant import OrgSlug
 from local.data.warehouse import SHARED
 from tests.alerting import generated
 from tests.alerting.conftest import Place
@@ -137,6 +139,22 @@ async def test_a_round_that_is_killed_at_any_point_raises_each_alert_once(place:
         point += 1
     assert point > 16
     assert len(whole) > 6
+
+
+async def test_an_organisation_whose_state_cannot_be_read_holds_no_other_one_up(place: Place) -> None:
+    place.organizations("first_inc", "second_inc")
+    place.now = generated.LAST
+    for org in ("first_inc", "second_inc"):
+        place.load(org, "cost_data_standard_1_3", [line.stored() for line in generated.bill(5)[:600]])
+    place.load(SHARED, "org_budgets", [])
+    rules = [rule for org in ("first_inc", "second_inc") for rule in generated.rules(org, 5, 30)]
+    place.load(SHARED, "org_notification_rules", rules)
+    services = place.services()
+    broken = state_path(services.directory.tenant(OrgSlug("first_inc")))
+    await services.documents.commit([Put(broken, {"tracks": "[{"})])
+    report = await services.alert_round.run()
+    assert (report["organizations"], report["failed"]) == (2, 1)
+    assert report["fired"] > 0
 
 
 async def test_nothing_is_asked_of_an_organisation_whose_costs_did_not_change(place: Place) -> None:

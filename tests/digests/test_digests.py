@@ -13,7 +13,9 @@ import pytest
 
 from common.digests import round
 from common.digests.digest import NewDigest
+from common.digests.digests import digest_path
 from common.digests.schedule import Schedule
+from common.documents import Patch
 from common.errors import DestinationNotFound, DocumentsUnavailable, NotFound, Unprocessable
 from common.focus.calendar import FiscalCalendar
 from common.notices.delivery import Delivery
@@ -184,6 +186,20 @@ async def test_digests_that_are_due_at_the_same_moment_are_all_sent_in_one_round
     sent = {each.notice_id for each in await told(services, "beta_inc")}
     assert sent == {f"digest-{each.digest_id}-2026-03-02" for each in made}
     assert all("Nothing was billed in either period." in each.text for each in await told(services, "beta_inc"))
+
+
+async def test_a_digest_that_cannot_be_read_holds_no_other_one_up(place: Place, lines: list[dict[str, Any]]) -> None:
+    place.now = datetime(2026, 3, 4, 12, tzinfo=UTC)
+    services = place.services()
+    eve = principal(services, "beta_inc")
+    await services.destinations.create(eve, MAIL)
+    new = NewDigest(name="Weekly", cadence="weekly")
+    broken, whole = [await services.digests.create(eve, new, CALENDAR) for _ in range(2)]
+    await services.documents.commit([Patch(digest_path(eve.tenant, broken.digest_id), {"filters": "[{"})])
+    place.now = whole.next_at
+    report = await services.digest_round.run()
+    assert (report["sent"], report["failed"]) == (1, 1)
+    await services.digests.delete(eve, broken.digest_id)
 
 
 @pytest.mark.parametrize(
