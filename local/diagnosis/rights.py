@@ -42,6 +42,8 @@ FUNCTIONS: dict[str, Rights] = {
     "usage": Rights(shared=True, tenants=True),
     "knowledge": Rights(shared=True, key="decrypt"),
     "ingest": Rights(shared=True, key="decrypt"),
+    "destinations": Rights(shared=True),
+    "deliver": Rights(),
     "sync": Rights(writes=_RECORD),
     "alerts": Rights(shared=True, tenants=True, writes=("org_notification_rules",)),
     "health": Rights(catalog=True, key="view", writes_documents=False),

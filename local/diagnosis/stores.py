@@ -21,7 +21,10 @@ from local.diagnosis.finding import Finding, fault_of
 from local.diagnosis.rights import Rights
 
 # Collections whose documents expire by themselves.
-EXPIRING = ("answers", "api_keys", "conversations", "counters", "listed", "messages", "orgs", "pending")
+EXPIRING = (
+    "answers", "api_keys", "conversations", "counters", "deliveries", "deliveries_dead", "listed", "messages", "orgs",
+    "pending",
+)  # fmt: skip
 _INDEXES = "terraform apply makes the index; building it takes minutes"
 
 

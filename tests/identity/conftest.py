@@ -1,5 +1,6 @@
 """Organisations with registered issuers, served whole."""
 
+import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -51,11 +52,8 @@ class Doors:
         return await self.http.get(self.path("/settings/caller", made), headers=bearer | (headers or {}))
 
     async def call(self, route: Route, headers: dict[str, str], body: Any = None) -> httpx.Response:
-        values = dict.fromkeys(
-            ("conversation_id", "message_id", "model", "issuer_id", "user_id", "key_id", "tool_name", "document_id"),
-            "c1",
-        )
-        path = route.path.format(org_slug=self.made.slug, **values)
+        values = dict.fromkeys(re.findall(r"{(\w+)}", route.path), "c1")
+        path = route.path.format(**{**values, "org_slug": self.made.slug})
         accept = {"Accept": "application/json, text/event-stream"} if route.function == "mcp" else {}
         return await self.http.request(route.method, path, json=body, headers=headers | accept)
 

@@ -19,7 +19,7 @@ def test_a_conversation_begins_with_the_analyst_of_costs_who_can_hand_over_to_ev
     first = ROSTER.choose_first(None)
     assert first.name == "CostAnalyst"
     assert {first.name, *(agent.name for agent in ROSTER.others(first))} == set(ROSTER.agents)
-    assert ROSTER.agents["Orchestrator"].tools == ("escalate",)
+    assert ROSTER.agents["Orchestrator"].tools == ()
 
 
 def test_no_agent_names_a_tool_twice() -> None:

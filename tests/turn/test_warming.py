@@ -53,5 +53,5 @@ def test_every_function_that_calls_models_gets_ready_with_its_first_request(clou
 
 
 def test_the_other_functions_serve_without_litellm(cloud: Cloud) -> None:
-    assert len(OTHERS) == 11
+    assert len(OTHERS) == 13
     assert served(cloud, "no", *OTHERS) == "False False False"

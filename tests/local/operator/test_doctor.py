@@ -71,7 +71,7 @@ def test_a_project_that_is_whole_has_no_fault(terminal: Terminal, founded: Tenan
     assert lines[-1] == "Nothing is wrong."
     for said in (
         "ok      dataset examined: 18 tables",
-        "ok      dataset catalog: 3 tables",
+        "ok      dataset catalog: 4 tables",
         "ok      dataset examined_inc_prod: 3 tables",
         "ok      BigQuery rights",
         "ok      Firestore: written, read and deleted",

@@ -21,6 +21,7 @@ export class Rules implements Panel {
   #counts = new Map<string, number>();
   #total = 0;
   #destinations: Destination[] = [];
+  #shown = Promise.resolve();
 
   constructor(
     readonly api: Api,
@@ -28,7 +29,7 @@ export class Rules implements Panel {
     readonly open: (rule: AlertRule) => void,
   ) {
     this.#subject.addEventListener("change", () => this.#draw());
-    const make = button("New alert", () => this.#edit(null), { class: "primary" });
+    const make = button("New alert", () => void this.#edit(null), { class: "primary" });
     this.element = el(
       "section",
       { class: "usage", "aria-label": "Rules" },
@@ -40,7 +41,12 @@ export class Rules implements Panel {
   }
 
   /** Read the rules anew; ``said`` is the sentence about what was done. */
-  async show(said = ""): Promise<void> {
+  show(said = ""): Promise<void> {
+    this.#shown = this.#read(said);
+    return this.#shown;
+  }
+
+  async #read(said: string): Promise<void> {
     const since = new Date(Date.now() - (DAYS - 1) * 86_400_000).toISOString().slice(0, 10);
     try {
       const [destinations, listed, raised] = await Promise.all([
@@ -101,7 +107,7 @@ export class Rules implements Panel {
         el(
           "div",
           { class: "row" },
-          button("Edit", () => this.#edit(rule), { class: "quiet", "aria-label": `Edit ${rule.name}` }),
+          button("Edit", () => void this.#edit(rule), { class: "quiet", "aria-label": `Edit ${rule.name}` }),
           paused ? act("resume", "Resume") : act("pause", "Pause"),
           muted ? act("unmute", "Unmute") : act("mute", "Mute"),
           button("Delete", () => void this.#delete(rule), { class: "quiet", "aria-label": `Delete ${rule.name}` }),
@@ -109,7 +115,9 @@ export class Rules implements Panel {
     );
   }
 
-  #edit(rule: AlertRule | null): void {
+  async #edit(rule: AlertRule | null): Promise<void> {
+    // The form offers the destinations, which may still be on their way.
+    await this.#shown;
     const form = ruleForm(this.api, rule, this.#destinations, (said) => {
       form.remove();
       if (said) {
