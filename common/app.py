@@ -1,5 +1,6 @@
 """The composition root: the environment's settings become the instance's services, once."""
 
+import gc
 import sys
 
 from common.services import Services
@@ -37,3 +38,5 @@ def check_settings() -> None:
         load_settings()
     except InvalidSettings as problems:
         sys.exit(f"The settings are not valid:\n{problems}")
+    # The server forks after this. What was imported is shared then, and a search for garbage would copy it.
+    gc.freeze()
