@@ -70,6 +70,13 @@ class Body(BaseModel):
         return given
 
 
+def printable(text: str) -> str:
+    """Return a name as it was given. Raises ValueError for control characters, and for spaces at its ends."""
+    if not text.isprintable() or text != text.strip():
+        raise ValueError("write a name without control characters, and without spaces at its ends")
+    return text
+
+
 def field_names(model: type[BaseModel]) -> frozenset[str]:
     """The names by which a body may give the fields of a model."""
     names = set(model.model_fields)

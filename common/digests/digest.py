@@ -11,7 +11,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from common import limits
-from common.bodies import Body
+from common.bodies import Body, printable
 from common.cost_query.arguments import FilterList
 from common.digests.schedule import Cadence, Schedule, Weekday
 from common.documents import Document
@@ -21,12 +21,6 @@ def _zone(name: str) -> str:
     if name not in available_timezones():
         raise ValueError("give an IANA time zone such as Europe/Berlin")
     return name
-
-
-def _printable(text: str) -> str:
-    if not text.isprintable() or text != text.strip():
-        raise ValueError("write a name without control characters, and without spaces at its ends")
-    return text
 
 
 Zone = Annotated[str, Field(max_length=64), AfterValidator(_zone)]
@@ -46,7 +40,7 @@ class DigestScope(Body):
 class NewDigest(DigestScope):
     """The body that makes a digest. Without destinations it goes to all; without a zone the organisation's counts."""
 
-    name: Annotated[str, Field(min_length=1, max_length=limits.ALERT_NAME_CHARS), AfterValidator(_printable)]
+    name: Annotated[str, Field(min_length=1, max_length=limits.ALERT_NAME_CHARS), AfterValidator(printable)]
     weekday: Weekday = "monday"
     day: int = Field(3, ge=1, le=28)
     hour: int = Field(8, ge=0, le=23)

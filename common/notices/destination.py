@@ -12,7 +12,7 @@ from pydantic import AfterValidator, ConfigDict, Field, SecretStr, model_validat
 from typing_extensions import TypedDict
 
 from common import limits
-from common.bodies import Body
+from common.bodies import Body, printable
 from common.egress import EgressRefused, check_url
 from common.secret import Secret
 
@@ -25,19 +25,13 @@ _MAILBOX = re.compile(
 _MAILBOX_CHARS = 254
 
 
-def _printable(text: str) -> str:
-    if not text.isprintable() or text != text.strip():
-        raise ValueError("write a name without control characters, and without spaces at its ends")
-    return text
-
-
 def _mailbox(text: str) -> str:
     if len(text) > _MAILBOX_CHARS or _MAILBOX.fullmatch(text) is None:
         raise ValueError("write an address such as finops@example.com")
     return text
 
 
-Name = Annotated[str, Field(min_length=1, max_length=limits.DESTINATION_NAME_CHARS), AfterValidator(_printable)]
+Name = Annotated[str, Field(min_length=1, max_length=limits.DESTINATION_NAME_CHARS), AfterValidator(printable)]
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
 Recipients = Annotated[list[Mailbox], Field(min_length=1, max_length=limits.MAX_RECIPIENTS)]
 

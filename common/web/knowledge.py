@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
 
 from common import limits
-from common.bodies import Body
+from common.bodies import Body, printable
 from common.conversations import cursor
 from common.errors import DocumentNotFound, TooLarge
 from common.metering.entrance import Entrance
@@ -23,18 +23,12 @@ if TYPE_CHECKING:
     from common.knowledge.services import KnowledgeServices
 
 
-def _printable(text: str) -> str:
-    if not text.isprintable() or text != text.strip():
-        raise ValueError("write a name without control characters, and without spaces at its ends")
-    return text
-
-
 class NewDocument(Body):
     """The body that announces a document: its name, the type and the number of its bytes, and their SHA-256."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    name: Annotated[str, Field(min_length=1, max_length=limits.DOCUMENT_NAME_CHARS), AfterValidator(_printable)]
+    name: Annotated[str, Field(min_length=1, max_length=limits.DOCUMENT_NAME_CHARS), AfterValidator(printable)]
     type: str = Field("application/octet-stream", pattern=r"^[a-z0-9][a-z0-9.+-]{0,60}/[a-z0-9][a-z0-9.+-]{0,90}$")
     bytes: int = Field(ge=1)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
