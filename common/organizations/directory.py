@@ -131,20 +131,15 @@ class Directory:
         missing_key = key_hash if key_data is None else None
         # A key of another organisation is refused anyway; it must not make BigQuery look up slugs.
         refused = key_data is not None and key_data["org_slug"] != tenant.org_slug
-        unseen = key_hash is None and found.get(org_path) is None
-        if unseen:
-            self._keys.check_organization(tenant.org_slug)
         if missing_key or (org_data is None and not refused):
             read_key, read_org = await self._read_missing(
                 tenant,
                 missing_key,
                 read_organization=org_data is None and not refused,
-                never_seen=missing_key is not None and found[str(own_path)] is None,
+                never_seen=found[own_path or org_path] is None,
             )
             await self._keep(own_path, read_key, org_path, read_org, found[org_path], now)
             key_data, org_data = key_data or read_key, org_data or read_org
-        if unseen and (org_data is None or org_data["profile"] is None):
-            self._keys.remember_no_organization(tenant.org_slug)
         return Lookup(
             key=_api_key(key_data) if key_data else None,
             organization=self._organization(org_data) if org_data else None,
@@ -167,7 +162,7 @@ class Directory:
         found = document.data if document else None
         if found is None:
             # No organisation is named yet: the shared table of keys is read by the hash alone.
-            found = await self._keys.read(self.nobody, key_hash, never_seen=True)
+            found = await self._keys.read(self.nobody, key_hash)
         if found is None:
             raise self.refusal(self.nobody)
         slug = parse_org_slug(found["org_slug"])
@@ -179,14 +174,36 @@ class Directory:
     async def _read_missing(
         self, tenant: Tenant, key_hash: str | None, *, read_organization: bool, never_seen: bool
     ) -> tuple[Data | None, Data | None]:
-        """Read the key and the organisation from BigQuery, as far as they are missing; at once, but for a guess."""
-        if key_hash is not None and never_seen and self._keys.is_guessed(tenant.org_slug):
-            read_key = await self._read_key(tenant, key_hash, never_seen)
+        """Read the key and the organisation from BigQuery, as far as they are missing; at once, but for a guess.
+
+        ``never_seen`` is of the key, and of the organisation for a caller who shows none.
+        """
+        if key_hash is None:
+            return None, await self._read_organization_of(tenant, never_seen=never_seen)
+        if never_seen and not self._keys.claim(tenant.org_slug):
+            read_key = await self._keys.read_together(tenant, key_hash)
             wanted = read_organization and read_key is not None
             return read_key, await self._read_organization(tenant, wanted=wanted)
         return await asyncio.gather(
-            self._read_key(tenant, key_hash, never_seen), self._read_organization(tenant, wanted=read_organization)
+            self._keys.read_alone(tenant, key_hash, claimed=never_seen),
+            self._read_organization(tenant, wanted=read_organization),
         )
+
+    async def _read_organization_of(self, tenant: Tenant, *, never_seen: bool) -> Data | None:
+        """Read the organisation for a caller without a key. Raises RateLimited while guesses are many."""
+        if not never_seen:
+            return await self._read_organization(tenant, wanted=True)
+        self._keys.claim_organization(tenant.org_slug)
+        there_is_none = False
+        try:
+            data = await self._read_organization(tenant, wanted=True)
+            there_is_none = data is None or data["profile"] is None
+        finally:
+            if not there_is_none:
+                self._keys.give_back()
+        if there_is_none:
+            self._keys.remember_no_organization(tenant.org_slug)
+        return data
 
     async def _keep(
         self,
@@ -250,9 +267,6 @@ class Directory:
         """
         rows = await self._lookup(tenant, CREDENTIALS_SQL)
         return next((_credential(row) for row in rows if row["provider"].strip().lower() == provider), None)
-
-    async def _read_key(self, tenant: Tenant, key_hash: str | None, never_seen: bool) -> Data | None:
-        return None if key_hash is None else await self._keys.read(tenant, key_hash, never_seen=never_seen)
 
     async def _read_keys(self, tenant: Tenant, hashes: tuple[str, ...]) -> dict[str, Data]:
         rows = await self._lookup(tenant, KEYS_SQL, {"key_hashes": Parameter("STRING", hashes)})

@@ -89,15 +89,30 @@ class KeyLookup:
         if time.monotonic() < self._unknown.get(key_hash, 0.0):
             raise self.refusal(org)
 
-    def check_organization(self, org: OrgSlug) -> None:
-        """Raise RateLimited where an organisation that was never seen is asked for while guesses are many."""
+    def claim(self, org: OrgSlug) -> bool:
+        """Take one of the lookups of what was never seen here; return false while guesses are many.
+
+        It is taken before anything is awaited, so that no more than the bound pass however many come at once. What
+        turns out to exist, or could not be asked for, is given back.
+        """
         if self.is_guessed(org):
-            raise RateLimited(_TOO_MANY, retry_after=round(TOGETHER_SECONDS))
+            return False
+        self._first_lookups.append(time.monotonic())
+        return True
+
+    def give_back(self) -> None:
+        """Give back what was claimed last; which of those of a minute it is makes no difference."""
+        if self._first_lookups:
+            self._first_lookups.pop()
+
+    def claim_organization(self, org: OrgSlug) -> None:
+        """Claim a lookup for a caller without a key. Raises RateLimited while guesses are many."""
         self.check(org, f"organization/{org}")
+        if not self.claim(org):
+            raise RateLimited(_TOO_MANY, retry_after=round(TOGETHER_SECONDS))
 
     def remember_no_organization(self, org: OrgSlug) -> None:
-        """Count an organisation that there is not, which somebody without a key has asked for."""
-        self._first_lookups.append(time.monotonic())
+        """Refuse an organisation that there is not at once, when it is asked for again."""
         self._remember_unknown(f"organization/{org}")
 
     def is_guessed(self, org: OrgSlug) -> bool:
@@ -107,31 +122,36 @@ class KeyLookup:
             self._first_lookups.popleft()
         return self._failed.passed(org) or len(self._first_lookups) >= UNKNOWN_KEY_LOOKUPS_PER_MINUTE
 
-    async def read(self, tenant: Tenant, key_hash: str, *, never_seen: bool) -> Data | None:
-        """Return the key's row, None for an unknown one. Raises RateLimited where too many wait to be read together."""
-        if never_seen and self.is_guessed(tenant.org_slug):
-            found = (await self._read_together(tenant, key_hash)).get(key_hash)
-        else:
-            found = await self._read_alone(tenant, key_hash, counted=never_seen)
+    async def read(self, tenant: Tenant, key_hash: str) -> Data | None:
+        """Return the row of a key that was never seen here, as ``read_alone`` or ``read_together`` do."""
+        if self.claim(tenant.org_slug):
+            return await self.read_alone(tenant, key_hash, claimed=True)
+        return await self.read_together(tenant, key_hash)
+
+    async def read_alone(self, tenant: Tenant, key_hash: str, *, claimed: bool) -> Data | None:
+        """Return the key's row in a query of its own, None for an unknown one."""
+        unknown = False
+        try:
+            found = (await self._ask(tenant, (key_hash,))).get(key_hash)
+            unknown = found is None
+        finally:
+            if claimed and not unknown:
+                self.give_back()
+        if unknown:
+            self._remember_unknown(key_hash)
+        return found
+
+    async def read_together(self, tenant: Tenant, key_hash: str) -> Data | None:
+        """Return the key's row out of a query for all that wait; None for an unknown one.
+
+        Raises RateLimited where too many wait.
+        """
+        found = (await self._answer_together(tenant, key_hash)).get(key_hash)
         if found is None:
             self._remember_unknown(key_hash)
         return found
 
-    async def _read_alone(self, tenant: Tenant, key_hash: str, *, counted: bool) -> Data | None:
-        """Read a key in a query of its own; one that turns out to exist, or could not be asked for, does not count."""
-        if counted:
-            self._first_lookups.append(time.monotonic())
-        found = None
-        failed = True
-        try:
-            found = (await self._ask(tenant, (key_hash,))).get(key_hash)
-            failed = False
-        finally:
-            if counted and (failed or found is not None) and self._first_lookups:
-                self._first_lookups.pop()
-        return found
-
-    async def _read_together(self, tenant: Tenant, key_hash: str) -> Mapping[str, Data]:
+    async def _answer_together(self, tenant: Tenant, key_hash: str) -> Mapping[str, Data]:
         together = self._next
         if together is None:
             together = self._next = _Together(tenant)
