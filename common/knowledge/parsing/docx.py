@@ -5,11 +5,13 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
-import docx
 from docx.document import Document as WordDocument
 from docx.opc.exceptions import PackageNotFoundError
+from docx.opc.part import PartFactory
 from docx.oxml.ns import qn
 from docx.oxml.parser import parse_xml
+from docx.package import Package
+from docx.parts.document import DocumentPart
 from lxml import etree
 
 from common.knowledge.chunking import Block
@@ -18,8 +20,21 @@ from common.knowledge.parsing.refusal import Refused
 from common.knowledge.parsing.tables import Grid, row_texts
 
 UNPACKED_BYTES = 150 * 1024**2
-_BODY = "word/document.xml"
-_FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
+_FOLDER = "word/"
+_COMPATIBILITY = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
+_FALLBACK = f"{_COMPATIBILITY}Fallback"
+# What frames paragraphs, rows or cells without being one.
+_FRAMES = (
+    *map(qn, ("w:sdt", "w:sdtContent", "w:ins", "w:customXml", "w:smartTag")),
+    f"{_COMPATIBILITY}AlternateContent", f"{_COMPATIBILITY}Choice",
+)  # fmt: skip
+# Documents with macros, and templates, are written like any other.
+_OTHER_TYPES = (
+    "application/vnd.ms-word.document.macroEnabled.main+xml",
+    "application/vnd.ms-word.template.macroEnabledTemplate.main+xml",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.template.main+xml",
+)
+PartFactory.part_type_for.update(dict.fromkeys(_OTHER_TYPES, DocumentPart))
 _HEADING = re.compile(r"heading ([1-9])", re.I)
 
 
@@ -28,9 +43,17 @@ def read_docx(file: BinaryIO) -> Iterator[Block]:
     _check(file)
     file.seek(0)
     try:
-        document = docx.Document(file)
+        package = Package.open(file)
     except (PackageNotFoundError, KeyError, ValueError, zipfile.BadZipFile, etree.XMLSyntaxError) as error:
         raise Refused("broken") from error
+    try:
+        part = package.main_document_part
+    except KeyError:
+        # The strict form, which hardly any program writes, names its parts otherwise.
+        raise Refused("not_supported") from None
+    if not isinstance(part, DocumentPart):
+        raise Refused("not_supported")
+    document = part.document
     body = document.element.body
     if body is None or any(_has_entities(part) for part in document.part.package.iter_parts()):
         raise Refused("broken")
@@ -44,7 +67,7 @@ def _check(file: BinaryIO) -> None:
             entries = package.infolist()
     except zipfile.BadZipFile as error:
         raise Refused("broken") from error
-    if not any(entry.filename == _BODY for entry in entries):
+    if not any(entry.filename.startswith(_FOLDER) for entry in entries):
         raise Refused("not_supported")
     if any(entry.flag_bits & 1 for entry in entries):
         raise Refused("encrypted")
@@ -95,7 +118,7 @@ class _Walk:
             elif element.tag == qn("w:tbl"):
                 yield from (Block(line, self._headings.path) for line in row_texts(_rows(element)))
                 yield from (Block(note, self._headings.path) for note in self._noted(element))
-            elif element.tag in (qn("w:sdt"), qn("w:sdtContent"), qn("w:ins"), qn("w:customXml"), qn("w:smartTag")):
+            elif element.tag in _FRAMES:
                 yield from self.blocks(element)
 
     def _paragraph(self, element: Any) -> Iterator[Block]:
@@ -135,8 +158,12 @@ def _level_of(style: Any) -> int:
 def _text(element: Any) -> str:
     """The text of a paragraph or a cell; of changes that are not accepted yet, as if they were."""
     words: list[str] = []
-    for each in element.iter(qn("w:t"), qn("w:tab"), qn("w:br"), qn("w:cr"), qn("w:noBreakHyphen")):
+    for each in element.iter(qn("w:p"), qn("w:t"), qn("w:tab"), qn("w:br"), qn("w:cr"), qn("w:noBreakHyphen")):
         if _is_unseen(each):
+            continue
+        if each.tag == qn("w:p"):
+            # Of a cell, or of a box that stands in the paragraph.
+            words.append("\n")
             continue
         if each.tag == qn("w:t"):
             words.append(each.text or "")
@@ -150,11 +177,11 @@ def _text(element: Any) -> str:
 
 def _rows(table: Any) -> list[list[str]]:
     grid = Grid()
-    for row in table.iterchildren(qn("w:tr")):
+    for row in _within(table, qn("w:tr")):
         above = grid.rows[-1] if grid.rows else []
         grid.begin_row()
-        for cell in row.iterchildren(qn("w:tc"), qn("w:sdt")):
-            text = "\n".join(_text(paragraph) for paragraph in cell.iter(qn("w:p")))
+        for cell in _within(row, qn("w:tc")):
+            text = _text(cell)
             merged = cell.find(f"{qn('w:tcPr')}/{qn('w:vMerge')}")
             at = len(grid.rows[-1])
             if merged is not None and merged.get(qn("w:val")) != "restart" and at < len(above):
@@ -162,6 +189,15 @@ def _rows(table: Any) -> list[list[str]]:
                 text = above[at]
             grid.add(text, _number(cell.find(f"{qn('w:tcPr')}/{qn('w:gridSpan')}")))
     return grid.rows
+
+
+def _within(parent: Any, tag: str) -> Iterator[Any]:
+    """The rows of a table or the cells of a row, also those that are only framed by another element."""
+    for each in parent.iterchildren():
+        if each.tag == tag:
+            yield each
+        elif each.tag in _FRAMES:
+            yield from _within(each, tag)
 
 
 def _number(element: Any) -> int:

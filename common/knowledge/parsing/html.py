@@ -17,6 +17,13 @@ _INLINE = frozenset(
      "s", "samp", "small", "span", "strong", "sub", "sup", "time", "tt", "u", "var"}
 )  # fmt: skip
 _HEADING = re.compile(r"h[1-6]")
+# Elements whose end need not be written: each ends with the next one of these, unless it stands around them.
+_ENDED_BY: Mapping[str, frozenset[str]] = {
+    "li": frozenset({"li"}), "dt": frozenset({"dt", "dd"}), "dd": frozenset({"dt", "dd"}),
+    "td": frozenset({"td", "th"}), "th": frozenset({"td", "th"}), "tr": frozenset({"tr", "td", "th"}),
+    **dict.fromkeys(("thead", "tbody", "tfoot"), frozenset({"thead", "tbody", "tfoot", "tr", "td", "th"})),
+}  # fmt: skip
+_IN_HEAD = frozenset({"head", "title", "base", "link", "meta", "style", "script", "noscript", "template"})
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d])|opacity\s*:\s*0(?![.\d])")
 
 
@@ -47,6 +54,7 @@ class _Reader(HTMLParser):
         self._spans: tuple[int, int] | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._end_unwritten(tag)
         if tag in _VOID:
             if self._hidden_at is None and tag in ("br", "hr"):
                 self._words.append("\n")
@@ -77,7 +85,23 @@ class _Reader(HTMLParser):
         if tag not in _INLINE:
             self._finish(tag)
 
+    def _end_unwritten(self, tag: str) -> None:
+        """End the elements that end where this one begins, whether or not that is written."""
+        if self._open and self._open[-1] == "head" and tag not in _IN_HEAD:
+            self.handle_endtag("head")
+        if tag in _INLINE:
+            return
+        ended = _ENDED_BY.get(tag, frozenset()) | {"p"}
+        while any(map(self._counts.get, ended)):
+            # A paragraph, a cell or the like is ended with what is open in it, but not from within another block.
+            last = next((each for each in reversed(self._open) if each not in _INLINE), "")
+            if last not in ended:
+                return
+            self.handle_endtag(last)
+
     def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1] == "head" and data.strip():
+            self.handle_endtag("head")
         if self._hidden_at is None:
             self._words.append(data)
 

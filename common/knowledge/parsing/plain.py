@@ -3,7 +3,8 @@
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from common.knowledge.chunking import Block
 from common.knowledge.parsing.headings import Headings
@@ -12,6 +13,10 @@ from common.knowledge.parsing.tables import row_texts
 
 _ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*")
 _SETEXT = re.compile(r" {0,3}(=+|-{2,})[ \t]*")
+# A comment is not shown, unless it stands in a code block.
+_CODE_OR_COMMENT = re.compile(r"(^ {0,3}(`{3,}|~{3,})[^\n]*\n.*?^ {0,3}\2[`~]*[ \t]*$)|<!--.*?-->", re.M | re.S)
+_RULE = re.compile(r" {0,3}\|?[ \t]*:?-+:?[ \t]*(\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*")
+_BAR = re.compile(r"(?<!\\)\|")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _ROWS_SNIFFED = 8192
 # What programs write before the first heading, after a heading, and before a table: YAML, attributes, the separator.
@@ -31,20 +36,13 @@ def read_text(text: str) -> Iterator[Block]:
 def read_markdown(text: str) -> Iterator[Block]:
     """Return the parts of a Markdown text between its headings; lines of a code block are no headings."""
     headings, lines = Headings(), list[str]()
-    fence, text = "", text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     if front := _FRONT.match(text):
         text = text[front.end() :]
         if named := _TITLE.search(front[1]):
             headings.begin(0, named[1])
-    for line in text.split("\n"):
-        if fence or (opened := _FENCE.match(line)):
-            if not fence and opened:
-                fence = opened[1]
-            elif line.strip().startswith(fence) and not line.strip().strip(fence[0]):
-                fence = ""
-            lines.append(line)
-            continue
-        level, title = _heading(line, lines[-1] if lines else "")
+    for line, in_code in _rows_told(_lines(_CODE_OR_COMMENT.sub(lambda found: found[1] or "", text))):
+        level, title = (0, None) if in_code else _heading(line, lines[-1] if lines else "")
         if level == 0:
             lines.append(line)
             continue
@@ -54,6 +52,43 @@ def read_markdown(text: str) -> Iterator[Block]:
         headings.begin(level, _ATTRIBUTES.sub("", title))
         lines = []
     yield from _block(lines, headings)
+
+
+def _lines(text: str) -> Iterator[tuple[str, bool]]:
+    """The lines of a Markdown text, and of each whether it is of a code block."""
+    fence = ""
+    for line in text.split("\n"):
+        opened = None if fence else _FENCE.match(line)
+        yield line, bool(fence or opened)
+        if opened:
+            fence = opened[1]
+        elif fence and line.strip().startswith(fence) and not line.strip().strip(fence[0]):
+            fence = ""
+
+
+def _rows_told(lines: Iterable[tuple[str, bool]]) -> Iterator[tuple[str, bool]]:
+    """The lines, and in the place of a table its rows, each with the names of its columns."""
+    table, before = list[list[str]](), ""
+    for line, in_code in chain(lines, [("", False)]):
+        if not in_code and "|" in line:
+            if table:
+                table.append(_cells(line))
+                continue
+            if before and _RULE.fullmatch(line):
+                table, before = [_cells(before)], ""
+                continue
+        # No line of a table is a heading.
+        yield from ((told, True) for told in row_texts(table))
+        if before:
+            yield before, False
+        table, before = [], "" if in_code or "|" not in line else line
+        if not before:
+            yield line, in_code
+
+
+def _cells(row: str) -> list[str]:
+    row = row.strip().removeprefix("|").removesuffix("|")
+    return [cell.replace("\\|", "|") for cell in _BAR.split(row)]
 
 
 def _heading(line: str, before: str) -> tuple[int, str | None]:

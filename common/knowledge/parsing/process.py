@@ -57,10 +57,12 @@ async def _read(process: asyncio.subprocess.Process) -> Parsed:
         if isinstance(told, list):
             text, heading, page = told
             chunks.append(Chunk(text, heading, page))
-        elif "refused" in told:
+            continue
+        # This was its last line: it ends by itself.
+        await process.wait()
+        if "refused" in told:
             raise Refused(told["refused"])
-        else:
-            return Parsed(chunks, told["pages"])
+        return Parsed(chunks, told["pages"])
     code = await process.wait()
     # Killed by its own bounds, by the CPU's or the memory's keeper: it would have taken more.
     raise Refused("too_large" if code in (-signal.SIGXCPU, -signal.SIGKILL) else "broken")

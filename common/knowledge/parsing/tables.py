@@ -43,10 +43,21 @@ class Grid:
             row.append(text)
 
 
+def _titles(rows: Sequence[Sequence[str]]) -> int:
+    """Count the rows above a table that are its title: a single cell each, and then the names of its columns."""
+    wide = [sum(map(bool, row)) > 1 for row in rows]
+    count = wide.index(True) if True in wide else 0
+    is_named = wide[count + 1 : count + 2] == [True] and not any(map(str.isdigit, "".join(rows[count])))
+    return count if is_named else 0
+
+
 def row_texts(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Return a line for each row below the first, or of a single row its cells."""
     filled = [[" ".join(cell.split()) for cell in row] for row in rows]
     filled = [row for row in filled if any(row)]
+    titles = _titles(filled)
+    yield from map("".join, filled[:titles])
+    filled = filled[titles:]
     if len(filled) < 2 or len(filled[0]) > _MOST_NAMED or not any(filled[0][:-1]):
         yield from (" | ".join(cell for cell in row if cell) for row in filled)
         return

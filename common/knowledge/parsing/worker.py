@@ -3,13 +3,19 @@
 import json
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from common import limits
 from common.knowledge.chunking import Block, cut
 from common.knowledge.parsing.kinds import read
 from common.knowledge.parsing.refusal import Refused
+
+# Signs that nobody sees: controls, turns of the direction of writing, and letters that are tags for machines alone.
+_CONTROLS = (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A), *range(0xE0000, 0xE0080))
+_UNSEEN: Mapping[int, str | None] = {
+    **dict.fromkeys(_CONTROLS), **{ord(sign): sign for sign in "\t\n\r"}, **{ord(sign): "\n" for sign in "\v\f\x85"},
+}  # fmt: skip
 
 
 def run() -> None:
@@ -43,12 +49,12 @@ def _bounded(blocks: Any) -> Iterator[Block]:
         chars += len(block.text)
         if chars > limits.MAX_DOCUMENT_CHARS:
             raise Refused("too_large")
-        # A lone surrogate or a zero is no text that could be stored.
+        # A lone surrogate is no text that could be stored.
         yield Block(_storable(block.text), tuple(map(_storable, block.headings)), block.page)
 
 
 def _storable(text: str) -> str:
-    return text.encode("utf-8", "ignore").decode().replace("\x00", "")
+    return text.encode("utf-8", "ignore").decode().translate(_UNSEEN)
 
 
 def _limit() -> None:
