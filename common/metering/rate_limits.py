@@ -83,6 +83,13 @@ class Allowance:
     limits: tuple[Limit, ...]
     now: datetime
     admitted_here: OrderedDict[str, int] = field(default_factory=OrderedDict)
+    # The counters at which this very call counts here already: it was let in before it waited for its place.
+    let_in: frozenset[str] = frozenset()
+
+    @property
+    def counters(self) -> frozenset[str]:
+        """The counters at which a call counts, by their names."""
+        return frozenset(limit.path for limit in self.limits)
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -93,16 +100,24 @@ class Allowance:
     def check_room(self, documents: Mapping[str, Document | None]) -> None:
         """Raise RateLimited where a counter, or this instance by itself, has reached a limit."""
         for limit in self.limits:
-            if max(self.admitted_here.get(limit.path, 0), limit.read(documents)) >= limit.most:
+            others = self.admitted_here.get(limit.path, 0) - (limit.path in self.let_in)
+            if max(others, limit.read(documents)) >= limit.most:
                 raise self._too_many(limit)
 
     def check(self, documents: Mapping[str, Document | None]) -> None:
         """Let one call in. Raises RateLimited where there is no room for it."""
         self.check_room(documents)
         for limit in self.limits:
-            self.admitted_here[limit.path] = self.admitted_here.get(limit.path, 0) + 1
+            if limit.path not in self.let_in:
+                self.admitted_here[limit.path] = self.admitted_here.get(limit.path, 0) + 1
         while len(self.admitted_here) > COUNTERS_REMEMBERED:
             self.admitted_here.popitem(last=False)
+
+    def give_back(self) -> None:
+        """Take back a call that was let in and found no place."""
+        for limit in self.limits:
+            if limit.path in self.admitted_here:
+                self.admitted_here[limit.path] -= 1
 
     def count(self) -> list[Count]:
         """The writes that count one call. Commit them with it, or before it."""
@@ -143,8 +158,18 @@ class RateLimits:
         }
         self._admitted: OrderedDict[str, int] = OrderedDict()
 
-    def for_caller(self, tenant: Tenant, credentials: Credentials, now: datetime, kind: Kind = "messages") -> Allowance:
-        """The limits of the caller that the request names. They count only after authentication."""
+    def for_caller(
+        self,
+        tenant: Tenant,
+        credentials: Credentials,
+        now: datetime,
+        kind: Kind = "messages",
+        let_in: frozenset[str] = frozenset(),
+    ) -> Allowance:
+        """The limits of the caller that the request names. They count only after authentication.
+
+        ``let_in`` are the counters at which the call counts already.
+        """
         caller = f"user:{credentials.user_id}" if credentials.user_id else f"key:{credentials.api_key}"
         name = hashlib.sha256(caller.encode()).hexdigest()
         at = now.astimezone(UTC)
@@ -167,6 +192,7 @@ class RateLimits:
             limits=tuple(limit for limit in limits if limit.most),
             now=at,
             admitted_here=self._admitted,
+            let_in=let_in,
         )
 
 

@@ -27,7 +27,10 @@ from common.turn.turn import Turn
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A request on its way to a turn; ``joins_until``, monotonic, ends the waiting for another attempt at it."""
+    """A request on its way to a turn; ``joins_until``, monotonic, ends the waiting for another attempt at it.
+
+    ``let_in`` are the limits at which it counts already, because it has waited for its place.
+    """
 
     services: TurnServices
     credentials: Credentials
@@ -37,6 +40,7 @@ class Opening:
     timed: Timing
     turn: Turn
     joins_until: float
+    let_in: frozenset[str] = frozenset()
 
     @property
     def tenant(self) -> Tenant:
@@ -105,7 +109,7 @@ async def load(opening: Opening) -> Loaded:
     now = services.clock()
     places = {each: _paths(opening, each) for each in _ids(opening)}
     read = [path for paths in places.values() for path in paths.values()]
-    allowed = services.rate_limits.for_caller(opening.tenant, opening.credentials, now)
+    allowed = services.rate_limits.for_caller(opening.tenant, opening.credentials, now, let_in=opening.let_in)
     spending = services.cost_ceilings.for_caller(opening.tenant, opening.credentials, now)
     with opening.timed.stage("read"):
         principal, entry = await services.authenticator.authenticate(

@@ -14,6 +14,7 @@ from common.conversations.paused_turn import pending_of
 from common.errors import ConversationBusy, KeyServiceUnavailable, ServiceError
 from common.identity.authenticate import Credentials
 from common.metering.ledger import Ledger, MeteredCompletion
+from common.metering.rate_limits import Allowance
 from common.metering.usage_rows import Channel
 from common.models.catalog import Model
 from common.organizations.fast_model import fast_model_of
@@ -76,19 +77,31 @@ async def open_turn(
 async def _find_work(opening: Opening, disconnect: Disconnect | None = None) -> Work:
     """Find the work for the request, once there is a place to do it."""
     work = await _open(opening)
-    if work is None:
+    if isinstance(work, Allowance):
         with opening.timed.stage("queue"):
-            place = await opening.services.admission.wait(opening.tenant.org_slug, disconnect)
+            place = await _wait(opening, work, disconnect)
         # What was read before it waited may be old.
         with ExitStack() as held:
             held.callback(place.leave)
-            work = await _open(opening, held, place)
-    assert work is not None
+            work = await _open(replace(opening, let_in=work.counters), held, place)
+    assert isinstance(work, Work)
     return work
 
 
-async def _open(opening: Opening, held: ExitStack | None = None, slot: Slot | None = None) -> Work | None:
-    """Return the work, in the place that is ``held`` if a model is asked; None where it finds no place."""
+async def _wait(opening: Opening, allowed: Allowance, disconnect: Disconnect | None) -> Slot:
+    """Wait for a place. Who gets none was not let in."""
+    try:
+        return await opening.services.admission.wait(opening.tenant.org_slug, disconnect)
+    except BaseException:
+        allowed.give_back()
+        raise
+
+
+async def _open(opening: Opening, held: ExitStack | None = None, slot: Slot | None = None) -> Work | Allowance:
+    """Return the work, in the place that is ``held`` if a model is asked.
+
+    Where it finds no place, it returns the limits at which it counts while it waits for one.
+    """
     services, turn = opening.services, opening.turn
     loaded = await load(opening)
     document = loaded.entry.documents.get(loaded.paths.get("pending", ""))
@@ -104,7 +117,7 @@ async def _open(opening: Opening, held: ExitStack | None = None, slot: Slot | No
     if held is None or slot is None:
         slot = services.admission.enter(opening.tenant.org_slug)
         if slot is None:
-            return None
+            return prepared.allowed
         held = ExitStack()
         held.callback(slot.leave)
     with held:

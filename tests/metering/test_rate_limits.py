@@ -147,6 +147,46 @@ async def test_a_burst_at_one_instance_asks_the_model_no_more_often_than_the_lim
     assert list(counters(product, made).values()) == [5]
 
 
+async def until_waiting(product: Product, count: int) -> None:
+    """Wait until so many turns wait for a place."""
+    async with asyncio.timeout(60):
+        while product.services.turns.admission.waiting != count:  # noqa: ASYNC110  the queue has no event
+            await asyncio.sleep(0.005)
+
+
+async def test_a_message_that_waits_for_its_place_counts_once(serving: Serving, made: Made) -> None:
+    product = await limited(serving, made, user_messages_per_minute=3, turns_per_org=1)
+    product.model.gate = asyncio.Event()
+    let_in = [asyncio.create_task(product.send(made.member)) for _ in range(3)]
+    await until_waiting(product, 2)
+    # It counts while it waits: nobody passes the limit meanwhile.
+    assert (await product.send(made.member)).status_code == 429
+    product.model.gate.set()
+    assert [answer.status_code for answer in await asyncio.gather(*let_in)] == [200] * 3
+    assert (await product.send(made.member)).status_code == 429
+    assert list(counters(product, made).values()) == [3]
+
+
+async def test_a_message_that_finds_no_place_is_not_counted(
+    serving: Serving, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    product = await limited(serving, made, user_messages_per_minute=2, turns_per_org=1)
+    product.model.gate = asyncio.Event()
+    before = len(product.model.calls)
+    first = asyncio.create_task(product.send(made.member))
+    async with asyncio.timeout(60):
+        while len(product.model.calls) == before:  # noqa: ASYNC110  the model has no event
+            await asyncio.sleep(0.005)
+    with monkeypatch.context() as impatient:
+        impatient.setattr(limits, "QUEUE_SECONDS", 0.0)
+        for _ in range(3):
+            assert (await product.send(made.member)).json()["code"] == "too_many_turns"
+    product.model.gate.set()
+    assert (await first).status_code == 200
+    assert (await product.send(made.member)).status_code == 200
+    assert (await product.send(made.member)).json()["code"] == "rate_limited"
+
+
 async def test_the_limit_holds_across_three_instances_asked_at_the_same_moment(serving: Serving, made: Made) -> None:
     product = await limited(serving, made, user_messages_per_minute=15)
     clock, model = Clock(), ScriptedModel([say("OK")])
