@@ -17,7 +17,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-expect.set_options(timeout=20_000)
+SLOWEST = 120_000
+expect.set_options(timeout=SLOWEST)
 
 
 def missing(what: str) -> None:
@@ -34,6 +35,6 @@ async def chromium() -> AsyncIterator[Browser]:
     if executable is None:
         missing("chromium is not on the PATH")
     async with async_playwright() as driver:
-        browser = await driver.chromium.launch(executable_path=executable, args=FLAGS)
+        browser = await driver.chromium.launch(executable_path=executable, args=FLAGS, timeout=SLOWEST)
         yield browser
         await browser.close()

@@ -18,7 +18,7 @@ async def listening(app: ASGIApp) -> AsyncIterator[str]:
         listener.bind(("127.0.0.1", 0))
         serving = asyncio.create_task(server.serve([listener]))
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 while not server.started:  # noqa: ASYNC110  uvicorn offers no event for it
                     await asyncio.sleep(0.01)
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"

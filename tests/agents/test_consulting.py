@@ -135,7 +135,7 @@ async def test_they_are_asked_at_the_same_time_beside_the_askers_own_tools() -> 
 
     async def meet(principal: Any, context: ToolContext, *, word: str) -> ToolResult:
         """Wait for the others."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             await together.wait()
         return ToolResult(None, ({"word": word},), {})
 
@@ -253,7 +253,7 @@ async def test_one_that_fails_fails_for_itself(error: Exception) -> None:
 
 
 async def test_one_that_takes_too_long_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "CONSULT_SECONDS", 0.5)
+    monkeypatch.setattr(limits, "CONSULT_SECONDS", 2.0)
 
     async def hang(principal: Any, context: ToolContext, *, word: str) -> ToolResult:
         """Never end."""
@@ -353,7 +353,7 @@ async def test_an_asker_that_is_stopped_stops_its_specialists() -> None:
                 model.gate = gate
 
     running = asyncio.create_task(follow())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while model.open_streams < 2:  # noqa: ASYNC110  another task's state
             await asyncio.sleep(0.01)
     running.cancel()

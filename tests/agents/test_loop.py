@@ -119,7 +119,7 @@ async def test_calls_of_one_step_run_at_the_same_time_and_their_results_keep_the
 
     async def meet(principal: Principal, context: ToolContext, *, word: str) -> ToolResult:
         """Wait for the other call."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(120):
             await together.wait()
         return ToolResult(None, ({"word": word},), {})
 

@@ -53,18 +53,18 @@ def product(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         url = f"http://127.0.0.1:{port}"
         try:
             wait_until_ready(url, process, log)
-            with httpx.Client(base_url=url, timeout=60) as http:
+            with httpx.Client(base_url=url, timeout=120) as http:
                 yield Product(url, log, cloud, http)
         finally:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=20) == 0
+            assert process.wait(timeout=120) == 0
 
 
 def wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            if httpx.get(f"{url}/health/ready", timeout=5).status_code == httpx.codes.OK:
+            if httpx.get(f"{url}/health/ready", timeout=60).status_code == httpx.codes.OK:
                 return
         except httpx.TransportError:
             time.sleep(0.1)

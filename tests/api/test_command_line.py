@@ -104,7 +104,7 @@ def test_a_focus_file_is_loaded_and_asked_about(product: Product, focus_file: Pa
             )
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(timeout=20)
+            process.wait(timeout=120)
     text = response.json()["response"]
     sums: defaultdict[str, Decimal] = defaultdict(Decimal)
     for line in focus_file.read_text().splitlines()[1:3]:

@@ -26,5 +26,5 @@ def types(step: dict[str, Any]) -> list[str]:
 
 async def posted(product: Product, headers: dict[str, str] | None = None, **fields: Any) -> httpx.Response:
     body = {"threadId": str(uuid.uuid4()), "runId": str(uuid.uuid4()), "messages": [], **fields}
-    async with httpx.AsyncClient(headers=product.headers() | (headers or {}), timeout=30) as http:
+    async with httpx.AsyncClient(headers=product.headers() | (headers or {}), timeout=120) as http:
         return await http.post(product.address("copilotkit"), json=body)

@@ -134,7 +134,7 @@ async def test_the_card_follows_the_scheme_that_a_proxy_names(serving: Serving) 
 @pytest.mark.parametrize("version", ["1.0", "0.3"])
 async def test_a_question_is_answered_with_one_message(serving: Serving, version: str) -> None:
     product: Product = await serving(ScriptedModel(QUESTION))
-    async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
+    async with httpx.AsyncClient(headers=product.headers(), timeout=120) as http:
         card = only(await resolved(http, product.url), version)
         answer = await ask(http, card, "What did we spend?")
     assert get_message_text(answer) == "Here it is. "
@@ -153,7 +153,7 @@ async def test_a_question_is_answered_with_one_message(serving: Serving, version
 @pytest.mark.parametrize("version", ["1.0", "0.3"])
 async def test_a_stream_brings_text_as_it_comes_and_rows_as_data(serving: Serving, version: str) -> None:
     product: Product = await serving(ScriptedModel([*QUESTION[:1], say("Here it all is.")]))
-    async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
+    async with httpx.AsyncClient(headers=product.headers(), timeout=120) as http:
         card = only(await resolved(http, product.url), version)
         updates = await told(http, card, "What did we spend?", streaming=True)
         first, last = updates[0].task, updates[-1].status_update
@@ -179,7 +179,7 @@ async def test_a_stream_brings_text_as_it_comes_and_rows_as_data(serving: Servin
 
 async def test_a_stream_tells_of_the_specialists_that_are_consulted(serving: Serving) -> None:
     product: Product = await serving(ScriptedModel([consulting]))
-    async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
+    async with httpx.AsyncClient(headers=product.headers(), timeout=120) as http:
         card = only(await resolved(http, product.url), "1.0")
         updates = await told(http, card, "Both, please.", streaming=True)
         task_id = updates[0].task.id
@@ -246,7 +246,7 @@ async def test_a_task_is_cancelled_by_its_own_person_alone(serving: Serving) -> 
         async def cancel(its_id: str) -> Any:
             conversation_id = its_id.partition(".")[0]
             for headers in others:
-                async with httpx.AsyncClient(headers=headers, timeout=30) as other:
+                async with httpx.AsyncClient(headers=headers, timeout=120) as other:
                     client = ClientFactory(ClientConfig(httpx_client=other)).create(card)
                     for named in (its_id, f"{conversation_id}.{uuid.uuid4()}", "none", "a.b"):
                         with pytest.raises(TaskNotFoundError):
@@ -263,7 +263,7 @@ async def test_a_task_is_cancelled_by_its_own_person_alone(serving: Serving) -> 
 
 async def test_a_task_that_ended_cannot_be_cancelled(serving: Serving) -> None:
     product: Product = await serving(ScriptedModel([say("one")]))
-    async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
+    async with httpx.AsyncClient(headers=product.headers(), timeout=120) as http:
         card = await resolved(http, product.url)
         updates = await told(http, card, "Count.", streaming=True)
         client = ClientFactory(ClientConfig(httpx_client=http)).create(card)
@@ -286,7 +286,7 @@ def changes(product: Product, context_id: str) -> list[str]:
 @pytest.mark.parametrize(("answer", "status"), [("yes", "success"), ("no", "error"), ("data", "success")])
 async def test_a_change_needs_input(serving: Serving, version: str, streaming: bool, answer: str, status: str) -> None:
     product: Product = await serving(ScriptedModel(CHANGE))
-    async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
+    async with httpx.AsyncClient(headers=product.headers(), timeout=120) as http:
         card = only(await resolved(http, product.url), version)
         updates = await told(http, card, "Watch my costs", streaming=streaming)
         last: Any = updates[-1].status_update if streaming else updates[-1].task
@@ -311,12 +311,12 @@ async def test_a_change_needs_input(serving: Serving, version: str, streaming: b
 
 async def test_a_task_that_waits_takes_a_yes_or_a_no_of_its_person_alone(serving: Serving) -> None:
     product: Product = await serving(ScriptedModel(CHANGE))
-    async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
+    async with httpx.AsyncClient(headers=product.headers(), timeout=120) as http:
         card = await resolved(http, product.url)
         task = (await told(http, card, "Watch my costs"))[-1].task
         with pytest.raises(A2AError, match="a yes or a no"):
             await told(http, card, "yes, and another one", task_id=task.id)
-    async with httpx.AsyncClient(headers=product.headers(user="somebody"), timeout=30) as http:
+    async with httpx.AsyncClient(headers=product.headers(user="somebody"), timeout=120) as http:
         client = ClientFactory(ClientConfig(httpx_client=http)).create(card)
         with pytest.raises(TaskNotFoundError):
             await client.get_task(GetTaskRequest(id=task.id))
@@ -328,11 +328,11 @@ async def test_a_task_that_waits_takes_a_yes_or_a_no_of_its_person_alone(serving
 @pytest.mark.parametrize("version", ["1.0", "0.3"])
 async def test_a_task_that_waits_for_a_yes_is_cancelled(serving: Serving, version: str) -> None:
     product: Product = await serving(ScriptedModel([*CHANGE[:2], say("Anything else?")]))
-    async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
+    async with httpx.AsyncClient(headers=product.headers(), timeout=120) as http:
         card = only(await resolved(http, product.url), version)
         waiting = (await told(http, card, "Watch my costs"))[-1].task
         client = ClientFactory(ClientConfig(httpx_client=http)).create(card)
-        async with httpx.AsyncClient(headers=product.headers(user="somebody"), timeout=30) as other:
+        async with httpx.AsyncClient(headers=product.headers(user="somebody"), timeout=120) as other:
             with pytest.raises(TaskNotFoundError):
                 await (
                     ClientFactory(ClientConfig(httpx_client=other))
@@ -393,7 +393,7 @@ async def test_a_yes_and_a_cancellation_at_once_are_one_of_them(serving: Serving
 
 async def test_a_stream_that_fails_half_way_says_so_in_its_last_status(serving: Serving) -> None:
     product: Product = await serving(ScriptedModel([*QUESTION[:1], ProviderUnavailable()]))
-    async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
+    async with httpx.AsyncClient(headers=product.headers(), timeout=120) as http:
         updates = await told(http, await resolved(http, product.url), "What did we spend?", streaming=True)
     assert updates[-1].status_update.status.state == TaskState.TASK_STATE_FAILED
     assert "provider does not answer" in get_message_text(updates[-1].status_update.status.message)
@@ -411,7 +411,7 @@ async def test_version_0_3_is_really_spoken(serving: Serving) -> None:
 async def test_the_context_is_the_conversation(serving: Serving, version: str) -> None:
     product: Product = await serving(ScriptedModel([say("one"), say("two"), say("three")]))
     chosen = str(uuid.uuid4())
-    async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
+    async with httpx.AsyncClient(headers=product.headers(), timeout=120) as http:
         card = only(await resolved(http, product.url), version)
         first = await ask(http, card, "first")
         second = await ask(http, card, "second", context_id=first.context_id)
@@ -425,10 +425,10 @@ async def test_the_context_is_the_conversation(serving: Serving, version: str) -
 @pytest.mark.parametrize("context_id", ["", f"main-{uuid.uuid4().hex}"], ids=["given", "chosen"])
 async def test_two_people_use_one_context_id_each_for_themselves(serving: Serving, context_id: str) -> None:
     product: Product = await serving(ScriptedModel([say("one"), say("two"), say("three")]))
-    async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
+    async with httpx.AsyncClient(headers=product.headers(), timeout=120) as http:
         card = await resolved(http, product.url)
         mine = await ask(http, card, "mine", context_id=context_id)
-        async with httpx.AsyncClient(headers=product.headers(user="somebody"), timeout=30) as other:
+        async with httpx.AsyncClient(headers=product.headers(user="somebody"), timeout=120) as other:
             theirs = await ask(other, card, "theirs", context_id=mine.context_id)
         await ask(http, card, "again", context_id=mine.context_id)
     assert theirs.context_id == mine.context_id
@@ -439,7 +439,7 @@ async def test_two_people_use_one_context_id_each_for_themselves(serving: Servin
 @pytest.mark.parametrize("context_id", ["a/b", ".", "__x__", "x" * 65, "a\nb"])
 async def test_a_context_id_that_could_be_no_conversation_is_refused(serving: Serving, context_id: str) -> None:
     product: Product = await serving()
-    async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
+    async with httpx.AsyncClient(headers=product.headers(), timeout=120) as http:
         card = await resolved(http, product.url)
         with pytest.raises(A2AError, match="contextId: use 1 to 64"):
             await ask(http, card, "hi", context_id=context_id)
@@ -449,7 +449,7 @@ async def test_a_context_id_that_could_be_no_conversation_is_refused(serving: Se
 async def test_the_same_message_again_is_answered_once(serving: Serving) -> None:
     product: Product = await serving(ScriptedModel([say("one")]))
     message_id = f"any text: {uuid.uuid4()}"
-    async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
+    async with httpx.AsyncClient(headers=product.headers(), timeout=120) as http:
         card = await resolved(http, product.url)
         answers = [await ask(http, card, "once", message_id=message_id) for _ in range(2)]
     assert answers[0] == answers[1]
@@ -459,7 +459,7 @@ async def test_the_same_message_again_is_answered_once(serving: Serving) -> None
 @pytest.mark.parametrize("version", ["1.0", "0.3"])
 async def test_what_cannot_be_answered_says_why(serving: Serving, version: str) -> None:
     product: Product = await serving(ScriptedModel([ProviderUnavailable()]))
-    async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
+    async with httpx.AsyncClient(headers=product.headers(), timeout=120) as http:
         card = only(await resolved(http, product.url), version)
         with pytest.raises(A2AError, match="provider does not answer"):
             await ask(http, card, "hello")
@@ -473,7 +473,7 @@ async def test_what_cannot_be_answered_says_why(serving: Serving, version: str) 
 @pytest.mark.parametrize("version", ["1.0", "0.3"])
 async def test_an_unexpected_failure_keeps_its_text_to_itself(serving: Serving, version: str) -> None:
     product: Product = await serving(ScriptedModel([RuntimeError("planted-secret")]))
-    async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
+    async with httpx.AsyncClient(headers=product.headers(), timeout=120) as http:
         card = only(await resolved(http, product.url), version)
         with pytest.raises(A2AError) as caught:
             await ask(http, card, "hello")

@@ -232,7 +232,7 @@ async def test_frames_end_in_line_feeds_and_hold_no_null(serving: Serving) -> No
 async def enveloped(
     product: Product, method: str, headers: dict[str, str] | None = None, **rest: Any
 ) -> httpx.Response:
-    async with httpx.AsyncClient(headers=product.headers() | (headers or {}), timeout=30) as http:
+    async with httpx.AsyncClient(headers=product.headers() | (headers or {}), timeout=120) as http:
         return await http.post(product.address("copilotkit"), json={"method": method, **rest})
 
 

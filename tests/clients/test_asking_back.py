@@ -89,7 +89,7 @@ async def test_an_agui_client_may_dismiss_it_or_be_asked_in_words(serving: Servi
 @pytest.mark.parametrize("way", ["words", "data"])
 async def test_an_a2a_task_needs_input(serving: Serving, version: str, streaming: bool, way: str) -> None:
     product: Product = await serving(ScriptedModel(SCRIPT))
-    async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
+    async with httpx.AsyncClient(headers=product.headers(), timeout=120) as http:
         card = only(await resolved(http, product.url), version)
         updates = await told(http, card, "Mobile?", streaming=streaming)
         last: Any = updates[-1].status_update if streaming else updates[-1].task

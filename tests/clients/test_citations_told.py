@@ -32,7 +32,7 @@ async def served(serving: Serving, *steps: Any) -> Product:
 
 async def test_in_json_the_history_and_the_export_also_when_only_the_record_has_it(serving: Serving) -> None:
     product = await served(serving)
-    async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
+    async with httpx.AsyncClient(headers=product.headers(), timeout=120) as http:
         body = (await http.post(product.address("send"), json=ASKED)).json()
         assert (body["response"].strip(), body["citations"]) == (TEXT, SHOWN)
         conversation = f"conversations/{body['conversation_id']}"
@@ -62,7 +62,7 @@ async def test_in_the_result_of_an_ag_ui_run(serving: Serving) -> None:
 
 async def test_in_the_metadata_of_an_a2a_message_and_of_its_task(serving: Serving) -> None:
     product = await served(serving)
-    async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
+    async with httpx.AsyncClient(headers=product.headers(), timeout=120) as http:
         message = await ask(http, await resolved(http, product.url), "Which tags?")
         assert MessageToDict(message.metadata)["citations"] == SHOWN
         request = {"id": f"{message.context_id}.{message.message_id}"}
@@ -75,7 +75,7 @@ async def test_in_the_metadata_of_an_a2a_message_and_of_its_task(serving: Servin
 async def test_beside_a_chat_completion(serving: Serving, stream: bool) -> None:
     product = await served(serving)
     asked = {"model": "cloud-cost-chat", "messages": [{"role": "user", "content": "Which tags?"}], "stream": stream}
-    async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
+    async with httpx.AsyncClient(headers=product.headers(), timeout=120) as http:
         response = await http.post(f"{product.url}/v1/chat/completions", json=asked)
     frames = [line[6:] for line in response.text.splitlines() if line.startswith("data: {")]
     bodies = [json.loads(each) for each in frames] if stream else [response.json()]
@@ -86,7 +86,7 @@ async def test_as_sources_of_a_ui_message(serving: Serving) -> None:
     product = await served(serving)
     parts = [{"type": "text", "text": "Which tags?"}]
     body = {"id": str(uuid.uuid4()), "messages": [{"id": "q-1", "role": "user", "parts": parts}]}
-    async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
+    async with httpx.AsyncClient(headers=product.headers(), timeout=120) as http:
         text = (await http.post(product.address("ui-message-stream"), json=body)).text
     chunks = [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: {")]
     assert [each["title"] for each in chunks if each["type"] == "source-document"] == [

@@ -60,7 +60,7 @@ async def test_in_json_and_in_the_history_also_when_only_the_record_has_it(
 ) -> None:
     product: Product = await serving(model)
     await with_fallback(product)
-    async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
+    async with httpx.AsyncClient(headers=product.headers(), timeout=120) as http:
         body = (await http.post(product.address("send"), json={"message": "hello"})).json()
         assert told(body) == ("demo", SPARE, CHOSEN)
         conversation = f"conversations/{body['conversation_id']}"
@@ -81,7 +81,7 @@ async def test_in_the_events_of_a_stream(
 ) -> None:
     product: Product = await serving(model)
     await with_fallback(product)
-    async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
+    async with httpx.AsyncClient(headers=product.headers(), timeout=120) as http:
         text = (await http.post(product.address("stream"), json={"message": "hello"})).text
     (done,) = [part for part in text.split("\n\n") if part.startswith("event: done")]
     assert told(json.loads(done.split("data: ", 1)[1])) == ("demo", SPARE, CHOSEN)
@@ -104,6 +104,6 @@ async def test_in_the_metadata_of_an_a2a_message(
 ) -> None:
     product: Product = await serving(model)
     await with_fallback(product)
-    async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
+    async with httpx.AsyncClient(headers=product.headers(), timeout=120) as http:
         message = await ask(http, await resolved(http, product.url), "hello")
     assert told(dict(message.metadata.items())) == ("demo", SPARE, CHOSEN)

@@ -24,7 +24,7 @@ def ending(reason: FinishReason) -> Reply:
 
 
 async def send(product: Product, **body: Any) -> dict[str, Any]:
-    async with httpx.AsyncClient(timeout=30, headers=product.headers()) as client:
+    async with httpx.AsyncClient(timeout=120, headers=product.headers()) as client:
         response = await client.post(product.address("send"), json={"message": "Which are they?", **body})
     assert response.status_code == 200, response.text
     answer: dict[str, Any] = response.json()
@@ -32,7 +32,7 @@ async def send(product: Product, **body: Any) -> dict[str, Any]:
 
 
 async def get(product: Product, path: str) -> Any:
-    async with httpx.AsyncClient(timeout=30, headers=product.headers()) as client:
+    async with httpx.AsyncClient(timeout=120, headers=product.headers()) as client:
         response = await client.get(product.address(path))
     assert response.status_code == 200, response.text
     return response.json()
@@ -62,7 +62,7 @@ async def test_an_answers_end_is_in_done_and_said_again_to_a_retry(serving: Serv
     product: Product = await serving(ScriptedModel([ending(finish)]))
     body = {"message": "Which are they?", "message_id": uuid.uuid4().hex}
     ends = []
-    async with httpx.AsyncClient(timeout=30, headers=product.headers()) as client:
+    async with httpx.AsyncClient(timeout=120, headers=product.headers()) as client:
         for _ in range(2):
             text = (await client.post(product.address("stream"), json=body)).text
             ends.append(json.loads(text.split("event: done\ndata: ", 1)[1].split("\n", 1)[0]))
@@ -81,7 +81,7 @@ async def test_an_answers_end_is_in_the_state_and_result_of_an_agui_run(serving:
 
 async def test_an_answers_end_is_in_the_metadata_of_an_a2a_message(serving: Serving) -> None:
     product: Product = await serving(ScriptedModel([ending("length")]))
-    async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
+    async with httpx.AsyncClient(headers=product.headers(), timeout=120) as http:
         card = only(await resolved(http, product.url), "1.0")
         answer = await ask_a2a(http, card, "Which are they?")
     assert answer.metadata["finish"] == "length"
@@ -105,7 +105,7 @@ async def test_an_answer_that_its_reader_stopped_is_told_as_such(serving: Servin
     product: Product = await serving(HeldModel([say("one two"), say("fine")]))
     conversation_id = ""
     async with (
-        httpx.AsyncClient(timeout=30, headers=product.headers()) as client,
+        httpx.AsyncClient(timeout=120, headers=product.headers()) as client,
         client.stream("POST", product.address("stream"), json={"message": "Count."}) as response,
     ):
         async for line in response.aiter_lines():

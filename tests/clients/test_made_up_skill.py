@@ -14,7 +14,7 @@ from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
 async def test_a_made_up_skill_answers_over_send(serving: Serving, tmp_path: Path) -> None:
     model = ScriptedModel([transfer("Counter"), call_tool("count_charges"), say("Counted.")])
     product: Product = await serving(model, skills=load_skills(make_skill(tmp_path)))
-    async with httpx.AsyncClient(timeout=30) as http:
+    async with httpx.AsyncClient(timeout=120) as http:
         response = await http.post(product.address("send"), json={"message": "How many?"}, headers=product.headers())
     answer = response.json()
     assert (answer["response"], answer["agent_name"]) == ("Counted. ", "Counter")

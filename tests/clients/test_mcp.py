@@ -39,7 +39,7 @@ def said(**summary: str) -> ToolResult:
 async def connected(
     product: Product, mode: str = "auto", org: str = "acme_inc", user: str = "u1", **options: Any
 ) -> AsyncIterator[Client]:
-    async with httpx2.AsyncClient(headers=product.headers(org, user), timeout=30) as http:
+    async with httpx2.AsyncClient(headers=product.headers(org, user), timeout=120) as http:
         transport = streamable_http_client(product.address("mcp", org), http_client=http)
         async with Client(transport, mode=mode, **options) as client:
             yield client
@@ -150,7 +150,7 @@ async def test_thirty_interleaved_calls_of_three_tenants_stay_apart(serving: Ser
 
     async def call(org: str, user: str) -> tuple[str, str, str]:
         own = headers[org] | {"X-User-Id": user}
-        async with httpx2.AsyncClient(headers=own, timeout=30) as http:
+        async with httpx2.AsyncClient(headers=own, timeout=120) as http:
             transport = streamable_http_client(product.address("mcp", org), http_client=http)
             async with Client(transport, mode="2026-07-28") as client:
                 found = (await client.call_tool("whose", {})).structured_content

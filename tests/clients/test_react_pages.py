@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from tests.chromium import chromium
+from tests.chromium import SLOWEST, chromium
 from tests.clients.conftest import HeldModel, Node, Product, Serving
 from tests.fakes.scripted_model import ScriptedModel, call_tool, say, transfer
 from tests.listening import listening
@@ -58,7 +58,7 @@ class Visit:
     async def ask(self, question: str) -> None:
         if self.kind == "copilotkit":
             # While an answer is under way the button stops it; before a question is written it does nothing.
-            await expect(self._button("Send")).to_be_disabled(timeout=20_000)
+            await expect(self._button("Send")).to_be_disabled()
         await self.page.get_by_role("textbox").fill(question)
         await self._button("Send").click()
 
@@ -122,6 +122,7 @@ async def visiting(
             "interrupts": interrupts,
         }
         opened = await browser.new_context(locale="en-GB")
+        opened.set_default_timeout(SLOWEST)
         page = await opened.new_page()
         made = Visit(page, kind, thread, (f"{url}/", f"{product.url}/"))
         visits.append(made)

@@ -75,7 +75,7 @@ async def left_after(product: Product, path: str, count: int) -> tuple[str, bool
         body = {"message": "hi"}
     events = 0
     async with (
-        httpx.AsyncClient(headers=product.headers(), timeout=30) as http,
+        httpx.AsyncClient(headers=product.headers(), timeout=120) as http,
         http.stream("POST", product.address(path), json=body) as response,
     ):
         assert response.status_code == 200, await response.aread()
@@ -93,7 +93,7 @@ async def test_a_client_that_goes_away_while_the_model_is_silent_stops_it(servin
     model = HeldModel([say("one two")])
     product: Product = await serving(model)
     async with (
-        httpx.AsyncClient(headers=product.headers(), timeout=30) as http,
+        httpx.AsyncClient(headers=product.headers(), timeout=120) as http,
         http.stream("POST", product.address("stream"), json={"message": "hi"}) as response,
     ):
         lines = response.aiter_lines()
@@ -107,7 +107,7 @@ async def test_a_client_that_goes_away_while_the_model_is_silent_stops_it(servin
 
 
 async def until(lines: Any, beginning: str) -> str:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         async for line in lines:
             if line.startswith(beginning):
                 return str(line)
@@ -123,7 +123,7 @@ async def test_a_silent_turn_is_kept_alive_by_comments(
     message = {"id": "1", "role": "user", "content": "hi"}
     run = {"threadId": str(uuid.uuid4()), "runId": "r-1", "messages": [message]}
     async with (
-        httpx.AsyncClient(headers=product.headers(), timeout=30) as http,
+        httpx.AsyncClient(headers=product.headers(), timeout=120) as http,
         http.stream("POST", product.address(path), json={"message": "hi", **run}) as response,
     ):
         lines = response.aiter_lines()

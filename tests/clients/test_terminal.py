@@ -189,7 +189,7 @@ async def test_an_interrupt_stops_the_turn_and_what_was_said_is_kept(serving: Se
     product: Product = await serving(model := HeldModel([say("one two")]))
     async with piped("ask", *place(product), "--user", "stopping", "--", "hi") as process:
         assert process.stdout is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             assert await process.stdout.readexactly(3) == b"one"
             process.send_signal(signal.SIGINT)
             out, errors = await process.communicate()
@@ -287,10 +287,10 @@ async def test_where_nothing_is_served_any_more_it_is_said(serving: Serving, tmp
             assert running.stdin is not None
             assert running.stdout is not None
             running.stdin.write(b"hi\n")
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 assert await running.stdout.readline() == b"one \n"
             network.refuse()
-            out, errors = await asyncio.wait_for(running.communicate(b"still there?\n"), 30)
+            out, errors = await asyncio.wait_for(running.communicate(b"still there?\n"), 120)
     assert running.returncode == 1, out
     assert f"Nothing answers at http://127.0.0.1:{port}" in errors.decode()
 

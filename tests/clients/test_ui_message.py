@@ -206,7 +206,7 @@ async def test_two_people_have_the_same_chat_id(serving: Serving, node: Node, ch
 
 
 async def posted(product: Product, body: Any) -> httpx.Response:
-    async with httpx.AsyncClient(headers=product.headers(), timeout=30) as http:
+    async with httpx.AsyncClient(headers=product.headers(), timeout=120) as http:
         return await http.post(product.address("ui-message-stream"), json=body)
 
 

@@ -57,7 +57,7 @@ class Nursery:
         assert self._parent.stdin is not None
         assert self._parent.stdout is not None
         self._parent.stdin.close()
-        self._parent.wait(20)
+        self._parent.wait(120)
         self._parent.stdout.close()
         self._log.close()
 

@@ -222,7 +222,7 @@ def process() -> Iterator[str]:
         yield child.stdout.readline().strip()
     finally:
         child.stdin.close()
-        child.wait(20)
+        child.wait(120)
         child.stdout.close()
 
 

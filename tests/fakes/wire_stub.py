@@ -108,7 +108,7 @@ class WireStub:
 
     async def request(self, count: int = 1) -> Received:
         """Wait for the ``count``-th request."""
-        async with asyncio.timeout(10), self._arrived:
+        async with asyncio.timeout(120), self._arrived:
             await self._arrived.wait_for(lambda: len(self.received) >= count)
         return self.received[count - 1]
 

@@ -71,7 +71,7 @@ def served(folder: Path, binaries: Path, target: str, settings: Mapping[str, str
         yield _address(process, log)
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=120)
 
 
 def _address(process: "subprocess.Popen[bytes]", log: Path) -> str:

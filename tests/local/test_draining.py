@@ -44,12 +44,12 @@ async def test_what_is_scheduled_is_called_at_start_and_after_each_change(monkey
         await asyncio.sleep(0.01)
     with drained:
         for called in (app.synced, app.ingested):
-            assert await asyncio.to_thread(called.acquire, timeout=10)
+            assert await asyncio.to_thread(called.acquire, timeout=120)
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
             await client.get("/read")
             await client.post("/send")
         for called in (app.synced, app.ingested):
-            assert await asyncio.to_thread(called.acquire, timeout=10)
+            assert await asyncio.to_thread(called.acquire, timeout=120)
     server.should_exit = True
     await serving
     others = [asked for asked in app.asked if asked[1] not in ("/ingest/due", "/deliver/due")]

@@ -107,7 +107,7 @@ async def test_a_stream_that_is_cut_in_the_middle_leaves_one_row_with_an_estimat
     credentials = read_credentials({name.lower(): value for name, value in made.member.items()}, None)
     turn = await open_turn(product.services.turns, credentials, SendRequest(message="hello"), channel="stream")
     if end != "failure":
-        await asyncio.wait_for(model.stands.wait(), 30)
+        await asyncio.wait_for(model.stands.wait(), 120)
         turn.stop("left" if end == "left" else "restart")
     await turn.ended()
     (row,) = rows(product, made)

@@ -154,7 +154,10 @@ async def until_waiting(product: Product, count: int) -> None:
             await asyncio.sleep(0.005)
 
 
-async def test_a_message_that_waits_for_its_place_counts_once(serving: Serving, made: Made) -> None:
+async def test_a_message_that_waits_for_its_place_counts_once(
+    serving: Serving, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "QUEUE_SECONDS", 600.0)
     product = await limited(serving, made, user_messages_per_minute=3, turns_per_org=1)
     product.model.gate = asyncio.Event()
     let_in = [asyncio.create_task(product.send(made.member)) for _ in range(3)]

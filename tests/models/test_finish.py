@@ -124,10 +124,10 @@ async def test_pings_are_life_however_long_the_model_thinks(
     wire: Wire, provider: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("MODEL_FIRST_TOKEN_SECONDS", "MODEL_REASONING_SECONDS"):
-        monkeypatch.setattr(deadline, name, 1.0)
-    monkeypatch.setattr(deadline, "MODEL_BETWEEN_TOKENS_SECONDS", 1.0)
-    wire.play([Answer("thought through", reasoning="hmm", pings=8, ping_seconds=0.4)])
-    async with asyncio.timeout(60):
+        monkeypatch.setattr(deadline, name, 4.0)
+    monkeypatch.setattr(deadline, "MODEL_BETWEEN_TOKENS_SECONDS", 4.0)
+    wire.play([Answer("thought through", reasoning="hmm", pings=10, ping_seconds=0.5)])
+    async with asyncio.timeout(120):
         _, reply = await wire.ask(a_call(provider))
     assert reply.text == "thought through"
 

@@ -54,7 +54,7 @@ class Hostile:
 
     async def hung_up(self) -> None:
         """Wait until every request was left."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while self.provider.left < len(self.provider.seen):  # noqa: ASYNC110  another task's state
                 await asyncio.sleep(0.01)
 

@@ -101,8 +101,8 @@ async def served(cloud: Cloud, rows: Rows, model: ScriptedModel, **settings: Any
     apps = [httpx.ASGITransport(function_app(name)) for name in ("settings_status", "send")]
     try:
         async with (
-            httpx.AsyncClient(transport=apps[0], base_url="http://settings", timeout=30) as settings_client,
-            httpx.AsyncClient(transport=apps[1], base_url="http://send", timeout=30) as chat,
+            httpx.AsyncClient(transport=apps[0], base_url="http://settings", timeout=120) as settings_client,
+            httpx.AsyncClient(transport=apps[1], base_url="http://send", timeout=120) as chat,
         ):
             yield Product(settings_client, chat, services, cloud, clock, logs, model, rows, documents, *seams)
     finally:

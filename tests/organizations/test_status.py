@@ -188,7 +188,7 @@ from functions_framework import aio
 headers = json.loads(sys.argv[1])
 app = aio.create_asgi_app(target="settings_status", source="functions/settings_status/main.py", signature_type="http")
 async def main():
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://f", timeout=30) as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://f", timeout=120) as client:
         for path in ("/status", "/models"):
             response = await client.get(path, headers=headers)
             assert response.status_code == 200, response.text

@@ -23,7 +23,7 @@ from local import page as playground
 from local.data.organizations import DEMO
 from local.gateway import Gateway
 from local.own_machine import OwnMachine
-from tests.chromium import chromium, missing
+from tests.chromium import SLOWEST, chromium, missing
 from tests.conftest import PROJECT, Cloud
 from tests.fakes.scripted_model import ScriptedModel
 from tests.listening import listening
@@ -150,6 +150,7 @@ async def visiting(browser: Browser) -> AsyncIterator[Visiting]:
 
     async def visit(product: Product, address: str = "/", **context: Any) -> Visit:
         opened = await browser.new_context(**{"locale": "en-GB", **DESKTOP, **context})
+        opened.set_default_timeout(SLOWEST)
         page = await opened.new_page()
         made = Visit(page, product)
         visits.append(made)

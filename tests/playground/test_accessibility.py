@@ -78,7 +78,7 @@ async def test_the_theme_is_the_systems_until_another_is_chosen(serving: Serving
 async def test_the_page_is_pictured(serving: Serving, visiting: Visiting) -> None:
     product: Product = await serving()
     headers = {"X-Org-Slug": "acme_inc", "X-API-Key": API_KEYS["acme_inc"], "X-User-Id": f"pictured-{uuid.uuid4()}"}
-    async with httpx.AsyncClient(base_url=product.url, headers=headers, timeout=30) as http:
+    async with httpx.AsyncClient(base_url=product.url, headers=headers, timeout=120) as http:
         for question in EARLIER:
             (await http.post("/api/v1/chat/acme_inc/send", json={"message": question})).raise_for_status()
     visit: Visit = await visiting(product, color_scheme="light", viewport={"width": 1280, "height": 940})

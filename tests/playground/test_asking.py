@@ -111,7 +111,7 @@ async def test_a_running_answer_is_stopped(serving: Serving, visiting: Visiting,
     else:
         await visit.question.press("Escape")
     await expect(visit.answer.get_by_text("Stopped.")).to_be_visible()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         while len(product.messages(visit.conversation_id)) < 2:  # noqa: ASYNC110  another process's state
             await asyncio.sleep(0.02)
     stored = product.messages(visit.conversation_id)[1]

@@ -43,7 +43,7 @@ class Clients:
         """One client's conversation, to its end."""
         chance = random.Random(SEED + number)
         told = self.told[number]
-        with httpx.Client(headers=self._server.headers, timeout=30) as client:
+        with httpx.Client(headers=self._server.headers, timeout=120) as client:
             for turn in range(TURNS):
                 message_id = uuid.UUID(int=chance.getrandbits(128)).hex
                 body = {"message": f"client {number} turn {turn} 😀 {chance.random()}", "message_id": message_id}

@@ -73,7 +73,7 @@ async def health(logs: io.StringIO) -> AsyncIterator[httpx.AsyncClient]:
     app.use(services)
     try:
         transport = httpx.ASGITransport(function_app("health"))
-        async with httpx.AsyncClient(transport=transport, base_url="http://health", timeout=30) as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://health", timeout=120) as client:
             yield client
     finally:
         app.use(None)

@@ -42,7 +42,7 @@ class Function:
 
     async def finished(self, asked: Collection[str]) -> list[dict[str, Any]]:
         """The records of these requests, once all of them are over: one is written after the answer's last byte."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while len(found := self._of("request.finished", asked)) < len(asked):  # noqa: ASYNC110  another process
                 await asyncio.sleep(0.02)
         return found
@@ -79,8 +79,8 @@ async def served(cloud: Cloud, stub: WireStub, place: Path) -> AsyncIterator[htt
             cwd=ROOT, env=environment, stdout=output, stderr=errors,
         )  # fmt: skip
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
-            async with asyncio.timeout(60):
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=120) as http:
+            async with asyncio.timeout(240):
                 while True:
                     assert process.poll() is None, (place / "errors").read_text()
                     with suppress(httpx.TransportError):
@@ -90,7 +90,7 @@ async def served(cloud: Cloud, stub: WireStub, place: Path) -> AsyncIterator[htt
             yield http
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(120)
 
 
 async def test_a_hundred_requests_at_once_are_a_hundred_records_and_none_is_merged(function: Function) -> None:

@@ -44,7 +44,7 @@ class Traced:
     async def send(self, traceparent: str = f"00-{TRACE}-{CALLER}-01") -> httpx.Response:
         headers = self.product.headers() | {"traceparent": traceparent}
         body = {"message": f"What did we spend? {SECRET}"}
-        async with httpx.AsyncClient(timeout=30) as client:
+        async with httpx.AsyncClient(timeout=120) as client:
             response = await client.post(self.product.address("send"), json=body, headers=headers)
         # The exporter sends from a thread, to this event loop.
         await asyncio.to_thread(self.tracer.flush)

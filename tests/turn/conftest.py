@@ -55,7 +55,7 @@ class Product:
 
     async def leased(self, conversation_id: str) -> None:
         """Wait until a turn holds the conversation."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(120):
             while self.conversation(conversation_id)["lease"] is None:  # noqa: ASYNC110  another process's state
                 await asyncio.sleep(0.01)
 
@@ -85,7 +85,7 @@ async def _serving(cloud: Cloud, model: ScriptedModel, settings: dict[str, Any])
     documents = firestore.Client(project=PROJECT)
     transport = httpx.ASGITransport(function_app("send"))
     try:
-        async with httpx.AsyncClient(transport=transport, base_url="http://function", timeout=30) as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://function", timeout=120) as client:
             yield Product(client, services, cloud, clock, logs, documents, *seams)
     finally:
         for seam in seams:

@@ -101,7 +101,7 @@ def noting(answer: Callable[[ModelCall], Reply] | None = None) -> Callable[[Mode
 
 async def until(holds: Callable[[], bool]) -> None:
     """Wait for a state."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while not holds():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 

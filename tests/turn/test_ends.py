@@ -80,10 +80,10 @@ async def ended(
     reading = asyncio.create_task(read())
     if isinstance(model, Until) and not model.fails:
         assert model.stands is not None
-        await asyncio.wait_for(model.stands.wait(), 20)
+        await asyncio.wait_for(model.stands.wait(), 120)
         turn.stop("left" if end == "left" else "restart")
     await turn.ended()
-    await asyncio.wait_for(reading, 20)
+    await asyncio.wait_for(reading, 120)
     conversation_id = next(event.conversation_id for event in events if isinstance(event, TurnStarted))
     return conversation_id, request.message_id, events
 

@@ -255,7 +255,7 @@ async def test_a_reader_that_leaves_closes_the_providers_stream(stage: Stage, pr
         if any(isinstance(event, TextDelta) for event in batch):
             break
     await batches.aclose()
-    await asyncio.wait_for(stage.stub.received[0].disconnected.wait(), 1)
+    await asyncio.wait_for(stage.stub.received[0].disconnected.wait(), 60)
     await turn.ended()
 
 

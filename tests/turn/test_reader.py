@@ -73,11 +73,11 @@ async def test_a_reader_that_does_not_read_stops_the_model_and_then_the_turn(
             await asyncio.Event().wait()
 
     asking = asyncio.create_task(ask(send))
-    await asyncio.wait_for(talker.closed.wait(), 30)
+    await asyncio.wait_for(talker.closed.wait(), 120)
     # One batch is with the reader, and one waits.
     assert talker.pieces <= 2 * (limits.WAITING_CHARS // len(PIECE) + 2)
     conversation_id = json.loads(frames[1].split(b"data: ")[1].split(b"\n")[0])["conversation_id"]
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while len(stored := product.messages(conversation_id)) < 2:  # noqa: ASYNC110  another process's state
             await asyncio.sleep(0.01)
     assert (stored[1]["status"], stored[1]["content"][:5]) == ("cancelled", "xxxxx")
@@ -105,7 +105,7 @@ async def test_a_slow_reader_gets_everything(serving: Serving, talker: Talker) -
     with suppress(Enough, ExceptionGroup):
         await ask(send)
     assert said > 10 * limits.WAITING_CHARS
-    await asyncio.wait_for(talker.closed.wait(), 30)
+    await asyncio.wait_for(talker.closed.wait(), 120)
 
 
 @pytest.mark.parametrize("extra", [0, 1])
@@ -121,5 +121,5 @@ async def test_so_much_waits_and_no_more(extra: int) -> None:
     assert waiting.done() is not bool(extra)
     batches = turn.batches()
     assert len(await anext(batches)) == 10 + extra
-    await asyncio.wait_for(waiting, 10)
+    await asyncio.wait_for(waiting, 120)
     await batches.aclose()

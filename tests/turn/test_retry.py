@@ -80,11 +80,11 @@ async def test_a_retry_takes_over_from_an_attempt_that_is_silent(
     conversation_id = (await product.send()).json()["conversation_id"]
     gone = product.documents.document(f"orgs/acme_inc/conversations/{conversation_id}")
     message_id = uuid.uuid4().hex
-    gone.update({"lease": {"message_id": message_id, "holder": "gone"}, "leased_at": firestore.SERVER_TIMESTAMP})
     begun = time.monotonic()
+    gone.update({"lease": {"message_id": message_id, "holder": "gone"}, "leased_at": firestore.SERVER_TIMESTAMP})
     response = await product.send("again", conversation_id=conversation_id, message_id=message_id)
     assert response.json()["response"] == "taken over "
-    assert 1.0 < time.monotonic() - begun < 15.0
+    assert 1.9 < time.monotonic() - begun < limits.JOIN_SECONDS
 
 
 async def test_whoever_is_refused_is_told_whether_anything_is_being_answered(
@@ -107,7 +107,8 @@ async def test_whoever_is_refused_is_told_whether_anything_is_being_answered(
 
 
 async def test_a_turn_is_alive_for_as_long_as_it_runs(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "LEASE_SECONDS", 1.0)
+    # However slow the machine is, it is renewed in time; and it would be over before the end of the test.
+    monkeypatch.setattr(limits, "LEASE_SECONDS", 5.0)
     monkeypatch.setattr(limits, "LEASE_RENEW_SECONDS", 0.2)
     model = ScriptedModel([say("first"), say("slow")])
     product: Product = await serving(model)
@@ -116,7 +117,8 @@ async def test_a_turn_is_alive_for_as_long_as_it_runs(serving: Serving, monkeypa
     slow = asyncio.create_task(product.send("slow", conversation_id=conversation_id))
     await product.leased(conversation_id)
     product.firestore.reset()
-    while product.firestore.calls()["Commit"] < 10:
+    until = time.monotonic() + limits.LEASE_SECONDS + 1
+    while product.firestore.calls()["Commit"] < 10 or time.monotonic() < until:
         assert (await product.send("now?", conversation_id=conversation_id)).status_code == 409
     # What else changes the conversation meanwhile does not end the lease.
     reference = product.documents.document(f"orgs/acme_inc/conversations/{conversation_id}")

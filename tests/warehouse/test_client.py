@@ -220,12 +220,12 @@ async def test_a_query_that_is_given_up_is_cancelled(warehouse: Warehouse, emula
 
 
 async def test_a_query_that_takes_too_long_is_stopped(warehouse: Warehouse, emulator: BigQueryEmulator) -> None:
-    emulator.seams.delay("query", 30)
+    emulator.seams.delay("query", 300)
     started = time.monotonic()
     with pytest.raises(QueryRefused) as refused:
         await warehouse.run(fixed(ACME, COST, LEAST), labels=LABELS, seconds=0.8)
     assert refused.value.code == "timeout"
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 120
 
 
 @pytest.mark.parametrize(("slot_seconds", "stopped"), [(0.3, True), (60.0, False)])
@@ -238,14 +238,14 @@ async def test_a_models_query_may_take_only_so_much_work(
 ) -> None:
     monkeypatch.setattr(slot_time, "SLOT_CHECK_SECONDS", 0.05)
     monkeypatch.setattr(slot_time, "QUERY_SLOT_SECONDS", slot_seconds)
-    emulator.seams.delay("query", 30 if stopped else 0.5)
+    emulator.seams.delay("query", 300 if stopped else 0.5)
     written = admitted(ACME, f"SELECT {slot_seconds} AS n", frozenset())
     started = time.monotonic()
     if stopped:
         with pytest.raises(QueryRefused) as refused:
             await warehouse.run(written, labels=LABELS)
         assert refused.value.code == "too_much_work"
-        assert time.monotonic() - started < 20
+        assert time.monotonic() - started < 120
     else:
         assert len((await warehouse.run(written, labels=LABELS)).rows) == 1
 
@@ -275,7 +275,7 @@ async def test_slot_time_is_let_through_at_its_bound_and_stopped_one_past_it(mon
         async with SlotWatch(look, stop) as watch:
             await looked.acquire()
             # It has looked a second time, so the first was no reason to stop.
-            await asyncio.wait_for(stopped.wait() if exceeded else looked.acquire(), 20)
+            await asyncio.wait_for(stopped.wait() if exceeded else looked.acquire(), 120)
         assert watch.exceeded is exceeded
         assert stopped.is_set() is exceeded
 
@@ -292,15 +292,15 @@ async def test_a_write_says_how_many_rows_it_changed_however_long_it_took(
 async def test_slow_queries_neither_hold_up_lookups_nor_each_other(
     warehouse: Warehouse, emulator: BigQueryEmulator
 ) -> None:
-    emulator.seams.delay("query", 30)
+    emulator.seams.delay("query", 300)
     texts = [f"SELECT {number} AS n" for number in range(SLOW_QUERIES)]
     slow = [asyncio.create_task(warehouse.run(fixed(ACME, text), labels=LABELS)) for text in texts]
     await until(lambda: emulator.seams.counts().get("query") == SLOW_QUERIES)
     emulator.seams.delay("query", 0)
-    found = await asyncio.wait_for(warehouse.look_up(fixed(ACME, COST, LEAST), labels=LABELS), 5)
+    found = await asyncio.wait_for(warehouse.look_up(fixed(ACME, COST, LEAST), labels=LABELS), 60)
     assert len(found.rows) == 1
     for task in slow:
         task.cancel()
     await asyncio.wait(slow)
-    found = await asyncio.wait_for(warehouse.run(fixed(ACME, COST, LEAST), labels=LABELS), 10)
+    found = await asyncio.wait_for(warehouse.run(fixed(ACME, COST, LEAST), labels=LABELS), 60)
     assert len(found.rows) == 1

@@ -95,10 +95,10 @@ def test_a_delayed_job_can_be_cancelled_or_runs_out_of_time() -> None:
         assert job.state == "RUNNING"
         assert client.cancel_job(job.job_id)
         with pytest.raises(exceptions.GoogleAPICallError, match="cancel"):
-            job.result(timeout=30)
+            job.result(timeout=120)
         limited = client.query("SELECT 1", job_config=bigquery.QueryJobConfig(job_timeout_ms=50))
         with pytest.raises(exceptions.GoogleAPICallError, match="timed out"):
-            limited.result(timeout=30)
+            limited.result(timeout=120)
         httpx.post(f"{emulator.url}/emulator/delays", json={"query": 0}).raise_for_status()
         assert client.query_and_wait("SELECT 1").total_rows == 1
 

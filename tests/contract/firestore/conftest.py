@@ -88,7 +88,7 @@ def google(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield host
     finally:
         child.terminate()
-        child.wait(20)
+        child.wait(120)
 
 
 @pytest.fixture(params=["ours", "google"])

@@ -166,7 +166,7 @@ def _forget(conversation_id: str) -> None:
 
 async def _ended(resident: set["asyncio.Task[Any]"]) -> None:
     """Wait for what a request began and did not wait for."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while begun := [task for task in asyncio.all_tasks() - resident if _is_ours(task)]:
             await asyncio.wait(begun)
 

@@ -54,7 +54,7 @@ def test_a_task_is_handed_over_with_its_headers_and_then_gone(
 ) -> None:
     made = client.create_task(parent=QUEUE, task=task(receiver, "one"))
     assert (made.name, made.http_request.url) == (f"{QUEUE}/tasks/one", receiver.url)
-    assert receiver.arrived.acquire(timeout=30)
+    assert receiver.arrived.acquire(timeout=120)
     got = receiver.got[0]
     assert (got.body, got.headers["x-cloudtasks-taskname"]) == (b'{"a": 1}', "one")
     assert (got.headers["x-cloudtasks-queuename"], got.headers["x-cloudtasks-taskretrycount"]) == ("q", "0")
@@ -73,7 +73,7 @@ def test_a_failure_is_tried_again_until_there_were_enough(
     receiver.status = 503
     client.create_task(parent=QUEUE, task=task(receiver, "failing"))
     for _ in range(3):
-        assert receiver.arrived.acquire(timeout=30)
+        assert receiver.arrived.acquire(timeout=120)
     wait_for(lambda: not list(client.list_tasks(parent=QUEUE)))
     assert [each.headers["x-cloudtasks-taskretrycount"] for each in receiver.got] == ["0", "1", "2"]
 
@@ -87,7 +87,7 @@ def test_a_task_waits_for_its_time_and_can_be_deleted(client: tasks_v2.CloudTask
         client.delete_task(name=made.name)
     soon = datetime.now(UTC) + timedelta(milliseconds=300)
     client.create_task(parent=QUEUE, task=task(receiver, "soon", schedule_time=soon))
-    assert receiver.arrived.acquire(timeout=30)
+    assert receiver.arrived.acquire(timeout=120)
     assert datetime.now(UTC) >= soon
     assert [each.headers["x-cloudtasks-taskname"] for each in receiver.got] == ["soon"]
 
@@ -111,7 +111,7 @@ async def test_the_products_call_makes_the_same_task(
     assert (made.http_request.url, made.http_request.headers["Content-Type"]) == (receiver.url, "application/json")
     assert abs(moment(made) - later.timestamp()) < 1
     await queue.create("now", {"delivery_id": "d2"})
-    assert await asyncio.to_thread(receiver.arrived.acquire, timeout=30)
+    assert await asyncio.to_thread(receiver.arrived.acquire, timeout=120)
     assert receiver.got[0].body == b'{"delivery_id":"d2"}'
     emulator.stop()
     with pytest.raises(Unavailable):
