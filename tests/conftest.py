@@ -86,12 +86,17 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """Emulators with acme_inc and globex_inc loaded; the environment names them while the session lasts."""
     directory = tmp_path_factory.mktemp("cloud") / "emulators"
     today = datetime.now(UTC).date()
-    with alone("loaded-cloud"):
-        shutil.copytree(loaded_cloud(today), directory)
+    copy_loaded_cloud(today, directory)
     with running_cloud(directory, today) as (environment, pid), pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
         yield Cloud(environment, today, pid)
+
+
+def copy_loaded_cloud(today: date, directory: Path, kept: Path = LOADED) -> None:
+    """Copy a cloud that has been loaded for today; one process loads it, while the others wait."""
+    with alone(kept.name):
+        shutil.copytree(loaded_cloud(today, kept), directory)
 
 
 def loaded_cloud(today: date, kept: Path = LOADED) -> Path:

@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -24,8 +23,7 @@ from common.telemetry.log import Log
 from local.data.documents import load_documents
 from local.data.organizations import API_KEYS, DEMO
 from local.gateway import function_app
-from tests.alone import alone
-from tests.conftest import LOADED, loaded_cloud, running_cloud
+from tests.conftest import LOADED, copy_loaded_cloud, running_cloud
 from tests.eval.days import Days
 from tests.eval.episodes import Episode, Turn
 from tests.eval.ledger import Ledger
@@ -126,8 +124,7 @@ def emulated(today: date) -> Iterator[dict[str, str]]:
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder) / "emulators"
         kept = LOADED if today == datetime.now(UTC).date() else _KEPT
-        with alone(kept.name):
-            shutil.copytree(loaded_cloud(today, kept), directory)
+        copy_loaded_cloud(today, directory, kept)
         with running_cloud(directory, today) as (environment, _):
             old = {name: os.environ.get(name) for name in environment}
             os.environ.update(environment)

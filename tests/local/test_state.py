@@ -24,7 +24,7 @@ from local.running import environment_of
 from local.state import VERSION, DiskFull, StateError, StateFolder, StateLost
 from tests.api.conftest import free_port
 from tests.api.conftest import wait_until_ready as until_ready
-from tests.conftest import loaded_cloud
+from tests.conftest import copy_loaded_cloud
 
 ROOT = Path(__file__).parents[2]
 
@@ -158,7 +158,7 @@ def test_make_run_in_a_terminal_of_latin_1_notices_its_loss_and_the_end_of_its_e
     tmp_path: Path, interrupts: signal.Handlers
 ) -> None:
     state, log, port = tmp_path / "state", tmp_path / "log", free_port()
-    shutil.copytree(loaded_cloud(datetime.now(UTC).date()), state / "emulators")
+    copy_loaded_cloud(datetime.now(UTC).date(), state / "emulators")
     own = {name: value for name, value in os.environ.items() if not name.endswith("_EMULATOR_HOST")}
     environment = own | {"PYTHONIOENCODING": "latin-1", "ENVIRONMENT": "local", "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-m", "local", "run", "--port", str(port), "--state", str(state)]

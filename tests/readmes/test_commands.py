@@ -22,7 +22,7 @@ import pytest
 from local.emulators.process import EmulatorProcess
 from tests.api.conftest import free_port
 from tests.api.test_command_line import FOCUS
-from tests.conftest import PROJECT, loaded_cloud
+from tests.conftest import PROJECT, copy_loaded_cloud
 from tests.fakes.wire_stub import wire_stub
 from tests.readmes.blocks import ROOT, commands
 
@@ -117,7 +117,7 @@ class Laptop:
 @asynccontextmanager
 async def laptop_of(directory: Path) -> AsyncIterator[Laptop]:
     """A laptop with a loaded cloud of its own, and with a stand-in for the provider that checks a new key."""
-    shutil.copytree(loaded_cloud(datetime.now(UTC).date()), directory / "emulators")
+    copy_loaded_cloud(datetime.now(UTC).date(), directory / "emulators")
     files = write_files(directory)
     async with wire_stub() as provider:
         with EmulatorProcess(PROJECT, directory / "emulators") as emulators:
