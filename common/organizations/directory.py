@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from common import limits
-from common.documents import Create, Data, Delete, Document, DocumentConflict, Documents, Patch, Put, Write
+from common.documents import Create, Data, Delete, Document, DocumentConflict, Documents, Patch, Write
 from common.errors import ServiceError
 from common.focus.calendar import FiscalCalendar
 from common.organizations.access import Access, access_of
@@ -138,7 +138,9 @@ class Directory:
                 read_organization=org_data is None and not refused,
                 never_seen=found[own_path or org_path] is None,
             )
-            await self._keep(own_path, read_key, org_path, read_org, found[org_path], now)
+            # An unknown organisation is not cached: anyone could fill the store with made-up slugs.
+            kept = read_org if read_org and read_org["profile"] else None
+            await self._keep(found, {own_path: read_key, org_path: kept}, now)
             key_data, org_data = key_data or read_key, org_data or read_org
         return Lookup(
             key=_api_key(key_data) if key_data else None,
@@ -206,23 +208,13 @@ class Directory:
         return data
 
     async def _keep(
-        self,
-        own_path: str | None,
-        read_key: Data | None,
-        org_path: str,
-        read_org: Data | None,
-        known_org: Document | None,
-        now: datetime,
+        self, found: Mapping[str, Document | None], read: Mapping[str | None, Data | None], now: datetime
     ) -> None:
-        """Write to Firestore what BigQuery answered."""
-        writes: list[Write] = []
-        if read_key and own_path:
-            writes.append(Put(own_path, self._stamped(read_key, now)))
-        # An unknown organisation is not cached: anyone could fill the store with made-up slugs.
-        if read_org and read_org["profile"]:
-            writes.append(_copy(org_path, self._stamped(read_org, now), known_org))
+        """Write to Firestore what BigQuery answered, by the paths of the copies; ``found`` are the copies before it."""
+        stamped = {path: self._stamped(data, now) for path, data in read.items() if path and data}
+        writes = [_copy(path, data, found[path]) for path, data in stamped.items()]
         if writes:
-            # A copy that was written meanwhile is newer than what was read here: settings that were just changed.
+            # What happened to a copy meanwhile is newer than what was read here: settings were changed, a key revoked.
             with suppress(DocumentConflict):
                 await self._documents.commit(writes)
 

@@ -1,9 +1,10 @@
 """Digests: the figures of independent sums, two currencies apart, each period once, at the hour of their own zone."""
 
 import asyncio
+import itertools
 import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -11,11 +12,12 @@ from typing import Any
 
 import pytest
 
+from common import limits
 from common.digests import round
-from common.digests.digest import NewDigest
+from common.digests.digest import Digest, NewDigest
 from common.digests.digests import digest_path
 from common.digests.schedule import Schedule
-from common.documents import Patch
+from common.documents import Documents, Patch, Where
 from common.errors import DestinationNotFound, DocumentsUnavailable, NotFound, Unprocessable
 from common.focus.calendar import FiscalCalendar
 from common.notices.delivery import Delivery
@@ -169,6 +171,34 @@ async def test_a_digest_is_previewed_listed_and_deleted_by_its_own_organisation_
         await services.digests.create(ada, odd, CALENDAR)
     await services.digests.delete(ada, made.digest_id)
     assert made.digest_id not in {each.digest_id for each in await services.digests.all(ada.tenant)}
+
+
+async def test_of_two_made_at_the_same_moment_one_is_too_many(
+    place: Place, lines: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MAX_DIGESTS", 2)
+    services = place.services()
+    eve = principal(services, "beta_inc")
+    new = NewDigest(name="Weekly", cadence="weekly")
+    both, counting = asyncio.Barrier(2), itertools.count()
+    count = Documents.count
+
+    async def together(documents: Documents, collection: str, where: Sequence[Where] = ()) -> int:
+        found = await count(documents, collection, where)
+        if next(counting) in (1, 2):
+            await both.wait()
+        return found
+
+    monkeypatch.setattr(Documents, "count", together)
+    await services.digests.create(eve, new, CALENDAR)
+    made = await asyncio.gather(
+        *(services.digests.create(eve, new, CALENDAR) for _ in range(2)), return_exceptions=True
+    )
+    assert Counter(map(type, made)) == {Digest: 1, Unprocessable: 1}
+    stored = await services.digests.all(eve.tenant)
+    assert len(stored) == 2
+    for each in stored:
+        await services.digests.delete(eve, each.digest_id)
 
 
 async def test_digests_that_are_due_at_the_same_moment_are_all_sent_in_one_round(

@@ -5,7 +5,8 @@ import dataclasses
 import uuid
 from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -222,6 +223,32 @@ async def test_a_reader_that_was_overtaken_by_a_change_does_not_put_the_old_sett
     changed.set()
     assert (await overtaken)["status"] == "ready"
     assert product.copy(made)["settings"]["temperature"] == 0.9
+
+
+async def test_a_reader_that_was_overtaken_by_a_revocation_does_not_put_the_key_back(
+    product: Product, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await attempt(product, made, made.member["X-API-Key"]) == (200, "")
+    copy = product.documents.document(f"api_keys/{hash_api_key(made.member['X-API-Key'])}")
+    copy.update({"cached_at": datetime.now(UTC) - timedelta(days=1)})
+    key_id = (copy.get().to_dict() or {})["org_api_key_id"]
+    reading, revoked = asyncio.Event(), asyncio.Event()
+    read = Directory._read_keys
+
+    async def slow(directory: Directory, tenant: Any, hashes: tuple[str, ...]) -> Any:
+        found = await read(directory, tenant, hashes)
+        reading.set()
+        await revoked.wait()
+        return found
+
+    monkeypatch.setattr(product.services.directory._keys, "_ask", partial(slow, product.services.directory))
+    overtaken = asyncio.create_task(attempt(product, made, made.member["X-API-Key"]))
+    await reading.wait()
+    tenant = product.services.directory.tenant(OrgSlug(made.slug))
+    assert await product.services.api_keys.revoke(tenant, key_id)
+    revoked.set()
+    await overtaken
+    assert (await attempt(product, made, made.member["X-API-Key"]))[0] == 401
 
 
 async def test_two_changes_that_overtake_each_other_leave_the_newest_copy(
