@@ -208,20 +208,21 @@ def test_clocks_five_minutes_apart_neither_end_a_lease_nor_make_it_longer(
     conversation_id = sent(other, message="first")["conversation_id"]
     for later in (300.0, -300.0):
         with process(nursery, product.user, later=later) as another:
-            slow = other.post_aside("/send", {"message": f"slow {later}", "conversation_id": conversation_id})
-            wait(lambda: product.stored(conversation_id)[-1]["content"].startswith("slow"))
+            held = other.post_aside("/send", {"message": f"hold {later}", "conversation_id": conversation_id})
+            wait(lambda: product.stored(conversation_id)[-1]["content"].startswith("hold"))
             busy = another.post("/send", {"message": "too early", "conversation_id": conversation_id})
             assert busy.status_code == 409
-            slow.join(120)
+            assert other.post(f"/conversations/{conversation_id}/cancel", {}).status_code == 200
+            held.join(120)
             # One that is killed holds the others up for its lease, whatever their clocks say.
-            another.post_aside("/send", {"message": f"hold {later}", "conversation_id": conversation_id})
-            wait(lambda: product.stored(conversation_id)[-1]["content"].startswith("hold"))
+            another.post_aside("/send", {"message": f"hold on {later}", "conversation_id": conversation_id})
+            wait(lambda: product.stored(conversation_id)[-1]["content"].startswith("hold on"))
             another.kill()
             sent_at_last(other, 40 * SHORT_LEASE, message=f"after {later}", conversation_id=conversation_id)
             wait(lambda: other.post("/sync").json().get("remaining") == 0)
     texts = ["first", "echo: first"]
     for later in (300.0, -300.0):
-        texts += [f"slow {later}", f"echo: slow {later}", f"hold {later}", f"after {later}", f"echo: after {later}"]
+        texts += [f"hold {later}", "echo: ", f"hold on {later}", f"after {later}", f"echo: after {later}"]
     check(product, conversation_id, texts)
 
 
