@@ -37,11 +37,11 @@ def budget_line(budget: Row) -> str:
 
 def _lines(plan: Row, machines: Sequence[Row]) -> Iterator[str]:
     yield f"{plan['understanding']} · {plan['plan_id']}"
-    yield from _cost(plan)
+    yield from _part("Assumptions", plan["assumptions"])
+    yield from ("", *cost_lines(plan))
     yield from _part("Machines", (_machine(row) for row in machines))
-    yield from _part(
-        "Models", (f"{row['model_id']} ({row['license'] or 'licence not known'})" for row in plan["models"])
-    )
+    models = [f"{row['model_id']} ({row['license'] or 'licence not known'})" for row in plan["models"]]
+    yield from _part("Models", [*models, *([plan["models_note"]] if plan["models_note"] else [])])
     yield from _part(
         "Kubernetes", (f"{each['chart']} {each['version'] or '(the newest)'}" for each in plan["kubernetes"])
     )
@@ -51,16 +51,37 @@ def _lines(plan: Row, machines: Sequence[Row]) -> Iterator[str]:
     yield from _part("Warnings", plan["warnings"])
 
 
-def _cost(plan: Row) -> Iterator[str]:
+def cost_lines(plan: Row) -> Iterator[str]:
+    """What the plan costs, what is not in it, and where it lands beside a budget and what is paid now."""
     cost, note = plan["cost"], plan["budget_note"]
     if cost is None:
         yield "No machine fits, so there is no price."
         return
-    money = cost["currency"]
-    own, listed = (f"{money} {cost[name]:,.2f}" for name in ("own_total", "list_total"))
-    yield f"{own} a month at your own prices, {listed} at list prices."
+    own, listed = (_money(cost["currency"], cost[name]) for name in ("own_total", "list_total"))
+    yield f"{own} a month at your own prices, {listed} at list prices. Not in it: {cost['not_priced']}"
+    if (converted := cost.get("converted")) is not None:
+        yield converted.get("note") or (
+            f"That is {_money(converted['currency'], converted['own_total'])} at your own rate, "
+            f"{converted['usd_rate']} for a USD."
+        )
+    if (budget := cost.get("budget")) is not None:
+        yield budget.get("note") or (
+            f"Budget {_money(budget['currency'], budget['amount'])}: "
+            f"{_money(budget['currency'], abs(budget['left']))} {'left' if budget['fits'] else 'short'}."
+        )
+    if (now := cost.get("now")) is not None:
+        yield now["note"] if now["saved"] is None else f"{_saved(now)} {now['note']}"
     if note is not None:
         yield " ".join((note["said"], f"The cheapest is {note['cheapest']}.", *note["would_fit"]))
+
+
+def _saved(now: Row) -> str:
+    less = f"{_money(now['currency'], abs(now['saved']))} {'less' if now['saved'] >= 0 else 'more'}"
+    return f"Now it costs {_money(now['currency'], now['amount'])}: the plan is {less}, {abs(now['saved_percent'])} %."
+
+
+def _money(currency: str, amount: float) -> str:
+    return f"{currency} {amount:,.2f}"
 
 
 def _machine(row: Row) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from local.terminal.neutral import neutral_line
-from local.terminal.plan_card import budget_line, plan_of
+from local.terminal.plan_card import budget_line, cost_lines, plan_of
 
 Row = Mapping[str, Any]
 _SPECIAL = re.compile(r"([\\`*_|\[\]<>])")
@@ -30,26 +30,22 @@ def plan_text(result: Row | None, path: Path) -> str | None:
 def _parts(plan: Row, machines: Sequence[Row]) -> Iterator[str]:
     yield f"# {_literal(plan['understanding'])}"
     yield f"Plan {_literal(plan['plan_id'])}, prices of {_literal(plan['catalog']['oldest_price'])} or later."
-    cost = plan["cost"]
-    if cost is None:
-        yield "No machine fits, so there is no price."
-    else:
-        own, listed = (f"{cost['currency']} {cost[name]:,.2f}" for name in ("own_total", "list_total"))
-        yield f"{own} a month at own prices, {listed} at list prices. Not in it: {_literal(cost['not_priced'])}"
+    yield from _list("Assumptions", _bullets(plan["assumptions"]))
+    yield from _list("Cost", _bullets([*cost_lines(plan)]))
     yield from _table(
         "Machines", ("Machine", "GPU", "List price a month", "Own price a month"), map(_machine, machines)
     )
     models = ((row["model_id"], row["license"] or "not known", f"{row['need_gib']} GiB") for row in plan["models"])
     yield from _table("Models", ("Model", "Licence", "Memory"), models)
+    if plan["models_note"]:
+        yield _literal(plan["models_note"])
     charts = ((each["chart"], each["version"] or "the newest", each["repository"]) for each in plan["kubernetes"])
     yield from _table("Kubernetes", ("Chart", "Version", "From"), charts)
     steps = (f"`{neutral_line(each)}`" if each.startswith("helm ") else _literal(each) for each in plan["steps"])
     yield from _list("Steps", [f"{number}. {each}" for number, each in enumerate(steps, start=1)])
-    note = plan["budget_note"]
-    budgets = [budget_line(each) for each in plan["organization"].get("budgets", ())]
-    yield from _list("Budgets", _bullets([*([note["said"], *note["would_fit"]] if note else ()), *budgets]))
-    for heading in ("assumptions", "tradeoffs", "warnings"):
-        yield from _list({"tradeoffs": "Trade-offs"}.get(heading, heading.capitalize()), _bullets(plan[heading]))
+    yield from _list("Budgets", _bullets([budget_line(each) for each in plan["organization"].get("budgets", ())]))
+    for heading, name in (("Trade-offs", "tradeoffs"), ("Warnings", "warnings")):
+        yield from _list(heading, _bullets(plan[name]))
 
 
 def _machine(row: Row) -> tuple[str, ...]:

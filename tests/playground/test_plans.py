@@ -24,12 +24,16 @@ async def test_a_plan_is_a_card_that_can_be_saved(serving: Serving, visiting: Vi
     text = await card.inner_text()
     assert re.search(r"USD [\d,]+\.\d\d a month at your own prices", text)
     assert "The budget is" in text
+    # What nobody said is shown before the price of it, and open.
+    assert text.index("Assumed: 1 machine.") < text.index("at your own prices")
+    assert re.search(r"Budget USD 900\.00: USD [\d,]+\.\d\d (left|short)\.", text)
     assert "kube-prometheus-stack" in text
     assert re.search(r"Budgets with this plan\s[\s\S]*Lands at", text)
     assert "helm upgrade --install vllm-stack" in text
     assert await card.get_by_role("region", name="Machines").locator("tbody tr").count() == 3
     for control, name, holds in (
         ("Save as Markdown", ".md", "| Machine | GPU |"),
+        ("Save as Markdown", ".md", "- Budget USD 900.00: USD "),
         ("Save values.yaml", "values.yaml", "servingEngineSpec"),
     ):
         async with visit.page.expect_download() as download:

@@ -64,6 +64,9 @@ class Bill:
         if not listed or listed <= 0:
             why = f"The bill of {self._read} has no list costs of {provider}."
             return Discount(provider, Decimal(), why, items, days, currency)
+        if contracted <= 0:
+            why = f"The bill of {self._read} has list costs of {provider}, and no contracted ones to hold beside them."
+            return Discount(provider, Decimal(), why, items, days, currency)
         rate = (1 - contracted / listed).quantize(_SIX, ROUND_HALF_UP)
         if rate < 0:
             why = f"Contracted costs of {provider} in {self._read} are above its list costs."

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from common.skills.planner.bill import Bill, cents, own_hourly
+from common.skills.planner.places import named
 from common.skills.planner.sizing import MOST_CARDS, Sizing
 from common.skills.planner.spec import WorkloadSpec
 
@@ -34,6 +35,7 @@ class MachinePrices:
         )  # fmt: skip
         return {
             **{name: row[name] for name in names},
+            "place": named(row["provider"], row["region"]),
             "currency": row["currency"],
             "list_hourly": row["price_hourly"],
             "list_monthly": self.monthly(row["price_hourly"]),

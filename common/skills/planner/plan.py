@@ -6,12 +6,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
+from functools import partial
 from typing import Any
 
-from common.skills.planner.bill import Bill, Discount, cents
+from common.skills.planner.assumed import assumptions
+from common.skills.planner.bill import Bill, Discount
 from common.skills.planner.budgeted import beside_budgets, passed
-from common.skills.planner.fitting import CPU_ROOM, MachinePrices, computes, fits, machine_order
+from common.skills.planner.costing import cost_of, over_budget, unpriced
+from common.skills.planner.fitting import CPU_ROOM, MachinePrices, Row, computes, fits, machine_order
 from common.skills.planner.sizing import BILLION, MOST_CARDS, Sizing, size
 from common.skills.planner.spec import Precision, WorkloadSpec, described
 from common.skills.planner.stack import choose, steps, values_yaml
@@ -20,13 +23,9 @@ from common.warehouse.json_values import json_safe
 
 MOST_INSTANCES, MOST_MODELS = 3, 5
 _BASIS = "list, on demand, USD"
-_SMALLER: tuple[Precision, ...] = ("fp8", "int4")
-
-_NUMBERS: Mapping[Precision, str] = {"bf16": "bfloat16", "fp8": "eight-bit floating point"}
+_NUMBERS: Mapping[Precision | None, str] = {"bf16": "bfloat16", "fp8": "eight-bit floating point"}
 # Machine types whose CPUs are only lent for a while.
 _BURSTABLE = re.compile(r"t[234][a-z]*\.|Standard_B\d|e2-(micro|small|medium)$")
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +43,11 @@ class Facts:
 def make_plan(spec: WorkloadSpec, facts: Facts) -> dict[str, Any]:
     """Compute the plan of a spec that is clear, as values that JSON holds."""
     spec, sized_by = _sized(spec, facts.models)
+    spec = _in_own_currency(spec, facts.bill)
     layout = _layout(spec, facts.models)
     sizing = size(spec, layout)
     priced = MachinePrices(spec, facts.bill)
-    fitting = sorted((priced.entry(row) for row in facts.instances if fits(spec, sizing, row)), key=machine_order)
+    _, fitting = _machines(spec, facts, priced)
     affordable = [each for each in fitting if priced.within_budget(each)]
     chosen = (affordable or fitting)[:MOST_INSTANCES]
     models, models_note = _models(spec, facts.models, chosen, layout)
@@ -55,24 +55,27 @@ def make_plan(spec: WorkloadSpec, facts: Facts) -> dict[str, Any]:
     organization = _organization(spec, facts, chosen)
     plan_id = _identify(spec, chosen, models, stack)
     days = age_days(facts.oldest_price, facts.today)
+    cheaper = partial(_machines, facts=facts, priced=priced)
     plan = {
         "plan_id": plan_id,
         "understanding": described(spec)[0].upper() + described(spec)[1:],
         "spec": spec.told(),
-        "assumptions": [*sized_by, *sizing.rules, *_assumptions(spec)],
+        # What nobody said comes first.
+        "assumptions": [*assumptions(spec), *sized_by, *sizing.rules],
         "sizing": {name: value for name, value in asdict(sizing).items() if name != "rules" and value is not None},
         "instances": chosen,
         "models": models,
         "models_note": models_note,
         "kubernetes": stack,
         "steps": steps(spec, chosen[0] if chosen else None, stack, plan_id),
-        "cost": _cost(spec, facts, priced, chosen),
-        "budget_note": _over_budget(spec, facts, priced, fitting) if fitting and not affordable else None,
+        "cost": cost_of(spec, facts.bill, priced, chosen),
+        "budget_note": over_budget(spec, priced, fitting, cheaper) if fitting and not affordable else None,
         "tradeoffs": _tradeoffs(spec, sizing, facts, priced, chosen),
         "organization": organization,
         "catalog": {"oldest_price": facts.oldest_price, "catalog_age_days": days, "price_basis": _BASIS},
         "warnings": [
             *_none_fits(spec, sizing, fitting),
+            *unpriced(spec),
             *passed(organization["budgets"], spec.paid_by),
             *warnings,
             *_amd(chosen),
@@ -81,6 +84,20 @@ def make_plan(spec: WorkloadSpec, facts: Facts) -> dict[str, Any]:
     }
     safe: dict[str, Any] = json_safe(plan)
     return {**safe, "values_yaml": values_yaml(safe)}
+
+
+def _machines(spec: WorkloadSpec, facts: Facts, priced: MachinePrices) -> tuple[Sizing, list[dict[str, Any]]]:
+    """The memory that a workload needs, and the machines that hold it, cheapest first."""
+    sizing = size(spec, _layout(spec, facts.models))
+    return sizing, sorted((priced.entry(row) for row in facts.instances if fits(spec, sizing, row)), key=machine_order)
+
+
+def _in_own_currency(spec: WorkloadSpec, bill: Bill) -> WorkloadSpec:
+    """The spec with its amounts in the bill's currency, where none was named and the bill is in one that has a rate."""
+    paid = list(bill.paid_last_month())
+    if "budget_currency" in spec.stated or len(paid) != 1 or bill.usd_rate(paid[0]) is None:
+        return spec
+    return replace(spec, budget_currency=paid[0])
 
 
 def _organization(spec: WorkloadSpec, facts: Facts, chosen: Sequence[Row]) -> dict[str, Any]:
@@ -97,7 +114,7 @@ def _organization(spec: WorkloadSpec, facts: Facts, chosen: Sequence[Row]) -> di
 
 def _identify(spec: WorkloadSpec, instances: Sequence[Row], models: Sequence[Row], stack: Sequence[Row]) -> str:
     """The plan's id: a digest of what was asked for and what is proposed."""
-    identity = {"spec": asdict(spec), "instances": instances, "models": models, "kubernetes": stack}
+    identity = {"spec": spec.told(), "instances": instances, "models": models, "kubernetes": stack}
     return f"plan-{hashlib.sha256(json.dumps(json_safe(identity), sort_keys=True).encode()).hexdigest()[:12]}"
 
 
@@ -156,91 +173,6 @@ def _models(
     return kept, note
 
 
-def _cost(spec: WorkloadSpec, facts: Facts, priced: MachinePrices, chosen: Sequence[Row]) -> dict[str, Any] | None:
-    """The first machine's cost: its rows, list and own totals, the budget, and what it adds to last month's bill."""
-    if not chosen:
-        return None
-    first = chosen[0]
-    line = {
-        "item": f"{first['provider']} {first['instance_type']} in {first['region']}",
-        "quantity": spec.replicas,
-        "hours": spec.hours_per_month,
-        "list_hourly": first["list_hourly"],
-        "own_hourly": first["own_hourly"],
-        "list_cost": first["list_monthly"],
-        "own_cost": first["own_monthly"],
-    }
-    listed, own = first["list_monthly"], first["own_monthly"]
-    cost: dict[str, Any] = {
-        "currency": "USD",
-        "rows": [line],
-        "list_total": listed,
-        "own_total": own,
-        "saved_by_negotiation": listed - own,
-        "not_priced": "Disks, traffic, the control plane, taxes and spot prices.",
-        "added_to_last_month_percent": _added(facts.bill, own),
-    }
-    return cost | ({"budget": _budget(spec, priced, own)} if spec.budget_monthly is not None else {})
-
-
-def _budget(spec: WorkloadSpec, priced: MachinePrices, own: Decimal) -> dict[str, Any]:
-    assert spec.budget_monthly is not None
-    told: dict[str, Any] = {"amount": spec.budget_monthly, "currency": spec.budget_currency}
-    if priced.usd_rate is None:
-        note = f"Your rows hold no rate from USD to {spec.budget_currency}, so the plan in USD is not compared with it."
-        return {**told, "fits": None, "note": note}
-    cost = cents(own * priced.usd_rate)
-    told |= {"own_total": cost, "left": spec.budget_monthly - cost, "fits": cost <= spec.budget_monthly}
-    return told if spec.budget_currency == "USD" else {**told, "usd_rate": priced.usd_rate}
-
-
-def _added(bill: Bill, own: Decimal) -> Decimal | None:
-    """The plan in percent of last month's bill; None where that is in several currencies, or has no rate."""
-    paid = bill.paid_last_month()
-    if len(paid) != 1:
-        return None
-    ((currency, amount),) = paid.items()
-    rate = bill.usd_rate(currency)
-    return None if rate is None or amount <= 0 else cents(own * rate / amount * 100)
-
-
-def _over_budget(spec: WorkloadSpec, facts: Facts, priced: MachinePrices, fitting: Sequence[Row]) -> dict[str, Any]:
-    """Say that the budget is below the cheapest, and what would fit it: hours, or a smaller form of the model."""
-    budget = priced.budget_usd
-    assert budget is not None
-    cheapest = fitting[0]
-    hours = (budget / (cheapest["own_hourly"] * spec.replicas)).quantize(Decimal(1), ROUND_FLOOR)
-    would_fit = []
-    if hours >= 1:
-        would_fit.append(f"{hours} hours a month of {cheapest['instance_type']} instead of {spec.hours_per_month}.")
-    for other, said in _alternatives(spec):
-        sizing = size(other, _layout(other, facts.models))
-        rows = sorted((priced.entry(row) for row in facts.instances if fits(other, sizing, row)), key=machine_order)
-        found = next((each for each in rows if priced.within_budget(each)), None)
-        if found is not None:
-            would_fit.append(
-                f"{said}: {sizing.need_gib} GiB on {found['provider']} {found['instance_type']} in {found['region']} "
-                f"for {found['own_monthly']} USD a month."
-            )
-    short = cheapest["own_monthly"] - cents(budget)
-    return {
-        "said": f"The budget is {short} USD a month below the cheapest machine that fits.",
-        "cheapest": f"{cheapest['provider']} {cheapest['instance_type']} in {cheapest['region']}",
-        "cheapest_monthly": cheapest["own_monthly"],
-        "would_fit": would_fit or ["Nothing in the catalogue: raise the budget, or take a smaller model."],
-    }
-
-
-def _alternatives(spec: WorkloadSpec) -> list[tuple[WorkloadSpec, str]]:
-    if spec.gpu_memory_gb is not None or spec.billions is None:
-        return []
-    if spec.method == "full":
-        return [(replace(spec, method="lora"), "With LoRA instead of full training")]
-    order: tuple[Precision, ...] = ("fp32", "bf16", "fp16", "fp8", "int8", "int4")
-    below = [each for each in _SMALLER if order.index(each) > order.index(spec.precision)]
-    return [(replace(spec, precision=each), f"In {each} instead of {spec.precision}") for each in below]
-
-
 def _tradeoffs(
     spec: WorkloadSpec, sizing: Sizing, facts: Facts, priced: MachinePrices, chosen: Sequence[Row]
 ) -> list[str]:
@@ -250,12 +182,11 @@ def _tradeoffs(
             told.append(cheaper)
         if len(chosen) > 1:
             more = chosen[1]["own_monthly"] - chosen[0]["own_monthly"]
-            told.append(
-                f"{chosen[1]['provider']} {chosen[1]['instance_type']} costs {more} USD a month more than the first."
-            )
+            than = f"{more} USD a month more than" if more else "the same as"
+            told.append(f"{chosen[1]['provider']} {chosen[1]['instance_type']} costs {than} the first.")
         if names := [each["instance_type"] for each in chosen if _BURSTABLE.match(each["instance_type"])]:
             told.append(
-                f"{', '.join(names)} lends its CPUs for a while: under lasting load it slows down or costs more."
+                f"{', '.join(names)}: the CPUs are lent for a while; under lasting load they slow down or cost more."
             )
         if (chosen[0]["gpu_count"] or 0) > 1:
             told.append("The work is split over several GPUs of one machine, which costs some speed.")
@@ -288,32 +219,26 @@ def _lacks(spec: WorkloadSpec, sizing: Sizing, row: Row) -> str:
     return ""
 
 
-def _assumptions(spec: WorkloadSpec) -> list[str]:
-    told = [
-        f"{spec.replicas} machine{'s' if spec.replicas > 1 else ''} for {spec.hours_per_month} hours a month.",
-        "Machines are amd64, and of each type the cheapest region is taken."
-        if not spec.region
-        else "Machines are amd64.",
-    ]
-    if spec.task_type == "inference" and spec.domain == "language":
-        told.append(f"{spec.concurrent_requests:,} requests at once with {spec.context_tokens:,} tokens each.")
-    if spec.computes_in == "bf16":
-        told.append("GPUs without bfloat16 (T4, V100) are left out.")
-    if spec.computes_in == "fp8":
-        told.append("GPUs without units for eight-bit floating point (A100 and older) are left out.")
-    if spec.budget_monthly is None:
-        told.append("No budget was given.")
-    return told
-
-
 def _none_fits(spec: WorkloadSpec, sizing: Sizing, fitting: Sequence[Row]) -> list[str]:
+    """Say that no machine fits, with all that it would have to have, and what to ask for instead."""
     if fitting:
         return []
+    named = f"No {spec.instance_type}" if spec.instance_type else "No single machine"
     place = f" of {spec.provider}" if spec.provider else ""
-    return [
-        f"No single machine{place} in the catalogue holds {sizing.need_gib} GiB for a replica: "
-        "take a smaller model, a smaller precision, fewer requests at once or a shorter context."
-    ]
+    place += f" in {spec.region}" if spec.region else ""
+    memory = "holds {} GiB for a replica" if spec.runs_model or spec.gpu_needed else "has {} GiB of memory"
+    needs = [memory.format(sizing.need_gib)] if sizing.need_gib else []
+    needs += [f"has {spec.min_vcpu} vCPUs"] if spec.min_vcpu is not None else []
+    needs += [f"has {spec.min_ram_gb} GiB of memory"] if spec.min_ram_gb is not None and spec.gpu_needed else []
+    needs += [f"has {spec.min_gpus} GPUs"] if spec.min_gpus is not None else []
+    needs += [f"has a GPU of the kind {spec.gpu_name}"] if spec.gpu_name else []
+    needs += [f"computes in {_NUMBERS[kind]}"] if (kind := spec.computes_in) in _NUMBERS else []
+    instead = (
+        "take a smaller model, a smaller precision, fewer requests at once or a shorter context"
+        if spec.runs_model
+        else "take several smaller machines, or ask for less of each"
+    )
+    return [f"{named}{place} in the catalogue {' and '.join(needs) or 'fits'}: {instead}."]
 
 
 def _amd(chosen: Sequence[Row]) -> list[str]:

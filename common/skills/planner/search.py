@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from common.skills.planner import sql
+from common.skills.planner.places import regions_of
 from common.skills.planner.sizing import BILLION, size
 from common.skills.planner.spec import WorkloadSpec
 from common.tenant import Principal
@@ -24,7 +25,10 @@ MOST_MACHINES = 400
 MOST_CANDIDATES = 40
 _WORD = re.compile(r"[a-z0-9.]+")
 # Of the columns that every row repeats, because one row at least comes back.
-_KNOWN = ("known_rows", "oldest", "known_providers", "known_regions", "known_tags", "known_cards")
+_KNOWN = (
+    "known_rows", "oldest", "known_named", "known_there", "known_providers", "known_regions", "known_others",
+    "known_tags", "known_cards",
+)  # fmt: skip
 # What people call a task, and the words that a hub has for it.
 _TASKS = (
     (re.compile(r"\b(speech[- ]to[- ]text|transcri\w+|asr|stt)\b"), "automatic speech recognition"),
@@ -50,14 +54,20 @@ _EMPTY_WORDS = frozenset(["a", "an", "and", "for", "in", "of", "on", "or", "the"
 
 @dataclass(frozen=True, slots=True)
 class InstanceFilters:
-    """The bounds on instances; None leaves one open. ``cheapest_region`` keeps one region of each type."""
+    """The bounds on instances; None leaves one open. ``cheapest_region`` keeps one region of each type.
+
+    ``region`` is a place in words, too: a city, a country, the EU.
+    """
 
     gpu_needed: bool | None = None
     gpu_name: str | None = None
     min_vram_gb: Decimal | None = None
     min_gpu_memory_gb: Decimal | None = None
     bfloat16: bool | None = None
+    instance_type: str | None = None
+    min_gpus: Decimal | None = None
     provider: str | None = None
+    not_providers: tuple[str, ...] = ()
     region: str | None = None
     min_vcpu: Decimal | None = None
     min_ram_gb: Decimal | None = None
@@ -106,7 +116,10 @@ class SearchResult:
 
 async def find_instances(principal: Principal, context: WarehouseContext, filters: InstanceFilters) -> SearchResult:
     """Search instances, cheapest first. Raises ToolError where there is no catalogue."""
-    return await _find(principal, context, sql.INSTANCES, _bound(asdict(filters), sql.INSTANCE_TYPES), "provider")
+    given: dict[str, Any] = {name: value for name, value in asdict(filters).items() if name != "region"}
+    regions = regions_of(filters.region) if filters.region else ()
+    given |= {"regions": regions, "region_count": len(regions)}
+    return await _find(principal, context, sql.INSTANCES, _bound(given, sql.INSTANCE_TYPES), "provider")
 
 
 async def find_charts(principal: Principal, context: WarehouseContext, query: str, top_k: int) -> SearchResult:
@@ -148,10 +161,15 @@ async def find_stack(principal: Principal, context: WarehouseContext, charts: tu
 def machines_for(spec: WorkloadSpec) -> InstanceFilters:
     """Every machine type that may hold the workload, in its cheapest region or the one that was asked for."""
     return InstanceFilters(
-        gpu_needed=spec.gpu_needed,
+        # A machine that was named is what it is.
+        gpu_needed=None if spec.instance_type and not spec.runs_model else spec.gpu_needed,
+        gpu_name=spec.gpu_name,
+        min_gpus=spec.min_gpus,
+        instance_type=spec.instance_type,
         provider=spec.provider,
+        not_providers=spec.not_providers,
         region=spec.region,
-        arch="amd64",
+        arch=None if spec.instance_type else spec.arch,
         cheapest_region=True,
         min_vcpu=spec.min_vcpu,
         min_ram_gb=spec.min_ram_gb if spec.gpu_needed else max(spec.min_ram_gb or Decimal(), size(spec).need_gib),

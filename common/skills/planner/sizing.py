@@ -48,9 +48,11 @@ def size(spec: WorkloadSpec, layout: Mapping[str, Any] | None = None, billions: 
     """
     if spec.gpu_memory_gb is not None:
         return Sizing(_up(spec.gpu_memory_gb), None, None, (f"You asked for {spec.gpu_memory_gb} GiB.",))
+    if not spec.runs_model and spec.instance_type and spec.min_ram_gb is None:
+        return Sizing(Decimal(), None, None, ())
     if not spec.runs_model and not spec.gpu_needed:
         least = spec.min_ram_gb or _LEAST_GIB
-        return Sizing(_up(least), None, None, (f"The application gets {_up(least)} GiB of memory a machine.",))
+        return Sizing(_up(least), None, None, (f"One machine has {_up(least)} GiB of memory at least.",))
     count = billions if billions is not None else spec.billions
     if count is None:
         return Sizing(UNKNOWN_GIB, None, None, (f"No size is known: {UNKNOWN_GIB} GiB are assumed.",))

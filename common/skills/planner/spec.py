@@ -1,6 +1,7 @@
 """A workload as it was described: its bounds, what has to be asked before it can be planned, and what is assumed."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from typing import Any, Literal
@@ -11,6 +12,7 @@ Domain = Literal["language", "image_generation", "video_generation", "vision", "
 Precision = Literal["fp32", "bf16", "fp16", "fp8", "int8", "int4"]
 Method = Literal["lora", "full"]
 Confidence = Literal["low", "medium", "high"]
+Arch = Literal["amd64", "arm64"]
 Need = Literal[
     "serving", "gpu", "tracking", "vectors", "monitoring", "autoscaling", "batch", "distributed", "notebooks",
     "ingress", "storage", "database", "queue", "cache", "workflows", "logging",
@@ -31,7 +33,10 @@ _MODELS = "Which language model is it, and how many billion parameters does it h
 
 @dataclass(frozen=True, slots=True)
 class WorkloadSpec:
-    """The workload that is to be deployed; None where it was not said. Money is per month, memory in GiB."""
+    """The workload that is to be deployed; None where it was not said. Money is per month, memory in GiB.
+
+    ``stated`` names the fields that were said: what the others say is assumed.
+    """
 
     task_type: Task | None = None
     domain: Domain | None = None
@@ -45,16 +50,25 @@ class WorkloadSpec:
     gpu_memory_gb: Decimal | None = None
     min_vcpu: Decimal | None = None
     min_ram_gb: Decimal | None = None
+    gpu_name: str | None = None
+    min_gpus: Decimal | None = None
+    instance_type: str | None = None
+    arch: Arch = "amd64"
     replicas: int = 1
     hours_per_month: Decimal = Decimal(730)
     budget_monthly: Decimal | None = None
     budget_currency: str = "USD"
+    pays_now_monthly: Decimal | None = None
     paid_by: str | None = None
     provider: str | None = None
+    not_providers: tuple[str, ...] = ()
     region: str | None = None
     licenses: tuple[str, ...] = ()
+    kubernetes: bool = True
     kubernetes_needs: tuple[Need, ...] = ()
+    other_needs: tuple[str, ...] = ()
     confidence: Confidence = "medium"
+    stated: frozenset[str] = frozenset()
 
     @property
     def trains(self) -> bool:
@@ -63,6 +77,11 @@ class WorkloadSpec:
     @property
     def runs_model(self) -> bool:
         return self.task_type != "application"
+
+    @property
+    def serves_language(self) -> bool:
+        """Return true if it keeps the tokens of requests in memory."""
+        return self.task_type in ("inference", "batch_inference") and self.domain == "language"
 
     @property
     def billions(self) -> Decimal | None:
@@ -76,7 +95,11 @@ class WorkloadSpec:
 
     def told(self) -> dict[str, Any]:
         """The fields that say something of this workload."""
-        unused = () if self.runs_model else ("domain", "precision", "context_tokens", "concurrent_requests")
+        unused = {"stated", *(() if self.runs_model else ("domain", "precision"))}
+        if not self.serves_language:
+            unused |= {"context_tokens", "concurrent_requests"}
+        if self.budget_monthly is None and self.pays_now_monthly is None:
+            unused.add("budget_currency")
         given = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in unused}
         return {name: value for name, value in given.items() if value not in (None, ())}
 
@@ -85,7 +108,7 @@ class WorkloadSpec:
         """Return true if it runs on GPUs: as said, or as follows from the rest; None where that has to be asked."""
         if self.gpu_needed is not None:
             return self.gpu_needed
-        if self.gpu_memory_gb is not None:
+        if self.gpu_memory_gb is not None or self.gpu_name or self.min_gpus is not None:
             return True
         return None if self.runs_model else False
 
@@ -93,8 +116,14 @@ class WorkloadSpec:
         """The spec with its defaults: full training, LoRA for fine-tuning, and what its task needs anyway."""
         spec = replace(self, gpu_needed=self.on_gpus, domain=self.domain or ("other" if not self.runs_model else None))
         method = self.method or (None if not self.trains else "full" if self.task_type == "training" else "lora")
-        needs = tuple(dict.fromkeys((*_needs(spec), *self.kubernetes_needs)))
+        needs = tuple(dict.fromkeys((*_needs(spec), *self.kubernetes_needs))) if self.kubernetes else ()
         return replace(spec, method=method, kubernetes_needs=needs)
+
+
+def said_spec(said: Mapping[str, Any], confidence: Confidence) -> WorkloadSpec:
+    """The spec of what was said; None, or nothing of a list, is what was not."""
+    given = {name: value for name, value in said.items() if value not in (None, ())}
+    return WorkloadSpec(**given, confidence=confidence, stated=frozenset(given))
 
 
 def billions_in(text: str) -> Decimal | None:
@@ -120,7 +149,8 @@ def questions(spec: WorkloadSpec) -> list[str]:
         asked.append(_GPUS)
     if spec.runs_model and spec.domain == "language" and spec.billions is None and spec.gpu_memory_gb is None:
         asked.append(_MODELS)
-    if not spec.runs_model and spec.min_vcpu is None and spec.min_ram_gb is None and not spec.on_gpus:
+    sized = spec.min_vcpu is not None or spec.min_ram_gb is not None or spec.instance_type is not None
+    if not spec.runs_model and not sized and not spec.on_gpus:
         asked.append(_SIZES)
     if not asked and (contradiction := _contradiction(spec)):
         asked.append(contradiction)
@@ -147,17 +177,27 @@ def said_so_far(spec: WorkloadSpec) -> str:
     """The fields that differ from their defaults, to be passed again with the answers."""
     given = {each.name: getattr(spec, each.name) for each in fields(spec)}
     return (
-        ", ".join(f"{each.name}={given[each.name]}" for each in fields(spec) if given[each.name] != each.default)
+        ", ".join(
+            f"{each.name}={given[each.name]}"
+            for each in fields(spec)
+            if each.name != "stated" and given[each.name] != each.default
+        )
         or "nothing"
     )
 
 
 def _contradiction(spec: WorkloadSpec) -> str | None:
+    if not spec.kubernetes and spec.kubernetes_needs:
+        return f"You asked for {', '.join(spec.kubernetes_needs)} and for no Kubernetes. Should it run on Kubernetes?"
+    if spec.provider in spec.not_providers:
+        return f"You asked for {spec.provider} and for anything but it. Which provider should it be?"
     if spec.on_gpus:
         return None
     size, memory = spec.billions, spec.gpu_memory_gb
     if memory is not None:
         return f"You asked for {memory} GB of GPU memory and for no GPU. Should it run on GPUs?"
+    if spec.gpu_name or spec.min_gpus is not None:
+        return f"You asked for {spec.gpu_name or 'GPUs'} and for no GPU. Should it run on GPUs?"
     if not spec.runs_model:
         return None
     if size is not None and (size > CPU_BILLIONS or (spec.trains and size > 1)):

@@ -6,30 +6,43 @@ from string import Template
 from common.skills.budgets.sql import STANDING_OF_COSTS
 
 # Every answer has one row at least: it says how many rows the catalogue has, and of which day its oldest price is.
-INSTANCES = """
-WITH known AS (
+_NAME = r"REGEXP_REPLACE(LOWER($of), r'^standard[_ ]|[^a-z0-9]', '')"
+_INSTANCES = Template("""
+WITH named AS (
+  SELECT
+    *,
+    (@instance_type IS NULL OR $name = $asked) AS is_named,
+    (@region_count = 0 OR region IN UNNEST(@regions) OR CONCAT(provider, '/', region) IN UNNEST(@regions)) AS is_there,
+    (@provider IS NULL OR provider = @provider) AND provider NOT IN UNNEST(@not_providers) AS is_offered,
+    (@gpu_needed IS NULL OR (gpu_count > 0) = @gpu_needed) AS is_kind
+  FROM {catalog.instances}
+),
+known AS (
   SELECT
     COUNT(*) AS known_rows,
     MIN(price_date) AS oldest,
+    COUNTIF(is_named) AS known_named,
+    COUNTIF(is_there AND is_offered AND is_kind) AS known_there,
     ARRAY_AGG(DISTINCT provider ORDER BY provider) AS known_providers,
-    ARRAY_AGG(DISTINCT IF(provider = @provider, region, NULL) IGNORE NULLS ORDER BY
-      IF(provider = @provider, region, NULL)) AS known_regions
-  FROM {catalog.instances}
+    ARRAY_AGG(DISTINCT IF(is_offered AND is_kind, CONCAT(provider, '/', region), NULL) IGNORE NULLS ORDER BY
+      IF(is_offered AND is_kind, CONCAT(provider, '/', region), NULL)) AS known_regions,
+    ARRAY_AGG(DISTINCT IF(is_there AND is_kind, CONCAT(provider, '/', region), NULL) IGNORE NULLS ORDER BY
+      IF(is_there AND is_kind, CONCAT(provider, '/', region), NULL)) AS known_others
+  FROM named
 ),
 fitting AS (
   SELECT
     provider, instance_type, region, vcpus, memory_gib, arch, gpu_name, gpu_count, gpu_memory_gib,
     gpu_memory_total_gib, bfloat16, price_hourly, currency, price_date, source,
     ROW_NUMBER() OVER (PARTITION BY provider, instance_type ORDER BY price_hourly, region) AS nth_region
-  FROM {catalog.instances}
+  FROM named
   WHERE price_hourly > 0
-    AND (@gpu_needed IS NULL OR (gpu_count > 0) = @gpu_needed)
+    AND is_named AND is_there AND is_offered AND is_kind
     AND (@gpu_name IS NULL OR UPPER(gpu_name) = UPPER(@gpu_name))
+    AND (@min_gpus IS NULL OR gpu_count >= @min_gpus)
     AND (@min_vram_gb IS NULL OR gpu_memory_total_gib >= @min_vram_gb)
     AND (@min_gpu_memory_gb IS NULL OR gpu_memory_gib >= @min_gpu_memory_gb)
     AND (@bfloat16 IS NULL OR IFNULL(bfloat16, FALSE) = @bfloat16)
-    AND (@provider IS NULL OR provider = @provider)
-    AND (@region IS NULL OR region = @region)
     AND (@min_vcpu IS NULL OR vcpus >= @min_vcpu)
     AND (@min_ram_gb IS NULL OR memory_gib >= @min_ram_gb)
     AND (@arch IS NULL OR arch = @arch)
@@ -43,7 +56,9 @@ found AS (
   LIMIT @top_k
 )
 SELECT
-  known.known_rows, known.oldest, known.known_providers, known.known_regions,
+  known.known_rows, known.oldest, known.known_named, known.known_there, known.known_providers,
+  IF(found.provider IS NULL, known.known_regions, NULL) AS known_regions,
+  IF(found.provider IS NULL, known.known_others, NULL) AS known_others,
   found.provider, found.instance_type, found.region, found.vcpus, found.memory_gib, found.arch, found.gpu_name,
   found.gpu_count, found.gpu_memory_gib, found.gpu_memory_total_gib, found.bfloat16, found.price_hourly,
   found.price_monthly, found.currency, found.price_date, found.source
@@ -51,7 +66,10 @@ FROM known
 LEFT JOIN found ON TRUE
 ORDER BY found.price_hourly, found.gpu_memory_total_gib DESC, found.gpu_count DESC, found.provider,
   found.instance_type, found.region
-"""
+""")
+INSTANCES = _INSTANCES.substitute(
+    name=_NAME.replace("$of", "instance_type"), asked=_NAME.replace("$of", "@instance_type")
+)
 
 # 0 the name itself, 1 its beginning, 2 in the name, 3 in the description or a keyword, 4 every word somewhere.
 CHARTS = """
@@ -201,6 +219,7 @@ items AS (
     ChargePeriodStart < @months_end
       AND ChargeCategory = 'Usage'
       AND ServiceCategory = 'Compute'
+      AND COALESCE(PricingCategory, '') != 'Dynamic'
       AND COALESCE(CommitmentDiscountStatus, '') != 'Unused' AS computing,
     ChargePeriodStart >= @month_start AND ChargePeriodStart < @months_end AS in_last_month,
     COALESCE(CommitmentDiscountStatus, '') = 'Unused' AS unused,
@@ -288,8 +307,12 @@ INSTANCE_TYPES: Mapping[str, str] = {
     "min_vram_gb": "NUMERIC",
     "min_gpu_memory_gb": "NUMERIC",
     "bfloat16": "BOOL",
+    "instance_type": "STRING",
+    "min_gpus": "NUMERIC",
     "provider": "STRING",
-    "region": "STRING",
+    "not_providers": "ARRAY<STRING>",
+    "regions": "ARRAY<STRING>",
+    "region_count": "INT64",
     "min_vcpu": "NUMERIC",
     "min_ram_gb": "NUMERIC",
     "arch": "STRING",

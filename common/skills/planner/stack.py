@@ -64,19 +64,18 @@ def steps(spec: WorkloadSpec, instance: Mapping[str, Any] | None, stack: Sequenc
     """The steps of the deployment in their order, with the commands of exactly these charts."""
     told = []
     if instance is not None:
-        told.append(
-            f"Make a node pool of {spec.replicas} x {instance['instance_type']} in {instance['region']} "
-            f"({instance['provider']}), and tag its machines plan={plan_id}."
+        machines = f"{spec.replicas} x {instance['instance_type']} in {instance['region']} ({instance['provider']})"
+        pool = (
+            f"Make a node pool of {machines}, and tag its machines" if spec.kubernetes else f"Make {machines}, tagged"
         )
+        told.append(f"{pool} plan={plan_id}.")
     for chart in stack:
         if chart["chart"] == _SERVED:
             told.append("Save the values of the plan's export as values.yaml, and look through them.")
         told.append(install(chart))
-    told += [
-        f"Check the pods: kubectl get pods --namespace {NAMESPACE}",
-        f"Compare after a week: the costs tagged plan={plan_id} with this plan.",
-    ]
-    return told
+    if spec.kubernetes:
+        told.append(f"Check the pods: kubectl get pods --namespace {NAMESPACE}")
+    return [*told, f"Compare after a week: the costs tagged plan={plan_id} with this plan."]
 
 
 def install(chart: Chart) -> str:
@@ -96,7 +95,8 @@ def values_yaml(plan: Mapping[str, Any]) -> str:
     head = f"# Values of {plan['plan_id']}: helm upgrade --install NAME CHART --values values.yaml\n"
     charts = {chart["chart"] for chart in plan["kubernetes"]}
     if machine is None or _SERVED not in charts or model is None:
-        why = "No machine fits this plan." if machine is None else "Each chart of it starts with its own values."
+        why = "Each chart of it starts with its own values." if charts else "It has no charts."
+        why = why if machine is not None else "No machine fits this plan."
         return f"{head}# {why}\n{{}}\n"
     cards = max(1, round(machine["gpu_count"]))
     engine = {
@@ -110,7 +110,7 @@ def values_yaml(plan: Mapping[str, Any]) -> str:
         "requestGPU": cards,
         "vllmConfig": {
             "dtype": {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}.get(spec["precision"], "auto"),
-            "maxModelLen": spec["context_tokens"],
+            **({"maxModelLen": spec["context_tokens"]} if "context_tokens" in spec else {}),
             "tensorParallelSize": cards,
         },
     }

@@ -1,6 +1,7 @@
 """The planner's tools: a priced plan, and searches of the catalogue of list prices, charts and models."""
 
 import asyncio
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -25,6 +26,7 @@ from common.skills.planner.search import (
     models_for,
 )
 from common.skills.planner.spec import (
+    Arch,
     Confidence,
     Domain,
     Method,
@@ -34,6 +36,7 @@ from common.skills.planner.spec import (
     WorkloadSpec,
     questions,
     said_so_far,
+    said_spec,
 )
 from common.skills.planner.stack import RESTRICTED, wanted_charts
 from common.tenant import Principal
@@ -54,7 +57,14 @@ Query = Annotated[
 ]
 TopK = Annotated[int, Field(strict=True, ge=1, le=MOST_FOUND, description="At most this many.")]
 Provider = Annotated[_Text, Field(description="aws, azure, gcp or nebius.")]
-Region = Annotated[_Text, Field(description="A region as its provider names it, such as us-east-1.")]
+NotProviders = Annotated[list[_Text], Field(max_length=10, description="Providers that it must not be.")]
+Region = Annotated[
+    _Text, Field(description="A region (us-east-1), city, country, EU or continent; also where data must stay.")
+]
+InstanceType = Annotated[_Text, Field(description="A machine type by its name: m5.xlarge, D4s v5.")]
+Gpus = Annotated[
+    Decimal, Field(gt=0, le=64, max_digits=6, allow_inf_nan=False, description="GPUs of one machine, at least.")
+]
 Monthly = Annotated[
     Decimal, Field(gt=0, le=MOST_MONTHLY, max_digits=20, allow_inf_nan=False, description="USD, 730 hours.")
 ]
@@ -80,7 +90,11 @@ async def search_instances(
     bfloat16: Annotated[bool, Field(description="True: only GPUs that compute in bfloat16.")] | None = None,
     max_price_monthly: Monthly | None = None,
     provider: Provider | None = None,
+    not_providers: NotProviders = [],  # noqa: B006  # pydantic copies it
     region: Region | None = None,
+    instance_type: InstanceType | None = None,
+    min_gpus: Gpus | None = None,
+    arch: Annotated[Arch, Field(description="arm64: Graviton, Ampere, Axion.")] | None = None,
     min_vcpu: Cpus | None = None,
     min_ram_gb: Memory | None = None,
     cheapest_region: Annotated[bool, Field(description="True: each type once, in its cheapest region.")] = False,
@@ -98,7 +112,11 @@ async def search_instances(
         bfloat16=bfloat16,
         max_price_monthly=max_price_monthly,
         provider=provider_key(provider) if provider else None,
+        not_providers=tuple(sorted({provider_key(each) for each in not_providers})),
         region=region.lower() if region else None,
+        instance_type=instance_type,
+        min_gpus=min_gpus,
+        arch=arch,
         min_vcpu=min_vcpu,
         min_ram_gb=min_ram_gb,
         cheapest_region=cheapest_region,
@@ -155,19 +173,34 @@ async def search_models(
 
 
 def check_place(found: SearchResult, filters: InstanceFilters) -> None:
-    """Raise ToolError for a provider or a region that the catalogue has no price of, naming those that it has."""
-    providers, regions = found.known["known_providers"], found.known["known_regions"] or []
+    """Raise ToolError for a provider, a place or a type that the catalogue has no price of, naming what it has."""
+    known = found.known
+    providers = known["known_providers"]
     if filters.provider and filters.provider not in providers:
         raise ToolError(
             "unknown_provider",
             f"provider: the catalogue has no prices of {filters.provider!r}. It has: {', '.join(providers)}.",
         )
-    if filters.provider and filters.region and filters.region not in regions:
+    if filters.instance_type and not known["known_named"]:
         raise ToolError(
-            "unknown_region",
-            f"region: the catalogue has no prices of {filters.provider} in {filters.region!r}. "
-            f"It has: {', '.join(regions)}. Leave region out for the cheapest of them, or take another provider.",
+            "unknown_instance_type",
+            f"instance_type: the catalogue has no {filters.instance_type!r}. search_instances finds types by their "
+            "vCPUs, memory and GPUs.",
         )
+    if filters.region and not known["known_there"]:
+        raise ToolError("unknown_region", f"region: {_elsewhere(known, filters)}")
+
+
+def _elsewhere(known: Mapping[str, Any], filters: InstanceFilters) -> str:
+    """Say that there are no prices in a place, and where there are some: of others there, and elsewhere."""
+    kind = {True: " machines with GPUs", False: " machines without GPUs", None: " machines"}[filters.gpu_needed]
+    own = f" of {filters.provider}" if filters.provider else ""
+    told = [f"the catalogue has no prices of{kind}{own} in {filters.region!r}."]
+    if known["known_others"]:
+        told.append(f"Others are there: {', '.join(known['known_others'])}.")
+    if known["known_regions"]:
+        told.append(f"It has{own}: {', '.join(known['known_regions'])}.")
+    return " ".join([*told, "Ask the user before another place is taken, above all where data has to stay."])
 
 
 def prices_of(found: SearchResult, context: WarehouseContext) -> dict[str, Any]:
@@ -206,30 +239,53 @@ async def plan_deployment(
         Decimal, Field(gt=0, le=10_000, max_digits=9, allow_inf_nan=False, description="If the name has no size.")
     ]
     | None = None,
-    precision: Annotated[Precision, Field(description="Of the weights.")] = "bf16",
-    method: Annotated[Method, Field(description="How it is trained. Fine-tuning: lora; training: full.")] | None = None,
-    context_tokens: Annotated[int, Field(strict=True, ge=1, le=1_000_000, description="Of one request.")] = 8192,
-    concurrent_requests: Annotated[int, Field(strict=True, ge=1, le=10_000, description="At once, per machine.")] = 8,
+    precision: Annotated[Precision, Field(description="Of the weights, if said.")] | None = None,
+    method: Annotated[Method, Field(description="How it is trained, if said.")] | None = None,
+    context_tokens: Annotated[int, Field(strict=True, ge=1, le=1_000_000, description="Of one request.")] | None = None,
+    concurrent_requests: Annotated[int, Field(strict=True, ge=1, le=10_000, description="At once, per machine.")]
+    | None = None,
     gpu_memory_gb: Annotated[Memory, Field(description="Only if the user names it.")] | None = None,
     min_vcpu: Cpus | None = None,
     min_ram_gb: Memory | None = None,
-    replicas: Annotated[int, Field(strict=True, ge=1, le=1_000, description="Machines.")] = 1,
+    gpu_name: Annotated[_Text, Field(description="Such as L4, A100, H100.")] | None = None,
+    min_gpus: Gpus | None = None,
+    instance_type: InstanceType | None = None,
+    arch: Annotated[Arch, Field(description="If said; arm64: Graviton, Ampere, Axion.")] | None = None,
+    replicas: Annotated[
+        int, Field(strict=True, ge=1, le=1_000, description="Machines: a database with 2 replicas is 3.")
+    ]
+    | None = None,
     hours_per_month: Annotated[
-        Decimal, Field(gt=0, le=744, max_digits=6, allow_inf_nan=False, description="730: always on.")
-    ] = Decimal(730),
+        Decimal, Field(gt=0, le=744, max_digits=6, allow_inf_nan=False, description="8 hours on 22 days are 176.")
+    ]
+    | None = None,
     budget_monthly: Annotated[
         Decimal, Field(gt=0, le=MOST_MONTHLY, max_digits=20, allow_inf_nan=False, description="The month's budget.")
     ]
     | None = None,
     budget_currency: Annotated[
-        str, StringConstraints(to_upper=True, pattern="^[A-Za-z]{3}$"), Field(description="ISO 4217.")
-    ] = "USD",
+        str,
+        StringConstraints(to_upper=True, pattern="^[A-Za-z]{3}$"),
+        Field(description="ISO 4217, if said: of the budget, of what is paid now, and wanted for the total."),
+    ]
+    | None = None,
+    pays_now_monthly: Annotated[
+        Decimal,
+        Field(gt=0, le=MOST_MONTHLY, max_digits=20, allow_inf_nan=False, description="What is paid for it now."),
+    ]
+    | None = None,
     paid_by: Annotated[_Text, Field(description="The team, project or department that pays, if named.")] | None = None,
     provider: Provider | None = None,
+    not_providers: NotProviders = [],  # noqa: B006
     region: Region | None = None,
     licenses: Licenses = [],  # noqa: B006  # pydantic copies it
+    kubernetes: Annotated[bool, Field(description="False: plain machines. Null unless said.")] | None = None,
     kubernetes_needs: Annotated[
         list[Need], Field(max_length=16, description="Beside what the task needs anyway.")
+    ] = [],  # noqa: B006
+    other_needs: Annotated[
+        list[_Text],
+        Field(max_length=10, description="What no machine's price holds: 50 TB of storage, egress, managed, spot."),
     ] = [],  # noqa: B006
     confidence: Annotated[Confidence, Field(description="low: ask before planning.")] = "medium",
 ) -> ToolResult:
@@ -237,30 +293,38 @@ async def plan_deployment(
 
     Leave out what the user did not say: the tool names the questions to ask. Pass what was said before again.
     """
-    spec = WorkloadSpec(
-        task_type=task_type,
-        domain=domain,
-        gpu_needed=gpu_needed,
-        model=model,
-        parameters_billion=parameters_billion,
-        precision=precision,
-        method=method,
-        context_tokens=context_tokens,
-        concurrent_requests=concurrent_requests,
-        gpu_memory_gb=gpu_memory_gb,
-        min_vcpu=min_vcpu,
-        min_ram_gb=min_ram_gb,
-        replicas=replicas,
-        hours_per_month=hours_per_month,
-        budget_monthly=budget_monthly,
-        budget_currency=budget_currency,
-        paid_by=paid_by,
-        provider=provider_key(provider) if provider else None,
-        region=region.lower() if region else None,
-        licenses=tuple(dict.fromkeys(each.lower() for each in licenses)),
-        kubernetes_needs=tuple(dict.fromkeys(kubernetes_needs)),
-        confidence=confidence,
-    )
+    said = {
+        "task_type": task_type,
+        "domain": domain,
+        "gpu_needed": gpu_needed,
+        "model": model,
+        "parameters_billion": parameters_billion,
+        "precision": precision,
+        "method": method,
+        "context_tokens": context_tokens,
+        "concurrent_requests": concurrent_requests,
+        "gpu_memory_gb": gpu_memory_gb,
+        "min_vcpu": min_vcpu,
+        "min_ram_gb": min_ram_gb,
+        "gpu_name": gpu_name,
+        "min_gpus": min_gpus,
+        "instance_type": instance_type,
+        "arch": arch,
+        "replicas": replicas,
+        "hours_per_month": hours_per_month,
+        "budget_monthly": budget_monthly,
+        "budget_currency": budget_currency,
+        "pays_now_monthly": pays_now_monthly,
+        "paid_by": paid_by,
+        "provider": provider_key(provider) if provider else None,
+        "not_providers": tuple(sorted({provider_key(each) for each in not_providers})),
+        "region": region.lower() if region else None,
+        "licenses": tuple(dict.fromkeys(each.lower() for each in licenses)),
+        "kubernetes": kubernetes,
+        "kubernetes_needs": tuple(dict.fromkeys(kubernetes_needs)),
+        "other_needs": tuple(dict.fromkeys(other_needs)),
+    }
+    spec = said_spec(said, confidence)
     if asked := questions(spec):
         told = " ".join(f"{number}) {each}" for number, each in enumerate(asked, start=1))
         raise ToolError(NEEDS_CLARIFICATION, f"Ask the user this and nothing else: {told} So far: {said_so_far(spec)}.")

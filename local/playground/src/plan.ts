@@ -19,6 +19,16 @@ interface Budget {
   note?: string;
 }
 
+interface Cost {
+  currency: string;
+  list_total: number;
+  own_total: number;
+  not_priced: string;
+  budget?: Budget;
+  now?: { amount: number; currency: string; saved: number | null; saved_percent: number | null; note: string };
+  converted?: { currency: string; usd_rate: number | null; own_total?: number; note?: string };
+}
+
 export interface Plan {
   plan_id: string;
   understanding: string;
@@ -27,7 +37,7 @@ export interface Plan {
   models_note: string | null;
   kubernetes: Chart[];
   steps: string[];
-  cost: { currency: string; list_total: number; own_total: number; not_priced: string; budget?: Budget } | null;
+  cost: Cost | null;
   budget_note: { said: string; cheapest: string; would_fit: string[] } | null;
   tradeoffs: string[];
   organization: { discounts: { why: string }[]; unused_commitments: Row[]; budgets?: Row[]; budgets_note?: string | null };
@@ -49,11 +59,12 @@ export function planCard(result: ToolResult): HTMLElement | null {
     "section",
     { class: "plan", "aria-label": "Deployment plan" },
     el("header", {}, el("strong", {}, plan.understanding), el("code", {}, plan.plan_id)),
+    list("Assumptions", plan.assumptions, "ul", true),
     costs(plan),
     ...tables(plan, machines).map(table),
+    plan.models_note && el("p", { class: "note" }, plan.models_note),
     plan.organization.budgets_note && el("p", { class: "note" }, plan.organization.budgets_note),
     list("Steps", plan.steps, "ol"),
-    list("Assumptions", plan.assumptions),
     list("Trade-offs", plan.tradeoffs),
     list("Warnings", plan.warnings),
     el("footer", {},
@@ -69,27 +80,34 @@ function planOf(result: ToolResult): Plan | null {
 }
 
 function costs(plan: Plan): HTMLElement {
-  const { cost, budget_note: note } = plan;
-  if (cost === null) {
-    return el("p", {}, "No machine fits, so there is no price.");
-  }
-  const own = `${money(cost.own_total, cost.currency)} a month at your own prices`;
-  return el(
-    "div",
-    { class: "plan-cost" },
-    el("p", {}, el("strong", {}, own), `, ${money(cost.list_total, cost.currency)} at list prices.`),
-    el("p", { class: "note" }, `Not in it: ${lower(cost.not_priced)}`),
-    cost.budget && el("p", {}, budgeted(cost.budget)),
-    note && el("p", {}, [note.said, `The cheapest is ${note.cheapest}.`, ...note.would_fit].join(" ")),
-  );
+  const [first, ...others] = costLines(plan);
+  return el("div", { class: "plan-cost" }, el("p", {}, el("strong", {}, first ?? "")), ...others.map((each) => el("p", {}, each)));
 }
 
-function budgeted(budget: Budget): string {
-  if (budget.fits === null) {
-    return budget.note ?? "";
+/** What the plan costs, what is not in it, and where it lands beside a budget and what is paid now. */
+function costLines({ cost, budget_note: note }: Plan): string[] {
+  if (cost === null) {
+    return ["No machine fits, so there is no price."];
   }
-  const left = Math.abs(budget.left ?? 0);
-  return `Budget ${money(budget.amount, budget.currency)}: ${money(left, budget.currency)} ${budget.fits ? "left" : "short"}.`;
+  const lines = [
+    `${money(cost.own_total, cost.currency)} a month at your own prices, ${money(cost.list_total, cost.currency)} at list prices.`,
+    `Not in it: ${lower(cost.not_priced)}`,
+  ];
+  const { budget, now, converted } = cost;
+  if (converted) {
+    const rate = `at your own rate, ${converted.usd_rate} for a USD.`;
+    lines.push(converted.note ?? `That is ${money(converted.own_total ?? 0, converted.currency)} ${rate}`);
+  }
+  if (budget) {
+    const left = `${money(Math.abs(budget.left ?? 0), budget.currency)} ${budget.fits ? "left" : "short"}`;
+    lines.push(budget.note ?? `Budget ${money(budget.amount, budget.currency)}: ${left}.`);
+  }
+  if (now) {
+    const saved = now.saved ?? 0;
+    const less = `${money(Math.abs(saved), now.currency)} ${saved >= 0 ? "less" : "more"}, ${Math.abs(now.saved_percent ?? 0)} %`;
+    lines.push(now.saved === null ? now.note : `Now it costs ${money(now.amount, now.currency)}: the plan is ${less}. ${now.note}`);
+  }
+  return note ? [...lines, [note.said, `The cheapest is ${note.cheapest}.`, ...note.would_fit].join(" ")] : lines;
 }
 
 function tables(plan: Plan, machines: Row[]): Table[] {
@@ -137,25 +155,27 @@ function table({ heading, columns, rows }: Table): HTMLElement {
   return el("div", { class: "table", tabindex: 0, role: "region", "aria-label": heading }, el("strong", {}, heading), whole);
 }
 
-function list(heading: string, items: string[], kind: "ol" | "ul" = "ul"): HTMLElement | null {
+function list(heading: string, items: string[], kind: "ol" | "ul" = "ul", open = kind === "ol"): HTMLElement | null {
   const lines = items.map((each) => el("li", {}, each));
-  return items.length ? el("details", { open: kind === "ol" }, el("summary", {}, heading), el(kind, {}, ...lines)) : null;
+  return items.length ? el("details", { open }, el("summary", {}, heading), el(kind, {}, ...lines)) : null;
 }
 
 /** The whole plan as Markdown; names of others are text in it. */
 export function markdown(plan: Plan, machines: Row[]): string {
-  const cost = plan.cost
-    ? `${money(plan.cost.own_total, plan.cost.currency)} a month at own prices, ${money(plan.cost.list_total, plan.cost.currency)} at list prices.`
-    : "No machine fits.";
-  const parts = [`# ${literal(plan.understanding)}`, `Plan ${plan.plan_id}, prices of ${plan.catalog.oldest_price} or later.`, cost];
+  const bullets = (heading: string, items: string[]) => `## ${heading}\n\n${items.map((each) => `- ${literal(each)}`).join("\n")}`;
+  const parts = [`# ${literal(plan.understanding)}`, `Plan ${plan.plan_id}, prices of ${plan.catalog.oldest_price} or later.`];
+  parts.push(bullets("Assumptions", plan.assumptions), bullets("Cost", costLines(plan)));
   for (const { heading, columns, rows } of tables(plan, machines)) {
     const lines = [columns, columns.map(() => "---"), ...rows.map((row) => row.map(literal))];
     parts.push(`## ${heading}`, lines.map((line) => `| ${line.join(" | ")} |`).join("\n"));
   }
+  if (plan.models_note) {
+    parts.push(literal(plan.models_note));
+  }
   parts.push("## Steps", plan.steps.map((each, index) => `${index + 1}. ${each.startsWith("helm ") ? `\`${each}\`` : literal(each)}`).join("\n"));
-  for (const [heading, items] of [["Assumptions", plan.assumptions], ["Trade-offs", plan.tradeoffs], ["Warnings", plan.warnings]] as const) {
+  for (const [heading, items] of [["Trade-offs", plan.tradeoffs], ["Warnings", plan.warnings]] as const) {
     if (items.length) {
-      parts.push(`## ${heading}`, items.map((each) => `- ${literal(each)}`).join("\n"));
+      parts.push(bullets(heading, items));
     }
   }
   return `${parts.join("\n\n")}\n`;

@@ -24,6 +24,7 @@ PLAN: dict[str, Any] = {
     "plan_id": "plan-0123456789ab",
     "understanding": "To serve \x1b[31mLlama\x1b[0m 70B",
     "models": [{"model_id": "meta-llama/Llama-3.3-70B-Instruct", "license": None, "need_gib": 165.4}],
+    "models_note": "A licence that is not known is not shown.",
     "kubernetes": [
         {"chart": "vllm-stack", "version": "0.1.12", "repository": "vllm-project/production-stack"},
         {"chart": "gpu-operator", "version": None, "repository": "NVIDIA/gpu-operator"},
@@ -51,6 +52,7 @@ def test_a_plan_is_shown_with_its_prices_and_steps() -> None:
     assert "USD 5,648.60 a month at your own prices, USD 5,823.30 at list prices." in text
     assert "gcp g2-standard-96 in us-east4, 8 x L4: USD 5,648.60 (list 5,823.30)" in text
     assert "licence not known" in text
+    assert "A licence that is not known is not shown." in text
     assert "gpu-operator (the newest)" in text
     assert "2. helm upgrade --install vllm-stack" in text
     assert "The cheapest is gcp g2-standard-96. 116 hours." in text
@@ -60,6 +62,9 @@ def test_a_plan_is_shown_with_its_prices_and_steps() -> None:
     )
     assert "EU (cloud) to 2026-12-31: EUR 9,000.00, not compared" in text
     assert "Trade-offs" not in text
+    # What nobody said comes before the price of it.
+    assert text.index("1 machine for 730 hours") < text.index("USD 5,648.60")
+    assert "Not in it: Disks." in text
     assert "\x1b" not in text
 
 
@@ -67,6 +72,26 @@ def test_a_plan_without_a_machine_has_no_price() -> None:
     lines = plan_lines({"summary": {"plan": {**PLAN, "cost": None, "budget_note": None}}, "rows": []})
     assert "No machine fits, so there is no price." in lines
     assert "Machines" not in lines
+
+
+COSTS: list[tuple[dict[str, Any], str]] = [
+    ({"budget": {"amount": 900, "currency": "USD", "fits": False, "left": -4748.6}},
+     "Budget USD 900.00: USD 4,748.60 short."),
+    ({"budget": {"amount": 900, "currency": "JPY", "fits": None, "note": "No rate."}}, "No rate."),
+    ({"now": {"amount": 6000, "currency": "USD", "saved": 351.4, "saved_percent": 5.86, "note": "Only machines."}},
+     "Now it costs USD 6,000.00: the plan is USD 351.40 less, 5.86 %. Only machines."),
+    ({"now": {"amount": 5000, "currency": "USD", "saved": -648.6, "saved_percent": -12.97, "note": "Only."}},
+     "the plan is USD 648.60 more, 12.97 %. Only."),
+    ({"converted": {"currency": "EUR", "usd_rate": 0.9, "own_total": 5083.74, "list_total": 5240.97}},
+     "That is EUR 5,083.74 at your own rate, 0.9 for a USD."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("more", "says"), COSTS)
+def test_a_budget_a_currency_and_what_is_paid_now_are_shown_and_kept(more: dict[str, Any], says: str) -> None:
+    result = {"summary": {"plan": {**PLAN, "cost": {**PLAN["cost"], **more}}}, "rows": [MACHINE]}
+    assert says in "\n".join(plan_lines(result))
+    assert says in (plan_text(result, Path("plan.md")) or "")
 
 
 def test_other_results_have_no_card() -> None:

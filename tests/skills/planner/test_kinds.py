@@ -72,8 +72,8 @@ async def test_an_application_gets_the_cheapest_machine_of_its_size_and_no_model
 async def test_what_an_application_does_not_use_is_not_in_its_spec(plan: Call) -> None:
     told = (await plan("plan_deployment", task_type="application", min_vcpu=2))["summary"]["plan"]
     assert told["spec"].keys() == {
-        "task_type", "gpu_needed", "min_vcpu", "replicas", "hours_per_month", "budget_currency", "kubernetes_needs",
-        "confidence",
+        "task_type", "gpu_needed", "min_vcpu", "arch", "replicas", "hours_per_month", "kubernetes",
+        "kubernetes_needs", "confidence",
     }  # fmt: skip
 
 
@@ -84,7 +84,7 @@ async def test_what_an_application_does_not_use_is_not_in_its_spec(plan: Call) -
 async def test_cpus_that_are_only_lent_are_said_to_be(plan: Call, provider: str, like: str, told: bool) -> None:
     answer = await plan("plan_deployment", task_type="application", min_vcpu=4, min_ram_gb=16, provider=provider)
     assert answer["rows"][0]["instance_type"].startswith(like)
-    said = [each for each in answer["summary"]["plan"]["tradeoffs"] if "lends its CPUs" in each]
+    said = [each for each in answer["summary"]["plan"]["tradeoffs"] if "CPUs are lent" in each]
     assert bool(said) is told
     assert all(answer["rows"][0]["instance_type"] in each for each in said)
 
