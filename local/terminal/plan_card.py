@@ -52,7 +52,7 @@ def _lines(plan: Row, machines: Sequence[Row]) -> Iterator[str]:
 
 
 def cost_lines(plan: Row) -> Iterator[str]:
-    """What the plan costs, what is not in it, and where it lands beside a budget and what is paid now."""
+    """The cost of a plan in sentences: what is not in it, and where it lands beside a budget and today's price."""
     cost, note = plan["cost"], plan["budget_note"]
     if cost is None:
         yield "No machine fits, so there is no price."

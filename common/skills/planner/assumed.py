@@ -1,4 +1,4 @@
-"""What a plan takes for granted although nobody said it, in sentences that come before all else of it."""
+"""The assumptions of a plan: sentences on all that nobody said, which come before the rest of it."""
 
 from common.skills.planner.spec import WorkloadSpec
 

@@ -1,4 +1,4 @@
-"""What a plan costs: its total, beside a budget, beside what is paid now, and what no price of it holds."""
+"""The cost of a plan: its total, beside a budget and beside the price that is paid now, and what is not in it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -72,7 +72,7 @@ def _budget(spec: WorkloadSpec, priced: MachinePrices, own: Decimal) -> dict[str
 
 
 def _beside_now(spec: WorkloadSpec, priced: MachinePrices, own: Decimal) -> dict[str, Any]:
-    """What is paid for it now, and what the plan saves of it; less than nothing where it costs more."""
+    """The price that is paid now, and what the plan saves of it; less than nothing where it costs more."""
     now = spec.pays_now_monthly
     assert now is not None
     told: dict[str, Any] = {"amount": now, "currency": spec.budget_currency}

@@ -1,4 +1,4 @@
-"""Where the regions of providers are, so that a place in words is found: a city, a country, the EU, a continent."""
+"""The places of regions, so that a place in words is found: a city, a country, the EU, a continent."""
 
 import re
 import unicodedata
@@ -190,7 +190,7 @@ _COMPASS = frozenset(["north", "south", "east", "west", "central", "n"])
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a region is: its city is None where its provider names none."""
+    """The place of a region; its city is None where its provider names none."""
 
     provider: str
     region: str

@@ -42,12 +42,10 @@ class Facts:
 
 def make_plan(spec: WorkloadSpec, facts: Facts) -> dict[str, Any]:
     """Compute the plan of a spec that is clear, as values that JSON holds."""
-    spec, sized_by = _sized(spec, facts.models)
-    spec = _in_own_currency(spec, facts.bill)
+    spec, sized_by = _sized(_in_own_currency(spec, facts.bill), facts.models)
     layout = _layout(spec, facts.models)
-    sizing = size(spec, layout)
     priced = MachinePrices(spec, facts.bill)
-    _, fitting = _machines(spec, facts, priced)
+    sizing, fitting = _machines(spec, facts, priced)
     affordable = [each for each in fitting if priced.within_budget(each)]
     chosen = (affordable or fitting)[:MOST_INSTANCES]
     models, models_note = _models(spec, facts.models, chosen, layout)
