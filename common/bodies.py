@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 _MOST_PROBLEMS = 8
 _SHOWN_NAME_CHARS = 64
+_JOINERS = "\u200c\u200d"
 # The sentence for each kind of problem; one that is not here is "not valid". The braces take the bounds of the field.
 _SENTENCES = {
     "missing": "is missing",
@@ -71,8 +72,13 @@ class Body(BaseModel):
 
 
 def printable(text: str) -> str:
-    """Return a name as it was given. Raises ValueError for control characters, and for spaces at its ends."""
-    if not text.isprintable() or text != text.strip():
+    """Return a name as it was given. Raises ValueError for control characters, and for spaces at its ends.
+
+    Spaces that break no line, which programs put into the names of files, and joiners, without which words of some
+    scripts are misspelled, are no control characters.
+    """
+    seen = "".join(" " if unicodedata.category(sign) == "Zs" else sign for sign in text if sign not in _JOINERS)
+    if not seen.strip() or not seen.isprintable() or text != text.strip():
         raise ValueError("write a name without control characters, and without spaces at its ends")
     return text
 

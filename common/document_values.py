@@ -38,7 +38,9 @@ def encode(value: Any, into: Any) -> None:
                 encode(each, into.map_value.fields[name])
         case Vector(values=values):
             into.map_value.fields["__type__"].string_value = "__vector__"
-            encode(list(values), into.map_value.fields["value"])
+            numbers = into.map_value.fields["value"].array_value.values
+            for number in values:
+                numbers.add().double_value = number
         case list() | tuple():
             into.array_value.SetInParent()
             for each in value:

@@ -21,9 +21,7 @@ from google.api_core.retry import AsyncRetry, if_exception_type
 from google.cloud import firestore
 from google.cloud.firestore_v1 import types
 from google.cloud.firestore_v1.base_query import FieldFilter
-from google.cloud.firestore_v1.base_vector_query import DistanceMeasure
 from google.cloud.firestore_v1.services.firestore.transports.base import DEFAULT_CLIENT_INFO
-from google.cloud.firestore_v1.vector import Vector as FirestoreVector
 
 from common.document_values import Vector, decoded, encode, moment_of, set_moment
 from common.errors import DocumentsUnavailable
@@ -36,6 +34,7 @@ Data = dict[str, Any]
 Answer = TypeVar("Answer")
 
 _DISTANCE = "distance"
+_COSINE = types.StructuredQuery.FindNearest.DistanceMeasure.COSINE
 _REQUEST_TIME = types.DocumentTransform.FieldTransform.ServerValue.REQUEST_TIME
 
 # Firestore's failures that pass: it asks for the same request again. ABORTED counts among the library's conflicts, and
@@ -226,14 +225,21 @@ class Documents:
         query: Any = self._client.collection(collection)
         for condition in where:
             query = query.where(filter=FieldFilter(condition.field, condition.is_, condition.value))
-        query = query.select([*fields, _DISTANCE]).find_nearest(
-            field, FirestoreVector(to.values), limit, DistanceMeasure.COSINE, distance_result_field=_DISTANCE
-        )
+        request = types.RunQueryRequest.pb()(parent=self._name(collection.rpartition("/")[0]))
+        request.structured_query.CopyFrom(types.StructuredQuery.pb(query.select([*fields, _DISTANCE])._to_protobuf()))
+        near = request.structured_query.find_nearest
+        near.vector_field.field_path = field
+        encode(to, near.query_vector)
+        near.distance_measure = _COSINE
+        near.limit.value = limit
+        near.distance_result_field = _DISTANCE
 
         async def read(seconds: float) -> list[Neighbour]:
-            found = [each async for each in query.stream(retry=None, timeout=seconds)]
-            given = [(each.reference.path, each.to_dict()) for each in found]
-            return [Neighbour(path, data, data.pop(_DISTANCE)) for path, data in given]
+            wrapped = types.RunQueryRequest.wrap(request)
+            answers = await self._client._firestore_api.run_query(request=wrapped, **self._call(seconds))
+            found = [answer._pb.document async for answer in answers if answer._pb.HasField("document")]
+            given = [(each.name, {name: decoded(value) for name, value in each.fields.items()}) for each in found]
+            return [Neighbour(name.removeprefix(self._root), data, data.pop(_DISTANCE)) for name, data in given]
 
         async with _asked("firestore.nearest"):
             return await _again(read)

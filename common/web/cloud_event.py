@@ -9,6 +9,6 @@ _SUBJECT = "objects/"
 def finalized_path(headers: Mapping[str, str], bucket: str) -> str | None:
     """Return the path of the file that has its bytes. Returns None for any other event, or one of another bucket."""
     source, subject = headers.get("ce-source", ""), headers.get("ce-subject", "")
-    if headers.get("ce-type") != FINALIZED or not source.endswith(f"/buckets/{bucket}"):
+    if headers.get("ce-type") != FINALIZED or source != f"//storage.googleapis.com/projects/_/buckets/{bucket}":
         return None
     return subject.removeprefix(_SUBJECT) if subject.startswith(_SUBJECT) else None

@@ -23,6 +23,20 @@ if TYPE_CHECKING:
     from common.knowledge.services import KnowledgeServices
 
 
+def _of_some_bytes(size: int) -> int:
+    """Return the size of a file. Raises ValueError for one that is empty."""
+    if not size:
+        raise ValueError("an empty file has nothing to be read")
+    return size
+
+
+def _asking(query: str) -> str:
+    """Return a query as it was given. Raises ValueError for one of spaces alone."""
+    if not query.strip():
+        raise ValueError("must not be empty")
+    return query
+
+
 class NewDocument(Body):
     """The body that announces a document: its name, the type and the number of its bytes, and their SHA-256."""
 
@@ -30,7 +44,7 @@ class NewDocument(Body):
 
     name: Annotated[str, Field(min_length=1, max_length=limits.DOCUMENT_NAME_CHARS), AfterValidator(printable)]
     type: str = Field("application/octet-stream", pattern=r"^[a-z0-9][a-z0-9.+-]{0,60}/[a-z0-9][a-z0-9.+-]{0,90}$")
-    bytes: int = Field(ge=1)
+    bytes: Annotated[int, Field(ge=0, json_schema_extra={"minimum": 1}), AfterValidator(_of_some_bytes)]
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
@@ -39,7 +53,7 @@ class KnowledgeQuestion(Body):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    query: str = Field(min_length=1, max_length=limits.MAX_MESSAGE_CHARS)
+    query: Annotated[str, Field(min_length=1, max_length=limits.MAX_MESSAGE_CHARS), AfterValidator(_asking)]
     top_k: int = Field(limits.PASSAGES_DEFAULT, ge=1, le=limits.PASSAGES_MAX)
 
 

@@ -3,10 +3,11 @@
 import hashlib
 
 import httpx
+import pytest
 
 from tests.knowledge.conftest import Knowing
 from tests.knowledge.test_kinds import FILES
-from tests.organizations.organizations import Made
+from tests.organizations.organizations import Made, Rows
 
 POLICY = b"# Commitments\n\nThe CFO signs every commitment of more than one year.\n"
 
@@ -93,3 +94,76 @@ async def test_a_size_is_taken_at_its_limit_and_refused_one_byte_past_it(knowing
     assert (await knowing.announce(made, "a.pdf", b"", bytes=most, sha256="1" * 64)).status_code == 201
     over = await knowing.announce(made, "b.pdf", b"", bytes=most + 1, sha256="2" * 64)
     assert (over.status_code, over.json()["code"]) == (413, "payload_too_large")
+
+
+@pytest.mark.parametrize(
+    ("changes", "detail"),
+    [
+        ({"name": "a\u202egpj.md"}, "name: write a name"), ({"name": "a\nb.md"}, "name: write a name"),
+        ({"name": "\u200d"}, "name: write a name"), ({"name": "\u00a0a.md"}, "name: write a name"),
+        ({"name": "x" * 201}, "name: must have at most 200"), ({"bytes": 0}, "bytes: an empty file"),
+        ({"bytes": -1}, "bytes: must be at least"), ({"sha256": "AB" * 32}, "sha256: "),
+        ({"org_slug": "x"}, "org_slug: "),
+    ],
+)  # fmt: skip
+async def test_what_announces_no_document_is_told_why(
+    knowing: Knowing, made: Made, changes: dict[str, object], detail: str
+) -> None:
+    body = {"name": "a.md", "bytes": 1, "sha256": "0" * 64} | changes
+    answer = await knowing.http.post("/documents", json=body, headers=made.admin)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_body")
+    assert answer.json()["detail"].startswith(detail)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Screenshot 3.02\u202fPM.md",
+        "Prix 5\u00a0€.md",
+        "می\u200cخواهم.md",
+        "👩\u200d💻.md",
+        "Bu\u0308ro.md",
+        "../../<b>[2].md",
+    ],
+)
+async def test_a_file_keeps_the_name_that_its_program_gave_it(knowing: Knowing, made: Made, name: str) -> None:
+    answer = await knowing.announce(made, name, POLICY)
+    assert (answer.status_code, answer.json()["name"]) == (201, name)
+
+
+@pytest.mark.parametrize("query", ["", " \n\u00a0"])
+async def test_a_search_for_nothing_is_refused(knowing: Knowing, made: Made, query: str) -> None:
+    answer = await knowing.http.post("/search", json={"query": query}, headers=made.member)
+    assert (answer.status_code, answer.json()["detail"]) == (422, "query: must not be empty.")
+
+
+async def test_of_another_organisations_document_nothing_is_told_changed_or_begun(knowing: Knowing, rows: Rows) -> None:
+    one, other = rows.make(), rows.make()
+    document_id = (await knowing.upload(one, "policy.md", POLICY))["document_id"]
+    path = f"/documents/{document_id}"
+    for method, where in (("GET", path), ("DELETE", path), ("POST", f"{path}/reindex")):
+        theirs = await knowing.http.request(method, where, headers=other.admin)
+        none = await knowing.http.request(method, where.replace(document_id, "0" * 32), headers=other.admin)
+        assert [each.status_code for each in (theirs, none)] == [404, 404]
+        assert theirs.json()["code"] == none.json()["code"] == "document_not_found"
+        assert theirs.json()["detail"] == none.json()["detail"]
+    mixed = await knowing.http.get(path, headers=other.admin | {"X-Org-Slug": one.slug})
+    assert (mixed.status_code, mixed.json()["code"]) == (403, "org_forbidden")
+
+    bucket = f"//storage.googleapis.com/projects/_/buckets/{knowing.services.settings.documents_bucket_name}"
+    file, finalized = f"objects/orgs/{one.slug}/documents/{document_id}", "google.cloud.storage.object.v1.finalized"
+    for source, subject, kind in (
+        ("//storage.googleapis.com/projects/_/buckets/other", file, finalized),
+        (f"//elsewhere{bucket.removeprefix('//storage.googleapis.com')}", file, finalized),
+        (bucket, file.replace(one.slug, other.slug), finalized),
+        (bucket, file.replace(one.slug, "nobody_at_all"), finalized),
+        (bucket, f"objects/orgs/{other.slug}/documents/../../{one.slug}/documents/{document_id}", finalized),
+        (bucket, file, finalized.replace("finalized", "deleted")),
+        (bucket, "objects/health/ping", finalized),
+    ):
+        event = {"ce-source": source, "ce-subject": subject, "ce-type": kind}
+        told = await knowing.ingest.post("/", headers=event, content=b"{")
+        assert (told.status_code, told.json()) == (200, {"state": "unknown"}), event
+    assert (await knowing.http.get(path, headers=one.admin)).json()["state"] == "ready"
+    assert await knowing.search(other, "who signs?") == []
+    assert len(await knowing.search(one, "who signs?")) == 1

@@ -1,10 +1,15 @@
 """Nearest-neighbour search over embedding vectors, by comparing with every candidate."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby, islice
 
 import grpc
+
+# A comparison is too little work to be shared out: threads of BLAS spend most of their time waiting for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import numpy as np
 from numpy.typing import NDArray
 
