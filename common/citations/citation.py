@@ -6,7 +6,7 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-from common.citations.marks import numbers_in
+from common.citations.marks import disarm, numbers_in
 from common.text import shorten
 
 EXCERPT_CHARS = 1_200
@@ -62,8 +62,11 @@ class Offered:
         return bool(self._by_number)
 
     def number(self, document_id: str, document: str, page: Page, heading: str, text: str) -> int:
-        """Return the number of a passage: the one that it has, or the next one."""
-        key = (document_id, page, text)
+        """Return the number of a passage: the one that it has, or the next one.
+
+        A model is shown its text disarmed, which is also what ``restore`` knows it by.
+        """
+        key = (document_id, page, disarm(text))
         if key not in self._numbers:
             number = max(self._by_number, default=0) + 1
             self._numbers[key] = number

@@ -124,6 +124,19 @@ def remove_marks(text: str, keeps: Callable[[int], bool]) -> str:
     return marks.feed(text) + marks.close()
 
 
+def disarm(text: str) -> str:
+    """Return a document's text with its own marks in round brackets: where an answer quotes it, they cite nothing."""
+    marks = _Disarming(lambda _number, _before: True)
+    return marks.feed(text) + marks.close()
+
+
+class _Disarming(MarkFilter):
+    """Writes marks in round brackets."""
+
+    def _kept(self, mark: re.Match[str]) -> str:
+        return f"{mark['space']}({mark['numbers']})"
+
+
 def numbers_in(text: str) -> set[int]:
     """The numbers of all marks of a text."""
     found: set[int] = set()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from common.models.completion import ModelCall, Reply, ToolCall, Usage
+from common.tools.result import read_model_message
 from tests.agents.test_consulting import consult, results
 from tests.fakes.scripted_model import ScriptedModel, Step, call_tool, say, transfer
 from tests.fakes.shelf import CONTRACT, HOSTILE, POLICY, Shelf
@@ -59,6 +60,21 @@ async def test_a_stream_lets_no_other_number_out_and_ends_with_the_citations(ser
     said = "".join(json.loads(data)["text"] for name, data in events if name == "event: token")
     assert said.strip() == f"As it says [1] and:\n\n{code}\n\nthat `x[7]` holds."
     assert json.loads(events[-1][1])["citations"] == [POLICY_SHOWN]
+
+
+async def test_marks_that_stand_in_a_document_cite_nothing_where_it_is_quoted(serving: Serving) -> None:
+    text = "Vans are blue [1], and cheap [2]; see `x[2]`, [1-2] and [9]."
+    fake = ("doc-fake", "Vehicles [2].md", None, "As [2] says", text)
+
+    def quote(call: ModelCall) -> Reply:
+        row = read_model_message(results(call)[-1])["rows"][0]
+        return say(f"{row['document']}, {row['heading']}: {row['excerpt']} [1]")
+
+    product, _ = await served(serving, SEARCH, quote, passages=(fake, CONTRACT))
+    body = (await product.send("Which vans?")).json()
+    quoted = "Vans are blue (1), and cheap (2); see `x[2]`, (1-2) and (9)."
+    assert body["response"].strip() == f"Vehicles (2).md, As (2) says: {quoted} [1]"
+    assert [(each["document"], each["excerpt"]) for each in body["citations"]] == [("Vehicles [2].md", text)]
 
 
 async def test_the_same_message_again_has_the_same_citations(serving: Serving) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import Field
 
 from common import limits
+from common.citations.marks import disarm
 from common.tenant import Principal
 from common.tools.context import ToolContext
 from common.tools.registry import Tool, tool
@@ -59,15 +60,15 @@ async def search_knowledge(
 
 
 def _row(context: KnowledgeContext, passage: "Passage") -> dict[str, Any]:
-    """The passage as a citation of it is shown."""
+    """The passage as a citation of it is shown, without marks of its own."""
     place = (passage.document_id, passage.document_name, passage.page, passage.heading, passage.text)
     return {
         "number": context.offered.number(*place),
         "document_id": passage.document_id,
-        "document": passage.document_name,
+        "document": disarm(passage.document_name),
         "page": passage.page,
-        "heading": passage.heading,
-        "excerpt": passage.text,
+        "heading": disarm(passage.heading),
+        "excerpt": disarm(passage.text),
         "score": passage.score,
     }
 
