@@ -39,7 +39,7 @@ LAYERS = [
     {"tools", "organizations"},
     {"documents", "warehouse", "files", "queue"},
     {"telemetry", "fair_queue"},
-    {"models", "egress", "settings", "stopping", "tenant", "figures", "citations"},
+    {"models", "cursor", "egress", "settings", "stopping", "tenant", "figures", "citations"},
     {"focus", "limits", "errors", "secret", "text", "bodies", "patience", "document_values"},
 ]
 

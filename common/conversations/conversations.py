@@ -8,9 +8,8 @@ from typing import Literal, NotRequired
 from pydantic import Field, field_validator
 from typing_extensions import TypedDict
 
-from common import limits
+from common import cursor, limits
 from common.bodies import Body
-from common.conversations import cursor
 from common.conversations.lookup import ConversationLookup
 from common.conversations.store import ConversationStore
 from common.documents import Create, Data, Document, DocumentConflict, Documents, Patch, Put, Sort, Where, Write

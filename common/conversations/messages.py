@@ -8,9 +8,8 @@ from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
 
-from common import limits
+from common import cursor, limits
 from common.citations.citation import ShownCitation
-from common.conversations import cursor
 from common.conversations.conversations import summary
 from common.conversations.lookup import ConversationLookup, Found
 from common.documents import Create, DocumentConflict, Documents, Sort, Where

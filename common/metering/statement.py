@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
 
-from common import limits
+from common import cursor, limits
 from common.errors import Unprocessable
 from common.identity.authenticate import Credentials
 from common.metering.ceilings import Allotment, CostCeilings
@@ -24,6 +24,9 @@ from common.tenant import READ_USAGE, Principal
 from common.warehouse.client import QueryRefused, Warehouse
 from common.warehouse.json_values import json_safe
 from common.warehouse.query import Parameter, fixed
+
+# More groups than a month can have.
+_MOST_SKIPPED = 1_000_000_000
 
 Scope = Literal["organization", "own"]
 Row = Mapping[str, Any]
@@ -63,6 +66,7 @@ class UsageQuery(MonthQuery):
 
     by: By = "model"
     limit: int = Field(limits.MAX_USAGE_ROWS, ge=1, le=limits.MAX_USAGE_ROWS)
+    cursor: str | None = None
 
 
 class StatementQuery(MonthQuery):
@@ -80,13 +84,14 @@ class _Asked:
     scope: Scope
     month: date
 
-    def parameters(self, most: int) -> dict[str, Parameter]:
+    def parameters(self, most: int, skipped: int) -> dict[str, Parameter]:
         user_id = None if self.scope == "organization" else self.principal.user_id
         return {
             **usage_sql.bounds(self.month),
             "user_id": Parameter("STRING", user_id),
-            # The sum of all is a row too, and one more says that there are more.
-            "most": Parameter("INT64", most + 2),
+            # One more says that there are more.
+            "most": Parameter("INT64", most + 1),
+            "skipped": Parameter("INT64", skipped),
         }
 
     def heading(self) -> dict[str, Any]:
@@ -112,18 +117,24 @@ class UsageReports:
             self.entrance.authenticator.tenant(credentials), credentials, self.clock()
         )
         asked = await self._asked(credentials, query, spending.paths)
+        place = ("usage", asked.principal.org_slug, asked.scope, f"{asked.month:%Y-%m}", query.by)
+        (given,) = cursor.decode(place, query.cursor, (int,)) if query.cursor else (0,)
+        skipped = min(int(str(given)), _MOST_SKIPPED)
         (total, *rows), bill = await asyncio.gather(
-            self._rows(asked, usage_sql.usage(query.by), query.limit), self._bill(asked)
+            self._page(asked, usage_sql.usage(query.by), query.limit, skipped), self._bill(asked)
         )
+        truncated = len(rows) > query.limit
+        whole = query.by == "model" and not truncated and not skipped
         organization = asked.found.organization
         allotment = spending.allotment(asked.found.documents, organization.settings if organization else None)
         body = {
             **asked.heading(),
             "by": query.by,
             "rows": [_shown(row, (*usage_sql.GROUPS[query.by], *_FIGURES)) for row in rows[: query.limit]],
-            "truncated": len(rows) > query.limit,
+            "truncated": truncated,
+            **({"next_cursor": cursor.encode(place, (skipped + query.limit,))} if truncated else {}),
             "totals": _shown(total, _FIGURES),
-            "bill": await self._beside(asked, bill, rows if query.by == "model" else None),
+            "bill": await self._beside(asked, bill, rows if whole else None),
             "ceilings": _ceilings(allotment, asked.scope),
         }
         return dict(json_safe(body))
@@ -131,9 +142,7 @@ class UsageReports:
     async def statement(self, credentials: Credentials, query: MonthQuery) -> dict[str, Any]:
         """The statement of a month: a line for each model and price, exact to the last digit."""
         asked = await self._asked(credentials, query)
-        (total, *rows), bill = await asyncio.gather(
-            self._rows(asked, usage_sql.statement(), limits.MAX_USAGE_ROWS), self._bill(asked)
-        )
+        (total, *rows), bill = await asyncio.gather(self._rows(asked, usage_sql.statement()), self._bill(asked))
         return {
             **asked.heading(),
             "currency": "USD",
@@ -150,8 +159,18 @@ class UsageReports:
         await entered.count()
         return _Asked(principal, entered.found, scope, month)
 
-    async def _rows(self, asked: _Asked, text: str, most: int) -> Sequence[Row]:
-        query = fixed(asked.principal.tenant, text, asked.parameters(most))
+    async def _rows(self, asked: _Asked, text: str) -> Sequence[Row]:
+        """The sum of all and all rows, however many pages they fill."""
+        rows = list[Row]()
+        while True:
+            total, *page = await self._page(asked, text, limits.MAX_USAGE_ROWS, len(rows))
+            rows += page[: limits.MAX_USAGE_ROWS]
+            if len(page) <= limits.MAX_USAGE_ROWS:
+                return (total, *rows)
+
+    async def _page(self, asked: _Asked, text: str, most: int, skipped: int) -> Sequence[Row]:
+        """The sum of all, a page of rows, and one more where there are more."""
+        query = fixed(asked.principal.tenant, text, asked.parameters(most, skipped))
         return (await self.warehouse.look_up(query, labels=_labels(asked))).rows
 
     async def _bill(self, asked: _Asked) -> Sequence[Row] | None:
@@ -171,7 +190,7 @@ class UsageReports:
         if bill is None:
             return None
         if by_model is None:
-            by_model = (await self._rows(asked, usage_sql.usage("model"), limits.MAX_USAGE_ROWS))[1:]
+            by_model = (await self._rows(asked, usage_sql.usage("model")))[1:]
         estimates: dict[str, Decimal | None] = {}
         for row in by_model:
             if row["provider"] is not None:

@@ -53,15 +53,20 @@ grouped AS (
   FROM mine
   GROUP BY $names
 ),
+paged AS (
+  SELECT *
+  FROM grouped
+  ORDER BY $order
+  LIMIT @most OFFSET @skipped
+),
 summed AS (
   SELECT TRUE AS is_total, $nothing, $sums
   FROM mine
 )
 SELECT * FROM summed
 UNION ALL
-SELECT * FROM grouped
+SELECT * FROM paged
 ORDER BY is_total DESC, $order
-LIMIT @most
 """)
 _SUMS = """COUNT(DISTINCT turn_id) AS turns,
     COALESCE(SUM(model_calls), 0) AS model_calls,
@@ -92,17 +97,23 @@ LIMIT 100
 
 
 # The GoogleSQL types of the parameters of usage and statement.
-TYPES: dict[str, str] = {"start": "TIMESTAMP", "end": "TIMESTAMP", "user_id": "STRING", "most": "INT64"}
+TYPES: dict[str, str] = {
+    "start": "TIMESTAMP",
+    "end": "TIMESTAMP",
+    "user_id": "STRING",
+    "most": "INT64",
+    "skipped": "INT64",
+}
 
 
 def usage(by: By) -> str:
-    """The usage by one group: the sum of all first, then the groups, the costliest first or day by day."""
+    """The usage by one group: the sum of all first, then a page of groups, the costliest first or day by day."""
     order = "day" if by == "day" else f"estimated_cost_usd DESC NULLS LAST, total_tokens DESC, {', '.join(GROUPS[by])}"
     return _text(GROUPS[by], order)
 
 
 def statement() -> str:
-    """The usage of each model at each price: the sum of all first."""
+    """The usage of each model at each price: the sum of all first, then a page of lines."""
     return _text(_LINE, ", ".join(f"{name} NULLS LAST" for name in _LINE))
 
 

@@ -95,6 +95,7 @@ _USAGE = (
         {"type": "integer", "minimum": 1, "maximum": limits.MAX_USAGE_ROWS, "default": limits.MAX_USAGE_ROWS},
         "The most rows.",
     ),
+    _CURSOR,
 )
 _STATEMENT = (
     _MONTH,

@@ -8,9 +8,8 @@ from pydantic import AfterValidator, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 from typing_extensions import TypedDict
 
-from common import limits
+from common import cursor, limits
 from common.bodies import Body, printable
-from common.conversations import cursor
 from common.errors import DocumentNotFound, TooLarge
 from common.metering.entrance import Entrance
 from common.metering.rate_limits import Kind

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from common import limits
 from common.metering.ledger import Ledger
 from common.metering.statement import MonthQuery, StatementQuery, UsageQuery, _compared
 from common.metering.usage_rows import Channel, EndedTurn, tool_call_row, turn_rows
@@ -116,7 +117,11 @@ async def written(product: Product, made: Made, rows: list[dict[str, Any]]) -> N
         await writer.merge("org_chat_usage", [(OrgSlug(made.slug), row) for row in rows[start : start + 400]])
 
 
-async def test_the_statement_of_ten_thousand_turns_equals_a_sum_to_the_last_digit(asking: Asking) -> None:
+async def test_the_statement_of_ten_thousand_turns_equals_a_sum_to_the_last_digit(
+    asking: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The lines of a statement are all there, however many pages they fill.
+    monkeypatch.setattr(limits, "MAX_USAGE_ROWS", 2)
     product, chance = asking.product, random.Random(16)
     made = [product.rows.make() for _ in range(3)]
     everything = {each.slug: generated(product, each, 10_000 // 3 + 1, chance) for each in made}
@@ -177,6 +182,12 @@ async def test_what_was_asked_is_in_the_usage_once_sync_has_carried_it(asking: A
     assert everybody["totals"]["estimated_cost_usd"] == pytest.approx(3 * (10 * 2.5 + 5 * 10) / 1e6)
     cut = (await asking.get("/usage", made.key("reader"), by="user", limit=1)).json()
     assert (len(cut["rows"]), cut["truncated"], cut["totals"]["turns"]) == (1, True, 3)
+    rest = (await asking.get("/usage", made.key("reader"), by="user", limit=1, cursor=cut["next_cursor"])).json()
+    assert [*cut["rows"], *rest["rows"]] == everybody["rows"]
+    assert (rest["truncated"], rest["totals"], "next_cursor" in rest) == (False, everybody["totals"], False)
+    # A cursor is of its list alone.
+    refused = await asking.get("/usage", made.key("reader"), by="agent", cursor=cut["next_cursor"])
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request")
 
 
 async def test_ceilings_are_told_as_they_stand_now(asking: Asking, made: Made) -> None:
@@ -210,6 +221,9 @@ async def test_the_providers_own_bill_stands_beside_the_estimate(asking: Asking)
     assert mine["billed_cost"] > 0
     assert mine["difference_usd"] == pytest.approx(mine["billed_cost"] - mine["estimated_cost_usd"])
     assert mine["last_day"][:7] == body["month"]
+    # A page of the models is not all of them, and what is billed stands beside all of them.
+    page = (await asking.get("/usage", headers, month=f"{last:%Y-%m}", limit=1)).json()
+    assert (page["truncated"], page["bill"]) == (True, body["bill"])
 
 
 @pytest.mark.parametrize(

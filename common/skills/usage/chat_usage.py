@@ -42,7 +42,8 @@ async def chat_usage(
     parameters = {
         **usage_sql.bounds(first),
         "user_id": Parameter("STRING", None if everybody else principal.user_id),
-        "most": Parameter("INT64", limits.MAX_USAGE_ROWS + 2),
+        "most": Parameter("INT64", limits.MAX_USAGE_ROWS + 1),
+        "skipped": Parameter("INT64", 0),
     }
     found = await context.run(fixed(principal.tenant, usage_sql.usage(by), parameters))
     total, *rows = found.rows
