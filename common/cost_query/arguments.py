@@ -69,6 +69,7 @@ FullGroups = Annotated[
     ),
 ]
 Groups = Annotated[_Groups, WithJsonSchema(_TEXTS | {"description": "As in query_costs."})]
+OptionalGroups = Annotated[_Groups, WithJsonSchema(_TEXTS | {"description": "Default: none, one row a currency."})]
 DimensionName = Annotated[_Name, _text("A dimension of query_costs.")]
 MetricNames = Annotated[
     list[Annotated[str, Field(max_length=40)]],

@@ -198,7 +198,9 @@ def check_changes(answer: Row) -> None:
 @pytest.mark.parametrize("period_type", get_args(PeriodType))
 @BOTH
 async def test_a_comparison_is_bars_to_both_sides(call: Call, org: str, period_type: str) -> None:
-    check_changes(await call(org, DEMO_TODAY, "compare_periods", period_type=period_type))
+    check_changes(
+        await call(org, DEMO_TODAY, "compare_periods", period_type=period_type, group_by=["provider", "service"])
+    )
 
 
 @BOTH

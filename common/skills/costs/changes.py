@@ -9,7 +9,16 @@ from pydantic import Field, WithJsonSchema
 
 from common import limits
 from common.cost_query.amounts import percent_change
-from common.cost_query.arguments import ComparedPeriod, CostName, FilterList, Groups, PeriodName, ProviderName, Rows
+from common.cost_query.arguments import (
+    ComparedPeriod,
+    CostName,
+    FilterList,
+    Groups,
+    OptionalGroups,
+    PeriodName,
+    ProviderName,
+    Rows,
+)
 from common.cost_query.asking import Asked, QuestionScope, ask
 from common.cost_query.caveats import covered_days, describe_question, notes
 from common.cost_query.comparisons import aligned_windows, resolve_comparison
@@ -42,7 +51,7 @@ async def compare_periods(
     current: ComparedPeriod | None = None,
     previous: Annotated[PeriodName, WithJsonSchema({"type": "string", "description": "Default: the one before."})]
     | None = None,
-    group_by: Groups = ("provider", "service"),  # type: ignore[assignment]
+    group_by: OptionalGroups = ("currency",),  # type: ignore[assignment]
     filters: FilterList = (),  # type: ignore[assignment]
     provider: ProviderName | None = None,
     metric: CostName = "BilledCost",
@@ -249,15 +258,15 @@ def _percent_leaders(rows: Sequence[Mapping[str, Any]], groups: Sequence[BoundDi
     A row of what has no value in a dimension is no service, team or account that could lead.
     """
     leaders = []
-    named = [row for row in rows if all(row[each.name] != each.dimension.none for each in groups)]
+    names = [each.name for each in groups if each.name != "currency"]
+    named = [row for row in rows if names and all(row[each.name] != each.dimension.none for each in groups)]
     for currency in sorted({row["currency"] for row in rows}):
         own = [row for row in named if row["currency"] == currency and row["percent_change"] is not None]
         grown = [row for row in own if row["percent_change"] > 0]
         fallen = [row for row in own if row["percent_change"] < 0]
         for moved, pick in ((grown, max), (fallen, min)):
             leaders += [pick(moved, key=lambda row: row["percent_change"])] if moved else []
-    names = [*(each.name for each in groups), "percent_change", "absolute_change", "currency"]
-    return [{name: row[name] for name in names} for row in leaders]
+    return [{name: row[name] for name in (*names, "percent_change", "absolute_change", "currency")} for row in leaders]
 
 
 def _effects(row: Mapping[str, Any]) -> dict[str, Any]:

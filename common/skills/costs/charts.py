@@ -141,6 +141,8 @@ def changes(result: ToolResult) -> Spec | None:
     # A row begins with its names, and maybe its currency; its figures follow.
     first = takewhile(lambda name: name not in _CHANGE, result.rows[0] if result.rows else ())
     by = [name for name in first if name != "currency"]
+    if not by:
+        return None
     title = _words(str(result.summary.get("cost_basis", "BilledCost")))
     service_first = [name for name in by if name != "provider"] or by
     heading = Heading(

@@ -247,7 +247,8 @@ def expected_change_totals(rows: Sequence[Row], current: Period, previous: Perio
     ],
 )
 async def test_compare_periods_adds_up(call: Call, org: str, today: str, period_type: PeriodType) -> None:
-    answer = await call(org, date.fromisoformat(today), "compare_periods", period_type=period_type)
+    by = ["provider", "service"]
+    answer = await call(org, date.fromisoformat(today), "compare_periods", period_type=period_type, group_by=by)
     comparison = periods.compared(period_type, date.fromisoformat(today))
     rows = rows_of(org)
     drivers = expected_changes(rows, comparison.current, comparison.previous)
@@ -261,6 +262,12 @@ async def test_compare_periods_adds_up(call: Call, org: str, today: str, period_
     assert summary["basis"] == comparison.basis
     assert summary["current"] == json_safe(comparison.current.as_dict())
     assert summary["previous"] == json_safe(comparison.previous.as_dict())
+    alone = await call(org, date.fromisoformat(today), "compare_periods", period_type=period_type)
+    assert "chart" not in alone
+    assert sorted(without(alone["rows"], *added), key=lambda row: str(row["currency"])) == without(
+        alone["summary"]["totals"], "current_fees", "previous_fees", *PER_DAY
+    )
+    assert alone["summary"]["totals"] == summary["totals"]
 
 
 async def test_compare_periods_of_one_provider(call: Call) -> None:
@@ -269,7 +276,8 @@ async def test_compare_periods_of_one_provider(call: Call) -> None:
     rows = [row for row in rows_of("acme_inc") if row["ServiceProviderName"] == "AWS"]
     totals = without(answer["summary"]["totals"], "current_fees", "previous_fees", *PER_DAY)
     assert totals == expected_change_totals(rows, comparison.current, comparison.previous)
-    assert {row["provider"] for row in answer["rows"]} == {"AWS"}
+    (row,) = answer["rows"]
+    assert row["current_cost"] == totals[0]["current_cost"]
 
 
 @pytest.mark.parametrize("days", [1, 7, 30, 90])
