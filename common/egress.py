@@ -33,6 +33,7 @@ _OWN_ENDINGS = (".internal", ".local", ".localhost", ".arpa", ".test", ".invalid
 _LOOPBACK = ("127.0.0.1", "localhost")
 # Addresses that Python calls public, and those that hold another address inside.
 _HOLDING = ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96")
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 _NOT_PUBLIC = tuple(map(ipaddress.ip_network, ("192.88.99.0/24", "3fff::/20", "100::/64", *_HOLDING)))
 
 
@@ -75,6 +76,8 @@ def is_public(text: str) -> bool:
     except ValueError:
         return False
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return False
+    if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_UNICAST:
         return False
     if any(address.version == network.version and address in network for network in _NOT_PUBLIC):
         return False

@@ -176,6 +176,8 @@ DESTINATION_NAME_CHARS = 100
 NOTICE_TITLE_CHARS = 200
 NOTICE_TEXT_CHARS = 4_000
 MAX_NOTICE_FACTS = 20
+# The messages about alerts to one destination in an hour, and as many of critical ones; those over it are summed up
+ALERT_MESSAGES_PER_HOUR = 30
 DELIVERY_DAYS = 90
 # The pauses after each try of a delivery but the last, in minutes: 8 tries within 24 hours
 DELIVERY_PAUSES = (1, 5, 15, 60, 180, 420, 720)

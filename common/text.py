@@ -1,4 +1,10 @@
-"""Text that has to fit: cut at its end, with an ellipsis where something is missing."""
+"""Text that has to fit, cut at its end with an ellipsis; and names that others wrote, in one line."""
+
+
+def one_line(text: str) -> str:
+    """Return the text in one line, without characters that are not shown or turn what is beside them."""
+    shown = (each if each.isprintable() else " " if each.isspace() else "" for each in text)
+    return " ".join("".join(shown).split())
 
 
 def shorten(text: str, most: int) -> str:

@@ -3,10 +3,11 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from common.alerting.flood import Flood
 from common.alerting.reading import read_figures
 from common.alerting.rows import alert_id, ended_row, fired_row
 from common.alerting.state import AlertState, Tracks, read_state, state_path
@@ -64,11 +65,11 @@ class OrganizationRules:
         Raises QueryRefused, WarehouseUnavailable and DocumentsUnavailable, and DocumentConflict where another
         evaluation came first.
         """
-        path, to = state_path(of.tenant), destinations_path(of.tenant)
-        found = await self._documents.get_all([path, to])
-        state = read_state(found[path])
-        kept = found[to]
-        telling = Telling(of.tenant, tuple(destinations_of(kept.data if kept else None).values()), moment)
+        path, kept_at = state_path(of.tenant), destinations_path(of.tenant)
+        found = await self._documents.get_all([path, kept_at])
+        state, kept = read_state(found[path]), found[kept_at]
+        to = tuple(destinations_of(kept.data if kept else None).values())
+        telling = Telling(of.tenant, to, moment, Flood.read(state.flood, moment))
         rules = self._read_rules(of)
         done = Evaluated(rules=len(rules))
         mark = await self._mark(of, rules, moment)
@@ -124,7 +125,8 @@ class OrganizationRules:
         tracks = dict(state.tracks)
         for rule_id in _outdated(rules, state):
             batch.forget(rule_id, *tracks.pop(rule_id))
-        for rule in rules:
+        # The most urgent ones first: a destination is not sent any number of messages.
+        for rule in sorted(rules, key=lambda each: each.priority != "critical"):
             if rule.rule_id not in read.figures:
                 continue
             outcome = evaluate(rule, read.figures[rule.rule_id], moment, state.of(rule))
@@ -132,26 +134,31 @@ class OrganizationRules:
             waiting = waiting or outcome.waiting is not None
             batch.add(rule, outcome)
             if batch.size >= _WRITES_IN_A_COMMIT:
-                state = await self._commit(batch, state, tracks, None, done)
+                state = await self._commit(batch, replace(state, tracks=dict(tracks), mark=None), done)
         # What waits fires although nothing else changes: then there is no mark.
-        return await self._commit(batch, state, tracks, None if waiting else mark, done)
+        mark = None if waiting else mark
+        return await self._commit(batch, replace(state, tracks=dict(tracks), mark=mark), done, is_last=True)
 
     async def _commit(
         self,
         batch: "_Batch",
         state: AlertState,
-        tracks: Mapping[str, tuple[str, Tracks]],
-        mark: str | None,
         done: Evaluated,
+        *,
+        is_last: bool = False,
     ) -> AlertState:
         """Write alerts with what their rules remember: all of it, or nothing."""
         known = await self._documents.get_all(batch.paths) if batch.paths else {}
-        writes = [*batch.writes(known), state.write(batch.of.tenant, tracks, mark)]
-        versions = await self._documents.commit(writes)
+        writes, telling = batch.writes(known), batch.telling
+        if is_last:
+            writes += telling.sum_up()
+        mark = None if telling.flood.holds else state.mark
+        state = replace(state, mark=mark, flood=telling.flood.stored())
+        versions = await self._documents.commit([*writes, state.write(batch.of.tenant)])
         done.fired += sum(known[path] is None for path in batch.rows)
         done.ended += len(batch.over)
         batch.clear()
-        return AlertState(dict(tracks), mark, versions[-1])
+        return replace(state, version=versions[-1])
 
 
 class _Batch:
@@ -198,8 +205,10 @@ class _Batch:
         made: list[Write] = []
         for path, row in self.rows.items():
             if known[path] is None:
-                made += [Create(path, {"row": row}), alert_entry(row, self.moment)]
-                made += self.telling.fired(self.rules[path], row)
+                told = self.telling.fired(self.rules[path], row)
+                if row["status"] == "PENDING" and not told:
+                    row["status"] = "HELD"
+                made += [Create(path, {"row": row}), alert_entry(row, self.moment), *told]
         for path, ended in self.over.items():
             document = known[path]
             if document is not None and document.data["row"]["resolved_at"] is None:

@@ -21,10 +21,14 @@ def state_path(tenant: Tenant) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AlertState:
-    """The tracks of the rules, by rule and by the fingerprint of its conditions; ``mark`` names what was evaluated."""
+    """The tracks of the rules, by rule and by the fingerprint of its conditions.
+
+    ``mark`` names what was evaluated; ``flood`` is the count of the messages that were sent.
+    """
 
     tracks: Mapping[str, tuple[str, Tracks]]
     mark: str | None = None
+    flood: str | None = None
     version: datetime | None = None
 
     def of(self, rule: AlertRule) -> Tracks:
@@ -32,9 +36,10 @@ class AlertState:
         fingerprint, tracks = self.tracks.get(rule.rule_id, ("", {}))
         return tracks if fingerprint == rule.fingerprint else {}
 
-    def write(self, tenant: Tenant, tracks: Mapping[str, tuple[str, Tracks]], mark: str | None) -> Write:
-        """The write of the next state; it fails where another evaluation has written one since this was read."""
-        data: Data = {"tracks": json.dumps(_plain(tracks), separators=(",", ":")), "mark": mark}
+    def write(self, tenant: Tenant) -> Write:
+        """The write of this state; it fails where another evaluation has written one since it was read."""
+        tracks = json.dumps(_plain(self.tracks), separators=(",", ":"))
+        data: Data = {"tracks": tracks, "mark": self.mark, "flood": self.flood}
         path = state_path(tenant)
         return Create(path, data) if self.version is None else Patch(path, data, self.version)
 
@@ -46,7 +51,7 @@ def read_state(document: Document | None) -> AlertState:
     found: dict[str, Any] = json.loads(document.data["tracks"])
     tracks = {rule_id: (print_, {name: _track(each) for name, each in of.items()})
               for rule_id, (print_, of) in found.items()}  # fmt: skip
-    return AlertState(tracks, document.data.get("mark"), document.updated_at)
+    return AlertState(tracks, document.data.get("mark"), document.data.get("flood"), document.updated_at)
 
 
 def _plain(tracks: Mapping[str, tuple[str, Tracks]]) -> dict[str, Any]:

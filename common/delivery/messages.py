@@ -18,6 +18,7 @@ from common.text import shorten
 _TYPES: Mapping[NoticeKind, str] = {
     "alert": "alert.raised",
     "alert_over": "alert.over",
+    "alerts_held": "alerts.held_back",
     "digest": "digest.made",
     "escalation": "conversation.escalated",
     "test": "destination.tested",

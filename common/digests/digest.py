@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from typing_extensions import TypedDict
 
 from common import limits
@@ -25,6 +25,11 @@ def _zone(name: str) -> str:
 
 Zone = Annotated[str, Field(max_length=64), AfterValidator(_zone)]
 DestinationId = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+DestinationIds = Annotated[list[DestinationId], Field(max_length=limits.MAX_DESTINATIONS)]
+Name = Annotated[str, Field(min_length=1, max_length=limits.ALERT_NAME_CHARS), AfterValidator(printable)]
+Team = Annotated[str, Field(min_length=1, max_length=limits.ALERT_ID_CHARS)]
+Day = Annotated[int, Field(ge=1, le=28)]
+Hour = Annotated[int, Field(ge=0, le=23)]
 
 
 class DigestScope(Body):
@@ -33,19 +38,47 @@ class DigestScope(Body):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     cadence: Cadence
-    team: str | None = Field(None, min_length=1, max_length=limits.ALERT_ID_CHARS)
+    team: Team | None = None
     filters: FilterList = Field(default_factory=list)
 
 
 class NewDigest(DigestScope):
     """The body that makes a digest. Without destinations it goes to all; without a zone the organisation's counts."""
 
-    name: Annotated[str, Field(min_length=1, max_length=limits.ALERT_NAME_CHARS), AfterValidator(printable)]
+    name: Name
     weekday: Weekday = "monday"
-    day: int = Field(3, ge=1, le=28)
-    hour: int = Field(8, ge=0, le=23)
+    day: Day = 3
+    hour: Hour = 8
     time_zone: Zone | None = None
-    destinations: list[DestinationId] = Field(default_factory=list, max_length=limits.MAX_DESTINATIONS)
+    destinations: DestinationIds = Field(default_factory=list)
+
+
+class DigestChange(Body):
+    """The body that changes a digest; what it does not name stays. A ``team`` of null is every team's costs."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: Name | None = None
+    cadence: Cadence | None = None
+    team: Team | None = None
+    filters: FilterList | None = None
+    weekday: Weekday | None = None
+    day: Day | None = None
+    hour: Hour | None = None
+    time_zone: Zone | None = None
+    destinations: DestinationIds | None = None
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.given:
+            raise ValueError(f"name what changes: {', '.join(type(self).model_fields)}")
+        return self
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The fields that the change names, with their values."""
+        named = {name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set}
+        return {name: value for name, value in named.items() if value is not None or name == "team"}
 
 
 class ShownDigest(TypedDict):

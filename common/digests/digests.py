@@ -1,20 +1,20 @@
 """The digests of an organisation: list them, make and delete one, or read what one would say now."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from typing_extensions import TypedDict
 
 from common import limits
-from common.digests.digest import Digest, DigestScope, NewDigest
+from common.digests.digest import Digest, DigestChange, DigestScope, NewDigest
 from common.digests.schedule import Schedule
 from common.digests.summary import DigestQuestion, compose
-from common.documents import Create, Delete, DocumentConflict, Documents, Patch, Put, Write
-from common.errors import NotFound, Unprocessable
+from common.documents import Create, Delete, Document, DocumentConflict, Documents, Patch, Put, Write
+from common.errors import DestinationNotFound, DocumentsUnavailable, NotFound, Unprocessable
 from common.focus.calendar import FiscalCalendar
 from common.notices.destinations import Destinations
 from common.notices.paths import DIGESTS_DUE
@@ -22,6 +22,8 @@ from common.tenant import OrgSlug, Principal, Tenant
 from common.tools.result import ToolError
 from common.warehouse.client import Warehouse
 
+_TRIES = 5
+_SCOPE = frozenset(DigestScope.model_fields)
 DAY_OF_PREVIEW: dict[str, Any] = {"weekday": "monday", "day": 1, "hour": 0, "zone": "UTC"}
 
 
@@ -65,8 +67,7 @@ class Digests:
 
     async def create(self, principal: Principal, new: NewDigest, calendar: FiscalCalendar) -> Digest:
         """Make a digest whose filters can be asked for. Raises Unprocessable or DestinationNotFound."""
-        for destination_id in new.destinations:
-            await self.destinations.read(principal.tenant, destination_id)
+        await self._check_destinations(principal.tenant, new.destinations)
         await self.preview(principal, new, calendar)
         now = self.clock()
         schedule = Schedule(new.cadence, new.weekday, new.day, new.hour, new.time_zone or calendar.zone)
@@ -92,11 +93,34 @@ class Digests:
                 return
         raise Unprocessable(f"The organisation has {limits.MAX_DIGESTS} digests, and may not have more. Delete one.")
 
+    async def change(
+        self, principal: Principal, digest_id: str, change: DigestChange, calendar: FiscalCalendar
+    ) -> Digest:
+        """Change a digest. Raises NotFound, DestinationNotFound, or Unprocessable for filters that cannot be asked for.
+
+        A period that is due already is still sent; one that was sent is not sent again by another schedule.
+        """
+        given = change.given
+        await self._check_destinations(principal.tenant, given.get("destinations", ()))
+        for _ in range(_TRIES):
+            before = Digest.of(await self._read(principal.tenant, digest_id))
+            after = _changed(before, given, self.clock())
+            if _SCOPE & given.keys():
+                scope = {"cadence": after.schedule.cadence, "team": after.team, "filters": list(after.filters)}
+                await self.preview(principal, DigestScope.model_validate(scope), calendar)
+            path = digest_path(principal.tenant, digest_id)
+            try:
+                await self.documents.commit(
+                    [Patch(path, after.data, before.version), due_note(principal.org_slug, after)]
+                )
+            except DocumentConflict:
+                continue
+            return after
+        raise DocumentsUnavailable("Several changes came at once. Try again shortly.")
+
     async def delete(self, principal: Principal, digest_id: str) -> None:
         """Remove a digest. Raises NotFound."""
-        path = digest_path(principal.tenant, digest_id)
-        if (await self.documents.get_all([path]))[path] is None:
-            raise NotFound("There is no such digest. The list of digests has their ids.")
+        path = (await self._read(principal.tenant, digest_id)).path
         await self.documents.commit([Delete(path), Delete(due_path(principal.org_slug, digest_id))])
 
     async def preview(self, principal: Principal, asked: DigestScope, calendar: FiscalCalendar) -> Preview:
@@ -110,6 +134,35 @@ class Digests:
         except ToolError as error:
             raise Unprocessable(error.message) from None
         return Preview(title=summary.title, text=summary.text, details=dict(summary.details))
+
+    async def _read(self, tenant: Tenant, digest_id: str) -> Document:
+        path = digest_path(tenant, digest_id)
+        document = (await self.documents.get_all([path]))[path]
+        if document is None:
+            raise NotFound("There is no such digest. The list of digests has their ids.")
+        return document
+
+    async def _check_destinations(self, tenant: Tenant, destination_ids: Iterable[str]) -> None:
+        known = {each.destination_id for each in await self.destinations.all(tenant)}
+        if not known.issuperset(destination_ids):
+            raise DestinationNotFound
+
+
+def _changed(digest: Digest, given: Mapping[str, Any], now: datetime) -> Digest:
+    """The digest with what was given in place of what it had."""
+    names = {"cadence", "weekday", "day", "hour"}
+    schedule = replace(digest.schedule, **{name: given[name] for name in names & given.keys()})
+    schedule = replace(schedule, zone=given.get("time_zone", schedule.zone))
+    is_kept = schedule == digest.schedule or digest.next_at <= now
+    return replace(
+        digest,
+        name=given.get("name", digest.name),
+        schedule=schedule,
+        team=given.get("team", digest.team),
+        filters=tuple(given.get("filters", digest.filters)),
+        destinations=tuple(dict.fromkeys(given.get("destinations", digest.destinations))),
+        next_at=digest.next_at if is_kept else schedule.next_after(now),
+    )
 
 
 def _collection(tenant: Tenant) -> str:

@@ -17,7 +17,7 @@ from common.digests.digests import digest_path, due_note
 from common.digests.summary import DigestQuestion, DigestText, compose
 from common.documents import Delete, Document, DocumentConflict, Documents, Patch, Sort, Where
 from common.errors import ServiceError, Unavailable
-from common.notices.destination import chosen
+from common.notices.destination import Destination
 from common.notices.destinations import Destinations
 from common.notices.notice import Notice
 from common.notices.outbox import notice_writes
@@ -25,7 +25,7 @@ from common.notices.paths import DIGESTS_DUE
 from common.organizations.directory import Directory
 from common.stopping import told_to_stop
 from common.telemetry.log import Log, place_of
-from common.tenant import OrgSlug, Principal, UserId
+from common.tenant import OrgSlug, Principal, Tenant, UserId
 from common.tools.result import ToolError
 from common.warehouse.client import QueryRefused, Warehouse
 
@@ -107,11 +107,11 @@ class DigestRound:
         current, previous = digest.schedule.periods(digest.next_at)
         after = replace(digest, next_at=digest.schedule.next_after(digest.next_at))
         writes = [due_note(org_slug, after)]
-        destinations = await self._destinations.all(tenant)
-        named = chosen(destinations, digest.destinations)
-        to = [each for each in destinations if each.destination_id in named]
+        to = await self._told(tenant, digest)
         active = found.organization is not None and found.organization.profile.is_active
-        if to and active:
+        # Another schedule may come to a period that was sent already.
+        is_sent = bool(to and active) and digest.last_period != str(current)
+        if is_sent:
             after = replace(after, last_sent_at=now, last_period=str(current))
             principal = Principal(tenant, UserId(f"digest:{digest_id}"), "digest")
             asked = DigestQuestion(digest.name, current, previous, digest.team, digest.filters)
@@ -120,10 +120,16 @@ class DigestRound:
             except ToolError as error:
                 said = DigestText(digest.name, f"This summary could not be made: {error.message}", (), {})
             notice = Notice(
-                notice_id=f"digest-{digest_id}-{current.start}", kind="digest", title=said.title, text=said.text,
-                facts=said.facts, details=said.details, occurred_at=now,
+                notice_id=f"digest-{digest_id}-{digest.schedule.cadence}-{current.start}", kind="digest",
+                title=said.title, text=said.text, facts=said.facts, details=said.details, occurred_at=now,
             )  # fmt: skip
             writes = [*writes, *notice_writes(tenant, notice, to, now)]  # type: ignore[list-item]
         await self._documents.commit([Patch(path, after.data, digest.version), *writes])
-        self._log.info("digest.sent", org=org_slug, message_id=digest_id)
-        return bool(to and active)
+        if is_sent:
+            self._log.info("digest.sent", org=org_slug, message_id=digest_id)
+        return is_sent
+
+    async def _told(self, tenant: Tenant, digest: Digest) -> list[Destination]:
+        """The destinations to tell: all that are active, or of those that the digest names and no others."""
+        found = await self._destinations.active(tenant)
+        return [each for each in found if not digest.destinations or each.destination_id in digest.destinations]

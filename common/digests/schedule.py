@@ -41,8 +41,11 @@ class Schedule:
         raise AssertionError("a digest is due every month")
 
     def periods(self, due_at: datetime) -> tuple[Period, Period]:
-        """Return the last week or month that is over at that moment, and the one before it."""
-        today = due_at.astimezone(UTC).date()
+        """Return the last week or month that is over at that moment, in UTC or in its zone, and the one before it.
+
+        A Monday morning in Tokyo is a Sunday in UTC, and what it is about is the week that ends then.
+        """
+        today = max(due_at.astimezone(zone).date() for zone in (UTC, ZoneInfo(self.zone)))
         if self.cadence == "weekly":
             last = week_of(today - timedelta(days=7))
             return last, week_of(last.start - timedelta(days=1))

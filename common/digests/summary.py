@@ -13,6 +13,7 @@ from common.skills.anomalies.tools import find_anomalies
 from common.skills.budgets.tools import budget_variance
 from common.skills.costs.changes import compare_periods
 from common.tenant import Principal
+from common.text import one_line
 from common.tools.context import WarehouseContext
 from common.tools.periods import Period
 from common.tools.result import ToolError, ToolResult
@@ -71,8 +72,8 @@ async def compose(
     totals = costs.summary["totals"]
     lines = [
         f"Period: {period} (days in UTC), beside {asked.previous}.",
-        *([f"Team: {asked.team}."] if asked.team else []),
-        *([f"Filters: {_filters(asked.filters)}."] if asked.filters else []),
+        *([f"Team: {one_line(asked.team)}."] if asked.team else []),
+        *([f"Filters: {one_line(_filters(asked.filters))}."] if asked.filters else []),
         *_section("Spend", _spend(totals)),
         *_section("What changed most", _drivers(costs.rows)),
         *_section("Unusual days", _anomalies(odd)),
@@ -126,7 +127,8 @@ def _drivers(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         )
         for row in own[:MOST_DRIVERS]:
             known = f", {row['status']}" if row["status"] in ("new", "gone") else ""
-            yield f"{row['service']}: {_amount(row['current_cost'], currency)}, {_change(row, currency)}{known}"
+            cost = _amount(row["current_cost"], currency)
+            yield f"{one_line(str(row['service']))}: {cost}, {_change(row, currency)}{known}"
 
 
 def _anomalies(found: ToolResult | str) -> Iterator[str]:
@@ -138,7 +140,7 @@ def _anomalies(found: ToolResult | str) -> Iterator[str]:
     for row in found.rows[:MOST_ANOMALIES]:
         currency = row["currency"]
         yield (
-            f"{row['date']}, {row['service']}: {_amount(row['actual'], currency)}, "
+            f"{row['date']}, {one_line(str(row['service']))}: {_amount(row['actual'], currency)}, "
             f"expected {_amount(row['expected'], currency)}"
         )
     if len(found.rows) > MOST_ANOMALIES:
@@ -153,7 +155,7 @@ def _budgets(found: ToolResult | str) -> Iterator[str]:
         yield str(found.summary.get("note", "No budget is in force."))
     for row in found.rows[:MOST_BUDGETS]:
         unit = row["currency"]
-        scope = ", ".join(filter(None, (row["budget"], row["category"], row["provider"])))
+        scope = one_line(", ".join(filter(None, (row["budget"], row["category"], row["provider"]))))
         if row["actual"] is None:
             yield f"{scope}: {_amount(row['amount'], unit)}, not measured"
             continue

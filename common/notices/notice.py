@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 
 from common import limits
 from common.tenant import Tenant
-from common.text import shorten
+from common.text import one_line, shorten
 
-NoticeKind = Literal["alert", "alert_over", "digest", "escalation", "test"]
+NoticeKind = Literal["alert", "alert_over", "alerts_held", "digest", "escalation", "test"]
 NoticeSeverity = Literal["critical", "warning", "info"]
 
 _NOTICE_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
@@ -46,11 +46,14 @@ class Notice:
         told = {
             "notice_id": self.notice_id,
             "kind": self.kind,
-            "title": shorten(" ".join(self.title.split()), limits.NOTICE_TITLE_CHARS),
-            "text": shorten(self.text, limits.NOTICE_TEXT_CHARS),
+            "title": shorten(one_line(self.title), limits.NOTICE_TITLE_CHARS),
+            "text": shorten("\n".join(map(one_line, self.text.split("\n"))), limits.NOTICE_TEXT_CHARS),
             "occurred_at": self.occurred_at.isoformat(),
             "severity": self.severity,
-            "facts": [[shorten(each, _FACT_CHARS) for each in fact] for fact in self.facts[: limits.MAX_NOTICE_FACTS]],
+            "facts": [
+                [shorten(one_line(each), _FACT_CHARS) for each in fact]
+                for fact in self.facts[: limits.MAX_NOTICE_FACTS]
+            ],
             "link": self.link,
             "details": dict(self.details),
         }

@@ -12,9 +12,12 @@ from common.notices.paths import delivery_path, due_path
 from common.tenant import Tenant
 
 
-def notice_writes(tenant: Tenant, notice: Notice, to: Sequence[Destination], now: datetime) -> list[Write]:
+def notice_writes(
+    tenant: Tenant, notice: Notice, to: Sequence[Destination], now: datetime, at: datetime | None = None
+) -> list[Write]:
     """Return the writes that have a notice delivered: two for each destination, for a commit of the caller's.
 
+    It is delivered at once, or not before ``at``.
     The commit raises DocumentConflict where the notice was stored for one of the destinations before.
     """
     writes: list[Write] = []
@@ -31,10 +34,10 @@ def notice_writes(tenant: Tenant, notice: Notice, to: Sequence[Destination], now
             "error": None,
             "created_at": now,
             "delivered_at": None,
-            "next_at": now,
+            "next_at": at or now,
             "claimed_until": None,
             "expire_at": now + timedelta(days=limits.DELIVERY_DAYS),
         }
-        due = {"org_slug": tenant.org_slug, "delivery_id": delivery_id, "due_at": now, "attempt": 1, "again": 0}
+        due = {"org_slug": tenant.org_slug, "delivery_id": delivery_id, "due_at": at or now, "attempt": 1, "again": 0}
         writes += [Create(delivery_path(tenant, delivery_id), data), Put(due_path(tenant, delivery_id), due)]
     return writes

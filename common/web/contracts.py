@@ -152,6 +152,10 @@ _CONTRACTS: Mapping[str, Contract] = {
         "Read what a digest would say of the last week or month", "common.digests.digest:DigestScope",
         "common.digests.digests:Preview", fails=(RateLimited,),
     ),
+    "mcp/change_digest": Contract(
+        "Change a digest; what is left out stays", "common.digests.digest:DigestChange",
+        "common.digests.digest:ShownDigest", fails=(NotFound, DestinationNotFound, RateLimited),
+    ),
     "mcp/delete_digest": Contract("Delete a digest", answer=f"{_DIGESTS}DeletedDigest", fails=(NotFound, RateLimited)),
     "settings_status/status": Contract(
         "Read whether a model is set up", answer="common.organizations.settings_view:Status"

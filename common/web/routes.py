@@ -84,6 +84,7 @@ ROUTES = (
     Route("mcp", "digests", "GET", f"{BASE}/digests", ("/digests",), READ_CHAT),
     Route("mcp", "make_digest", "POST", f"{BASE}/digests", ("/digests",), WRITE_ALERTS),
     Route("mcp", "preview_digest", "POST", f"{BASE}/digests/preview", ("/digests/preview",), READ_CHAT),
+    Route("mcp", "change_digest", "PATCH", f"{BASE}{_DIGEST}", (_DIGEST,), WRITE_ALERTS),
     Route("mcp", "delete_digest", "DELETE", f"{BASE}{_DIGEST}", (_DIGEST,), WRITE_ALERTS),
     # The organisation is the one that the key names: OpenAI's clients send nothing else.
     Route("completions", "complete", "POST", "/v1/chat/completions", (), WRITE_CHAT),

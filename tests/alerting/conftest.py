@@ -9,6 +9,7 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
+from common.documents import Delete
 from common.services import Services
 from common.settings import Settings, load_settings
 from common.warehouse import schema
@@ -48,6 +49,15 @@ class Place:
         fixed = {"admin_email": "a@example.com", "status": "ACTIVE", "created_at": datetime(2025, 1, 1).astimezone()}
         profiles = [{"org_slug": org, "company_name": org, "org_dataset_id": f"{org}_prod", **fixed} for org in orgs]
         self.load(warehouse.SHARED, "org_profiles", profiles)
+
+    async def anew(self, org: str, rules: list[dict[str, Any]]) -> Services:
+        """Take back all that was raised and remembered of an organisation, and give it these rules."""
+        self.load(warehouse.SHARED, "org_alert_history", [])
+        self.load(warehouse.SHARED, "org_notification_rules", rules)
+        services = self.services()
+        await services.documents.delete_below(f"orgs/{org}", 200)
+        await services.documents.commit([Delete("alerting/cursor")])
+        return services
 
 
 @pytest.fixture(scope="module")

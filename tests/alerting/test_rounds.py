@@ -3,19 +3,18 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from common.alerting.state import state_path
-from common.documents import Delete, Put
+from common.documents import Put
 from common.services import Services
 from common.tenant import OrgSlug
 from local.data.warehouse import SHARED
 from tests.alerting import generated
 from tests.alerting.conftest import Place
 from tests.alerting.independent import Watch
+from tests.alerting.killing import killed_at_each
 
 ORGS = ("alpha_inc", "beta_inc", "gamma_inc", "delta_inc")
 RULES_EACH = 50
@@ -80,33 +79,6 @@ def _at(moment: datetime) -> str:
     return moment.isoformat()
 
 
-class Killed(BaseException):
-    """The end of the process at this point."""
-
-
-def killing(services: Services, at: int, *, done: bool) -> list[int]:
-    """Have the services' n-th request to Firestore or BigQuery kill them, before it is sent or once it is done."""
-    count = [0]
-
-    def watched(ask: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        async def asking(*given: Any, **named: Any) -> Any:
-            count[0] += 1
-            is_last = count[0] == at
-            if is_last and not done:
-                raise Killed
-            answer = await ask(*given, **named)
-            if is_last:
-                raise Killed
-            return answer
-
-        return asking
-
-    for part, names in ((services.documents, ("get_all", "commit")), (services.warehouse, ("run", "table"))):
-        for name in names:
-            setattr(part, name, watched(getattr(part, name)))
-    return count
-
-
 async def test_a_round_that_is_killed_at_any_point_raises_each_alert_once(place: Place) -> None:
     place.organizations("killed_inc")
     place.now = generated.LAST
@@ -118,25 +90,18 @@ async def test_a_round_that_is_killed_at_any_point_raises_each_alert_once(place:
     for rule in rules:
         said = Watch(rule, generated.budgets("killed_inc")).look(lines, place.now)
         whole.update(("killed_inc", rule["rule_id"], place.now.isoformat(), *each) for each in said)
-    point, points = 0, 99
-    while point < points:
-        place.load(SHARED, "org_alert_history", [])
-        place.load(SHARED, "org_notification_rules", rules)
-        cleaner = place.services()
-        await cleaner.documents.delete_below("orgs/killed_inc", 200)
-        await cleaner.documents.commit([Delete("alerting/cursor")])
-        services = place.services()
-        count = killing(services, point // 2, done=bool(point % 2))
-        with suppress(Killed):
-            await services.alert_round.run()
-        points = 2 * (count[0] + 1) if point == 0 else points
+
+    async def begin() -> Services:
+        return await place.anew("killed_inc", rules)
+
+    point = 0
+    async for point in killed_at_each(begin, lambda services: services.alert_round.run()):
         await place.services().alert_round.run()
         await synced(place)
         assert Counter(told(place.rows("org_alert_history"))) == whole, f"killed at {point}"
         fired = {row["alert_id"] for row in place.rows("org_alert_history")}
         triggered = {row["rule_id"] for row in place.rows("org_notification_rules") if row["last_triggered_at"]}
         assert triggered == fired
-        point += 1
     assert point > 16
     assert len(whole) > 6
 

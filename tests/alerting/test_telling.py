@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from common.documents import Delete, Put
+from common.documents import Put
 from common.errors import Unavailable
 from common.notices.delivery import Delivery
 from common.notices.destination import Destination
@@ -25,7 +25,8 @@ from local.emulators.rpc import SeamsClient
 from tests.alerting import generated
 from tests.alerting.conftest import Place
 from tests.alerting.generated import Line
-from tests.alerting.test_rounds import Killed, killing, synced
+from tests.alerting.killing import killed_at_each
+from tests.alerting.test_rounds import synced
 from tests.conftest import PROJECT
 from tests.killable import Killable
 
@@ -85,27 +86,21 @@ async def test_each_alert_is_told_once_to_each_destination_wherever_its_round_is
     place.load(SHARED, "org_budgets", generated.budgets("told_inc"))
     rules = chosen_rules("told_inc", 4, 24)
     by_id = {rule["rule_id"]: rule for rule in rules}
-    point, points = 0, 99
-    while point < points:
-        place.load(SHARED, "org_alert_history", [])
-        place.load(SHARED, "org_notification_rules", rules)
-        cleaner = place.services()
-        await cleaner.documents.delete_below("orgs/told_inc", 200)
-        await cleaner.documents.commit([Delete("alerting/cursor")])
-        await have(cleaner, "told_inc", off=False)
-        services = place.services()
-        count = killing(services, point // 2, done=bool(point % 2))
-        with suppress(Killed):
-            await services.alert_round.run()
-        points = 2 * (count[0] + 1) if point == 0 else points
+
+    async def begin() -> Services:
+        services = await place.anew("told_inc", rules)
+        await have(services, "told_inc", off=False)
+        return services
+
+    point = 0
+    async for point in killed_at_each(begin, lambda services: services.alert_round.run(), step=5):
         await asyncio.gather(*(place.services().alert_round.run() for _ in range(2)))
         await synced(place)
         wanted = expected(record(place, "told_inc"), by_id, {OPS, NIGHT})
-        found = [each for each in await deliveries(cleaner, "told_inc") if each.notice.kind == "alert"]
+        found = [each for each in await deliveries(place.services(), "told_inc") if each.notice.kind == "alert"]
         assert Counter((each.notice.notice_id, each.destination_id) for each in found) == wanted, point
         assert sum(wanted.values()) > 5
-        point += 5
-    assert points > 16
+    assert point > 11
 
 
 async def test_the_end_of_an_alert_is_told_and_the_record_says_who_was_reached(

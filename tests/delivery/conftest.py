@@ -18,12 +18,12 @@ from common.tenant import OrgSlug, Tenant
 from local.emulators.tasks import TasksEmulator
 from local.gateway import function_app
 from tests.api.conftest import free_port
-from tests.delivery.receiver import Receiver
+from tests.delivery.receiver import receiver
 from tests.organizations.conftest import Serving, made, rows, serving
 from tests.organizations.organizations import Made
 from tests.organizations.serving import Product
 
-__all__ = ["Serving", "made", "rows", "serving"]
+__all__ = ["Serving", "made", "receiver", "rows", "serving"]
 QUEUE = "projects/local-dev-project/locations/local/queues/deliver"
 
 
@@ -61,13 +61,6 @@ def relay() -> Iterator[Mailing]:
     controller.start()
     yield Mailing(postman, port)
     controller.stop()
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    yield receiver
-    receiver.stop()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 
 from common import limits
 from common.digests import round
-from common.digests.digest import Digest, NewDigest
+from common.digests.digest import Digest, DigestChange, NewDigest
 from common.digests.digests import digest_path
 from common.digests.schedule import Schedule
 from common.documents import Documents, Patch, Where
@@ -27,6 +28,7 @@ from common.services import Services
 from common.tenant import OrgSlug, Principal, UserId
 from local.data.warehouse import SHARED
 from tests.alerting.conftest import Place
+from tests.alerting.killing import WRITES, killed_at_each
 from tests.skills.costs_made import row
 
 FIRST, LAST = date(2026, 1, 5), date(2026, 4, 20)
@@ -121,7 +123,10 @@ async def test_every_period_is_told_once_with_the_figures_of_independent_sums(
     notices = await told(first)
     mondays = [date(2026, 3, 2) + timedelta(days=7 * week) for week in range(6)]
     assert Counter(each.notice_id for each in notices) == Counter(
-        [*(f"digest-{made[0].digest_id}-{day}" for day in mondays), f"digest-{made[1].digest_id}-2026-03-01"]
+        [
+            *(f"digest-{made[0].digest_id}-weekly-{day}" for day in mondays),
+            f"digest-{made[1].digest_id}-monthly-2026-03-01",
+        ]
     )
     for notice in notices:
         day, last, team = *(date.fromisoformat(notice.details[f"period_{end}"]) for end in ("start", "end")), (
@@ -214,7 +219,7 @@ async def test_digests_that_are_due_at_the_same_moment_are_all_sent_in_one_round
     place.now = max(each.next_at for each in made)
     await asyncio.gather(services.digest_round.run())
     sent = {each.notice_id for each in await told(services, "beta_inc")}
-    assert sent == {f"digest-{each.digest_id}-2026-03-02" for each in made}
+    assert sent == {f"digest-{each.digest_id}-weekly-2026-03-02" for each in made}
     assert all("Nothing was billed in either period." in each.text for each in await told(services, "beta_inc"))
 
 
@@ -230,6 +235,96 @@ async def test_a_digest_that_cannot_be_read_holds_no_other_one_up(place: Place, 
     report = await services.digest_round.run()
     assert (report["sent"], report["failed"]) == (1, 1)
     await services.digests.delete(eve, broken.digest_id)
+
+
+async def test_a_round_that_is_killed_at_any_write_tells_each_period_once(
+    place: Place, lines: list[dict[str, Any]]
+) -> None:
+    place.now = datetime(2026, 3, 4, 12, tzinfo=UTC)
+    due_at = datetime(2026, 3, 9, 8, tzinfo=UTC)
+    ids = list[str]()
+
+    async def begin() -> Services:
+        place.now = datetime(2026, 3, 4, 12, tzinfo=UTC)
+        services = await place.anew("beta_inc", [])
+        eve = principal(services, "beta_inc")
+        await services.destinations.create(eve, MAIL)
+        new = NewDigest(name="Weekly", cadence="weekly", time_zone="UTC")
+        ids[:] = [(await services.digests.create(eve, new, CALENDAR)).digest_id for _ in range(2)]
+        place.now = due_at
+        return place.services()
+
+    point = 0
+    async for point in killed_at_each(begin, lambda services: services.digest_round.run(), requests=WRITES):
+        await asyncio.gather(*(place.services().digest_round.run() for _ in range(2)))
+        found = Counter(each.notice_id for each in await told(place.services(), "beta_inc"))
+        assert found == dict.fromkeys((f"digest-{each}-weekly-2026-03-02" for each in ids), 1), point
+        mine = await place.services().digests.all(principal(place.services(), "beta_inc").tenant)
+        assert {each.next_at for each in mine} == {due_at + timedelta(days=7)}
+    assert point > 3
+
+
+async def test_a_digest_is_changed_and_tells_no_period_twice(place: Place, lines: list[dict[str, Any]]) -> None:
+    place.now = datetime(2026, 6, 3, 12, tzinfo=UTC)
+    services = await place.anew("beta_inc", [])
+    eve, ada = principal(services, "beta_inc"), principal(services)
+    one, _ = await services.destinations.create(eve, MAIL)
+    place.now += timedelta(seconds=1)
+    other, _ = await services.destinations.create(eve, MAIL.model_copy(update={"name": "CFO"}))
+    new = NewDigest(name="Weekly", cadence="weekly", team="Data", destinations=[one.destination_id], time_zone="UTC")
+    made = await services.digests.create(eve, new, CALENDAR)
+
+    async def change(**given: Any) -> Any:
+        changed = await services.digests.change(eve, made.digest_id, DigestChange(**given), CALENDAR)
+        assert [replace(changed, version=None)] == [
+            replace(each, version=None) for each in await services.digests.all(eve.tenant)
+        ]
+        return changed
+
+    changes = services.digests.change
+    with pytest.raises(NotFound):
+        await changes(ada, made.digest_id, DigestChange(name="mine"), CALENDAR)
+    with pytest.raises(DestinationNotFound):
+        await changes(eve, made.digest_id, DigestChange(destinations=["0" * 32]), CALENDAR)
+    with pytest.raises(Unprocessable, match="colour"):
+        await changes(eve, made.digest_id, DigestChange(filters=[{"dimension": "colour", "values": ["red"]}]), CALENDAR)
+    place.now = datetime(2026, 6, 8, 9, tzinfo=UTC)
+    # What is due already is sent, whatever the new schedule says; as what it is now.
+    assert (await change(weekday="thursday", team=None, name="Costs")).next_at == datetime(2026, 6, 8, 8, tzinfo=UTC)
+    await services.digest_round.run()
+    place.now = datetime(2026, 6, 11, 9, tzinfo=UTC)
+    await services.digest_round.run()
+    (sent,) = await told(services, "beta_inc")
+    assert (sent.title, "Team" in sent.text) == ("Costs: 2026-06-01 to 2026-06-07", False)
+    # A month that begins with a week that was told is another period.
+    changed = await change(cadence="monthly", day=2)
+    assert changed.next_at == datetime(2026, 7, 2, 8, tzinfo=UTC)
+    # Who is named and gone is not replaced by others, who were not meant.
+    await services.destinations.delete(eve, one.destination_id)
+    place.now = changed.next_at
+    await services.digest_round.run()
+    assert len(await told(services, "beta_inc")) == 1
+    await change(destinations=[other.destination_id])
+    place.now = datetime(2026, 8, 2, 8, tzinfo=UTC)
+    await services.digest_round.run()
+    assert {each.title for each in await told(services, "beta_inc")} == {sent.title, "Costs: 2026-07-01 to 2026-07-31"}
+
+
+@pytest.mark.parametrize(
+    ("schedule", "due", "period"),
+    [
+        (Schedule("weekly", "monday", 1, 8, "Asia/Tokyo"), "2026-03-08T23:00+00:00", "2026-03-02 to 2026-03-08"),
+        (Schedule("weekly", "sunday", 1, 23, "America/Los_Angeles"), "2026-03-09T06:00+00:00",
+         "2026-03-02 to 2026-03-08"),
+        (Schedule("monthly", "monday", 1, 0, "Pacific/Kiritimati"), "2028-02-29T10:00+00:00",
+         "2028-02-01 to 2028-02-29"),
+        (Schedule("monthly", "monday", 1, 8, "Europe/Berlin"), "2027-01-01T07:00+00:00", "2026-12-01 to 2026-12-31"),
+    ],
+)  # fmt: skip
+def test_a_digest_is_about_the_period_that_just_ended_where_its_readers_are(
+    schedule: Schedule, due: str, period: str
+) -> None:
+    assert str(schedule.periods(datetime.fromisoformat(due))[0]) == period
 
 
 @pytest.mark.parametrize(

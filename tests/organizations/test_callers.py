@@ -51,6 +51,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("knowledge", "search"): {"query": "who approves?"},
     ("mcp", "make_digest"): {"name": "Weekly", "cadence": "weekly"},
     ("mcp", "preview_digest"): {"cadence": "weekly"},
+    ("mcp", "change_digest"): {"hour": 9},
     ("destinations", "create"): {"name": "hook", "kind": "webhook", "url": "https://hooks.example.com/x"},
     ("destinations", "change"): {"active": False},
     ("completions", "complete"): {"model": "cloudcost", "messages": []},

@@ -159,7 +159,9 @@ async def test_a_destination_is_added_switched_off_and_deleted_and_its_secret_sh
     await expect(card).to_have_count(1)
 
 
-async def test_a_summary_is_read_at_once_made_and_deleted(serving: Serving, visiting: Visiting, sources: Path) -> None:
+async def test_a_summary_is_read_at_once_made_changed_and_deleted(
+    serving: Serving, visiting: Visiting, sources: Path
+) -> None:
     visit: Visit = await visiting(await serving(), **WAYS["phone"])
     dialog = await alerts_of(visit)
     await dialog.get_by_role("button", name="Summaries").click()
@@ -176,6 +178,14 @@ async def test_a_summary_is_read_at_once_made_and_deleted(serving: Serving, visi
     await form.get_by_role("button", name="Create summary").click()
     card = dialog.locator("li[data-digest]")
     await expect(card).to_contain_text("service Amazon EC2 · each monday, 8:00 Asia/Tokyo")
+    await card.get_by_role("button", name="Edit EC2, weekly").click()
+    form = dialog.get_by_role("form", name="Edit EC2, weekly")
+    await expect(form.get_by_label("Filter values")).to_have_value("Amazon EC2")
+    await form.get_by_label("Of each").select_option("monthly")
+    await form.get_by_label("Sent on day").fill("2")
+    await form.get_by_label("Filter on").fill("")
+    await form.get_by_role("button", name="Save summary").click()
+    await expect(card).to_contain_text("all costs · on day 2 of each month, 8:00 Asia/Tokyo")
     await card.get_by_role("button", name="Delete EC2, weekly").click()
     await visit.page.get_by_role("dialog", name="Delete summary?").get_by_role("button", name="Delete").click()
     await expect(card).to_have_count(0)

@@ -23,6 +23,7 @@ RECOVERY_PERCENT = Decimal(5)
 STALE_DAYS = 2
 BASELINE_DAYS = 7
 ANOMALY_DAYS = 120
+_LONGEST_QUIET_MINUTES = 8 * 24 * 60
 _FOREVER = datetime.max.replace(tzinfo=UTC)
 _NUMBERS = ("threshold", "percent", "factor_of_average", "recovery_percent", "min_amount")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -52,6 +53,14 @@ class Silence:
         if self.start < self.end:
             return self.start <= clock < self.end
         return clock >= self.start or clock < self.end
+
+    def quiet_until(self, moment: datetime) -> datetime | None:
+        """The first moment that is not quiet: this one, or the minute that ends the quiet; None if it stays."""
+        if not self.is_quiet(moment):
+            return moment
+        first = moment.replace(second=0, microsecond=0)
+        minutes = (first + timedelta(minutes=number) for number in range(1, _LONGEST_QUIET_MINUTES))
+        return next((each for each in minutes if not self.is_quiet(each)), None)
 
     def is_muted(self, moment: datetime) -> bool:
         return self.muted_until is not None and moment < self.muted_until

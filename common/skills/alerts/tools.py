@@ -102,7 +102,7 @@ async def alert_history(
     """List the alerts that fired in a range of days, newest first, with the figures that made them fire.
 
     Rows have the alert_history_id that acknowledge_alert takes, the rule's name, severity, the state (PENDING, SENT,
-    FAILED, SUPPRESSED, RECORDED or ACKNOWLEDGED), value and threshold with their unit, when it was over, and
+    FAILED, SUPPRESSED, HELD, RECORDED or ACKNOWLEDGED), value and threshold with their unit, when it was over, and
     condition_results with the SQL. The summary counts the whole range by severity, category and rule, whatever the
     limit: use category cost where pipeline failures bury what costs raised. Where nothing fired it says which days
     have alerts.

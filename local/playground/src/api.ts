@@ -261,6 +261,10 @@ export class Api {
     await this.#call("POST", "/digests", made);
   }
 
+  async changeDigest(id: string, changes: Row): Promise<void> {
+    await this.#call("PATCH", `/digests/${id}`, changes);
+  }
+
   async deleteDigest(id: string): Promise<void> {
     await this.#call("DELETE", `/digests/${id}`);
   }

@@ -424,4 +424,12 @@ DESTINATIONS: tuple[Ask, ...] = (
     Ask("who was told of an alert that is not there", "GET", f"{BASE}/alerts/no-such-alert/deliveries"),
 )
 
-REQUESTS: tuple[Ask, ...] = (*SETTING_UP, *TURNS, *SESSIONS, *PROTOCOLS, *ERRORS, *DESTINATIONS)
+_DIGEST = f"{BASE}/digests/{'0' * 32}"
+DIGESTS: tuple[Ask, ...] = (
+    Ask("digests, of which there are none", "GET", f"{BASE}/digests"),
+    Ask("change of a digest that is not there", "PATCH", _DIGEST, {"hour": 9}),
+    Ask("change of nothing of a digest", "PATCH", _DIGEST, {}),
+    Ask("deletion of a digest that is not there", "DELETE", _DIGEST),
+)
+
+REQUESTS: tuple[Ask, ...] = (*SETTING_UP, *TURNS, *SESSIONS, *PROTOCOLS, *ERRORS, *DESTINATIONS, *DIGESTS)

@@ -31,13 +31,6 @@ def emulator() -> Iterator[TasksEmulator]:
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    yield receiver
-    receiver.stop()
-
-
-@pytest.fixture
 def client(emulator: TasksEmulator) -> tasks_v2.CloudTasksClient:
     host = emulator.url.removeprefix("http://")
     transport = CloudTasksRestTransport(host=host, credentials=AnonymousCredentials(), url_scheme="http")

@@ -13,6 +13,7 @@ const STATES: Record<string, string> = {
   SENT: "a message was sent",
   FAILED: "no message could be sent",
   SUPPRESSED: "muted",
+  HELD: "held back, counted in a message that sums up",
   RECORDED: "recorded, nobody is sent a message",
 };
 
