@@ -34,7 +34,7 @@ _LOOPBACK = ("127.0.0.1", "localhost")
 # Addresses that Python calls public, and those that hold another address inside.
 _HOLDING = ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96")
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
-_NOT_PUBLIC = tuple(map(ipaddress.ip_network, ("192.88.99.0/24", "3fff::/20", "100::/64", *_HOLDING)))
+_NOT_PUBLIC = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20", "100::/64", *_HOLDING)))
 
 
 class EgressRefused(Exception):

@@ -182,6 +182,8 @@ DELIVERY_DAYS = 90
 # The pauses after each try of a delivery but the last, in minutes: 8 tries within 24 hours
 DELIVERY_PAUSES = (1, 5, 15, 60, 180, 420, 720)
 RETRY_AFTER_MOST_SECONDS = 12 * 3600
+# A delivery is not tried after so many hours, however long its receiver asks to wait
+DELIVERY_HOURS = 24
 DELIVERY_LATE_SECONDS = 900
 DEAD_DELIVERY_DAYS = 7
 

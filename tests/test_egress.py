@@ -19,7 +19,7 @@ from common.egress import EgressFailed, EgressRefused, check_url, get_json, is_p
         "127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
         "255.255.255.255", "192.88.99.1", "198.18.0.1", "240.0.0.1", "::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1",
         "ff02::1", "::ffff:10.0.0.1", "::ffff:8.8.8.8", "64:ff9b::a00:1", "2002:a00:1::", "2001:0:1::", "3fff::1",
-        "2001:db8::1", "::10.0.0.1", "not an address", "",
+        "2001:db8::1", "::10.0.0.1", "fec0::1", "5f00::1", "192.0.0.8", "not an address", "",
     ],
 )  # fmt: skip
 def test_an_address_that_leads_inside_is_not_public(address: str) -> None:

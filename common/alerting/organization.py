@@ -86,10 +86,11 @@ class OrganizationRules:
             try:
                 rules.append(read_rule(row, of.zone))
             except ToolError as error:
-                self._log.warning(
-                    "alerts.unreadable", org=of.tenant.org_slug, message_id=row["rule_id"], code=error.code
-                )
+                self._unreadable(of, row["rule_id"], error.code)
         return rules
+
+    def _unreadable(self, of: RulesOf, rule_id: str, code: str) -> None:
+        self._log.warning("alerts.unreadable", org=of.tenant.org_slug, message_id=rule_id, code=code)
 
     async def _mark(self, of: RulesOf, rules: Sequence[AlertRule], moment: datetime) -> str | None:
         """The name of all that decides the outcome besides what is remembered. Returns None where it has no name.
@@ -120,7 +121,7 @@ class OrganizationRules:
         read = await read_figures(self._warehouse, of.tenant, rules, today, calendar)
         done.bytes_processed += read.bytes_processed
         for rule_id, code in read.problems.items():
-            self._log.warning("alerts.unreadable", org=of.tenant.org_slug, message_id=rule_id, code=code)
+            self._unreadable(of, rule_id, code)
         batch, waiting = _Batch(of, telling, calendar), False
         tracks = dict(state.tracks)
         for rule_id in _outdated(rules, state):
@@ -129,7 +130,12 @@ class OrganizationRules:
         for rule in sorted(rules, key=lambda each: each.priority != "critical"):
             if rule.rule_id not in read.figures:
                 continue
-            outcome = evaluate(rule, read.figures[rule.rule_id], moment, state.of(rule))
+            try:
+                outcome = evaluate(rule, read.figures[rule.rule_id], moment, state.of(rule))
+            except (TypeError, ValueError, ArithmeticError) as error:
+                # Numbers that no figure can be held against: the other rules go on.
+                self._unreadable(of, rule.rule_id, type(error).__name__)
+                continue
             tracks[rule.rule_id] = (rule.fingerprint, outcome.tracks)
             waiting = waiting or outcome.waiting is not None
             batch.add(rule, outcome)
@@ -187,7 +193,7 @@ class _Batch:
         tenant = self.of.tenant
         for fired in outcome.fired:
             told = bool(self.telling.whom(rule.channels))
-            row = fired_row(tenant.org_slug, rule, fired, self.moment, self.calendar, told=told)
+            row = fired_row(tenant, rule, fired, self.moment, self.calendar, told=told)
             path = alert_path(tenant, row["alert_history_id"])
             self.rows[path], self.rules[path] = row, rule
         for ended in outcome.ended:

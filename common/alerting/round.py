@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from typing_extensions import TypedDict
@@ -30,6 +30,8 @@ from common.warehouse.query import Parameter, across, fixed
 ROUND_SECONDS = 420.0
 AT_ONCE = 50
 _PAGE = 400
+# So old an alert is not ended any more once all rules of its organisation are gone.
+_OPEN_FOR = timedelta(days=400)
 _CURSOR = "alerting/cursor"
 
 
@@ -105,8 +107,13 @@ class AlertRound:
     async def _pages(self, after: str) -> AsyncIterator[list[RulesOf]]:
         """The organisations with their rules, so many at a time as one query's rows hold."""
         while True:
-            given = {"rule_types": Parameter("STRING", RULE_TYPES), "after": Parameter("STRING", after)}
-            query = across(self._directory.nobody, sql.ORGANIZATIONS, {**given, "limit": Parameter("INT64", _PAGE)})
+            given = {
+                "rule_types": Parameter("STRING", RULE_TYPES),
+                "after": Parameter("STRING", after),
+                "open_since": Parameter("TIMESTAMP", self._clock() - _OPEN_FOR),
+                "limit": Parameter("INT64", _PAGE),
+            }
+            query = across(self._directory.nobody, sql.ORGANIZATIONS, given)
             found = (await self._ask(query)).rows
             for first in range(0, len(found), AT_ONCE):
                 yield await self._with_rules(found[first : first + AT_ONCE])

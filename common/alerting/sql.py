@@ -2,16 +2,23 @@
 
 from collections.abc import Iterator
 
-# Only of organisations that may use the product: each organisation's newest profile says so.
+# Only of organisations that may use the product: each organisation's newest profile says so. One whose last rule was
+# switched off or deleted is among them while an alert of it is open.
 ORGANIZATIONS = """
-SELECT rules.org_slug, rules.rule_count, profile.default_timezone, profile.fiscal_year_start_month
+SELECT rules.org_slug, profile.default_timezone, profile.fiscal_year_start_month
 FROM (
-  SELECT org_slug, COUNT(*) AS rule_count
+  SELECT org_slug
   FROM {shared.org_notification_rules}
   WHERE is_active
     AND rule_type IN UNNEST(@rule_types)
     AND org_slug > @after
-  GROUP BY org_slug
+  UNION DISTINCT
+  SELECT org_slug
+  FROM {shared.org_alert_history}
+  WHERE created_at >= @open_since
+    AND resolved_at IS NULL
+    AND window_key IS NOT NULL
+    AND org_slug > @after
 ) AS rules
 JOIN (
   SELECT org_slug, default_timezone, fiscal_year_start_month, status
@@ -70,6 +77,6 @@ WHEN MATCHED AND (rule.last_triggered_at IS NULL OR rule.last_triggered_at < fir
 def every_query() -> Iterator[tuple[str, str, dict[str, str]]]:
     """Every text of the evaluation: its name, the text, and the GoogleSQL types of its parameters."""
     page = {"rule_types": "ARRAY<STRING>", "after": "STRING", "limit": "INT64"}
-    yield "organisations with rules", ORGANIZATIONS, page
+    yield "organisations with rules", ORGANIZATIONS, {**page, "open_since": "TIMESTAMP"}
     yield "rules of organisations", RULES, {"org_slugs": "ARRAY<STRING>", **page}
     yield "rules that fired", TRIGGERED, {"org_slugs": "ARRAY<STRING>", "rows": "ARRAY<STRING>"}

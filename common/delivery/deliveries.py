@@ -24,7 +24,7 @@ from common.notices.destinations import destinations_of
 from common.notices.paths import DELIVERIES_DUE, alert_path, dead_path, delivery_path, destinations_path, due_path
 from common.queue import TaskQueue
 from common.record.outbox import alert_entry
-from common.telemetry.log import Log
+from common.telemetry.log import Log, place_of
 from common.tenant import Tenant
 
 CLAIM_SECONDS = 90
@@ -126,6 +126,11 @@ class Deliveries:
             given_back: Data = {"claimed_until": None, "attempts": delivery.attempts}
             await self.documents.commit([Patch(path, given_back, claimed_at)])
             raise
+        except Exception as error:
+            # It counts as a try: what cannot be sent is not sent without end.
+            names = {"delivery_id": delivery.delivery_id, "error_class": type(error).__name__}
+            self.log.error("delivery.failed", org=tenant.org_slug, **names, stage=place_of(error))
+            return Tried("not_sent")
 
     async def _ended(
         self, tenant: Tenant, delivery: Delivery, version: datetime, attempts: int, tried: Tried
@@ -133,8 +138,10 @@ class Deliveries:
         """Record the outcome of a try, in one commit with what the alert's row says of it."""
         now = self.clock()
         delivered = tried.error is None or tried.error == "some_recipients_refused"
-        state = "delivered" if delivered else "waiting" if tried.again and attempts < _TRIES else "failed"
-        next_at = now + _pause(attempts, tried.wait) if state == "waiting" else None
+        again_at = now + _pause(attempts, tried.wait)
+        is_tried_again = tried.again and attempts < _TRIES and again_at <= delivery.until
+        state = "delivered" if delivered else "waiting" if is_tried_again else "failed"
+        next_at = again_at if state == "waiting" else None
         change: Data = {
             "state": state, "error": tried.error, "next_at": next_at, "claimed_until": None,
             "delivered_at": now if delivered else None, "attempts": attempts,

@@ -113,7 +113,7 @@ def _seconds(retry_after: str | None, now: datetime) -> int | None:
         return int(retry_after)
     try:
         moment = parsedate_to_datetime(retry_after)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     at = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0, round((at - now).total_seconds()))

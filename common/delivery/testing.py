@@ -8,6 +8,7 @@ from common.notices.destination import Destination
 from common.notices.notice import Notice
 
 _SENTENCES: Mapping[str, str] = {
+    "not_sent": "The notice could not be sent. Ask the operator of the platform.",
     "timeout": "The receiver did not answer in time.",
     "not_reached": "The receiver cannot be reached. Check the address; it must lead to the public internet.",
     "redirect": "The receiver answered with a redirect, which is not followed. Name the address that it leads to.",

@@ -51,7 +51,8 @@ class ShownDelivery(TypedDict):
 class Delivery:
     """A delivery as it is stored. ``error`` is the code of the last failure, ``next_at`` when it is tried again.
 
-    ``claimed_until`` is the time that the process has which makes it; ``updated_at`` is Firestore's.
+    ``claimed_until`` is the time that the process has which makes it; after ``until`` it is not tried again;
+    ``updated_at`` is Firestore's.
     """
 
     delivery_id: str
@@ -66,6 +67,7 @@ class Delivery:
     delivered_at: datetime | None
     next_at: datetime | None
     claimed_until: datetime | None
+    until: datetime
     updated_at: datetime
 
     @classmethod

@@ -35,6 +35,7 @@ def notice_writes(
             "created_at": now,
             "delivered_at": None,
             "next_at": at or now,
+            "until": (at or now) + timedelta(hours=limits.DELIVERY_HOURS),
             "claimed_until": None,
             "expire_at": now + timedelta(days=limits.DELIVERY_DAYS),
         }

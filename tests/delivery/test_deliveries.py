@@ -116,6 +116,45 @@ async def test_after_eight_tries_within_a_day_a_delivery_is_dead_and_readiness_s
     assert post.product.logged("delivery.dead")[0]["code"] == "http_500"
 
 
+async def test_a_receiver_that_always_asks_to_wait_is_not_waited_for_longer_than_a_day(
+    post: Post, receiver: Receiver
+) -> None:
+    await post.make(kind="webhook", url=receiver.url)
+    (delivery_id,) = await post.notify()
+    # The first names no moment that there is; it is no reason to try without end.
+    answers = ["1 Jan 99999999999999999999 00:00:00 GMT", *["Fri, 31 Dec 9999 23:59:59 GMT"] * 9]
+    receiver.status, began = 429, post.product.clock()
+    for answer in answers:
+        receiver.headers = {"Retry-After": answer}
+        if (await post.deliver(delivery_id))["state"] != "waiting":
+            break
+        (due,) = post.due()
+        post.product.clock.now = due["due_at"]
+    (told,) = await post.told()
+    assert (told.state, told.error, len(receiver.got)) == ("failed", "http_429", 3)
+    assert post.product.clock() - began < timedelta(hours=24)
+
+
+async def test_what_cannot_be_sent_at_all_is_tried_no_more_often(
+    post: Post, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await post.make(kind="webhook", url=receiver.url)
+    (delivery_id,) = await post.notify()
+
+    async def unforeseen(*_: Any, **__: Any) -> Any:
+        raise RuntimeError(f"a text with {receiver.url}")
+
+    monkeypatch.setattr(egress, "post", unforeseen)
+    while (await post.deliver(delivery_id))["state"] == "waiting":
+        (due,) = post.due()
+        post.product.clock.now = due["due_at"]
+    (told,) = await post.told()
+    assert (told.state, told.attempts, told.error) == ("failed", 8, "not_sent")
+    (logged, *_) = post.product.logged("delivery.failed")
+    assert logged["error_class"] == "RuntimeError"
+    assert "secret-path" not in json.dumps(logged)
+
+
 async def test_a_receiver_that_is_gone_is_switched_off(post: Post, receiver: Receiver) -> None:
     destination_id, _ = await post.make(kind="slack", url=receiver.url)
     first, second = [(await post.notify(name))[0] for name in ("alert-1", "alert-2")]

@@ -84,7 +84,7 @@ SET name = @name, description = @description, priority = @priority, conditions =
   notify_channel_ids = @destinations, updated_at = @now
 WHERE org_slug = @org_slug
   AND rule_id = @rule_id
-  AND conditions = @conditions_before
+  AND (COALESCE(updated_at, created_at) = @read_at OR updated_at = @now)
 """
 
 DELETE_RULE = """
@@ -104,7 +104,7 @@ def every_query() -> Iterator[tuple[str, str, dict[str, str]]]:
     yield "made rule", MADE, equal
     yield "named rule", NAMED, {"rule": "STRING"}
     yield "latest rule", LATEST, {"created_by": "STRING", "since": "TIMESTAMP"}
-    changed = dict.fromkeys(("name", "description", "priority", "conditions", "rule_id", "conditions_before"), "STRING")
+    changed = dict.fromkeys(("name", "description", "priority", "conditions", "rule_id"), "STRING")
     to = {"destinations": "ARRAY<STRING>"}
-    yield "update rule", UPDATE_RULE, {**changed, "is_active": "BOOL", "now": "TIMESTAMP", **to}
+    yield "update rule", UPDATE_RULE, {**changed, "is_active": "BOOL", "now": "TIMESTAMP", "read_at": "TIMESTAMP", **to}
     yield "delete rule", DELETE_RULE, {"rule_id": "STRING"}

@@ -19,7 +19,7 @@ from common.skills.alerts.arguments import (
     Threshold,
     WhichRule,
 )
-from common.skills.alerts.conditions import read_object
+from common.skills.alerts.conditions import read_object, read_zone
 from common.skills.alerts.sql import PRIORITIES
 from common.skills.alerts.telling import AlertContext, DestinationNames, ids_of, told_by
 from common.tenant import Principal
@@ -31,6 +31,10 @@ from common.warehouse.result import QueryResult
 
 # A rule that was made or changed so long ago is not meant by "it".
 JUST_MADE_HOURS = 24
+MUTED = {
+    "note": "Only this rule is muted. What it raises until then is recorded, and nobody is sent a message of it, then "
+    "or later; days in a row are one alert. Messages that are on their way still arrive."
+}
 _OF_KIND = {"threshold": ("absolute_threshold",), "percent": ("anomaly_percent_change", "budget_percent",
             "budget_forecast"), "period": ("absolute_threshold", "anomaly_percent_change")}  # fmt: skip
 
@@ -98,19 +102,19 @@ async def manage_alert(
         parameters = {"rule_id": Parameter("STRING", before["rule_id"])}
         written = await context.run(fixed(principal.tenant, changes_sql.DELETE_RULE, parameters))
         summary = {"action": "manage_alert", "deleted": written.affected_rows != 0, "rule_id": before["rule_id"]}
-        return of_shared_tables(principal, written, (rules.as_row(before, context.now),), summary, parameters)
+        return of_shared_tables(principal, written, (_shown(context, before),), summary, parameters)
     conditions = read_object(before["conditions"])
     after = dict(before)
     match action:
         case "pause" | "resume":
             after["is_active"] = action == "resume"
         case "mute":
-            conditions["muted_until"] = until.astimezone(UTC).isoformat() if until is not None else "forever"
+            conditions["muted_until"] = _moment(until, context).isoformat() if until is not None else "forever"
             after["conditions"] = json.dumps(json_safe(conditions))
         case "unmute":
             conditions.pop("muted_until", None)
             after["conditions"] = json.dumps(json_safe(conditions))
-    return await _store(principal, context, before, after, "manage_alert")
+    return await _store(principal, context, before, after, "manage_alert", MUTED if action == "mute" else None)
 
 
 async def _store(
@@ -128,7 +132,7 @@ async def _store(
         "is_active": Parameter("BOOL", after["is_active"]),
         "destinations": Parameter("STRING", tuple(after["notify_channel_ids"] or ())),
         "rule_id": Parameter("STRING", before["rule_id"]),
-        "conditions_before": Parameter("STRING", before["conditions"]),
+        "read_at": Parameter("TIMESTAMP", before["updated_at"] or before["created_at"]),
         "now": Parameter("TIMESTAMP", context.now.astimezone(UTC)),
     }
     written = await context.run(fixed(principal.tenant, changes_sql.UPDATE_RULE, parameters))
@@ -137,7 +141,7 @@ async def _store(
             "changed_meanwhile", "Somebody else changed the rule meanwhile. Read it again, and then change it."
         )
     stored = await _named(principal, context, before["rule_id"])
-    shown, was = rules.as_row(stored.rows[0], context.now), rules.as_row(before, context.now)
+    shown, was = _shown(context, stored.rows[0]), _shown(context, before)
     changed = {key: {"before": was[key], "after": shown[key]} for key in shown if shown[key] != was[key]}
     summary = {
         "action": action,
@@ -147,6 +151,22 @@ async def _store(
         **(told or {}),
     }
     return of_shared_tables(principal, replace(written, columns=stored.columns), (shown,), summary, parameters)
+
+
+def _shown(context: WarehouseContext, rule: Mapping[str, Any]) -> dict[str, Any]:
+    return rules.as_row(rule, context.now, context.calendar.zone)
+
+
+def _moment(until: datetime, context: WarehouseContext) -> datetime:
+    """The end of a mute, in the organisation's zone where it names none. Raises ToolError for one that is past."""
+    try:
+        aware = until if until.tzinfo is not None else until.replace(tzinfo=read_zone(context.calendar.zone))
+        moment = aware.astimezone(UTC)
+    except OverflowError:
+        raise ToolError("invalid_arguments", "until is no moment that a calendar has.") from None
+    if moment <= context.now:
+        raise ToolError("invalid_arguments", f"until is over: it is {context.now.astimezone(UTC):%Y-%m-%d %H:%M} UTC.")
+    return moment
 
 
 async def _find(principal: Principal, context: WarehouseContext, rule: str | None) -> Mapping[str, Any]:

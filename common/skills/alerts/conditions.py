@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, cast, get_args
 from zoneinfo import ZoneInfo
 
+from common.cost_query.filters import Filters
 from common.focus.metrics import METRICS, MetricName
 from common.skills.alerts.windows import AlertPeriod
 from common.tools.result import ToolError
@@ -23,7 +24,7 @@ RECOVERY_PERCENT = Decimal(5)
 STALE_DAYS = 2
 BASELINE_DAYS = 7
 ANOMALY_DAYS = 120
-_LONGEST_QUIET_MINUTES = 8 * 24 * 60
+_LONGEST_QUIET_MINUTES, _LONGEST_COOLDOWN_MINUTES = 8 * 24 * 60, 366 * 24 * 60
 _FOREVER = datetime.max.replace(tzinfo=UTC)
 _NUMBERS = ("threshold", "percent", "factor_of_average", "recovery_percent", "min_amount")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -109,14 +110,17 @@ class AlertRule:
 
     @property
     def lookback_days(self) -> int:
-        """The days before the oldest window that the rule's figures have to reach back."""
+        """The days before the oldest window that the rule's figures have to reach back.
+
+        Twice what a window is compared with: costs of a few days a month are old if there are some before that.
+        """
         if self.type == "anomaly":
             return ANOMALY_DAYS
         if self.type == "data_stopped":
             return 62
         if self.type == "anomaly_percent_change" and self.period != "daily":
-            return {"weekly": 7, "monthly": 31, "quarterly": 92}[self.period]
-        return self.baseline_days if self.type == "anomaly_percent_change" or self.factor is not None else 0
+            return 2 * {"weekly": 7, "monthly": 31, "quarterly": 92}[self.period]
+        return 2 * self.baseline_days if self.type == "anomaly_percent_change" or self.factor is not None else 0
 
 
 _BY_PERIOD = ("absolute_threshold", "anomaly_percent_change")
@@ -126,6 +130,22 @@ def read_rule(row: Mapping[str, Any], default_zone: str | None = None) -> AlertR
     """Read a row of org_notification_rules. Raises ToolError("invalid_rule") for one that cannot be evaluated."""
     if row["rule_type"] not in RULE_TYPES:
         raise ToolError("not_evaluated", f"Rules of type {row['rule_type']} are raised by the platform's pipelines.")
+    try:
+        return _read(row, default_zone)
+    except (TypeError, ValueError, ArithmeticError):
+        raise ToolError("invalid_rule", "The rule's conditions have values that nothing can be held against.") from None
+
+
+def problem_of(row: Mapping[str, Any]) -> str | None:
+    """The reason for which a rule is never evaluated. Returns None where there is none, or pipelines raise it."""
+    try:
+        Filters.parse(read_rule(row).filters)
+    except ToolError as problem:
+        return problem.message if problem.code != "not_evaluated" else None
+    return None
+
+
+def _read(row: Mapping[str, Any], default_zone: str | None) -> AlertRule:
     conditions = read_object(row["conditions"])
     rule_type = cast(RuleType, row["rule_type"])
     numbers = {name: _number(conditions, name) for name in _NUMBERS}
@@ -134,7 +154,9 @@ def read_rule(row: Mapping[str, Any], default_zone: str | None = None) -> AlertR
     filters, budget = _filters(row, conditions), _budget(row, conditions)
     told = (rule_type, period, metric, filters, budget, {name: str(value) for name, value in numbers.items()},
             conditions.get("currency"), conditions.get("baseline_days"), conditions.get("stale_days"))  # fmt: skip
-    recovery = numbers["recovery_percent"]
+    recovery, currency = numbers["recovery_percent"], conditions.get("currency") or None
+    if currency is not None and not isinstance(currency, str):
+        raise ToolError("invalid_rule", "The rule's currency is no ISO 4217 code.")
     return AlertRule(
         rule_id=row["rule_id"],
         name=row["name"],
@@ -143,7 +165,7 @@ def read_rule(row: Mapping[str, Any], default_zone: str | None = None) -> AlertR
         period=period,
         metric=metric,
         filters=tuple(filters),
-        currency=conditions.get("currency") or None,
+        currency=currency,
         threshold=numbers["threshold"],
         percent=numbers["percent"],
         factor=numbers["factor_of_average"],
@@ -152,7 +174,7 @@ def read_rule(row: Mapping[str, Any], default_zone: str | None = None) -> AlertR
         min_amount=numbers["min_amount"] or Decimal(),
         recovery=RECOVERY_PERCENT if recovery is None else recovery,
         budget=budget,
-        cooldown=timedelta(minutes=max(0, row["cooldown_minutes"] or 0)),
+        cooldown=cooldown_of(row),
         silence=read_silence(row, conditions, default_zone),
         since=row["created_at"].astimezone(UTC).date(),
         channels=tuple(row["notify_channel_ids"] or ()),
@@ -168,7 +190,12 @@ def _basis(
     is_relative = rule_type != "absolute_threshold" or numbers["threshold"] is None
     period = conditions.get("period") or ("daily" if is_relative else "")
     metric = conditions.get("metric") or "BilledCost"
-    if metric not in METRICS or METRICS[metric].kind != "money" or period not in get_args(AlertPeriod):
+    if (
+        not isinstance(metric, str)
+        or metric not in METRICS
+        or METRICS[metric].kind != "money"
+        or period not in get_args(AlertPeriod)
+    ):
         raise ToolError("invalid_rule", "The rule's conditions name no cost or no period that there is.")
     return cast(AlertPeriod, period), cast(MetricName, metric)
 
@@ -219,24 +246,34 @@ def _filters(row: Mapping[str, Any], conditions: Mapping[str, Any]) -> list[dict
     more = conditions.get("filters") or []
     if not isinstance(more, list) or not all(isinstance(each, dict) for each in more):
         raise ToolError("invalid_rule", "The rule's filters are no list of {dimension, op, values}.")
+    json.dumps(more, ensure_ascii=False, default=str).encode()
     return made + more
+
+
+def cooldown_of(row: Mapping[str, Any]) -> timedelta:
+    """The time after an alert in which a rule raises no other one: a year at most."""
+    return timedelta(minutes=min(max(0, row["cooldown_minutes"] or 0), _LONGEST_COOLDOWN_MINUTES))
 
 
 def read_silence(row: Mapping[str, Any], conditions: Mapping[str, Any], default_zone: str | None = None) -> Silence:
     """Read the times at which a rule says nothing."""
-    days: Sequence[Any] = conditions.get("quiet_days") or ()
+    days = conditions.get("quiet_days")
     until = conditions.get("muted_until")
     try:
         muted = _FOREVER if until == "forever" else datetime.fromisoformat(until).astimezone(UTC) if until else None
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         muted = None
     return Silence(
         start=row["quiet_hours_start"],
         end=row["quiet_hours_end"],
-        days=frozenset(WEEKDAYS.index(day) for day in days if day in WEEKDAYS),
+        days=frozenset(map(WEEKDAYS.index, set(WEEKDAYS) & _texts(days))),
         zone=read_zone(row["quiet_hours_timezone"] or default_zone),
         muted_until=muted,
     )
+
+
+def _texts(value: object) -> set[str]:
+    return {each for each in value if isinstance(each, str)} if isinstance(value, list) else set()
 
 
 def _number(conditions: Mapping[str, Any], name: str) -> Decimal | None:

@@ -52,7 +52,7 @@ WHERE ChargePeriodStart >= @start
   AND $where
 GROUP BY currency, day
 ORDER BY currency, day
-LIMIT 500
+LIMIT 2000
 """)
 
 

@@ -94,7 +94,7 @@ async def create_alert(
     stored = await context.run(fixed(principal.tenant, changes_sql.MADE, {each: parameters[each] for each in own}))
     if not stored.rows:
         raise ToolError("too_many_alert_rules", _TOO_MANY.format(most=limits.MAX_ALERT_RULES))
-    rule = rules.as_row(stored.rows[0], context.now)
+    rule = rules.as_row(stored.rows[0], context.now, context.calendar.zone)
     created = written.affected_rows != 0
     equal = f"An equal rule is there already: {rule['name']!r}. No second one was made."
     summary = {

@@ -4,11 +4,18 @@ import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from common.skills.alerts.conditions import STALE_DAYS, RuleType, read_object, read_silence
+from common.skills.alerts.conditions import (
+    STALE_DAYS,
+    RuleType,
+    cooldown_of,
+    problem_of,
+    read_object,
+    read_silence,
+)
 from common.skills.alerts.sql import Severity
 from common.skills.alerts.windows import AlertPeriod
 from common.tenant import Principal
@@ -124,25 +131,25 @@ def _plain(value: object) -> str:
     return f"{Decimal(number).normalize():f}" if number is not None else "(not set)"
 
 
-def status_of(rule: Mapping[str, Any], now: datetime) -> tuple[Status, str | None]:
+def status_of(rule: Mapping[str, Any], now: datetime, zone: str | None = None) -> tuple[Status, str | None]:
     """A rule's status now, and what pauses it.
 
     disabled: switched off. paused: switched on, but silent at this moment, in its quiet hours or in the cooldown after
-    it last fired. active: switched on, and it would notify now.
+    it last fired. active: switched on, and it would notify now. ``zone`` is of quiet hours that name none.
     """
     if not rule["is_active"]:
         return "disabled", None
-    if read_silence(rule, read_object(rule["conditions"])).is_quiet(now):
+    if read_silence(rule, read_object(rule["conditions"]), zone).is_quiet(now):
         return "paused", "quiet hours"
-    fired, minutes = rule["last_triggered_at"], rule["cooldown_minutes"]
-    if fired is not None and minutes and now < fired + timedelta(minutes=minutes):
+    fired = rule["last_triggered_at"]
+    if fired is not None and now < fired + cooldown_of(rule):
         return "paused", "cooldown"
     return "active", None
 
 
-def as_row(rule: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def as_row(rule: Mapping[str, Any], now: datetime, zone: str | None = None) -> dict[str, Any]:
     """A stored rule as the tools show it. The figures of its conditions are None where it has no such condition."""
-    status, paused_by = status_of(rule, now)
+    status, paused_by = status_of(rule, now, zone)
     conditions = read_object(rule["conditions"])
     return {
         "rule_id": rule["rule_id"],
@@ -156,13 +163,14 @@ def as_row(rule: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         "currency": _text(conditions.get("currency")),
         "percent": _number(conditions.get("percent")),
         "fires_when": describe(rule),
+        "problem": problem_of(rule),
         "muted_until": _text(conditions.get("muted_until")),
         "period": _text(conditions.get("period")),
         "conditions": rule["conditions"],
         "provider_filter": list(rule["provider_filter"] or ()),
         "hierarchy_entity_id": rule["hierarchy_entity_id"],
         "notify_channel_ids": list(rule["notify_channel_ids"] or ()),
-        "quiet_hours": _quiet_hours(rule, conditions),
+        "quiet_hours": _quiet_hours(rule, conditions, zone),
         "last_triggered_at": rule["last_triggered_at"],
         "acknowledged_at": rule["acknowledged_at"],
         "acknowledged_by": rule["acknowledged_by"],
@@ -172,12 +180,12 @@ def as_row(rule: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     }
 
 
-def _quiet_hours(rule: Mapping[str, Any], conditions: Mapping[str, Any]) -> str | None:
+def _quiet_hours(rule: Mapping[str, Any], conditions: Mapping[str, Any], zone: str | None) -> str | None:
     """The hours and days at which a rule says nothing, in words, with their zone."""
     start, end, days = rule["quiet_hours_start"], rule["quiet_hours_end"], conditions.get("quiet_days")
     told = [f"{start} to {end}"] if start and end else []
     told += [str(day) for day in days] if isinstance(days, list) else []
-    return f"{', '.join(told)} {rule['quiet_hours_timezone'] or 'UTC'}" if told else None
+    return f"{', '.join(told)} {rule['quiet_hours_timezone'] or zone or 'UTC'}" if told else None
 
 
 def _number(value: object) -> Decimal | int | None:

@@ -94,11 +94,14 @@ ORDER BY path
 LIMIT @limit
 """
 
+# An alert of a rule that is gone has the rule's name as it was; only rules about costs have windows.
+_NAME = "COALESCE(rule.name, JSON_VALUE(alert.trigger_data, '$.rule'))"
+_CATEGORY = "COALESCE(rule.rule_category, IF(alert.window_key IS NULL, NULL, 'cost'))"
 # The words of a filter, and its condition.
 _CONDITIONS: Mapping[str, str] = {
     "severity": f"{_severity('alert.severity')} = @severity",
-    "category": "rule.rule_category = @category",
-    "rule": "(alert.alert_id = @rule OR LOWER(rule.name) = LOWER(@rule))",
+    "category": f"{_CATEGORY} = @category",
+    "rule": f"(alert.alert_id = @rule OR LOWER({_NAME}) = LOWER(@rule))",
     "alert_history_id": "alert.alert_history_id = @alert_history_id",
 }
 FILTERS = tuple(_CONDITIONS)
@@ -109,7 +112,7 @@ _STATUS = """CASE
     ELSE alert.status
   END"""
 _COUNTS = Template("""
-SELECT rule.name AS rule_name, rule.rule_category AS category, alert.alert_id AS rule_id, COUNT(*) AS rule_count
+SELECT $name AS rule_name, $category AS category, alert.alert_id AS rule_id, COUNT(*) AS rule_count
 FROM {shared.org_alert_history} AS alert
 LEFT JOIN {shared.org_notification_rules} AS rule
   ON rule.org_slug = @org_slug
@@ -126,10 +129,10 @@ _HISTORY = Template("""
 SELECT
   alert.alert_history_id,
   alert.created_at,
-  rule.name AS rule_name,
+  $name AS rule_name,
   alert.alert_id AS rule_id,
   $severity AS severity,
-  rule.rule_category AS category,
+  $category AS category,
   $status AS status,
   alert.trigger_data,
   alert.condition_results,
@@ -168,7 +171,7 @@ ALERT = Template("""
 SELECT
   alert.alert_history_id,
   alert.created_at,
-  rule.name AS rule_name,
+  $name AS rule_name,
   alert.alert_id AS rule_id,
   $severity AS severity,
   alert.status,
@@ -191,7 +194,7 @@ LEFT JOIN {shared.org_notification_rules} AS rule
 WHERE alert.org_slug = @org_slug
   AND alert.alert_history_id = @alert_history_id
 LIMIT 1
-""").substitute(severity=_severity("alert.severity"))
+""").substitute(severity=_severity("alert.severity"), name=_NAME)
 
 # First the rule, then the alert: whoever comes back after a crash between the two finds the alert still open.
 ACKNOWLEDGE_RULE = """
@@ -221,13 +224,14 @@ WHERE alert.org_slug = @org_slug
 @cache
 def history(filters: frozenset[str]) -> str:
     """The newest alerts of a range, each with the counts over the whole range."""
-    return _HISTORY.substitute(severity=_severity("alert.severity"), status=_STATUS, condition=_where(filters))
+    named = {"severity": _severity("alert.severity"), "status": _STATUS, "name": _NAME, "category": _CATEGORY}
+    return _HISTORY.substitute(named, condition=_where(filters))
 
 
 @cache
 def counts(filters: frozenset[str]) -> str:
     """The number of alerts of a range that each rule raised, most first."""
-    return _COUNTS.substitute(condition=_where(filters))
+    return _COUNTS.substitute(name=_NAME, category=_CATEGORY, condition=_where(filters))
 
 
 @cache

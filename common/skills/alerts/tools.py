@@ -28,6 +28,12 @@ from common.warehouse.query import Parameter, fixed
 from common.warehouse.result import QueryResult
 
 _STATUSES: tuple[Status, ...] = ("active", "paused", "disabled")
+NOT_INCLUDED = (
+    "Figures are those of the moment at which an alert fired: costs that came or were corrected later are not in them.",
+    "Rules are evaluated every 15 minutes, and an alert is listed about a minute later: the latest may be missing.",
+    "What waits for the end of quiet hours or of a cooldown is listed once it fires. Rules that are switched off or "
+    "have a problem (list_alerts) raise nothing.",
+)
 _SHOWN = ("alert_history_id", "created_at", "rule_name", "rule_id", "severity", "status")
 
 
@@ -65,12 +71,13 @@ async def list_alerts(
     """List the alert rules that are set up, newest first, with what makes each fire and whether it is on.
 
     Rows have the status at this moment, severity, threshold with currency and period where the rule has them, the raw
-    conditions, providers or team it is limited to, and who acknowledged its latest alert. The summary counts all rules
-    by status, whatever the filter and limit. For alerts that fired, use alert_history.
+    conditions, providers or team it is limited to, and who acknowledged its latest alert. A rule with a problem never
+    fires: say so. The summary counts all rules by status, whatever the filter and limit. For alerts that fired, use
+    alert_history.
     """
     parameters = {"limit": Parameter("INT64", limits.MAX_ALERT_RULES)}
     found = await context.run(fixed(principal.tenant, sql.RULES, parameters))
-    every = [rules.as_row(rule, context.now) for rule in found.rows]
+    every = [rules.as_row(rule, context.now, context.calendar.zone) for rule in found.rows]
     chosen = [rule for rule in every if status in (None, rule["status"])]
     summary = {
         "as_of": context.now,
@@ -79,6 +86,7 @@ async def list_alerts(
         "total": len(every),
         "severity_means": SEVERITY_MEANS,
         "by_status": {each: sum(rule["status"] == each for rule in every) for each in _STATUSES},
+        "never_evaluated": sum(rule["problem"] is not None for rule in every),
     }
     rows = tuple(chosen[:limit])
     truncated = found.truncated or len(rows) < len(chosen)
@@ -105,7 +113,7 @@ async def alert_history(
     FAILED, SUPPRESSED, HELD, RECORDED or ACKNOWLEDGED), value and threshold with their unit, when it was over, and
     condition_results with the SQL. The summary counts the whole range by severity, category and rule, whatever the
     limit: use category cost where pipeline failures bury what costs raised. Where nothing fired it says which days
-    have alerts.
+    have alerts. not_included says what the history does not take into account.
     """
     if alert_history_id is not None and start_date is None and end_date is None:
         start_date = context.today - timedelta(days=limits.MAX_RANGE_DAYS - 1)
@@ -130,6 +138,7 @@ async def alert_history(
         "severity_means": SEVERITY_MEANS,
         "acknowledged": counts.get("acknowledged_count", 0),
         "available": None if found.rows else await _available(principal, context, filters),
+        "not_included": NOT_INCLUDED,
     }
     names = (*_SHOWN, "category", "window_key", "resolved_at", "acknowledged_by", "acknowledged_note", "trigger_data",
              "condition_results", "recipient_count", "sent_at")  # fmt: skip

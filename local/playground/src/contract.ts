@@ -234,6 +234,7 @@ export interface AlertRule {
   currency: string | null;
   percent: number | null;
   fires_when: string;
+  problem: string | null;
   muted_until: string | null;
   period: string | null;
   conditions: string;

@@ -5,12 +5,14 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_UP, Decimal
 from typing import Any
 
+import pytest
 from google.cloud import bigquery
 
 from common.skills.alerts.back_test import back_test
 from common.skills.alerts.conditions import read_rule
 from common.skills.alerts.figures import Figures
 from common.skills.alerts.rules import Wanted
+from tests.conftest import PROJECT
 from tests.skills.alerts.test_alert_tools import fired, stored
 from tests.skills.conftest import DEMO_TODAY, NOON, Call, rows_of
 
@@ -54,6 +56,65 @@ async def test_a_rule_is_paused_muted_and_deleted(ask: Call, operated: bigquery.
     assert stored(operated, "org_notification_rules", "rule_id", rule_id) == []
     gone = await ask("globex_inc", "manage_alert", action="resume", rule=rule_id)
     assert gone["error"]["code"] == "not_found"
+
+
+async def test_a_mute_ends_later_than_now_and_says_what_it_does_not_silence(ask: Call) -> None:
+    await ask("globex_inc", "create_alert", name="Loud", threshold=9, currency="EUR", _user="u-mute")
+
+    async def mute(until: str) -> dict[str, Any]:
+        answer: dict[str, Any] = await ask("globex_inc", "manage_alert", action="mute", until=until, _user="u-mute")
+        return answer
+
+    for over in ("2026-03-31T11:59:00Z", "2025-01-01T00:00:00", "0001-01-01T00:00:00+14:00"):
+        assert (await mute(over))["error"]["code"] == "invalid_arguments", over
+    muted = await mute("2026-04-02T12:00:00Z")
+    assert muted["rows"][0]["muted_until"] == "2026-04-02T12:00:00+00:00"
+    assert "Only this rule is muted" in muted["summary"]["note"]
+
+
+async def test_who_changes_a_rule_as_it_was_before_changes_nothing(
+    ask: Call, operated: bigquery.Client, counting: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await ask("globex_inc", "create_alert", name="Raced", threshold=9, currency="EUR", _user="u-race")
+    rule_id, later = made["rows"][0]["rule_id"], NOON + timedelta(minutes=1)
+    run = counting.run
+
+    async def paused_by_another(*given: Any, **named: Any) -> Any:
+        read = await run(*given, **named)
+        monkeypatch.setattr(counting, "run", run)
+        paused = await ask("globex_inc", "manage_alert", action="pause", rule=rule_id, _now=later)
+        assert paused["rows"][0]["status"] == "disabled"
+        return read
+
+    monkeypatch.setattr(counting, "run", paused_by_another)
+    refused = await ask(
+        "globex_inc", "update_alert", rule=rule_id, severity="critical", _now=later + timedelta(seconds=1)
+    )
+    assert refused["error"]["code"] == "changed_meanwhile"
+    (kept,) = stored(operated, "org_notification_rules", "rule_id", rule_id)
+    assert (kept["is_active"], kept["priority"]) == (False, "medium")
+    await ask("globex_inc", "manage_alert", action="delete", rule=rule_id)
+
+
+async def test_a_rule_that_is_never_evaluated_says_so(ask: Call, operated: bigquery.Client) -> None:
+    made = await ask("globex_inc", "create_alert", name="Odd", threshold=9, currency="EUR", _user="u-odd")
+    rule_id = made["rows"][0]["rule_id"]
+    filtered = '{"threshold": 5, "period": "daily", "filters": [%s]}'
+    for conditions in (
+        '{"threshold": 5, "period": "hourly"}', '{"metric": {}}', '{"quiet_days": 5}', '{"currency": 5}', "no JSON",
+        filtered % '{"dimension": "colour", "values": ["a"]}',
+        filtered % '{"dimension": "service", "values": ["\\ud800"]}',
+    ):  # fmt: skip
+        text = f"UPDATE `{PROJECT}.organizations.org_notification_rules` SET conditions = @c WHERE rule_id = @r"
+        values = (("c", conditions), ("r", rule_id))
+        given = [bigquery.ScalarQueryParameter(name, "STRING", value) for name, value in values]
+        operated.query_and_wait(text, job_config=bigquery.QueryJobConfig(query_parameters=given))
+        answer = await ask("globex_inc", "list_alerts", limit=100)
+        (row,) = [each for each in answer["rows"] if each["rule_id"] == rule_id]
+        assert row["problem"], conditions
+        assert answer["summary"]["never_evaluated"] >= 1
+    await ask("globex_inc", "manage_alert", action="delete", rule=rule_id)
+    assert (await ask("globex_inc", "list_alerts"))["summary"]["never_evaluated"] == 0
 
 
 async def test_another_organisations_rule_is_not_there(ask: Call, operated: bigquery.Client) -> None:

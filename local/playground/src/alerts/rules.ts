@@ -97,6 +97,7 @@ export class Rules implements Panel {
       el("div", { class: "row" }, el("strong", { class: "name" }, rule.name), el("span", { class: `badge ${rule.severity}` }, rule.severity), el("span", { class: "badge" }, stateOf(rule))),
       el("p", {}, el("span", { class: "figure" }, thresholdOf(rule)), ` · ${scopeOf(rule)}`),
       el("p", { class: "note" }, `${rule.fires_when} It ${scheduleOf(rule)}, and ${toldBy(rule, this.#destinations)}.`),
+      rule.problem && el("p", { class: "problem" }, `It never fires. ${rule.problem}`),
       el(
         "div",
         { class: "row" },
