@@ -424,7 +424,7 @@ DESTINATIONS: tuple[Ask, ...] = (
     Ask("who was told of an alert that is not there", "GET", f"{BASE}/alerts/no-such-alert/deliveries"),
 )
 
-_DIGEST = f"{BASE}/digests/{'0' * 32}"
+_DIGEST = f"{BASE}/digests/no-such-digest"
 DIGESTS: tuple[Ask, ...] = (
     Ask("digests, of which there are none", "GET", f"{BASE}/digests"),
     Ask("change of a digest that is not there", "PATCH", _DIGEST, {"hour": 9}),
