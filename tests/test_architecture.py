@@ -40,7 +40,7 @@ LAYERS = [
     {"documents", "warehouse", "files", "queue"},
     {"telemetry", "fair_queue"},
     {"models", "cursor", "egress", "settings", "stopping", "tenant", "figures", "citations"},
-    {"focus", "limits", "errors", "secret", "text", "bodies", "patience", "document_values"},
+    {"focus", "limits", "errors", "secret", "text", "json_text", "bodies", "patience", "document_values"},
 ]
 
 

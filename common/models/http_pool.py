@@ -1,14 +1,16 @@
 """The sockets to the providers: one pool for all calls of an instance, kept open between calls."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
-import httpx
 import orjson
 from yarl import URL
 
 from common import limits
+
+if TYPE_CHECKING:
+    import httpx
 
 MODEL_CONNECT_SECONDS = 10.0
 MODEL_CONNECTIONS = 500
@@ -28,7 +30,7 @@ class Sockets:
         data = orjson.dumps(body)
         return await self._open().post(url, headers=headers, data=data, allow_redirects=False)
 
-    async def pass_on(self, request: httpx.Request) -> aiohttp.ClientResponse:
+    async def pass_on(self, request: "httpx.Request") -> aiohttp.ClientResponse:
         """Send a request that was made for httpx."""
         data = await request.aread()
         headers = [(name, value) for name, value in request.headers.items() if name not in ("host", "content-length")]

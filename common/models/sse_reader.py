@@ -4,9 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
-from common import limits
+from common import json_text, limits
 from common.errors import ModelError, ProviderUnavailable, ServiceError
 from common.models.call import FinishReason, ModelCall
 from common.models.finish_reasons import meaning_of
@@ -118,7 +116,7 @@ class Frames:
             self.ended = self.done = True
             return None
         try:
-            event = _read(data)
+            event = json_text.read(data)
         except (ValueError, RecursionError):
             self.failure = ProviderUnavailable()
             return None
@@ -144,14 +142,6 @@ class Frames:
             self.ended = self.ended or kind != "message_delta" or any(words[1:])
         if (event.get("promptFeedback") or {}).get("blockReason"):
             self.ended = True
-
-
-def _read(data: bytes) -> Any:
-    """An event's JSON. Half of a surrogate pair, which a token may end with, is read too. Raises ValueError."""
-    try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return json.loads(data)
 
 
 def _words(event: dict[str, Any]) -> list[Any]:

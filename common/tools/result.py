@@ -1,12 +1,12 @@
 """The envelope that every tool answers with: rows, their meaning, and the source behind them."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from common import json_text
 from common.tenant import Principal
 from common.warehouse.json_values import json_safe
 from common.warehouse.query import Parameter
@@ -226,7 +226,7 @@ def read_model_message(message: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _compact(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return json_text.write(value)
 
 
 def _type_of(rows: Iterable[Mapping[str, Any]], name: str) -> str:

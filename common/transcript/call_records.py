@@ -1,10 +1,10 @@
 """The compact record of the calls behind an answer: by it, a follow-up means what was shown, with no new search."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from common import json_text
 from common.text import shorten
 from common.transcript.message import Message
 
@@ -34,7 +34,7 @@ def record_of(message: Message) -> str:
     records = [_record(call, results.get(call["id"], {})) for call in calls]
     kept = [record for record in records if record]
     while kept:
-        text = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+        text = json_text.write(kept)
         if len(text) <= RECORD_CHARS:
             return text
         if not _shorten(kept):
@@ -55,7 +55,7 @@ def as_asked(note: str, question: str) -> str:
 
 def _listed(text: str | None) -> list[dict[str, Any]]:
     try:
-        value = json.loads(text or "[]")
+        value = json_text.read(text or "[]")
     except ValueError:
         return []
     return [each for each in value if isinstance(each, dict) and "id" in each] if isinstance(value, list) else []
@@ -78,7 +78,7 @@ def _record(call: Mapping[str, Any], result: Any) -> dict[str, Any]:
 
 def _arguments(text: str) -> Any:
     try:
-        value = json.loads(text)
+        value = json_text.read(text)
     except ValueError:
         return shorten(text, _ARGUMENT_CHARS)
     if not isinstance(value, dict):

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
-from common import limits
+from common import json_text, limits
 from common.documents import Data, Document
 from common.tenant import Tenant
 from common.transcript.summary import RollingSummary, SummaryPause
@@ -150,7 +150,7 @@ class Conversation:
             "updated_at": self.changed_at,
             "last_agent": self.last_agent,
             # As text: maps would be indexed field by field, and cost ten times as much to send.
-            "recent": json.dumps(self.recent, ensure_ascii=False),
+            "recent": json_text.write(self.recent),
             "window_held": self.window_held,
             "summary": self.summary,
             "through_sequence": self.through_sequence,
@@ -214,7 +214,7 @@ def _lease_of(document: Document) -> Lease | None:
 
 def window_of(data: Data) -> tuple[Data, ...]:
     """The recent window in a conversation's document."""
-    return tuple(json.loads(data.get("recent") or "[]"))
+    return tuple(json_text.read(data.get("recent") or "[]"))
 
 
 def conversation_in(row: Mapping[str, Any]) -> Conversation:

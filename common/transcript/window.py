@@ -1,11 +1,10 @@
 """The window of a conversation: what is kept beside it, and what a model sees of it."""
 
-import json
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from common import limits
+from common import json_text, limits
 from common.citations.marks import remove_marks
 from common.documents import Data
 from common.text import shorten_bytes
@@ -92,10 +91,10 @@ def _kept(content: str) -> str:
 
 
 def _size(entry: Data) -> int:
-    beside = _bytes(entry.get("calls", "")) + _bytes(json.dumps(entry.get("unverified", "")))
+    beside = _bytes(entry.get("calls", "")) + _bytes(json_text.write(entry.get("unverified", "")))
     return _bytes(entry["content"]) + beside + 200
 
 
 def _bytes(text: str) -> int:
     # The window is kept as JSON, in which a control character takes six bytes.
-    return len(json.dumps(text, ensure_ascii=False).encode())
+    return len(json_text.write_bytes(text))
