@@ -26,7 +26,10 @@ def write_bytes(value: Any) -> bytes:
 
 
 def read(text: str | bytes) -> Any:
-    """Return the value of JSON. Raises ValueError, and RecursionError for one that is nested too deeply."""
+    """Return the value of JSON; a whole number of more than 64 bits is a float.
+
+    Raises ValueError, and RecursionError for one that is nested too deeply.
+    """
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
