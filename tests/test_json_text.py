@@ -39,5 +39,5 @@ def test_what_is_escaped_by_half_is_read() -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[1,]", "nothing", b"\xff"])
 def test_what_is_no_json_is_a_value_error(text: str | bytes) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         json_text.read(text)
