@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from common.focus.dimensions import DIMENSIONS
 from local.demo_model.planning import Plan
 from local.demo_model.request import Call, Request
 from local.demo_model.table import compile_words, load_table
@@ -16,6 +17,7 @@ _MAX_ROWS = 40
 # Of a summary: what the headline or a sentence of its own says, and what says nothing to a reader.
 _SAID = re.compile("totals|forecasts|period|current|previous|group_by|basis|notes?|data|dimension|rows|days_counted")
 _MAIN = ("period_total", "projected_total", "unit_cost")
+_SHARE, _COVERED = ("pct_of_total", "total"), ("coverage_pct", "covered_list_cost")
 _MONEY = re.compile(
     r"cost|total$|change$|amount|lower|upper|avg_daily|average|per_million|saving|^actual|expected|excess|effect$|today"
     r"|projected|remaining|impact|share$|fees$|_daily$"
@@ -56,7 +58,7 @@ def cell(key: Any, row: Row) -> str:
         moment = re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*", str(value))
         return f"{datetime.fromisoformat(str(value)).astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else plain(value)
     if "percent" in name or "pct" in name:
-        return f"{sign}{number.quantize(Decimal('0.1'), ROUND_HALF_UP):,}%"
+        return f"{sign}{number:,.2f}%"
     if currency and _MONEY.search(name):
         exact = 4 if "unit" in name or "_per_" in name else 1
         digits = 2 if not number or abs(number) >= (1 if exact > 1 else Decimal("0.01")) else exact - number.adjusted()
@@ -103,8 +105,14 @@ class _Section:
             said += [f'"{plain(each.said)}" is read as {"not " * (each.op == "not_in")}the {meant}']
         for name in [name for each in self.made.found if each.op == "share" for name in each.value]:
             row = next((row for row in self.rows if str(next(iter(row.values()), "")).lower() == name.lower()), {})
-            share = f"is {cell('pct_of_total', row)} ({cell('total', row)})" if row else "is not among the rows"
+            part, amount = _COVERED if "coverage_pct" in row else _SHARE
+            share = f"is {cell(part, row)} ({cell(amount, row)})" if row else "is not among the rows"
             said.append(f"**{plain(name)}** {share}")
+        by = DIMENSIONS.get(str(self.result.arguments.get("group_by") or self.result.arguments.get("dimension")))
+        whole = not self.payload.get("truncated") and len({row.get("currency") for row in self.rows}) == 1
+        if by and whole and self.made.reading.says("counted"):
+            without = any(next(iter(row.values())) == by.none for row in self.rows)
+            said.append(f"**{len(self.rows):,}** rows{f', one of them {by.none}' * without}")
         return said
 
     def _headline(self, called: str) -> str:

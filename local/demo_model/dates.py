@@ -73,7 +73,7 @@ class Calendar:
     def ago(self, said: re.Match[str], count: int, kind: str = "named") -> Period:
         """The whole unit so many units before this one."""
         words = said.groupdict()
-        unit = words.get("u") or next(unit for unit in _AHEAD if unit.startswith(words["l"]))
+        unit = words["u"]
         if unit in _DAYS:
             return unit_of(self.today - DAY * count * _DAYS[unit], unit, kind)
         first = self.fiscal if words.get("f") else 1
@@ -102,6 +102,7 @@ _RELATIVE: tuple[tuple[str, Callable[[re.Match[str], Calendar], Period]], ...] =
     (r"(?:the )?same (?:day|week|month|quarter|period)(?: of| in)? last year|(?:a|the) year (?:ago|earlier|before)",
      lambda _, c: Period(c.today, c.today, "year", "year_before")),
     (rf"{_PAST} {_N} {_WHOLE}{_U}s?", lambda m, c: c.last(m)),
+    (rf"(?:the )?{_U} before last", lambda m, c: c.ago(m, 2)),
     (rf"{_N} {_U}s? ago", lambda m, c: c.ago(m, NUMBERS[m["n"]])),
     (r"(?:the )?day before yesterday", lambda _, c: unit_of(c.today - DAY * 2, "day")),
     (r"(?:the )?(?:week|month|quarter|day) before(?! (?:last|yesterday))(?: that)?|(?:the )?previous period",
@@ -109,12 +110,12 @@ _RELATIVE: tuple[tuple[str, Callable[[re.Match[str], Calendar], Period]], ...] =
     (rf"{_PAST} {_WHOLE}{_U}", lambda m, c: c.ago(m, 1, "last")),
     (rf"(?:so far )?(?:this|(?:the )?current) {_U}(?:'s)?(?: so far| to date)?", lambda m, c: c.ago(m, 0, "this")),
     (rf"{_U}[ -]to[ -]date", lambda m, c: c.ago(m, 0, "this")),
-    (r"(?P<f>f)?(?P<l>[wmqy])td", lambda m, c: c.ago(m, 0, "this")),
     (r"(?:fiscal year|fy) ?(20\d\d)", lambda m, c: unit_of(date(int(m[1]), c.fiscal, 1), "year", first=c.fiscal)),
     # Only of days to come: "a forecast for 60 days".
     (rf"{_N}[ -]{_U}s?", lambda m, c: c.next(NUMBERS[m["n"]] * _AHEAD[m["u"]])),
 )  # fmt: skip
 
+_DAY = "today|yesterday|(?:mon|tues|wednes|thurs|fri|satur|sun)day"
 _MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may(?! (?:i|we|you|it|be|have|not)\b)|june?|july?|"
     r"aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?(?![a-z])"
@@ -126,16 +127,23 @@ _YEAR = r"(?:(?:19|20)\d\d(?![\d%-])|'\d\d(?!\d))"
 _OF_YEAR = rf"(?:(?:,? ?(?:of |in )?|-){_YEAR})?"
 _POINT = re.compile(
     r"(?<![\w-])(?:(?<!every )(?<!each )(?<!by )(?<!per )(?:the )?(?:month|quarter|year|day|date) of )?(?:"
-    rf"(?P<part>(?:20\d\d[ -]?)?[qh][1-4]{_OF_YEAR})|(?:the year )?(?P<last>last )?(?P<date>\d{{4}}[-/]{_MM}[-/]\d\d?|"
-    rf"\d\d?[/.]\d\d?[/.]\d{{4}}|20\d\d-{_MM}(?![-\d])|today|yesterday|(?:(?:the )?{_NTH} (?:of )?)?{_MONTH}"
-    rf"(?: (?:the )?{_NTH})?{_OF_YEAR}|(?<![\d$€£.,/])(?:19|20)\d\d(?![\d%.,]\d|\d|%| ?(?:usd|eur|dollars|tokens))))"
+    rf"(?P<part>(?:20\d\d[ -]?)?f?[qh][1-4]{_OF_YEAR})|(?:the year )?(?P<last>last )?"
+    rf"(?P<date>\d{{4}}[-/]{_MM}[-/]\d\d?|\d\d?[/.]\d\d?[/.]\d{{4}}|20\d\d-{_MM}(?![-\d])|{_DAY}|"
+    rf"(?:(?:the )?{_NTH} (?:of )?)?{_MONTH}(?: (?:the )?{_NTH})?{_OF_YEAR}|"
+    r"(?<![\d$€£.,/])(?:19|20)\d\d(?![\d%.,]\d|\d|%| ?(?:usd|eur|dollars|tokens))))"
     r"(?:'s)?(?![\w-]*\w)"
 )
 _UP_TO = r"\s*(?:-|to|until|till|through|thru|up to)\s*(?:the )?"
+_UNITS = {unit[0]: unit for unit in ("week", "month", "quarter", "year")}
 _NTHS = {"first": "1", "second": "2", "third": "3", "fourth": "4", "1st": "1", "2nd": "2", "3rd": "3", "4th": "4"}
 # "3 to 10 May" is "3 May to 10 May", "the third quarter" is "Q3".
 _WRITTEN_OUT: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"\bfrom ((?:(?!(?:to|and|until)\b|-)\S+ ){1,3})(?:onwards?|forward|on(?=\W*$| (?:for|by|per)\b))", r"since \1"),
+    (rf"(?:the )?({'|'.join(_NTHS)}) fiscal quarter", lambda m: f"fq{_NTHS[m[1].lower()]}"),
+    (r"\b(?:fiscal q|q(?=[1-4] fiscal)|fiscal quarter )([1-4])(?: fiscal)?(?: (?:of )?fy ?(?=20))?\b", r"fq\1 "),
+    (r"\b(f?)([wmqy])td\b", lambda m: f"{'fiscal ' * bool(m[1])}{_UNITS[m[2].lower()]} to date"),
+    (r"\blast weekend\b(?! of)", "weekend of last week"),
+    (r"\b(?:the|this) weekend\b(?! (?:of|starting|beginning|from|with)\b)", "weekend of 6 days ago"),
     (rf"(?:the )?({'|'.join(_NTHS)}) (q|h)(?:uarter|alf)\b(?! of {_MONTH})", lambda m: m[2] + _NTHS[m[1].lower()]),
     (rf"\b({_NTH})(?:{_UP_TO}|\s*and\s*)({_NTH} (?:of )?)({_MONTH}(?:,? {_YEAR})?)", r"\1 \3 to \2\3"),
     (rf"\b({_MONTH}) ({_NTH})(?:{_UP_TO}|\s*and\s*)({_NTH})(,? {_YEAR})?(?! ?{_MONTH})", r"\1 \2\4 to \1 \3\4"),
@@ -201,7 +209,7 @@ def _points(words: Words, calendar: Calendar) -> Iterator[tuple[int, int, Period
     year, clear, following = "", True, len(words.plain)
     for match in reversed(list(_POINT.finditer(words.free))):
         text, gap, start = match["date"] or match["part"], words.plain[match.end() : following], match.start()
-        given, named = re.search(r"\d{4}|'\d\d", text), text in ("today", "yesterday")
+        given, named = re.search(r"\d{4}|'\d\d", text), text.endswith("day")
         # Which year is meant is asked, not guessed.
         asked = given and not clear and re.fullmatch(_UP_TO, gap)
         year, clear = given[0] if given else year if _JOINED.fullmatch(gap) and not named else "", bool(given or named)
@@ -212,11 +220,13 @@ def _points(words: Words, calendar: Calendar) -> Iterator[tuple[int, int, Period
 
 def _point(text: str, last: str | None, calendar: Calendar) -> Period | None:
     """The period of a named point; None for a day that does not exist."""
-    base, near, unit, relative = calendar.today, calendar.near, "", text in ("today", "yesterday")
-    if part := re.search(r"\b[qh][1-4]", text):
-        unit = "half" if part[0][0] == "h" else "quarter"
-        month = min((int(part[0][1]) - 1) * MONTHS[unit] + 1, 12)
-        text = f"{date(2000, month, 1):%B} {text.replace(part[0], ' ').strip('- ')}"
+    base, near, unit, relative = calendar.today, calendar.near, "", text.endswith("day")
+    first = calendar.fiscal if re.search(r"\bf[qh]", text) else 1
+    if part := re.search(r"\bf?([qh])([1-4])", text):
+        unit = "half" if part[1] == "h" else "quarter"
+        years, month = divmod((int(part[2]) - 1) * MONTHS[unit] + first - 1, 12)
+        year = re.sub(r"20\d\d", lambda m: str(int(m[0]) + years), text.replace(part[0], " ").strip("- "))
+        text = f"{date(2000, month + 1, 1):%B} {year}"
     # Without a year: the next one ahead, one near the last that was named, or the latest that began.
     if not relative and (calendar.ahead or last):
         base = unit_of(base, unit or "month").start - DAY
@@ -227,4 +237,4 @@ def _point(text: str, last: str | None, calendar: Calendar) -> Period | None:
                 "PREFER_DAY_OF_MONTH": "first", "PREFER_MONTH_OF_YEAR": "first"}  # fmt: skip
     text = re.sub(r"\b(?:the|of|in) ", "", text).replace("'", "20")
     parsed = DateDataParser(languages=["en"], settings=settings).get_date_data(text)
-    return unit_of(parsed.date_obj.date(), unit or str(parsed.period)) if parsed.date_obj else None
+    return unit_of(parsed.date_obj.date(), unit or str(parsed.period), first=first) if parsed.date_obj else None

@@ -7,6 +7,7 @@ from typing import Any
 
 from common.limits import SUMMARY_CHARS
 from common.turn.summarising import PROMPT
+from local.demo_model.passages import content_words
 from local.demo_model.request import Message
 
 _SAID, _ASKED = "The user said: ", "Asked: "
@@ -14,7 +15,6 @@ _TOLD = re.compile(r"\b(?:i|we|my|our|me|us|remember|note|always|never|prefer)\b
 _ASKS = re.compile(r"(?i)\?|^/?(?:what|which|who|how|when|where|why|show|list|compare|top|run|select|give)\b")
 _FIGURE = re.compile(r"\d[\d,.]*\d|\d")
 _BLOCK = re.compile(r"<earlier_conversation>\n(.*?)\n</earlier_conversation>", re.DOTALL)
-_COMMON = re.compile("what|which|who|whose|when|where|are|was|were|our|the|for|and|did|have|has|had|you|your")
 _SAID_CHARS, _QUESTION_CHARS, _ANSWER_CHARS = 240, 80, 120
 
 
@@ -26,12 +26,10 @@ def write_notes(messages: Sequence[Message]) -> str | None:
     notes = [note for line in lines[:1] for note in str(line.get("notes", "")).splitlines()]
     notes += _of_messages([line for line in lines if "role" in line])
     # What was said stays; of questions and answers, the newest that there is room for.
-    room, kept = SUMMARY_CHARS - 100, list[str]()
-    for note in sorted(dict.fromkeys(reversed(notes)), key=lambda each: not each.startswith(_SAID)):
-        room -= len(note) + 1
-        if room >= 0:
-            kept.append(note)
-    return "\n".join(note for note in dict.fromkeys(notes) if note in kept) or "Nothing to note."
+    kept = list(dict.fromkeys(notes))
+    while len("\n".join(kept)) > SUMMARY_CHARS - 100:
+        kept.remove(next((note for note in kept if not note.startswith(_SAID)), kept[0]))
+    return "\n".join(kept) or "Nothing to note."
 
 
 def _of_messages(lines: Sequence[Mapping[str, Any]]) -> Iterable[str]:
@@ -48,11 +46,7 @@ def _of_messages(lines: Sequence[Mapping[str, Any]]) -> Iterable[str]:
 def recall(messages: Sequence[Message], question: str) -> str | None:
     """Tell what the user said long ago, if the question is about that alone; None otherwise."""
     block = _BLOCK.search(str(messages[0].get("content")) if messages else "")
-    asked = _words(question)
+    asked = content_words(question)
     said = [line.removeprefix("> ") for line in block[1].splitlines()] if block and len(asked) > 1 else []
-    found = [line.removeprefix(_SAID) for line in said if line.startswith(_SAID) and asked <= _words(line)]
+    found = [line.removeprefix(_SAID) for line in said if line.startswith(_SAID) and asked <= content_words(line)]
     return f'Earlier in this conversation you said: "{found[-1]}"' if found else None
-
-
-def _words(text: str) -> set[str]:
-    return {word for word in re.findall(r"[\w-]{3,}", text.casefold()) if not _COMMON.fullmatch(word)}

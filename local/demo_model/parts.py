@@ -1,5 +1,6 @@
 """Questions with several parts: each part is asked of its specialist, and the answers are put together."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,22 +10,28 @@ from local.demo_model.answers import write_answer
 from local.demo_model.reading import Reading
 from local.demo_model.request import CONSULT, Call, Request
 
+_DATED = {"CostAnalyst", "UsageAnalyst", "Optimizer"}
+
 
 def ask_specialists(parts: Sequence[Reading], request: Request) -> Call | None:
     """The call that asks for all parts at the same time. Returns None where one of them changes data or is nobody's."""
     known = [(part, part.intent) for part in parts if part.intent and not part.intent.more.keys() & {"asks", "says"}]
     agents = [intent.agent for _, intent in known]
-    if len(known) < len(parts) or not set(agents) <= set(request.specialists) or len(parts) > request.most_questions:
+    # No agent is offered where a part is all that is asked.
+    offered = request.tools.get(CONSULT, {}).get("questions", {})
+    specialists = offered.get("properties", {}).get("agent_name", {}).get("enum", ())
+    if len(known) < len(parts) or not set(agents) <= set(specialists) or len(parts) > offered.get("maxItems", 0):
         return None
-    questions, before = [], None
-    for part, intent in known:
-        text = part.text.strip()
-        # "And what drove it?" is about the days of the part before it.
-        if not part.periods and before is not None and before[1] == intent.agent and len(before[0].periods) == 1:
-            days = before[0].periods[0]
-            text = f"{text} from {days.start} to {days.end}"
+    # "And what drove it?" is about the days before; in "cost of AWS and tokens of OpenAI in May" both are of May.
+    one_sentence = not re.search(r"[?!;.]\s", request.message)
+    questions = []
+    for at, (part, intent) in enumerate(known):
+        near = [*reversed(known[:at]), *known[at:] * one_sentence]
+        alike = (each for each, other in near if other.agent == intent.agent or {other.agent, intent.agent} <= _DATED)
+        days = next((each.periods[0] for each in alike if len(each.periods) == 1), None)
+        dated = days and not part.periods and "now" not in intent.more
+        text = part.text.strip() + (f" from {days.start} to {days.end}" if days and dated else "")
         questions.append({"agent_name": intent.agent, "question": text})
-        before = part if part.periods or before is None else before[0], intent.agent
     return Call(CONSULT, {"questions": questions})
 
 

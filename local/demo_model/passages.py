@@ -42,20 +42,23 @@ def _quote(found: Call, question: str) -> str:
     if not found.rows:
         payload = found.payload or {}
         return plain((payload.get("error") or {}).get("message") or (payload.get("summary") or {}).get("note"))
-    words, best = _words(question), max(float(row.get("score") or 0) for row in found.rows)
+    words, best = content_words(question), max(float(row.get("score") or 0) for row in found.rows)
     near = [row for row in found.rows if float(row.get("score") or 0) >= max(_NEAR, best - _WORSE)]
-    kept = [row for row in near if words & _words(f"{row.get('document')} {row.get('heading')} {row.get('excerpt')}")]
+    kept = [
+        row for row in near if words & content_words(f"{row.get('document')} {row.get('heading')} {row.get('excerpt')}")
+    ]
     nothing = "Your documents do not say this. Ask in the words that they may use, or add a document that does."
     return "\n\n".join(_told(row, words) for row in kept[:_QUOTES]) or nothing
 
 
 def _told(row: Row, words: set[str]) -> str:
     sentences = [each.strip() for each in _SENTENCE.split(str(row.get("excerpt"))) if each.strip()]
-    ranked = sorted(sentences, key=lambda each: -len(words & _words(each)))[:_SENTENCES]
+    ranked = sorted(sentences, key=lambda each: -len(words & content_words(each)))[:_SENTENCES]
     said = " ".join(plain(each.lstrip("#-* ")) for each in sentences if each in ranked)
     return f"{plain(row.get('document'))}: “{said}” [{row.get('number')}]"
 
 
-def _words(text: str) -> set[str]:
+def content_words(text: str) -> set[str]:
+    """The words of a text that mean something, without an ending."""
     found = re.findall(r"[^\W_]{3,}", text.casefold())
     return {word.removesuffix("s").removesuffix("e") for word in found if not _COMMON.fullmatch(word)}

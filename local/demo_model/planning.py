@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+from common.focus.dimensions import TIMES
 from local.demo_model.dates import DAY, Period
 from local.demo_model.reading import Reading, Value
 from local.demo_model.request import Call, Request, fit
@@ -113,14 +114,12 @@ class Plan:
     def _look(self) -> None:
         """Make filters of the names that no slot knows, once they are looked up."""
         table, names = load_table()[1].more["look_up"], self.reading.names
-        hints = {name.hint for name in names}
         dates = ", ".join(name.said for name in names if name.hint == "date")
         self.ask = f'I can read no days in "{dates}". Please name the first and last day.' if dates else ""
-        if self.lost or hints & {"?", "date"} or not self.narrowing or table["tool"] not in self.request.tools:
-            self.lost += [name.said for name in names]
-        else:
-            for name in names:
-                self._look_up(name, table)
+        able = self.narrowing and table["tool"] in self.request.tools
+        self.lost += [name.said for name in names if not able or name.hint in ("?", "date")]
+        for name in names if not self.lost else ():
+            self._look_up(name, table)
         self.looks = bool(self.calls)
         if self.found and self.more.get("whole") and self.reading.says("whole") and "by" not in self.slots:
             self.slots["by"] = (Value(self.found[-1].hint),)
@@ -157,8 +156,11 @@ class Plan:
         if "current" in schema:
             return [self._compare(sorted(said, key=lambda period: period.start))]
         if "days" in schema:
-            start = min((period.start for period in past), default=None)
-            wanted = (self.today - start).days + 1 if start else int(schema["days"].get("default", 30))
+            # The tool's days end yesterday; those that roll are as many as were said.
+            latest = Period(self.today - DAY * (schema["days"].get("default", 30) - 1), self.today, kind="rolling")
+            first = next(iter(past), latest)
+            last = min(first.end, self.today - DAY)
+            wanted = first.days if first.kind == "rolling" else max(1, (last - first.start).days + 1)
             self.unfit |= wanted > fit(schema["days"], wanted) or bool(past and past[0].end < self.today - DAY)
             return [{"days": wanted}]
         if "as_of" in schema:
@@ -204,8 +206,10 @@ class Plan:
         shown = self.request.shown if self.reading.says("newest") else ()
         newest = next(({arg: row[arg]} for arg in asks for row in shown if arg in row), {})
         own = newest | self.arguments | ({self.narrowing: self.filters} if self.filters else {})
-        if "order_by" in self.schema and self.reading.says("least"):
-            own["order_by"] = f"{own.get('metrics', ['BilledCost'])[0]} asc"
+        # Rows come with the highest first, but for times.
+        lowest, timed = self.reading.says("least"), str(own.get("group_by")) in TIMES
+        if "order_by" in self.schema and (lowest or (timed and self.reading.says("common"))):
+            own["order_by"] = f"{own.get('metrics', ['BilledCost'])[0]} {'asc' if lowest else 'desc'}"
         made = [Call(tool, {**own, **span}) for span in spans]
         absent = [arg for arg, schema in self.schema.items() if schema["required"] and arg not in made[0].arguments]
         if absent:

@@ -50,7 +50,8 @@ def read(text: str, calendar: Calendar, known: Reading | None = None) -> Reading
     if len(line) > MAX_QUESTION:
         return Reading(f"{line[:100]}…: a question has at most {MAX_QUESTION:,} characters")
     new = _Reader(line, calendar, None).read()
-    goes_on = bool(re.match(table.more["follow_up"], line.lower()))
+    points = bool(re.search(table.more["pronoun"], line.lower()))
+    goes_on = points or bool(re.match(table.more["follow_up"], line.lower()))
     if known is None or known.intent is None:
         named = (new.slots or new.periods) and (goes_on or not new.names)
         return replace(new, intent=intents[-1], explicit=False) if named and not new.intent else new
@@ -65,7 +66,11 @@ def read(text: str, calendar: Calendar, known: Reading | None = None) -> Reading
         whole = (part.slots or part.periods) and not part.names
         return _merge(known, part) if goes_on or whole or any(name.hint for name in part.names) else new
     bare = not (new.slots or new.periods or new.names) and "now" not in new.intent.more
-    return _merge(known, part) if (bare or goes_on) and new.intent.agent == known.intent.agent else new
+    if new.intent.agent == known.intent.agent:
+        return _merge(known, part) if bare or goes_on else new
+    # What "that" means to another agent is not known.
+    that = re.search(r"\b(?:it|that|this|them|those|these)\b", line, re.IGNORECASE)
+    return replace(new, names=(Value(None, that[0], "?"),)) if points and bare and that else new
 
 
 def _merge(known: Reading, new: Reading) -> Reading:
@@ -73,6 +78,9 @@ def _merge(known: Reading, new: Reading) -> Reading:
     slots, intent = dict(known.slots), new.intent or known.intent
     assert intent is not None
     for name, values in new.slots.items():
+        # "How does that compare to Azure?"
+        if name in known.slots and new.says("compare") and name in ("provider", "cost_type"):
+            values = tuple({each.value: each for each in (*known.slots[name], *values)}.values())
         if name in intent.slots and (name not in known.slots or values[0].value == "*"):
             slots = {each: had for each, had in slots.items() if each not in intent.slots[name].more.get("clears", ())}
         slots[name] = values
@@ -80,7 +88,10 @@ def _merge(known: Reading, new: Reading) -> Reading:
     # A name beside another dimension narrows further; one of the same kind takes the place of the one before.
     hints = {name.hint for name in new.names}
     before = tuple(name for name in known.names if name.hint not in hints)
-    return replace(new, intent=intent, slots=kept, periods=new.periods or known.periods, names=before + new.names)
+    # "Compare that with the month before" is about both.
+    both = new.says("compare") and {each.kind for each in new.periods} <= {"before", "year_before"}
+    periods = (*known.periods, *new.periods) if both else new.periods or known.periods
+    return replace(new, intent=intent, slots=kept, periods=periods, names=before + new.names)
 
 
 class _Reader:
@@ -101,7 +112,7 @@ class _Reader:
         # A word such as "without" excludes what follows it, up to a comma or to what was taken before.
         excluding = re.compile(rf"\b{self.table.more['exclude']}(?: (?!in\b|for\b|last\b)[^\s,?!.;]+)+")
         excluded = list(excluding.finditer(words.free))
-        self.excluded = [match.span() for match in excluded]
+        self.excluded, self.meant = [match.span() for match in excluded], set[tuple[int, int]]()
         slots = {name: found for name, slot in chosen.slots.items() if name != "by" and (found := self._values(slot))}
         for match in excluded:
             words.blank(*match.span(1))
@@ -112,6 +123,8 @@ class _Reader:
         for pattern in (chosen.pattern("words"), self.table.pattern("compare"), self.table.pattern("common")):
             words.take(pattern)
         names = self._names(places)
+        # What is excluded and is no value of anything is not dropped: "without savings plans".
+        names += [Value(None, text[slice(*each)], "?") for each in self.excluded if each not in self.meant]
         grouping = [place for place in places if place[3]] or places[-1:]
         names += [Value(None, text[each[0] : each[1]], "?") for each in places if each not in grouping]
         if by := {value: Value(value, text[start:end]) for start, end, value, _ in grouping}:
@@ -145,7 +158,10 @@ class _Reader:
         return tuple({value.value: value for _, value in sorted(found, key=lambda each: each[0])}.values())
 
     def _op(self, start: int) -> str:
-        return "not_in" if any(first <= start < last for first, last in self.excluded) else "in"
+        """Return not_in for what stands after a word that excludes; "without a tag" is itself a value."""
+        around = [each for each in self.excluded if each[0] <= start < each[1]]
+        self.meant.update(around)
+        return "not_in" if any(first < start for first, _ in around) else "in"
 
     def _dimensions(self, by: Slot) -> list[Place]:
         """The dimensions with their places, and whether "by", "per", "which" and the like mark them as the grouping."""

@@ -48,16 +48,6 @@ class Request:
     tools: Mapping[str, Mapping[str, Schema]]
     shown: Sequence[Mapping[str, Any]] = ()
 
-    @property
-    def specialists(self) -> Sequence[str]:
-        """The agents that can be asked a part of the question; none where a part is all that is asked."""
-        properties = self.tools.get(CONSULT, {}).get("questions", {}).get("properties", {})
-        return tuple(properties.get("agent_name", {}).get("enum", ()))
-
-    @property
-    def most_questions(self) -> int:
-        return int(self.tools.get(CONSULT, {}).get("questions", {}).get("maxItems", 0))
-
 
 def read_request(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] | None) -> Request:
     """Read OpenAI-shaped messages and tools; the day comes from the system prompt's own line, never from a clock."""

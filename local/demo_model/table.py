@@ -59,7 +59,8 @@ def load_table() -> tuple[tuple[Intent, ...], Intent]:
 
 
 def find_intent(tool: str | None) -> Intent | None:
-    return next((intent for intent in reversed(load_table()[0]) if tool and intent.tool == tool), None)
+    known = (each for each in reversed(load_table()[0]) if tool in (each.tool, *each.more.get("also", ())))
+    return next(known, None) if tool else None
 
 
 @cache

@@ -96,8 +96,8 @@ RULES = {"total": 2, "by_status": {"active": 1, "paused": 1, "disabled": 0}}
     [
         ("MoM", "compare_periods", envelope([MOVE], **COMPARED),
          "Compare periods: current cost "
-         "**USD 90.00** (previous cost USD 100.00, absolute change USD -10.00, percent change -10.0%). Two complete months"),
-        ("MoM", "compare_periods", envelope([MOVE], **COMPARED), "| GPT | USD 9.00 | USD +8.50 | +1,700.0% |"),
+         "**USD 90.00** (previous cost USD 100.00, absolute change USD -10.00, percent change -10.00%). Two complete months"),
+        ("MoM", "compare_periods", envelope([MOVE], **COMPARED), "| GPT | USD 9.00 | USD +8.50 | +1,700.00% |"),
         ("forecast the next 90 days", "cost_forecast", envelope([], **FORECAST),
          "Cost forecast: projected total **USD 945.00** (lower USD 900.50, upper USD 1,000.00, confidence medium). Horizon days: 90."),
         ("forecast the next 90 days", "cost_forecast", envelope([], **FORECAST), "Method: trend and weekday."),
@@ -111,10 +111,10 @@ RULES = {"total": 2, "by_status": {"active": 1, "paused": 1, "disabled": 0}}
          by_status={"OVER": 1}), "Budget variance: 1 row. As of: 2026-11-20. By status: over 1."),
         ("What was our commitment coverage?", "commitment_summary", envelope([], totals=[
          {"currency": "USD", "utilization_pct": 95.7, "coverage_pct": 46.3, "negotiated_savings": 7}]),
-         "coverage pct **46.3%** (utilization pct 95.7%, negotiated savings USD 7.00)"),
+         "coverage pct **46.30%** (utilization pct 95.70%, negotiated savings USD 7.00)"),
         ("our negotiated discounts", "commitment_summary", envelope([], totals=[
          {"currency": "USD", "utilization_pct": 95.7, "coverage_pct": 46.3, "negotiated_savings": 7}]),
-         "negotiated savings **USD 7.00** (utilization pct 95.7%, coverage pct 46.3%)"),
+         "negotiated savings **USD 7.00** (utilization pct 95.70%, coverage pct 46.30%)"),
         ("cost per order", "unit_costs", envelope([{"quantity": 3, "unit_cost": 0.0220764, "currency": "USD"}]), "USD 0.022076"),
         ("spend", "query_costs", envelope([], notes=["Data ends on 2026-11-01."]), "Data ends on 2026-11-01."),
         ("SELECT 1", "run_read_query", envelope([{"Year": 2026, "share": 0.1234567, "tags": {"a": [1]}}], tables=["t"]),

@@ -180,7 +180,7 @@ def test_no_figure_is_given_for_a_name_that_is_not_found(question: str) -> None:
         ("Budget overview", "budget_summary", {}),
         ("Any anomalies at AWS yesterday?", "find_anomalies", {"dimension": "service", "start_date": "2026-11-19",
          "end_date": "2026-11-19", "filters": [{"dimension": "provider", "op": "in", "values": ["AWS"]}]}),
-        ("Savings plan utilisation", "commitment_summary", {"group_by": ["commitment_type"]}),
+        ("Commitment utilisation", "commitment_summary", {"group_by": ["commitment_type"]}),
         ("Cost per order", "unit_costs", {"per": "order"}),
         ("Cost per GB of storage", "unit_costs",
          {"filters": [{"dimension": "service_category", "op": "in", "values": ["Storage"]}]}),
