@@ -24,7 +24,6 @@ from common.warehouse.client import Warehouse
 
 _TRIES = 5
 _SCOPE = frozenset(DigestScope.model_fields)
-DAY_OF_PREVIEW: dict[str, Any] = {"weekday": "monday", "day": 1, "hour": 0, "zone": "UTC"}
 
 
 class Preview(TypedDict):
@@ -126,7 +125,8 @@ class Digests:
     async def preview(self, principal: Principal, asked: DigestScope, calendar: FiscalCalendar) -> Preview:
         """Return what a digest would say of the last period that is over. Raises Unprocessable."""
         now = self.clock()
-        current, previous = Schedule(asked.cadence, **DAY_OF_PREVIEW).periods(now)
+        zone = asked.time_zone if isinstance(asked, NewDigest) else None
+        current, previous = Schedule(asked.cadence, "monday", 1, 0, zone or calendar.zone).periods(now)
         name = asked.name if isinstance(asked, NewDigest) else f"{asked.cadence.capitalize()} summary"
         try:
             question = DigestQuestion(name, current, previous, asked.team, asked.filters)

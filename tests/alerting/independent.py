@@ -92,11 +92,13 @@ class Watch:
                 for name, days in self._windows(conditions["period"], today):
                     value, limit = sum((spent.get(day, Decimal()) for day in days), Decimal()), conditions["threshold"]
                     low = value <= Decimal(limit) * (100 - conditions["recovery_percent"]) / 100
-                    whole = _whole(days[-1], today, newest)
+                    whole = _whole(days[-1], today, newest) and _arrived(days[-1], today, mine)
                     yield conditions["currency"], name, value > limit, low, whole, days[-1] < today
             case "anomaly_percent_change":
                 for currency in sorted({line.currency for line in mine}):
-                    yield from self._changes(conditions, _by_day(mine, currency), currency, today, newest)
+                    for reading in self._changes(conditions, _by_day(mine, currency), currency, today, newest):
+                        *known, last, over = reading
+                        yield *known, _arrived(last, today, mine), over
             case "budget_percent":
                 yield from self._budgets(conditions, lines, today)
             case "data_stopped":
@@ -131,7 +133,7 @@ class Watch:
             if usual > 0:
                 change = round(100 * (value - usual) / usual, 2)
                 low = change < conditions["percent"] and change <= Decimal(conditions["percent"]) * 95 / 100
-                yield currency, name, change >= conditions["percent"], low, True, days[-1] < today
+                yield currency, name, change >= conditions["percent"], low, days[-1], days[-1] < today
 
     def _budgets(self, conditions: dict[str, Any], lines: Sequence[Line], today: date) -> Iterator[Any]:
         oldest = max(self.rule["created_at"].date(), today - 7 * DAY)
@@ -185,6 +187,10 @@ def _by_day(lines: Sequence[Line], currency: str) -> dict[date, Decimal]:
         if line.currency == currency:
             spent[line.day] = spent.get(line.day, Decimal()) + line.cost
     return spent
+
+
+def _arrived(day: date, today: date, mine: Sequence[Line]) -> bool:
+    return today - day > 2 * DAY or any(line.day >= day for line in mine)
 
 
 def _whole(day: date, today: date, newest: date | None) -> bool:

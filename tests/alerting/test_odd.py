@@ -4,9 +4,14 @@ import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 from google.cloud import bigquery
 
+from common.alerting.state import AlertState, read_state
+from common.documents import Create, Document
+from common.skills.alerts.evaluation import Track
+from common.tenant import OrgSlug, Tenant
 from local.data.warehouse import SHARED
 from tests.alerting import generated
 from tests.alerting.conftest import Place
@@ -127,3 +132,43 @@ def _parameter(name: str, value: Any) -> Any:
 
 def _is_day(value: Any) -> bool:
     return isinstance(value, str) and len(value) == 10 and value[4] == value[7] == "-"
+
+
+async def test_an_alert_is_not_over_because_another_provider_is_quicker(place: Place) -> None:
+    org = "late_inc"
+    place.organizations(org)
+    place.load(SHARED, "org_budgets", [])
+    daily = '{"threshold": 500, "currency": "USD", "period": "daily"}'
+    place.now = NOW
+    services = await place.anew(org, [rule(org, "aws", "absolute_threshold", daily, provider_filter=["aws"])])
+
+    async def evaluated(aws: int, openai: int) -> tuple[int, int]:
+        """Evaluate with the costs of each provider up to a day of March; AWS costs more from the sixth on."""
+        lines = [
+            Line(day, provider, "USD", "ENG-1", Decimal(900 if provider == "aws" and day.day >= 6 else 10), NOW)
+            for provider, last in (("aws", aws), ("openai", openai))
+            for day in (date(2026, 3, number) for number in range(1, last + 1))
+        ]
+        place.load(org, "cost_data_standard_1_3", [line.stored() for line in lines])
+        place.now = datetime(2026, 3, openai + 1, 6, tzinfo=UTC)
+        report = await services.alert_round.run()
+        return report["fired"], report["ended"]
+
+    # The seventh is there of OpenAI alone: that says nothing of AWS.
+    assert await evaluated(6, 8) == (1, 0)
+    assert await evaluated(8, 9) == (0, 0)
+    # A day that does not come within two more days is taken for one without costs.
+    assert await evaluated(8, 12) == (0, 1)
+
+
+def test_what_thousands_of_rules_remember_fits_a_document() -> None:
+    days = tuple((date(2026, 3, 1) + timedelta(days=number)).isoformat() for number in range(28))
+    tracks = {
+        f"rule-{uuid4()}": (f"{number:012x}", dict.fromkeys(("EUR", "USD"), Track(days, ((days[-1], days[0]),), NOW)))
+        for number in range(5_000)
+    }
+    state = AlertState(tracks, "m" * 80)
+    write = state.write(Tenant(OrgSlug("many_inc"), PROJECT, "organizations"))
+    assert isinstance(write, Create)
+    assert len(write.data["tracks"]) < 2**20 // 2
+    assert read_state(Document(write.path, write.data, NOW)).tracks == tracks

@@ -116,7 +116,7 @@ async def test_an_organisation_whose_state_cannot_be_read_holds_no_other_one_up(
     place.load(SHARED, "org_notification_rules", rules)
     services = place.services()
     broken = state_path(services.directory.tenant(OrgSlug("first_inc")))
-    await services.documents.commit([Put(broken, {"tracks": "[{"})])
+    await services.documents.commit([Put(broken, {"tracks": b"[{"})])
     report = await services.alert_round.run()
     assert (report["organizations"], report["failed"]) == (2, 1)
     assert report["fired"] > 0

@@ -12,6 +12,7 @@ from common.skills.alerts.figures import Costs, Figures
 from common.skills.alerts.windows import (
     LATE_DAYS,
     Window,
+    has_arrived,
     is_complete,
     window_before,
     window_of,
@@ -239,7 +240,10 @@ def _reading(
     breached = value >= limit if unit == "percent" else value > limit
     with localcontext(prec=80):
         recovered = not breached and value <= limit * (_HUNDRED - rule.recovery) / _HUNDRED
-    complete = is_complete(window.period.end, today, figures.newest_day)
+    # Another provider's newer data says nothing of costs that come later than its.
+    complete = is_complete(window.period.end, today, figures.newest_day) and has_arrived(
+        window.period.end, today, figures.last_day
+    )
     ended = window.has_ended(today)
     return Reading(subject, window.key, window.period, value, limit, unit, breached, recovered, complete, ended, detail)
 

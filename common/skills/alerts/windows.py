@@ -54,6 +54,11 @@ def window_before(length: AlertPeriod, window: Window) -> Window:
     return window_of(length, window.period.start - timedelta(days=1))
 
 
+def has_arrived(day: date, today: date, last_day: date | None) -> bool:
+    """Return true if costs of this kind reach to the day, or if enough time has passed for them to come."""
+    return (last_day is not None and last_day >= day) or (today - day).days > SETTLED_DAYS
+
+
 def is_complete(day: date, today: date, newest_day: date | None) -> bool:
     """Return true if no more of a day's costs are to be expected: newer data came, or enough time has passed."""
     if day >= today or newest_day is None:
