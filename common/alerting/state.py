@@ -13,6 +13,7 @@ from common.skills.alerts.evaluation import Track
 from common.tenant import Tenant
 
 Tracks = Mapping[str, Track]
+_PACKED_CHARS = 100_000
 
 
 def state_path(tenant: Tenant) -> str:
@@ -39,8 +40,9 @@ class AlertState:
 
     def write(self, tenant: Tenant) -> Write:
         """The write of this state; it fails where another evaluation has written one since it was read."""
+        text = json.dumps(_plain(self.tracks), separators=(",", ":"))
         # Days are nearly the same text again and again: packed, those of thousands of rules fit a document.
-        tracks = zlib.compress(json.dumps(_plain(self.tracks), separators=(",", ":")).encode())
+        tracks = zlib.compress(text.encode()) if len(text) > _PACKED_CHARS else text
         data: Data = {"tracks": tracks, "mark": self.mark, "flood": self.flood}
         path = state_path(tenant)
         return Create(path, data) if self.version is None else Patch(path, data, self.version)
