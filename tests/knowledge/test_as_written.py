@@ -88,10 +88,16 @@ async def test_rows_of_a_markdown_table_have_the_names_of_their_columns_and_comm
         ("Cost report,,\n,,\nService,Cost,Owner\nEC2,5,A\n", "Cost report\n\nService: EC2; Cost: 5; Owner: A"),
         ("Team,,\nData,1000,lead\nWeb,9000,CFO\n", "Team: Data; 1000; lead\n\nTeam: Web; 9000; CFO"),
         ("Owner\nTeam A\nTeam B, C\nTeam D\n", "Owner\n\nTeam A\n\nTeam B | C\n\nTeam D"),
+        ("Report\n\nName;Cost\nA;1,5\nB;2,5\n", "Report\n\nName: A; Cost: 1,5\n\nName: B; Cost: 2,5"),
+        ("Tag\tMeaning, long\nowner\twho, exactly\n", "Tag: owner; Meaning, long: who, exactly"),
+        (
+            f'a, b\n{"x, y" + chr(10)}"he said ""no"", twice", "z, too"\n',
+            'a: x; b: y\n\na: he said "no", twice; b: z, too',
+        ),
     ],
-    ids=["a title", "one name", "one column"],
+    ids=["a title", "one name", "one column", "a short title", "tabs", "quotes"],
 )
-async def test_a_title_above_a_table_is_no_name_of_a_column(rows: str, told: str) -> None:
+async def test_a_table_is_read_by_the_names_of_its_columns_whatever_parts_its_cells(rows: str, told: str) -> None:
     (chunk,) = (await parsed("a.csv", rows.encode())).chunks
     assert chunk.text == told
 

@@ -3,8 +3,9 @@
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import chain, islice
 
 from common.knowledge.chunking import Block
 from common.knowledge.parsing.headings import Headings
@@ -18,7 +19,7 @@ _CODE_OR_COMMENT = re.compile(r"(^ {0,3}(`{3,}|~{3,})[^\n]*\n.*?^ {0,3}\2[`~]*[ 
 _RULE = re.compile(r" {0,3}\|?[ \t]*:?-+:?[ \t]*(\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*")
 _BAR = re.compile(r"(?<!\\)\|")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
-_ROWS_SNIFFED = 8192
+_ROWS_COMPARED = 50
 # What programs write before the first heading, after a heading, and before a table: YAML, attributes, the separator.
 _FRONT = re.compile(r"---[ \t]*\n(?=[\w-]+:)(.{0,20000}?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.S)
 _TITLE = re.compile(r"^title:[ \t]*[\"']?(.{1,200}?)[\"']?[ \t]*$", re.M)
@@ -110,15 +111,27 @@ def read_csv(text: str) -> Iterator[Block]:
     separator = _SEPARATOR.match(text)
     if separator:
         text = text[separator.end() :]
-    try:
-        dialect: type[csv.Dialect] | csv.Dialect = csv.Sniffer().sniff(
-            text[:_ROWS_SNIFFED], separator[1] if separator else ",;\t|"
-        )
-    except csv.Error:
-        dialect = csv.excel
     csv.field_size_limit(len(text) + 1)
     try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), dialect))
+        rows = list(_rows(text, separator[1] if separator else _separator(text)))
     except csv.Error as error:
         raise Refused("broken") from error
     yield from (Block(line) for line in row_texts(rows))
+
+
+def _separator(text: str) -> str:
+    """The separator by which the most of the first rows have as many cells as each other, and more than one."""
+
+    def likeness(separator: str) -> tuple[float, int]:
+        widths = [len(row) for row in islice(_rows(text, separator), _ROWS_COMPARED) if row]
+        width, count = max(
+            Counter(each for each in widths if each > 1).items(), key=lambda each: each[1], default=(1, 0)
+        )
+        return count / max(len(widths), 1), width
+
+    # Of two that are equally alike, a comma is the likelier to be one of the text.
+    return max("\t;|,", key=likeness)
+
+
+def _rows(text: str, separator: str) -> Iterator[list[str]]:
+    return csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
