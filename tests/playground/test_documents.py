@@ -49,6 +49,7 @@ async def test_a_dropped_document_is_read_cited_and_deleted(
     line = dialog.get_by_role("listitem").filter(has_text=name)
     await expect(line).to_have_attribute("data-state", "ready")
     await expect(line).to_contain_text("ready · 1 passage")
+    await expect(line).to_contain_text("added ")
     await checked(visit, sources, "dialog")
     await dialog.get_by_role("button", name="Close").click()
     await visit.ask("What does the parking policy say about gate 7?")

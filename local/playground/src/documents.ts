@@ -2,7 +2,7 @@
 import { ApiError, type Api } from "./api";
 import { askToDelete } from "./dialogs";
 import { button, el, iconButton } from "./dom";
-import { bytes, count } from "./format";
+import { ago, bytes, count } from "./format";
 import type { Caller, DocumentEntry } from "./contract";
 
 const POLL = 1000;
@@ -181,6 +181,8 @@ function state(each: DocumentEntry): string {
       return `cannot be read: ${REASONS[each.reason ?? ""] ?? "its reason is not known"}`;
     default: {
       const facts = [each.pages ? count(each.pages, "page") : "", count(each.passages, "passage"), bytes(each.bytes)];
+      // Of two versions under one name, a person sees which is the older one.
+      facts.push(`added ${ago(each.created_at)}`);
       return `${each.reindexing ? "is being read anew" : "ready"} · ${facts.filter(Boolean).join(" · ")}`;
     }
   }
