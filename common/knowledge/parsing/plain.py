@@ -16,7 +16,7 @@ _ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*")
 _SETEXT = re.compile(r" {0,3}(=+|-{2,})[ \t]*")
 # A comment is not shown, unless it stands in a code block.
 _CODE_OR_COMMENT = re.compile(r"(^ {0,3}(`{3,}|~{3,})[^\n]*\n.*?^ {0,3}\2[`~]*[ \t]*$)|<!--.*?-->", re.M | re.S)
-_RULE = re.compile(r" {0,3}\|?[ \t]*:?-+:?[ \t]*(\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*")
+_RULE = re.compile(r"[ \t]*:?-+:?[ \t]*")
 _BAR = re.compile(r"(?<!\\)\|")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _ROWS_COMPARED = 50
@@ -75,7 +75,7 @@ def _rows_told(lines: Iterable[tuple[str, bool]]) -> Iterator[tuple[str, bool]]:
             if table:
                 table.append(_cells(line))
                 continue
-            if before and _RULE.fullmatch(line):
+            if before and all(map(_RULE.fullmatch, _cells(line))):
                 table, before = [_cells(before)], ""
                 continue
         # No line of a table is a heading.
