@@ -51,12 +51,24 @@ class KnowledgeStore:
         )
         return [DocumentRecord.of(each) for each in found]
 
-    async def create(self, tenant: Tenant, record: DocumentRecord, due_at: datetime) -> DocumentRecord:
-        """Store a new record, with the moment at which its document is looked after if nothing has come of it."""
+    async def create(
+        self, tenant: Tenant, record: DocumentRecord, due_at: datetime, last: datetime | None = None
+    ) -> DocumentRecord:
+        """Store a new record, with the moment at which its document is looked after if nothing has come of it.
+
+        Raises DocumentConflict where it exists or, if ``last`` is given, where another one was created since.
+        """
         created = Create(document_path(tenant, record.document_id), record.data)
-        check = Put(check_path(tenant), {"org_slug": tenant.org_slug, "checked_at": record.created_at})
+        noted: Data = {"org_slug": tenant.org_slug, "checked_at": record.created_at}
+        check = Put(check_path(tenant), noted) if last is None else Patch(check_path(tenant), noted, last)
         moments = await self.documents.commit([created, _due(tenant, record.document_id, due_at), check])
         return record.since(moments[0])
+
+    async def last_created(self, tenant: Tenant) -> datetime | None:
+        """Return a moment since which no document was created, None where none ever was."""
+        path = check_path(tenant)
+        note = (await self.documents.get_all([path]))[path]
+        return note.updated_at if note is not None else None
 
     async def change(
         self, tenant: Tenant, record: DocumentRecord, changes: Data, due_at: datetime | None = None

@@ -18,8 +18,8 @@ from common.tenant import Principal, Tenant
 _VALID = timedelta(minutes=limits.UPLOAD_MINUTES)
 # An upload that began before its address expired may last a little longer.
 _UPLOADED_WITHIN = _VALID + timedelta(minutes=10)
-# Of several who announce the same bytes at a time, each try lets one through at least.
-_TRIES = 10
+# Of several who announce documents at a time, each try lets one through at least.
+_TRIES = limits.UPLOADS_PER_MINUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +119,20 @@ class Uploads:
 
     async def _create(self, caller: Principal, document: Announced) -> DocumentRecord:
         """Store the record of a new document. Raises DocumentConflict, KnowledgeFull."""
-        tenant, now = caller.tenant, self.clock()
-        if await self.store.count(tenant) >= limits.MAX_DOCUMENTS:
+        tenant, now, last = caller.tenant, self.clock(), None
+        count = await self.store.count(tenant)
+        if count + limits.ORG_UPLOADS_PER_MINUTE >= limits.MAX_DOCUMENTS:
+            # Near the limit, nobody may come between the count and the new document.
+            last = await self.store.last_created(tenant)
+            count = await self.store.count(tenant)
+        if count >= limits.MAX_DOCUMENTS:
             raise KnowledgeFull
         new = DocumentRecord(
             document_id=document_id_of(document.sha256), name=document.name, media_type=document.media_type,
             size=document.size, sha256=document.sha256, state="waiting", created_at=now,
             created_by=caller.user_id, changed_at=now,
         )  # fmt: skip
-        return await self.store.create(tenant, new, now + _UPLOADED_WITHIN)
+        return await self.store.create(tenant, new, now + _UPLOADED_WITHIN, last)
 
     async def _again(self, tenant: Tenant, found: DocumentRecord, document: Announced) -> DocumentRecord:
         """Let a document that waits, failed or was deleted wait for its bytes anew. Raises DocumentConflict."""

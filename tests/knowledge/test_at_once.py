@@ -52,6 +52,20 @@ async def test_whoever_announces_the_same_bytes_at_a_time_gets_the_one_document(
     assert sent.count(None) >= 1
 
 
+async def test_of_documents_announced_at_a_time_none_passes_the_limit(
+    knowing: Knowing, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await knowing.announce(made, "first.md", POLICY)).status_code == 201
+    monkeypatch.setattr(limits, "MAX_DOCUMENTS", 4)
+    answers = await asyncio.gather(*(knowing.announce(made, f"{n}.md", POLICY + b"%d" % n) for n in range(8)))
+    assert sorted(each.status_code for each in answers) == [201] * 3 + [409] * 5
+    assert {each.json()["code"] for each in answers if each.status_code == 409} == {"knowledge_full"}
+    # What is there already needs no room.
+    assert (await knowing.announce(made, "first.md", POLICY)).status_code == 201
+    await knowing.http.delete(f"/documents/{hashlib.sha256(POLICY).hexdigest()[:32]}", headers=made.admin)
+    assert (await knowing.announce(made, "new.md", POLICY + b"new")).status_code == 201
+
+
 @pytest.mark.parametrize("sent", [False, True])
 async def test_what_is_announced_while_its_deletion_is_cleared_is_kept(
     knowledge: KnowledgeServices, sent: bool
