@@ -64,7 +64,7 @@ class Services(Foundations):
             return EmbeddingUse(self.cost_ceilings, self.directory, self.documents, self.clock)
 
         stores = (self.documents, self.directory, self.provider_keys)
-        return KnowledgeServices(self.settings, *stores, self.clock, meter)
+        return KnowledgeServices(self.settings, *stores, self.clock, meter, self.log)
 
     @cached_property
     def completion(self) -> "Completion":

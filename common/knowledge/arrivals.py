@@ -5,7 +5,7 @@ An event may come late, twice or not at all. It names a file; what is to be done
 
 import hashlib
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,14 +13,15 @@ from typing import IO
 
 from common import limits
 from common.documents import DocumentConflict
-from common.errors import CostCeiling, EmbeddingUnavailable, FilesUnavailable
+from common.errors import DocumentsUnavailable, EmbeddingUnavailable, ServiceError
 from common.files import FileChanged, Files, StoredFile
 from common.knowledge.ingestion import CLAIM, Ingestion
-from common.knowledge.paths import file_path, place_of
+from common.knowledge.paths import document_of_file, file_path
 from common.knowledge.record import DocumentRecord
 from common.knowledge.store import KnowledgeStore
 from common.knowledge.uploads import Uploads
 from common.organizations.directory import Directory
+from common.telemetry.log import Log, place_of
 from common.tenant import Tenant
 
 DUE_AT_ONCE = 20
@@ -39,6 +40,7 @@ class Arrivals:
     uploads: Uploads
     directory: Directory
     clock: Callable[[], datetime]
+    log: Log
 
     async def finalized(self, path: str) -> str:
         """Take a file that has its bytes, and return the state of its document; "unknown" for a file of none.
@@ -46,7 +48,7 @@ class Arrivals:
         Raises EmbeddingUnavailable, CostCeiling, DocumentsUnavailable, FilesUnavailable: the event is to be delivered
         again.
         """
-        place = place_of(path)
+        place = document_of_file(path)
         if place is None:
             return "unknown"
         org_slug, document_id = place
@@ -55,16 +57,35 @@ class Arrivals:
     async def run_due(self) -> dict[str, int]:
         """Look after documents of which something is left to do; returns how many, and how many could not be."""
         for org_slug in await self.store.unchecked(self.clock() - CHECKED_EVERY, CHECKED_AT_ONCE):
-            await self._compare_spaces(self.directory.tenant(org_slug))
+            tenant = self.directory.tenant(org_slug)
+            if not await self._is_done(tenant, "", self._compare_spaces(tenant)):
+                await self.store.note_checked(tenant, self.clock())
         due = await self.store.due(self.clock(), DUE_AT_ONCE)
         failed = 0
         for org_slug, document_id in due:
-            try:
-                await self._look_after(self.directory.tenant(org_slug), document_id)
-            except (EmbeddingUnavailable, CostCeiling, FilesUnavailable):
-                # One organisation's provider, or one file, is no reason to leave the others' documents.
+            tenant = self.directory.tenant(org_slug)
+            if not await self._is_done(tenant, document_id, self._look_after(tenant, document_id)):
                 failed += 1
+                await self.store.postpone(tenant, document_id, self.clock() + CLAIM)
         return {"done": len(due) - failed, "failed": failed}
+
+    async def _is_done(self, tenant: Tenant, document_id: str, work: Awaitable[None]) -> bool:
+        """Do a part of the round: whatever it meets in one organisation holds no other one up.
+
+        Raises DocumentsUnavailable.
+        """
+        try:
+            await work
+        except DocumentsUnavailable:
+            raise
+        except ServiceError as error:
+            self.log.error("document.failed", org=tenant.org_slug, message_id=document_id, code=error.code)
+            return False
+        except Exception as error:
+            names = {"org": tenant.org_slug, "message_id": document_id, "code": ServiceError.code}
+            self.log.error("document.failed", **names, error_class=type(error).__name__, stage=place_of(error))
+            return False
+        return True
 
     async def _compare_spaces(self, tenant: Tenant) -> None:
         """Have documents embedded again that are in another space than the organisation's settings want."""

@@ -48,7 +48,7 @@ def file_path(tenant: Tenant, document_id: str) -> str:
     return f"{files_prefix(tenant)}{document_id}"
 
 
-def place_of(path: str) -> tuple[OrgSlug, str] | None:
+def document_of_file(path: str) -> tuple[OrgSlug, str] | None:
     """Return the organisation and the document of a file. Returns None for any other file."""
     match = _FILE.fullmatch(path)
     return (parse_org_slug(match[1]), match[2]) if match else None

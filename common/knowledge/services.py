@@ -10,6 +10,7 @@ from common.documents import Documents
 from common.organizations.directory import Directory
 from common.organizations.provider_key import ProviderKeys
 from common.settings import Settings
+from common.telemetry.log import Log
 
 if TYPE_CHECKING:
     from common.files import Files
@@ -33,6 +34,7 @@ class KnowledgeServices:
     clock: Callable[[], datetime]
     # Imported with the first use that the organisation pays for.
     meter: "Callable[[], Meter]"
+    log: Log
 
     @cached_property
     def store(self) -> "KnowledgeStore":
@@ -74,7 +76,7 @@ class KnowledgeServices:
     def arrivals(self) -> "Arrivals":
         from common.knowledge.arrivals import Arrivals
 
-        return Arrivals(self.store, self.files, self.ingestion, self.uploads, self.directory, self.clock)
+        return Arrivals(self.store, self.files, self.ingestion, self.uploads, self.directory, self.clock, self.log)
 
     async def close(self) -> None:
         """Close the sockets of what was used."""

@@ -3,12 +3,13 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from common import limits
 from common.document_values import Vector
-from common.documents import Count, Create, Data, Delete, Documents, Patch, Put, Sort, Where, Write
+from common.documents import Count, Create, Data, Delete, DocumentConflict, Documents, Patch, Put, Sort, Where, Write
 from common.knowledge.chunking import Chunk
 from common.knowledge.embedding.space import SpaceName
 from common.knowledge.paths import (
@@ -99,6 +100,11 @@ class KnowledgeStore:
     async def note_due(self, tenant: Tenant, document_id: str, due_at: datetime) -> None:
         """Say when to look after a document next."""
         await self.documents.commit([_due(tenant, document_id, due_at)])
+
+    async def postpone(self, tenant: Tenant, document_id: str, due_at: datetime) -> None:
+        """Look after a document later, if anything is still to be done with it."""
+        with suppress(DocumentConflict):
+            await self.documents.commit([Patch(due_path(tenant, document_id), {"due_at": due_at})])
 
     async def count(self, tenant: Tenant) -> int:
         """Count the documents of an organisation."""

@@ -2,18 +2,24 @@
 
 import asyncio
 import hashlib
-from datetime import timedelta
+import io
+import json
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from common import limits
+from common.documents import Delete, Put
 from common.errors import EmbeddingUnavailable
 from common.knowledge.ingestion import CLAIM
 from common.knowledge.overdue import OverdueDocuments
-from common.knowledge.paths import chunks_path, file_path
+from common.knowledge.paths import chunks_path, document_path, due_path, file_path
 from common.knowledge.services import KnowledgeServices
+from common.knowledge.store import KnowledgeStore
 from common.knowledge.uploads import Announced
+from common.telemetry.log import Log
 from common.tenant import OrgSlug, Principal, Tenant, UserId
 from tests.knowledge.conftest import Knowing
 from tests.knowledge.test_killed import DOCUMENT, SHA256, TEXT, Bench, Life, events_taken, parsed_once, read
@@ -21,6 +27,7 @@ from tests.knowledge.test_spaces import OLD, Letters
 from tests.organizations.organizations import Made
 
 __all__ = ["events_taken", "parsed_once"]
+UNREADABLE = "0" * 32
 POLICY = b"# Commitments\n\nThe CFO signs every commitment of more than one year.\n"
 ANNOUNCED = Announced("rules.txt", "text/plain", len(TEXT), SHA256)
 
@@ -143,3 +150,36 @@ async def test_readiness_counts_documents_that_arrived_and_are_not_read(knowledg
     await bench.check_one_version()
     assert (await measured(seconds + 600))["overdue"] == late["overdue"]
     assert (await measured(alone + 600))["unattended"] == left["unattended"]
+
+
+class OwnStore(KnowledgeStore):
+    """Of what is due it sees the documents of the organisation with this one alone: other tests have theirs."""
+
+    async def due(self, now: datetime, limit: int) -> list[tuple[OrgSlug, str]]:
+        found = await super().due(now, 10_000)
+        own = {org_slug for org_slug, document_id in found if document_id == UNREADABLE}
+        return [each for each in found if each[0] in own][:limit]
+
+    async def unchecked(self, before: datetime, limit: int) -> list[OrgSlug]:
+        return []
+
+
+async def test_a_document_that_cannot_be_looked_after_holds_no_other_one_up(knowledge: KnowledgeServices) -> None:
+    bench, logs = await Bench.made(knowledge), io.StringIO()
+    documents, tenant, early = knowledge.documents, bench.tenant, knowledge.clock() - timedelta(days=9)
+    path, note = document_path(tenant, UNREADABLE), due_path(tenant, UNREADABLE)
+    due = {"org_slug": tenant.org_slug, "document_id": UNREADABLE, "due_at": early, "since": early}
+    await documents.commit([Put(path, {"name": "of another release"}), Put(note, due)])
+    await knowledge.store.note_due(tenant, DOCUMENT, early + timedelta(seconds=1))
+    arrivals = replace(bench.workers().arrivals, store=OwnStore(documents), log=Log("INFO", logs))
+    assert await arrivals.run_due() == {"done": 1, "failed": 1}
+    assert (await bench.answers()) != []
+    told = json.loads(logs.getvalue())
+    assert [told[name] for name in ("message", "message_id", "code", "error_class")] == [
+        "document.failed", UNREADABLE, "internal", "TypeError",
+    ]  # fmt: skip
+    # It is tried again later, and readiness goes on to count it.
+    left = (await documents.get_all([note]))[note]
+    assert left is not None
+    assert (left.data["since"], left.data["due_at"] > knowledge.clock()) == (early, True)
+    await documents.commit([Delete(note), Delete(path)])

@@ -93,7 +93,7 @@ class Workers:
         self.clock = clock
         self.ingestion = Ingestion(self.store, two, whole.meter, clock)
         self.uploads = Uploads(self.store, files, clock)
-        self.arrivals = Arrivals(self.store, files, self.ingestion, self.uploads, whole.directory, clock)
+        self.arrivals = Arrivals(self.store, files, self.ingestion, self.uploads, whole.directory, clock, whole.log)
         self.search = KnowledgeSearch(documents, self.store, two, whole.meter)
 
 
