@@ -110,7 +110,7 @@ class _Section:
             said.append(f"**{plain(name)}** {share}")
         by = DIMENSIONS.get(str(self.result.arguments.get("group_by") or self.result.arguments.get("dimension")))
         whole = not self.payload.get("truncated") and len({row.get("currency") for row in self.rows}) == 1
-        if by and whole and self.made.reading.says("counted"):
+        if by and whole and "by" in self.made.reading.slots and self.made.reading.says("counted"):
             without = any(next(iter(row.values())) == by.none for row in self.rows)
             said.append(f"**{len(self.rows):,}** rows{f', one of them {by.none}' * without}")
         return said

@@ -186,6 +186,8 @@ def _join(words: Words, pieces: list[tuple[int, int, Period]], calendar: Calenda
         start, end, period = pieces.pop(0)
         led, gap = _LED.search(words.plain[:start]), words.plain[end : pieces[0][0]] if pieces else "."
         lead = led.lastgroup if led else ""
+        if lead == "week" and period.unit not in _DAYS:
+            continue  # Which week of a month is asked, not guessed.
         to = re.fullmatch(_UP_TO, gap) or (lead == "from" and re.fullmatch(r"\s*and\s*(?:the )?", gap))
         if to and not apart and pieces[0][2].kind not in ("before", "year_before"):
             _, end, last = pieces.pop(0)

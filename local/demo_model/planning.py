@@ -75,7 +75,8 @@ class Plan:
         schema = self.schema.get(arg, {})
         many = "array" in schema.get("types", ())
         most = int(schema.get("maxItems", 3)) if many else 1 if arg else 0
-        taken = [str(each.value) for each in by if each.value in schema.get("enum", [each.value])][:most]
+        taken = [str(each.value) for each in by if each.value in schema.get("enum", [each.value])]
+        taken = [*dict.fromkeys(taken)][:most]
         self.lost += [each.said for each in by if each.said and each.value not in taken]
         if taken:
             self.arguments[arg] = taken if many and (len(taken) > 1 or "anyOf" not in schema) else taken[0]

@@ -2,6 +2,7 @@
 
 # ruff: noqa: E501  # a table of answers
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -149,3 +150,15 @@ def test_a_result_of_another_shape_is_still_answered(name: str, payload: Any) ->
 )  # fmt: skip
 def test_amounts_have_two_decimals_and_small_ones_are_not_shown_as_zero(value: float, shown: str) -> None:
     assert cell("billed_cost", {"billed_cost": value, "currency": "EUR"}) == f"EUR {shown}"
+
+
+def test_rows_are_counted_where_their_number_is_asked_and_nowhere_else() -> None:
+    rows = [cost("sub_account", name, 1) for name in ("one", "two", "No sub account")]
+    said = costs("how many accounts had costs?", rows, USD, by="sub_account")
+    assert said.startswith("**3** rows, one of them No sub account: ")
+    assert costs("how much did we spend per account?", rows, USD, by="sub_account").startswith("2024-09-01")
+    assert costs("how many costs?", [cost("provider", "AWS", 1)], USD).startswith("2024-09-01")
+
+
+def test_a_percentage_is_written_as_the_tool_rounded_it() -> None:
+    assert cell("share_pct", {"share_pct": Decimal("27.25")}) == "27.25%"
