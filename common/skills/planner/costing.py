@@ -87,7 +87,7 @@ def _converted(spec: WorkloadSpec, priced: MachinePrices, listed: Decimal, own: 
     """The totals in the currency that was asked for, at the organisation's own rate; a note where it has none."""
     told: dict[str, Any] = {"currency": spec.budget_currency, "usd_rate": priced.usd_rate}
     if priced.usd_rate is None:
-        return {**told, "note": _no_rate(spec)}
+        return {**told, "note": f"Your rows hold no rate from USD to {spec.budget_currency}: the total stays in USD."}
     return {**told, "list_total": cents(listed * priced.usd_rate), "own_total": cents(own * priced.usd_rate)}
 
 

@@ -37,6 +37,7 @@ fitting AS (
     ROW_NUMBER() OVER (PARTITION BY provider, instance_type ORDER BY price_hourly, region) AS nth_region
   FROM named
   WHERE price_hourly > 0
+    AND currency = 'USD'
     AND is_named AND is_there AND is_offered AND is_kind
     AND (@gpu_name IS NULL OR UPPER(gpu_name) = UPPER(@gpu_name))
     AND (@min_gpus IS NULL OR gpu_count >= @min_gpus)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from common.knowledge.embedding.space import Embedder
-from local.data.catalog.reading import CatalogFileError
+from local.data.catalog.reading import CatalogFileError, read_text
 from local.data.rows import Row
 
 FILE = "model_cards.csv.gz"
@@ -59,11 +59,11 @@ def read(folder: Path) -> list[Row]:
     if not path.is_file():
         return []
     try:
-        lines = list(csv.reader(io.StringIO(gzip.decompress(path.read_bytes()).decode())))
+        lines = list(csv.reader(io.StringIO(read_text(path))))
         if tuple(lines[0]) != COLUMNS:
             raise ValueError(f"its columns are not {', '.join(COLUMNS)}")
         return list(_rows(lines[1:]))
-    except (OSError, EOFError, ValueError, IndexError) as error:
+    except (csv.Error, ValueError, IndexError) as error:
         raise CatalogFileError(f"{path}: {error}.") from error
 
 

@@ -4,6 +4,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from local.data.catalog.reading import Catalog
@@ -14,6 +15,9 @@ SHOWN = 20
 LEAST_KEPT = Decimal("0.5")
 PRICE_JUMP = 10
 _ROUNDING = Decimal("0.02")
+# More than ten times the dearest machine of 2026.
+MOST_HOURLY = 5_000
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,99}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +80,19 @@ def _of_instance(row: Row) -> Iterator[str]:
         yield f"{row['price_hourly']} is no price."
     if row["price_hourly"] == 0:
         yield "a price of 0 says that it is not sold there; leave the row out."
+    if row["price_hourly"] > MOST_HOURLY:
+        yield f"{row['price_hourly']} is no price of an hour: the most is {MOST_HOURLY:,}."
     if not re.fullmatch(r"[A-Z]{3}", row["currency"]):
         yield f"{row['currency']!r} is no currency."
+    elif row["currency"] != "USD":
+        yield f"its price is in {row['currency']}, where prices are in USD, so that they can be compared."
+    if row["price_date"] > datetime.now(UTC).date():
+        yield f"price_date {row['price_date']} is ahead."
+    if row["arch"] not in (None, "amd64", "arm64"):
+        yield f"arch {row['arch'][:20]!r} is neither amd64 nor arm64."
+    yield from (f"{name} is {row[name]}." for name in ("vcpus", "memory_gib") if row[name] <= 0)
+    if not all(_NAME.fullmatch(row[name]) for name in _KEYS["instances"]):
+        yield "its provider, type or region has characters that no name of one has."
     name, count, each, total = (row[key] for key in ("gpu_name", "gpu_count", "gpu_memory_gib", "gpu_memory_total_gib"))
     if name is None:
         if count or each or total:

@@ -19,6 +19,8 @@ _AWS_REGION = re.compile(r'^\t"([\w-]+)": \{$(.*?)^\t\},', re.MULTILINE | re.DOT
 _AZURE_REGION = re.compile(
     r'initialOnDemandPrices\["(\w+)"\] = map\[string\]float64\{(.*?)^\t\}', re.MULTILINE | re.DOTALL
 )
+# Sizes in MiB of which the source, in whole GiB, has 0.
+_AZURE_MEMORY = {"Standard_B1ls": "512"}
 _AZURE_TYPE = re.compile(r'InstanceType:\s*"([\w-]+)",\s*VCPU:\s*(\d+),\s*MemoryMb:\s*(\d+),\s*GPU:\s*(\d+)', re.DOTALL)
 _AWS_LABEL = re.compile(r"^ \|(?:karpenter\.k8s\.aws/)?([\w./-]+)\|([^|]*)\|", re.MULTILINE)
 # Cards that only draw or are too old to matter, and machines whose accelerators are no GPUs.
@@ -112,6 +114,7 @@ def of_azure(prices: Fetched, types: Fetched) -> Iterator[Row]:
     for region, listed in _AZURE_REGION.findall(prices.text):
         for name, price in _PRICE.findall(listed):
             cpus, memory, gpus = known.get(name, ("0", "0", "0"))
+            memory = _AZURE_MEMORY.get(name, memory)
             if int(cpus) == 0 or _LEFT_OUT.fullmatch(name):
                 continue
             arch = "arm64" if re.match(r"Standard_[DEB]\d+\w*p\w*_v\d", name) else "amd64"

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -16,6 +17,10 @@ from local.data.rows import Row
 
 # The small cut that a laptop loads.
 SMALL = Path(__file__).parent
+# All regions of all providers are 12 MB: a file that unpacks to more is none of ours.
+MOST_BYTES = 256 * 1024**2
+# BigQuery's NUMERIC: 29 digits before the point and 9 behind it.
+_DIGITS, _PLACES = 29, 9
 # Vectors of models are derived, and have a file of their own kind.
 CARDS = "model_cards"
 TABLES = tuple(table for table in schema.tables("catalog") if table != CARDS)
@@ -56,15 +61,25 @@ def _file(folder: Path, table: str) -> Path:
 
 def _read(path: Path, table: str) -> list[Row]:
     fields = schema.load("catalog", table).fields
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
     try:
-        raw = path.read_bytes()
-        text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+        if absent := [field.name for field in fields if field.name not in (reader.fieldnames or ())]:
+            raise CatalogFileError(f"{path.name}: the columns {', '.join(absent)} are missing.")
+        return [_row(line, fields, f"{path.name}, line {reader.line_num}") for line in reader]
+    except csv.Error as error:
+        raise CatalogFileError(f"{path.name}, line {reader.line_num}: it is no CSV: {error}.") from error
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file, unpacked where its name ends with .gz. Raises CatalogFileError."""
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise CatalogFileError(f"{path} has more than {MOST_BYTES:,} bytes.")
+        return data.decode("utf-8-sig")
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise CatalogFileError(f"{path} cannot be read as CSV in UTF-8: {error}.") from error
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    if absent := [field.name for field in fields if field.name not in (reader.fieldnames or ())]:
-        raise CatalogFileError(f"{path.name}: the columns {', '.join(absent)} are missing.")
-    return [_row(line, fields, f"{path.name}, line {reader.line_num}") for line in reader]
 
 
 def _row(line: Mapping[str, str | None], fields: Iterable[Field], place: str) -> Row:
@@ -82,7 +97,7 @@ def _row(line: Mapping[str, str | None], fields: Iterable[Field], place: str) ->
 
 def _number(text: str) -> Decimal:
     value = Decimal(text)
-    if not value.is_finite():
+    if not value.is_finite() or value.adjusted() >= _DIGITS or value != round(value, _PLACES):
         raise ValueError
     return value
 

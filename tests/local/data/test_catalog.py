@@ -1,6 +1,7 @@
 """The catalogue's files: what real ones get wrong is refused by name, and the command loads what is right."""
 
 import argparse
+import gzip
 import shutil
 from collections.abc import Iterator
 from copy import deepcopy
@@ -15,6 +16,7 @@ from google.cloud import bigquery
 from common.warehouse import schema
 from local import catalog as command
 from local.data import warehouse
+from local.data.catalog import cards, reading
 from local.data.catalog.checking import SHOWN, problems, told
 from local.data.catalog.reading import SMALL, TABLES, CatalogFileError, read_folder, write_folder
 from local.data.rows import Row
@@ -90,6 +92,14 @@ TRAPS: dict[str, tuple[str, Row, str]] = {
     "a GPU that nobody knows": ("g6.xlarge", {"gpu_name": "M60"}, "M60 is an unknown GPU"),
     "GPUs without a name": ("g6.xlarge", {"gpu_name": None}, "it has GPUs, or memory of some, without a name"),
     "a price without a currency": ("m5.large", {"currency": "$"}, "'$' is no currency"),
+    "a price in another currency": ("m5.large", {"currency": "EUR"}, "its price is in EUR"),
+    "a price of a month": ("m5.large", {"price_hourly": Decimal(70_080)}, "70080 is no price of an hour"),
+    "a price below nothing": ("m5.large", {"price_hourly": Decimal("-0.1")}, "-0.1 is no price"),
+    "a price of tomorrow": ("m5.large", {"price_date": date(2999, 1, 1)}, "price_date 2999-01-01 is ahead"),
+    "a machine without CPUs": ("m5.large", {"vcpus": Decimal(0)}, "vcpus is 0"),
+    "a machine without memory": ("m5.large", {"memory_gib": Decimal(-8)}, "memory_gib is -8"),
+    "a processor that nobody has": ("m5.large", {"arch": "x; rm -rf /"}, "is neither amd64 nor arm64"),
+    "a region that is a command": ("m5.large", {"region": "us && rm -rf /"}, "characters that no name of one has"),
 }  # fmt: skip
 
 
@@ -100,6 +110,52 @@ def test_a_trap_of_real_catalogues_is_refused_by_name(spoiled: Catalog, trap: st
     row.update(wrong)
     found = problems(spoiled)
     assert any(sentence.startswith(f"{row['provider']} {name} in ") and said in sentence for sentence in found), found
+
+
+PACKED = gzip.compress(b"provider,instance_type\n")
+PRICED = "{{columns}}\naws,m5.large,us-east-1,2,8,amd64,,0,0,0,,{},USD,2026-06-18,x\n"
+LONG = ",".join(["x" * 200_000] * 15)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("instances.csv.gz", b"no gzip at all", "cannot be read as CSV"),
+        ("instances.csv.gz", PACKED[:-12], "cannot be read as CSV"),
+        ("instances.csv.gz", PACKED[:12] + bytes([PACKED[12] ^ 0xFF]) + PACKED[13:], "cannot be read as CSV"),
+        ("instances.csv.gz", gzip.compress(bytes([0xFF, 0xFE, 0x41])), "cannot be read as CSV"),
+        ("instances.csv", b"", "are missing"),
+        ("instances.csv", b"provider,region\naws,us-east-1\n", "are missing"),
+        ("instances.csv", "{columns}\n{long}\n", "it is no CSV"),
+        ("instances.csv", PRICED.format("1e400"), "is no NUMERIC"),
+        ("instances.csv", PRICED.format("0.00000000001"), "is no NUMERIC"),
+        ("instances.csv", PRICED.format("NaN"), "is no NUMERIC"),
+        ("instances.csv", PRICED.format(""), "price_hourly: it is empty"),
+        ("instances.csv", "{columns}\naws,m5.large\n", "it is empty"),
+        ("model_cards.csv.gz", b"no gzip at all", "cannot be read as CSV"),
+        ("model_cards.csv.gz", gzip.compress(b"a,b\n"), "its columns are not"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_broken_is_refused_by_its_name(
+    tmp_path: Path, name: str, content: bytes | str, said: str
+) -> None:
+    for path in SMALL.glob("*.csv.gz"):
+        shutil.copy(path, tmp_path)
+    (tmp_path / f"{name.removesuffix('.gz')}.gz").unlink()
+    if isinstance(content, str):
+        columns = ",".join(field.name for field in schema.load("catalog", "instances").fields)
+        content = content.format(columns=columns, long=LONG).encode()
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(CatalogFileError, match=said):
+        cards.read(tmp_path) if name.startswith("model_cards") else read_folder(tmp_path)
+
+
+def test_a_file_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MOST_BYTES", 1_000)
+    for table in TABLES:
+        (tmp_path / f"{table}.csv.gz").write_bytes(gzip.compress(b"x" * 1_001))
+    with pytest.raises(CatalogFileError, match="more than 1,000 bytes"):
+        read_folder(tmp_path)
 
 
 def test_lengths_of_context_and_memory_of_others_are_no_facts_here() -> None:
