@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,20 @@ import pytest
 
 from local.data.organizations import API_KEYS
 from tests.conftest import Cloud
+from tests.days import lasting_day
 
 ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """Where the product is served, what it logs, and the client that speaks to it."""
+    """Where the product is served, what it logs, the client that speaks to it, and the day of its demo data."""
 
     url: str
     log: Path
     cloud: Cloud
     http: httpx.Client
+    loaded: date
 
     def headers(self, org: str = "acme_inc", user: str = "analyst") -> dict[str, str]:
         return {"X-Org-Slug": org, "X-API-Key": API_KEYS[org], "X-User-Id": user}
@@ -45,7 +48,8 @@ class Product:
 def product(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """``make run`` over the session's emulators."""
     log = tmp_path_factory.mktemp("product") / "log"
-    port = free_port()
+    # It loads the data of the day on which it starts.
+    port, loaded = free_port(), lasting_day()
     environment = os.environ | cloud.environment | {"ENVIRONMENT": "local", "LOG_LEVEL": "DEBUG"}
     with log.open("w") as output:
         command = [sys.executable, "-m", "local", "run", "--port", str(port), "--json-logs"]
@@ -54,7 +58,7 @@ def product(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         try:
             wait_until_ready(url, process, log)
             with httpx.Client(base_url=url, timeout=120) as http:
-                yield Product(url, log, cloud, http)
+                yield Product(url, log, cloud, http, loaded)
         finally:
             process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=120) == 0

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.api.conftest import ROOT, Product, free_port, wait_until_ready
+from tests.days import lasting_day
 
 FOCUS = """\
 BilledCost,BillingAccountId,BillingCurrency,BillingPeriodEnd,BillingPeriodStart,ChargeCategory,ChargePeriodEnd,\
@@ -65,9 +66,9 @@ def test_lines_from_a_file_are_a_conversation(product: Product) -> None:
     port = product.url.rsplit(":", 1)[1]
     command = [sys.executable, "-m", "local", "chat", "--port", port, "--user", "lines"]
     lines = "What did we spend per provider last month?\nand only AWS?\n/list\n"
+    last = lasting_day().replace(day=1) - timedelta(days=1)
     result = subprocess.run(command, cwd=ROOT, input=lines, capture_output=True, text=True, check=False, timeout=120)
     assert (result.returncode, result.stderr) == (0, "")
-    last = product.cloud.today.replace(day=1) - timedelta(days=1)
     assert f"1*\tWhat did we spend per provider last month? · {last:%b %Y}\t4\t" in result.stdout
     assert "\x1b" not in result.stdout
 
