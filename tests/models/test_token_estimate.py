@@ -1,7 +1,6 @@
 """The estimate of tokens: within a quarter of a real tokenizer's count, for what goes to models and comes from them."""
 
 import json
-import os
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,10 @@ ROWS = json.dumps([{"service": "AmazonEC2", "billed_cost": n * 1234.567, "day": 
 @pytest.fixture(scope="module")
 def tokenizer() -> Any:
     """A vocabulary that comes with litellm, so that nothing is fetched."""
-    os.environ["TIKTOKEN_CACHE_DIR"] = str(resources.files("litellm") / "litellm_core_utils" / "tokenizers")
     tiktoken = pytest.importorskip("tiktoken")
-    return tiktoken.get_encoding("cl100k_base")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TIKTOKEN_CACHE_DIR", str(resources.files("litellm") / "litellm_core_utils" / "tokenizers"))
+        return tiktoken.get_encoding("cl100k_base")
 
 
 @pytest.mark.parametrize("text", [PROSE, GERMAN, CHINESE, TABLE, ROWS, Path(__file__).read_text(encoding="utf-8")])
