@@ -44,9 +44,12 @@ class Product:
         return answer
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def product(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    """``make run`` over the session's emulators."""
+    """``make run`` over the session's emulators.
+
+    Its scheduler reads and empties their outbox each minute, which other files' tests count: so it ends with its file.
+    """
     log = tmp_path_factory.mktemp("product") / "log"
     # It loads the data of the day on which it starts.
     port, loaded = free_port(), lasting_day()
