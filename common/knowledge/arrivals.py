@@ -136,8 +136,7 @@ class Arrivals:
     async def _take(self, tenant: Tenant, document_id: str) -> str:
         record = await self.store.read(tenant, document_id)
         if record is None:
-            # The document was deleted while its file was under way.
-            await self.files.delete(file_path(tenant, document_id))
+            await self._drop(tenant, document_id)
             return "unknown"
         if record.state == "deleted" or record.is_done:
             return record.state
@@ -158,9 +157,15 @@ class Arrivals:
         except FileChanged:
             return await self.ingestion.fail(tenant, record, "not_uploaded")
         if _sha256(copy) != record.sha256:
-            await self.files.delete(file.path)
+            await self.files.delete(file.path, file.generation)
             return await self.ingestion.fail(tenant, record, "not_as_announced")
         return await self.ingestion.read_file(tenant, record, copy)
+
+    async def _drop(self, tenant: Tenant, document_id: str) -> None:
+        """Delete a file whose document was deleted while it was under way; one that was announced anew stays."""
+        file = await self.files.find(file_path(tenant, document_id))
+        if file is not None and await self.store.read(tenant, document_id) is None:
+            await self.files.delete(file.path, file.generation)
 
 
 def _sha256(file: IO[bytes]) -> str:

@@ -21,9 +21,9 @@ from common.knowledge.store import KnowledgeStore
 from common.knowledge.uploads import Announced
 from common.telemetry.log import Log
 from common.tenant import OrgSlug, Principal, Tenant, UserId
-from tests.knowledge.conftest import Knowing
+from tests.knowledge.conftest import Knowing, a_tenant
 from tests.knowledge.test_killed import DOCUMENT, SHA256, TEXT, Bench, Life, events_taken, parsed_once, read
-from tests.knowledge.test_spaces import OLD, Letters
+from tests.knowledge.test_spaces import NEW, OLD, Letters, Two
 from tests.organizations.organizations import Made
 
 __all__ = ["events_taken", "parsed_once"]
@@ -71,6 +71,26 @@ async def test_of_documents_announced_at_a_time_none_passes_the_limit(
     assert (await knowing.announce(made, "first.md", POLICY)).status_code == 201
     await knowing.http.delete(f"/documents/{hashlib.sha256(POLICY).hexdigest()[:32]}", headers=made.admin)
     assert (await knowing.announce(made, "new.md", POLICY + b"new")).status_code == 201
+
+
+async def test_an_event_of_no_document_deletes_no_file_that_is_announced_anew(knowledge: KnowledgeServices) -> None:
+    """At each request that follows the event, another process announces the same bytes, and they are sent."""
+    for number in range(9):
+        bench = Bench(knowledge, Two(Letters(OLD), Letters(NEW)), a_tenant())
+        told: list[str] = []
+
+        async def announce(bench: Bench = bench, told: list[str] = told) -> None:
+            begun, _ = await bench.workers().uploads.begin(anna(bench.tenant), ANNOUNCED)
+            told.append(begun.state)
+            blob = knowledge.files._bucket.blob(file_path(bench.tenant, DOCUMENT))
+            await asyncio.to_thread(blob.upload_from_string, TEXT)
+
+        await read(bench.workers(Life(disturbed_at=number, disturb=announce)), bench.tenant)
+        if not told:
+            assert number > 1
+            return
+        assert await knowledge.files.find(file_path(bench.tenant, DOCUMENT)) is not None, number
+    raise AssertionError("the handling of an event does not come to an end")
 
 
 @pytest.mark.parametrize("sent", [False, True])
