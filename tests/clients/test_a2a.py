@@ -88,7 +88,7 @@ async def ask(http: httpx.AsyncClient, card: AgentCard, text: str, **fields: Any
 @pytest.mark.parametrize("path", [".well-known/agent-card.json", ".well-known/agent.json"])
 async def test_the_card_is_resolved_from_both_well_known_paths(serving: Serving, path: str) -> None:
     product: Product = await serving()
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=120) as http:
         card = await resolved(http, product.url, path)
         own = await resolved(http, product.address("a2a"), path)
     validate_proto_required_fields(card)
@@ -106,7 +106,7 @@ async def test_the_card_reads_as_version_0_3_too(serving: Serving) -> None:
     from a2a.compat.v0_3.types import AgentCard as OldCard
 
     product: Product = await serving()
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=120) as http:
         body = (await http.get(f"{product.url}/.well-known/agent.json")).json()
     card = OldCard.model_validate(body)
     assert card.url == f"{product.url}/a2a"
@@ -118,7 +118,7 @@ async def test_the_card_reads_as_version_0_3_too(serving: Serving) -> None:
 async def test_the_card_names_the_public_address(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PUBLIC_URL", "https://chat.example.com/")
     product: Product = await serving()
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=120) as http:
         card = await resolved(http, product.url)
     assert card.supported_interfaces[0].url == "https://chat.example.com/a2a"
 
@@ -126,7 +126,7 @@ async def test_the_card_names_the_public_address(serving: Serving, monkeypatch: 
 async def test_the_card_follows_the_scheme_that_a_proxy_names(serving: Serving) -> None:
     product: Product = await serving()
     for forwarded, scheme in (("https", "https"), ("javascript", "http")):
-        async with httpx.AsyncClient(headers={"X-Forwarded-Proto": forwarded}) as http:
+        async with httpx.AsyncClient(headers={"X-Forwarded-Proto": forwarded}, timeout=120) as http:
             card = await resolved(http, product.url)
         assert card.supported_interfaces[0].url.startswith(f"{scheme}://127.0.0.1:")
 
@@ -402,7 +402,7 @@ async def test_a_stream_that_fails_half_way_says_so_in_its_last_status(serving: 
 
 async def test_version_0_3_is_really_spoken(serving: Serving) -> None:
     product: Product = await serving()
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=120) as http:
         client = ClientFactory(ClientConfig(httpx_client=http)).create(only(await resolved(http, product.url), "0.3"))
     assert isinstance(client._transport, CompatJsonRpcTransport)  # type: ignore[attr-defined]
 
@@ -489,14 +489,14 @@ async def test_a_wrong_key_is_refused_as_a_status(
 ) -> None:
     product: Product = await serving()
     body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {}}
-    async with httpx.AsyncClient(headers=product.headers() | headers) as http:
+    async with httpx.AsyncClient(headers=product.headers() | headers, timeout=120) as http:
         response = await http.post(product.address("a2a"), json=body)
     assert response.status_code == status
 
 
 async def test_a_client_with_a_wrong_key_is_refused(serving: Serving) -> None:
     product: Product = await serving()
-    async with httpx.AsyncClient(headers=product.headers() | {"X-API-Key": "wrong"}) as http:
+    async with httpx.AsyncClient(headers=product.headers() | {"X-API-Key": "wrong"}, timeout=120) as http:
         card = await resolved(http, product.url)
         with pytest.raises(A2AClientError, match="401"):
             await ask(http, card, "hello")

@@ -142,7 +142,9 @@ async def test_a_thread_is_found_by_its_name_on_every_route_by_its_own_person(se
     theirs = {"X-User-Id": "somebody"}
     for name, headers in (("mine", None), ("theirs", theirs)):
         await posted(product, headers, threadId=thread_id, messages=[{"id": "1", "role": "user", "content": name}])
-    async with httpx.AsyncClient(headers=product.headers(), base_url=product.address("conversations")) as http:
+    async with httpx.AsyncClient(
+        headers=product.headers(), base_url=product.address("conversations"), timeout=120
+    ) as http:
         for headers, said in ((None, "mine"), (theirs, "theirs")):
             history = (await http.get(f"/{thread_id}/messages", headers=headers)).json()
             assert history["messages"][0]["content"] == said

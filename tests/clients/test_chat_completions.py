@@ -264,7 +264,7 @@ async def test_a_person_cannot_be_an_api_key(serving: Serving) -> None:
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Basic eDp5"}, {"Authorization": "Bearer"}])
 async def test_a_request_without_a_key_is_refused(serving: Serving, headers: dict[str, str]) -> None:
     product: Product = await serving()
-    async with httpx.AsyncClient(headers=headers) as http:
+    async with httpx.AsyncClient(headers=headers, timeout=120) as http:
         response = await http.get(f"{product.url}/v1/models")
     assert response.status_code == 401
     assert response.json()["error"]["code"] == "invalid_api_key"
@@ -275,7 +275,7 @@ async def test_a_key_in_its_own_header_counts_beside_a_platforms_token(serving: 
     product: Product = await serving()
     of_the_platform = jwt.encode({"iss": "https://accounts.google.com", "sub": "1"}, "x" * 32)
     headers = {"Authorization": f"Bearer {of_the_platform}", "X-API-Key": API_KEYS["acme_inc"]}
-    async with httpx.AsyncClient(headers=headers) as http:
+    async with httpx.AsyncClient(headers=headers, timeout=120) as http:
         assert (await http.get(f"{product.url}/v1/models")).status_code == 200
 
 
@@ -331,7 +331,7 @@ async def test_the_end_of_an_answer_is_named(serving: Serving, finish: Any, reas
 @pytest.mark.parametrize(("method", "path", "status"), [("POST", "/v1/models", 405), ("GET", "/v1/models/a", 404)])
 async def test_every_error_has_one_shape(serving: Serving, method: str, path: str, status: int) -> None:
     product: Product = await serving()
-    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {API_KEYS['acme_inc']}"}) as http:
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {API_KEYS['acme_inc']}"}, timeout=120) as http:
         response = await http.request(method, f"{product.url}{path}")
     assert response.status_code == status
     assert response.json()["error"].keys() == {"message", "type", "param", "code"}

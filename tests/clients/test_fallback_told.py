@@ -38,7 +38,7 @@ def with_fallback() -> Iterator[Callable[[Product], Any]]:
 
     async def choose(product: Product) -> None:
         tenant_headers = product.headers()
-        async with httpx.AsyncClient(headers=tenant_headers) as http:
+        async with httpx.AsyncClient(headers=tenant_headers, timeout=120) as http:
             assert (await http.get(product.address("settings/status"))).status_code == 200
         copy = product.documents.document("orgs/acme_inc")
         settings = (copy.get().to_dict() or {})["settings"]

@@ -177,7 +177,7 @@ async def test_a_caller_is_refused_before_anything_is_listed(
 ) -> None:
     product: Product = await serving()
     for version in ({}, {"MCP-Protocol-Version": "2026-07-28"}):
-        async with httpx.AsyncClient(headers=product.headers() | ACCEPT | headers | version) as http:
+        async with httpx.AsyncClient(headers=product.headers() | ACCEPT | headers | version, timeout=120) as http:
             response = await http.post(product.address("mcp"), json=LIST_TOOLS)
         assert (response.status_code, response.json()["code"]) == (status, code)
         assert "query_costs" not in response.text
@@ -188,7 +188,7 @@ async def test_a_wrong_key_does_not_connect(serving: Serving) -> None:
     headers = product.headers() | {"X-API-Key": "wrong"}
     for mode in MODES:
         with pytest.raises((MCPError, ExceptionGroup)) as caught:  # noqa: PT012  connecting may fail too
-            async with httpx2.AsyncClient(headers=headers) as http:
+            async with httpx2.AsyncClient(headers=headers, timeout=120) as http:
                 transport = streamable_http_client(product.address("mcp"), http_client=http)
                 async with Client(transport, mode=mode) as client:
                     await client.list_tools()
@@ -198,7 +198,7 @@ async def test_a_wrong_key_does_not_connect(serving: Serving) -> None:
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "PATCH", "HEAD"])
 async def test_only_post_is_answered(serving: Serving, method: str) -> None:
     product: Product = await serving()
-    async with httpx.AsyncClient(headers=product.headers() | ACCEPT) as http:
+    async with httpx.AsyncClient(headers=product.headers() | ACCEPT, timeout=120) as http:
         response = await http.request(method, product.address("mcp"))
     assert response.status_code == 405
     assert response.headers["allow"] == "POST, OPTIONS"
@@ -282,7 +282,7 @@ async def test_what_is_not_a_message_is_refused(serving: Serving, body: bytes) -
     product: Product = await serving()
     for version in ({}, {"MCP-Protocol-Version": "2026-07-28"}):
         headers = product.headers() | ACCEPT | version | {"Content-Type": "application/json"}
-        async with httpx.AsyncClient(headers=headers) as http:
+        async with httpx.AsyncClient(headers=headers, timeout=120) as http:
             response = await http.post(product.address("mcp"), content=body)
         assert 400 <= response.status_code < 500, response.text
 
@@ -290,6 +290,6 @@ async def test_what_is_not_a_message_is_refused(serving: Serving, body: bytes) -
 async def test_a_body_that_is_too_large_is_refused(serving: Serving) -> None:
     product: Product = await serving()
     headers = product.headers() | ACCEPT | {"Content-Type": "application/json"}
-    async with httpx.AsyncClient(headers=headers) as http:
+    async with httpx.AsyncClient(headers=headers, timeout=120) as http:
         response = await http.post(product.address("mcp"), content=b" " * (limits.MAX_BODY_BYTES + 1))
     assert response.status_code == 413

@@ -207,7 +207,7 @@ async def test_javascript_clients_confirm(serving: Serving, node: Node, client: 
 async def test_each_accept_is_served(serving: Serving, accept: str | None, version: dict[str, str]) -> None:
     product: Product = await serving(registry=registry([]))
     headers = {**product.headers(), **version, **({"Accept": accept} if accept else {})}
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=120) as http:
         request = http.build_request("POST", product.address("mcp"), json=LIST, headers=headers)
         if accept is None:
             del request.headers["accept"]
@@ -221,7 +221,7 @@ async def test_each_accept_is_served(serving: Serving, accept: str | None, versi
 
 async def test_an_accept_of_something_else_is_refused(serving: Serving) -> None:
     product: Product = await serving(registry=registry([]))
-    async with httpx.AsyncClient(headers=product.headers() | ACCEPT | {"Accept": "text/html"}) as http:
+    async with httpx.AsyncClient(headers=product.headers() | ACCEPT | {"Accept": "text/html"}, timeout=120) as http:
         response = await http.post(product.address("mcp"), json=LIST)
     assert 400 <= response.status_code < 500
 

@@ -34,7 +34,7 @@ async def test_a_reader_gets_every_event_whole(serving: Serving, node: Node, rea
 async def test_a_browser_of_an_allowed_origin_may_read(serving: Serving) -> None:
     product: Product = await serving(ScriptedModel([say("one")]))
     origin = "http://localhost:3000"
-    async with httpx.AsyncClient(headers=product.headers() | {"Origin": origin}) as http:
+    async with httpx.AsyncClient(headers=product.headers() | {"Origin": origin}, timeout=120) as http:
         allowed = await http.options(product.address("stream"))
         answer = await http.post(product.address("stream"), json={"message": "hi"})
     assert (allowed.status_code, allowed.headers["access-control-allow-origin"]) == (204, origin)

@@ -318,7 +318,7 @@ async def test_hostile_text_does_nothing_to_the_terminal(serving: Serving, tmp_p
     assert not acting(at.text)
     written = at.written.decode()
     assert not [kind for kind in kinds if kind in written]
-    async with httpx.AsyncClient(headers=product.headers(user="hostile")) as http:
+    async with httpx.AsyncClient(headers=product.headers(user="hostile"), timeout=120) as http:
         await http.post(product.address("send"), json={"message": f"title {all_kinds}"})
     lines = "/list\n/open 1\n/sql\n/search B\n/nothing\x1b[2J\n"
     code, out, errors = await output_of("chat", *place(product), "--user", "hostile", lines=lines)

@@ -16,7 +16,7 @@ from tests.conftest import Cloud
 async def product(serving: Serving, cloud: Cloud) -> Product:
     """The product, with the bucket's events brought to the function that reads documents."""
     made: Product = await serving()
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=120) as http:
         await http.put(f"{cloud.environment['STORAGE_EMULATOR_HOST']}/_subscriber", content=f"{made.url}/ingest")
     return made
 

@@ -170,7 +170,7 @@ async def served(cloud: Cloud, model: ScriptedModel, settings: Row) -> AsyncIter
 def delays(cloud: Cloud, **seconds: float) -> Row:
     """Make BigQuery's operations late, and say how often each was asked for."""
     url = f"{cloud.environment['BIGQUERY_EMULATOR_HOST']}/emulator/delays"
-    state: Row = httpx.post(url, json=seconds).json()
+    state: Row = httpx.post(url, json=seconds, timeout=120).json()
     return state
 
 

@@ -31,7 +31,7 @@ async def test_each_function_answers_at_its_own_url_too(product: Product) -> Non
         "messages": (f"/conversations/{conversation_id}/messages", "/search?q=needle", "/messages/search?q=needle"),
     }.items():
         transport = httpx.ASGITransport(function_app(name))
-        async with httpx.AsyncClient(transport=transport, base_url="http://own") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://own", timeout=120) as client:
             for path in paths:
                 response = await client.get(path, headers=product.headers())
                 assert response.status_code == 200, path

@@ -122,8 +122,8 @@ async def knowing_by(cloud: Cloud, services: Services) -> AsyncIterator[Knowing]
         httpx.AsyncClient(transport=transport, base_url="http://knowledge", timeout=60) as http,
         httpx.AsyncClient(transport=httpx.ASGITransport(ingest_app), base_url="http://ingest", timeout=600) as ingest,
     ):
-        await asyncio.to_thread(httpx.put, f"{emulator}/_subscriber", content=f"{address}/")
+        await asyncio.to_thread(httpx.put, f"{emulator}/_subscriber", content=f"{address}/", timeout=120)
         yield Knowing(http, ingest, services)
-        await asyncio.to_thread(httpx.put, f"{emulator}/_subscriber", content="http://127.0.0.1:9/")
+        await asyncio.to_thread(httpx.put, f"{emulator}/_subscriber", content="http://127.0.0.1:9/", timeout=120)
     app.use(None)
     await services.close()

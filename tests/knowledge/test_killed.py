@@ -192,9 +192,9 @@ async def events_taken(cloud: Cloud) -> AsyncIterator[None]:
     """Uploads are told to a subscriber that does nothing: each test says when a document is read."""
     emulator = cloud.environment["STORAGE_EMULATOR_HOST"]
     async with listening(Response()) as address:
-        await asyncio.to_thread(httpx.put, f"{emulator}/_subscriber", content=f"{address}/")
+        await asyncio.to_thread(httpx.put, f"{emulator}/_subscriber", content=f"{address}/", timeout=120)
         yield
-        await asyncio.to_thread(httpx.put, f"{emulator}/_subscriber", content="http://127.0.0.1:9/")
+        await asyncio.to_thread(httpx.put, f"{emulator}/_subscriber", content="http://127.0.0.1:9/", timeout=120)
 
 
 @dataclass(frozen=True)

@@ -58,13 +58,13 @@ async def test_files_of_each_kind_by_other_programs_are_ready_and_found_on_the_p
 
 async def test_a_signed_address_takes_the_announced_bytes_once_and_nothing_else(knowing: Knowing, made: Made) -> None:
     entry = (await knowing.announce(made, "policy.md", POLICY)).json()
-    async with httpx.AsyncClient() as page:
+    async with httpx.AsyncClient(timeout=120) as page:
         longer = await page.put(entry["upload_url"], content=POLICY + b"!", headers=entry["headers"])
         assert longer.status_code == 400
         bare = await page.put(entry["upload_url"], content=POLICY)
         assert bare.status_code == 403
     await knowing.put(entry, POLICY)
-    async with httpx.AsyncClient() as page:
+    async with httpx.AsyncClient(timeout=120) as page:
         assert (await page.put(entry["upload_url"], content=POLICY, headers=entry["headers"])).status_code == 412
     await knowing.settled(made, entry["document_id"])
 

@@ -45,7 +45,7 @@ async def test_what_is_scheduled_is_called_at_start_and_after_each_change(monkey
     with drained:
         for called in (app.synced, app.ingested):
             assert await asyncio.to_thread(called.acquire, timeout=120)
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
             await client.get("/read")
             await client.post("/send")
         for called in (app.synced, app.ingested):

@@ -19,7 +19,7 @@ FOREIGN_ORIGINS = ("http://evil.example", "https://localhost.evil.example", "nul
 
 async def told(app: object, path: str = "/", **headers: str) -> httpx.Response:
     transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8002") as http:
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8002", timeout=120) as http:
         return await http.get(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
 

@@ -76,13 +76,13 @@ class Product:
 
     def bigquery_calls(self) -> int:
         """How often the emulator was asked anything since it was last reset."""
-        counts = httpx.get(f"{self._bigquery}/emulator/state").json()["counts"]
+        counts = httpx.get(f"{self._bigquery}/emulator/state", timeout=120).json()["counts"]
         return sum(counts.get(name, 0) for name in ("query", "dry_run"))
 
     def reset_counts(self) -> None:
         self.firestore.reset()
         self.kms.reset()
-        httpx.post(f"{self._bigquery}/emulator/reset", json={})
+        httpx.post(f"{self._bigquery}/emulator/reset", json={}, timeout=120)
 
     @property
     def _bigquery(self) -> str:

@@ -17,7 +17,7 @@ POLICY = "# Parking policy\n\n## Gate 7\n\nThe parking policy says: only electri
 @pytest.fixture(autouse=True)
 async def delivered(cloud: Cloud, url: str) -> None:
     """The bucket's events come to the function that reads documents."""
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=120) as http:
         await http.put(f"{cloud.environment['STORAGE_EMULATOR_HOST']}/_subscriber", content=f"{url}/ingest")
 
 

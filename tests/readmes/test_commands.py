@@ -75,7 +75,7 @@ class Laptop:
             return
         await self.stop()
         self.server = await self._start(command, stdin=DEVNULL, stdout=self.log.fileno())
-        async with asyncio.timeout(240), httpx.AsyncClient() as http:
+        async with asyncio.timeout(240), httpx.AsyncClient(timeout=120) as http:
             while not await self._ready(http):
                 assert self.server.returncode is None, self.logged()
                 await asyncio.sleep(0.1)

@@ -44,7 +44,7 @@ def harmed(cloud: Cloud) -> Iterator[Harmed]:
 
 def ended(harmed: Harmed, customer: Customer, mode: str) -> str:
     """Ask in a mode, look at the health meanwhile, and return the last event."""
-    httpx.post(f"{harmed.address}/mode/{mode}").raise_for_status()
+    httpx.post(f"{harmed.address}/mode/{mode}", timeout=120).raise_for_status()
     last = ""
     with (
         httpx.Client(base_url=harmed.send.url, headers=customer.headers, timeout=120) as client,

@@ -20,7 +20,7 @@ from local.gateway import function_app
 async def main(wanted, *names):
     for name in names:
         transport = httpx.ASGITransport(function_app(name))
-        async with httpx.AsyncClient(transport=transport, base_url="http://function") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://function", timeout=120) as client:
             assert (await client.options("/" + name)).status_code == 204
     first = "litellm" in sys.modules
     from common import app

@@ -90,7 +90,7 @@ def test_readers_and_writers_work_at_the_same_time() -> None:
 
 def test_a_delayed_job_can_be_cancelled_or_runs_out_of_time() -> None:
     with BigQueryEmulator(PROJECT) as emulator, connect(emulator.url) as client:
-        httpx.post(f"{emulator.url}/emulator/delays", json={"query": 60}).raise_for_status()
+        httpx.post(f"{emulator.url}/emulator/delays", json={"query": 60}, timeout=120).raise_for_status()
         job = client.query("SELECT 1")
         assert job.state == "RUNNING"
         assert client.cancel_job(job.job_id)
@@ -99,7 +99,7 @@ def test_a_delayed_job_can_be_cancelled_or_runs_out_of_time() -> None:
         limited = client.query("SELECT 1", job_config=bigquery.QueryJobConfig(job_timeout_ms=50))
         with pytest.raises(exceptions.GoogleAPICallError, match="timed out"):
             limited.result(timeout=120)
-        httpx.post(f"{emulator.url}/emulator/delays", json={"query": 0}).raise_for_status()
+        httpx.post(f"{emulator.url}/emulator/delays", json={"query": 0}, timeout=120).raise_for_status()
         assert client.query_and_wait("SELECT 1").total_rows == 1
 
 
@@ -118,14 +118,14 @@ def test_the_counters_tell_what_was_asked() -> None:
         client.insert_rows_json(TABLE, [{"id": "a"}])
         client.query_and_wait("SELECT 1")
         client.query("SELECT 1", job_config=bigquery.QueryJobConfig(dry_run=True))
-        counts = httpx.get(f"{emulator.url}/emulator/state").json()["counts"]
+        counts = httpx.get(f"{emulator.url}/emulator/state", timeout=120).json()["counts"]
         assert (counts["query"], counts["dry_run"], counts["insert_all"]) == (1, 1, 1)
-        httpx.post(f"{emulator.url}/emulator/reset").raise_for_status()
-        assert httpx.get(f"{emulator.url}/emulator/state").json() == {"counts": {}, "delays": {}}
+        httpx.post(f"{emulator.url}/emulator/reset", timeout=120).raise_for_status()
+        assert httpx.get(f"{emulator.url}/emulator/state", timeout=120).json() == {"counts": {}, "delays": {}}
 
 
 def test_only_the_last_jobs_are_remembered() -> None:
-    with BigQueryEmulator(PROJECT) as emulator, httpx.Client(base_url=emulator.url) as http:
+    with BigQueryEmulator(PROJECT) as emulator, httpx.Client(base_url=emulator.url, timeout=120) as http:
         body = {"query": "SELECT 1", "useLegacySql": False}
         path = f"/bigquery/v2/projects/{PROJECT}/queries"
         first = http.post(path, json=body).json()["jobReference"]["jobId"]
@@ -136,7 +136,7 @@ def test_only_the_last_jobs_are_remembered() -> None:
 
 
 def test_a_job_that_runs_is_not_forgotten_however_many_follow() -> None:
-    with BigQueryEmulator(PROJECT) as emulator, httpx.Client(base_url=emulator.url) as http:
+    with BigQueryEmulator(PROJECT) as emulator, httpx.Client(base_url=emulator.url, timeout=120) as http:
         emulator.seams.delay("query", 600)
         body = {"query": "SELECT 1", "useLegacySql": False, "timeoutMs": 0}
         path = f"/bigquery/v2/projects/{PROJECT}/queries"
