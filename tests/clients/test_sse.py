@@ -46,7 +46,7 @@ async def test_a_browser_of_an_allowed_origin_may_read(serving: Serving) -> None
 
 @pytest.mark.parametrize("path", ["stream", "copilotkit"])
 async def test_a_client_that_goes_away_at_any_event_leaves_nothing_behind(serving: Serving, path: str) -> None:
-    model = PacedModel(QUESTION, seconds=0.005)
+    model = PacedModel(QUESTION, seconds=0.02)
     product: Product = await serving(model)
     left = 0
     ended = False
