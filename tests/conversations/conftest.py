@@ -174,7 +174,7 @@ def delays(cloud: Cloud, **seconds: float) -> Row:
     return state
 
 
-async def until(holds: Callable[[], bool], seconds: float = 20) -> None:
+async def until(holds: Callable[[], bool], seconds: float = 120) -> None:
     """Wait for a state of another process."""
     async with asyncio.timeout(seconds):
         while not holds():  # noqa: ASYNC110  another process's state
