@@ -35,13 +35,17 @@ class Bounds:
     asked: set[str] = field(default_factory=set)
     whole: "Bounds | None" = field(default=None, compare=False)
 
+    def count_asked(self) -> None:
+        """Count a model call that begins: specialists who are asked at one time share what is left."""
+        if self.whole is not None:
+            self.whole.consulted_calls += 1
+
     def count_reply(self, usage: Usage) -> None:
-        """Count a model call and its tokens."""
+        """Count a model call that was answered, and its tokens."""
         self.model_calls += 1
         self.usage += usage
         if self.whole is not None:
             self.whole.usage += usage
-            self.whole.consulted_calls += 1
 
     def reached(self, deadline: float) -> str | None:
         """Return the bound that is reached, in words; ``deadline`` is a monotonic time."""

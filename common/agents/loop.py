@@ -123,6 +123,7 @@ class AgentLoop:
         The step has no reply when the context was too long: the history is cut once, for the next step to try again.
         """
         call = self._call(briefing, state, step)
+        state.bounds.count_asked()
         stream = self._completion.stream(call)
         if not briefing.calls_tools:
             stream = without_figures(stream)

@@ -343,6 +343,28 @@ async def test_all_consultations_together_have_their_steps(monkeypatch: pytest.M
     assert events[-1].text == "all of it "
 
 
+async def test_specialists_who_are_asked_at_one_time_share_the_steps_that_are_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "MAX_CONSULTED_CALLS", 2)
+    gate, asked = asyncio.Event(), consult(*((COSTS, f"{number}?") for number in range(4)))
+    model = ScriptedModel([playing(asked, Costs=untiring)])
+
+    async def follow() -> None:
+        async for event in AgentLoop(model).run(briefing()):
+            if isinstance(event, ToolStarted):
+                model.gate = gate
+
+    following = asyncio.create_task(follow())
+    async with asyncio.timeout(120):
+        while model.open_streams < 4:  # noqa: ASYNC110  another task's state
+            await asyncio.sleep(0.01)
+    gate.set()
+    await following
+    calls = [call for call in model.calls if agent_of(call) == COSTS]
+    assert sum(call.may_call_tools for call in calls) == 2
+
+
 async def test_an_asker_that_is_stopped_stops_its_specialists() -> None:
     gate = asyncio.Event()
     model = ScriptedModel([playing(Costs=answering("dear"), Alerts=answering("red"))])
