@@ -83,7 +83,10 @@ class Digests:
         new = {"digest_id": digest.digest_id}
         # Each conflict is another digest that was made since they were counted.
         for _ in range(limits.MAX_DIGESTS + 1):
-            known = (await self.documents.get_all([last]))[last]
+            found = await self.documents.get_all([last, path])
+            known = found[last]
+            if found[path] is not None:
+                return  # Its commit was made, and the reply was lost.
             if await self.documents.count(_collection(tenant)) >= limits.MAX_DIGESTS:
                 break
             note: Write = Create(last, new) if known is None else Patch(last, new, known.updated_at)
