@@ -81,7 +81,7 @@ class Warehouse:
         A query of a tool is held to BQ_MAX_BYTES_GATE, an ``own`` statement of the product to OWN_STATEMENT_BYTES.
 
         The same query of the same tenant is answered from memory for some minutes, and runs once for all who ask at
-        the same time; a ``fresh`` one runs every time, as a write does, after which all is read anew. Raises
+        the same time; a ``fresh`` one is not answered from memory, and after a write all is read anew. Raises
         QueryRefused where it cannot run, WarehouseUnavailable where BigQuery does not answer. Cancelled with its job.
         """
         gate = limits.OWN_STATEMENT_BYTES if own else self._max_bytes
