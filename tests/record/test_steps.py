@@ -4,6 +4,7 @@ import json
 import random
 import time
 import uuid
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -60,7 +61,7 @@ class Work:
         ]
 
     def check(self, product: Product, kept: int, before: list[int], after: list[int]) -> None:
-        """No finished call was made twice; the answer is whole; calls and tokens are stored once."""
+        """No call that was kept was made twice; the answer is whole; calls and tokens are stored once."""
         answered = len(before) == STEPS and not after
         assert answered or after == list(range(kept, STEPS)), (self, kept, before, after)
         _, _, question, *left, answer = product.stored(self.conversation_id)
@@ -69,8 +70,11 @@ class Work:
         called = [json.loads(call["arguments"])["limit"] for call in json.loads(answer["tool_calls_json"])]
         assert called == list(range(1, STEPS + 1))
         rows = product.record("org_chat_tool_calls", self.conversation_id)
-        made = [row for row in rows if row["status"] == "success"]
-        assert sorted(json.loads(row["input_params"])["limit"] for row in made) == called
+        made = Counter(json.loads(row["input_params"])["limit"] for row in rows if row["status"] == "success")
+        # The instance may have ended between the end of a call and its keeping: the call is made, and audited, again.
+        again = made - Counter(called)
+        assert made == Counter(called) + again
+        assert again in (Counter(), Counter({kept + 1: 1} if left else {}))
         assert {row["message_id"] for row in rows} <= {message["message_id"] for message in (*left, answer)}
         # A hand-over, the calls and the answer; whoever stopped in time has counted its own part.
         asked = len(before) + len(after) if left else STEPS
