@@ -5,11 +5,12 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any, NotRequired
 
+import orjson
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 from typing_extensions import TypedDict
 
-from common import json_text, limits
+from common import limits
 from common.agents.events import (
     AgentChanged,
     ApprovalNeeded,
@@ -196,7 +197,11 @@ def _frame(event: Event) -> bytes:
 
 def _token(text: str) -> bytes:
     """The frame of a piece of text, of which an answer has many."""
-    return b'event: token\ndata: {"text":%b}\n\n' % json_text.write_bytes(text)
+    try:
+        return b'event: token\ndata: {"text": %b}\n\n' % orjson.dumps(text)
+    except orjson.JSONEncodeError:
+        # Half of a surrogate pair.
+        return _named("token", {"text": text})
 
 
 def _call(event: ToolStarted | ToolFinished | ClientToolCalled | ApprovalNeeded, status: str) -> dict[str, Any]:
@@ -205,4 +210,4 @@ def _call(event: ToolStarted | ToolFinished | ClientToolCalled | ApprovalNeeded,
 
 
 def _named(name: str, data: Mapping[str, Any]) -> bytes:
-    return b"event: %b\ndata: %b\n\n" % (name.encode(), json_text.write_bytes(data))
+    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode(errors="replace")

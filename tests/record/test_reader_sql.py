@@ -15,7 +15,7 @@ from tests.googlesql import analyze
 TENANT = Tenant(OrgSlug("acme_inc"), "local-dev-project", "organizations")
 TYPES = {
     "user_id": "STRING", "conversation_id": "STRING", "before": "TIMESTAMP", "before_id": "STRING",
-    "after": "TIMESTAMP", "after_id": "STRING", "most": "INT64", "text": "STRING", "first": "INT64",
+    "after": "TIMESTAMP", "after_id": "STRING", "most": "INT64", "skipped": "INT64", "text": "STRING", "first": "INT64",
     "tool_name": "STRING",
 }  # fmt: skip
 LISTS = {"message_ids", "conversation_ids", "org_slugs", "rows"}

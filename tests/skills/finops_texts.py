@@ -43,6 +43,9 @@ _PLANNER: Mapping[str, tuple[str, Mapping[str, Parameter]]] = {
         planner.INSTANCES,
         {
             **{name: Parameter(kind, None) for name, kind in planner.INSTANCE_TYPES.items()},  # type: ignore[arg-type]
+            "not_providers": Parameter("STRING", ("oracle",)),
+            "regions": Parameter("STRING", ("aws/us-east-1", "azure/eastus")),
+            "region_count": Parameter("INT64", 2),
             "min_vcpu": Parameter("NUMERIC", Decimal(2)),
             "max_price_monthly": Parameter("NUMERIC", Decimal(20_000)),
             "cheapest_region": Parameter("BOOL", True),

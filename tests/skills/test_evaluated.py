@@ -147,6 +147,7 @@ def _parameters(types: Mapping[str, str], asked: str) -> dict[str, Parameter]:
         **dict.fromkeys(("limit", "max_rows"), Parameter("INT64", most)),
         "message_chars": Parameter("INT64", 7),
         "user_id": Parameter("STRING", None),
+        "skipped": Parameter("INT64", 1),
         "most": Parameter("INT64", most),
         "f0": Parameter("STRING", ("anthropic", "claude", "r&d, köln")),
         "providers": Parameter("STRING", (*provider_names("AWS"), "openai", "gemini", "straße & söhne")),

@@ -22,6 +22,7 @@ from common.tools.context import ToolContext
 from common.tools.registry import Tool
 from common.tools.result import ENVELOPE_SCHEMA
 from common.warehouse import schema
+from local.data.catalog.reading import SMALL, read_folder
 from tests.fakes.destinations import FakeDestinations
 from tests.fakes.embedding import MadeEmbeddings
 from tests.fakes.plans import Plans
@@ -108,7 +109,9 @@ class Markers:
     """What only the other organisation's rows hold: texts, and amounts of money."""
 
     def __init__(self) -> None:
-        mine, theirs = set(_values(_rows(MINE))), set(_values(_rows(THEIRS)))
+        # The price catalogue is everybody's.
+        mine = {*_values(_rows(MINE)), *_values(list(read_folder(SMALL).values()))}
+        theirs = set(_values(_rows(THEIRS)))
         self.texts = {value for value in theirs - mine if isinstance(value, str) and len(value) >= 5}
         # A figure of two decimals may be a percentage that is the same by chance.
         self.amounts = {value for value in theirs - mine if isinstance(value, float) and round(value, 2) != value}

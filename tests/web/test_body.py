@@ -118,6 +118,7 @@ async def answered(app: Gateway, route: Route, made: Made, key: str, receive: Re
         tool_name="t1",
         document_id="d1",
         destination_id="e1",
+        digest_id="g1",
     )
     headers = {"x-org-slug": made.slug, "x-api-key": key, "content-type": "application/json"}
     scope = {

@@ -19,6 +19,8 @@ from local.data.rows import Row
 SMALL = Path(__file__).parent
 # All regions of all providers are 12 MB: a file that unpacks to more is none of ours.
 MOST_BYTES = 256 * 1024**2
+# No name, and no text of a catalogue, is as long.
+LONGEST_FIELD = 128 * 1024
 # BigQuery's NUMERIC: 29 digits before the point and 9 behind it.
 _DIGITS, _PLACES = 29, 9
 # Vectors of models are derived, and have a file of their own kind.
@@ -61,6 +63,7 @@ def _file(folder: Path, table: str) -> Path:
 
 def _read(path: Path, table: str) -> list[Row]:
     fields = schema.load("catalog", table).fields
+    csv.field_size_limit(LONGEST_FIELD)
     reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
     try:
         if absent := [field.name for field in fields if field.name not in (reader.fieldnames or ())]:

@@ -135,6 +135,7 @@ export interface DocumentEntry {
   pages: number | null;
   passages: number;
   reindexing: boolean;
+  created_at: string;
 }
 
 /** A document that was announced: where its bytes go, null where they are there already. */
