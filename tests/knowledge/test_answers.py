@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import pytest
+
+from common.knowledge.paths import documents_path
 from common.tenant import UserId, parse_org_slug
 from local.data.documents import files, load_documents
 from local.data.organizations import API_KEYS, DEMO
@@ -28,27 +31,43 @@ async def asked(product: Product, org: str, question: str) -> dict[str, Any]:
     return body
 
 
-async def test_a_question_about_documents_is_answered_from_the_organisations_own(serving: Serving) -> None:
+async def load(product: Product) -> None:
+    """Load the demo documents, anew where another test has left one that does not answer."""
+    paths = [documents_path(product.services.directory.tenant(parse_org_slug(org))) for org in DEMO]
+    for path in paths:
+        for each in product.documents.collection(path).stream():
+            if (each.to_dict() or {}).get("state") != "ready":
+                each.reference.delete()
+    assert await load_documents(product.services, DEMO) == ""
+    found = [each.to_dict() or {} for path in paths for each in product.documents.collection(path).stream()]
+    assert [each for each in found if each["state"] != "ready"] == []
+
+
+@pytest.mark.parametrize(("org", "question", "document", "said"), QUESTIONS)
+async def test_a_question_about_documents_is_answered_from_the_organisations_own(
+    serving: Serving, org: str, question: str, document: str, said: str
+) -> None:
     register()
     product: Product = await serving(None)
-    assert await load_documents(product.services, DEMO) == ""
-    for org, question, document, said in QUESTIONS:
-        body = await asked(product, org, question)
-        assert body["agent_name"] == "Librarian"
-        assert said in body["response"], (question, body["response"])
-        assert body["unverified_figures"] == []
-        cited = {each["document"] for each in body["citations"]}
-        assert document in cited
-        assert cited <= {path.name for path in files(org)}
-        (other,) = {*DEMO} - {org}
-        excerpts = " ".join(each["excerpt"] for each in body["citations"])
-        assert DEMO[other].company_name.split()[0] not in excerpts
+    await load(product)
+    body = await asked(product, org, question)
+    assert body["agent_name"] == "Librarian"
+    tenant = product.services.directory.tenant(parse_org_slug(org))
+    near = await product.services.knowledge.search.search(tenant, question, 5, UserId("reader"))
+    assert said in body["response"], (body["response"], near)
+    assert body["unverified_figures"] == []
+    cited = {each["document"] for each in body["citations"]}
+    assert document in cited
+    assert cited <= {path.name for path in files(org)}
+    (other,) = {*DEMO} - {org}
+    excerpts = " ".join(each["excerpt"] for each in body["citations"])
+    assert DEMO[other].company_name.split()[0] not in excerpts
 
 
 async def test_spend_against_a_contract_is_one_answer_with_a_figure_and_a_citation(serving: Serving) -> None:
     register()
     product: Product = await serving(None)
-    assert await load_documents(product.services, DEMO) == ""
+    await load(product)
     body = await asked(product, "acme_inc", "Are we over what the AWS contract commits us to this year?")
     assert body["agent_name"] == "CostAnalyst"
     assert "360,000 USD" in body["response"]
