@@ -4,13 +4,12 @@ Critical alerts have a bound of their own, so that others do not hold them back.
 and has one message at most that says how many were held back; those that come after it are in the next hour's.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from common import limits
+from common import json_text, limits
 
 _HOUR = timedelta(hours=1)
 
@@ -36,7 +35,7 @@ class Flood:
     @classmethod
     def read(cls, stored: str | None, moment: datetime) -> "Flood":
         """Read what is remembered, without the hours that are over and hold nothing back."""
-        told: Mapping[str, Any] = json.loads(stored) if stored else {}
+        told: Mapping[str, Any] = json_text.read(stored) if stored else {}
         hours = {key: Hour(datetime.fromisoformat(since), *rest) for key, (since, *rest) in told.items()}
         new = {key: Hour(moment, held=each.held) if _is_over(each, moment) else each for key, each in hours.items()}
         return cls({key: each for key, each in new.items() if each.held or each is hours[key]}, moment)
@@ -47,7 +46,7 @@ class Flood:
             key: [each.since.isoformat(), each.sent, each.critical, each.held, each.summed_up]
             for key, each in self.hours.items()
         }
-        return json.dumps(told, separators=(",", ":"))
+        return json_text.write(told)
 
     @property
     def holds(self) -> bool:

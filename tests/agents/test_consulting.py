@@ -343,22 +343,28 @@ async def test_all_consultations_together_have_their_steps(monkeypatch: pytest.M
     assert events[-1].text == "all of it "
 
 
-async def test_specialists_who_are_asked_at_one_time_share_the_steps_that_are_left(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(limits, "MAX_CONSULTED_CALLS", 2)
-    gate, asked = asyncio.Event(), consult(*((COSTS, f"{number}?") for number in range(4)))
-    model = ScriptedModel([playing(asked, Costs=untiring)])
+async def begun(model: ScriptedModel, streams: int, gate: asyncio.Event) -> "asyncio.Task[None]":
+    """A turn whose specialists wait at the gate, once so many of their calls are open."""
 
     async def follow() -> None:
         async for event in AgentLoop(model).run(briefing()):
             if isinstance(event, ToolStarted):
                 model.gate = gate
 
-    following = asyncio.create_task(follow())
+    running = asyncio.create_task(follow())
     async with asyncio.timeout(120):
-        while model.open_streams < 4:  # noqa: ASYNC110  another task's state
+        while model.open_streams < streams:  # noqa: ASYNC110  another task's state
             await asyncio.sleep(0.01)
+    return running
+
+
+async def test_specialists_who_are_asked_at_one_time_share_the_steps_that_are_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "MAX_CONSULTED_CALLS", 2)
+    gate, asked = asyncio.Event(), consult(*((COSTS, f"{number}?") for number in range(4)))
+    model = ScriptedModel([playing(asked, Costs=untiring)])
+    following = await begun(model, 4, gate)
     gate.set()
     await following
     calls = [call for call in model.calls if agent_of(call) == COSTS]
@@ -368,16 +374,7 @@ async def test_specialists_who_are_asked_at_one_time_share_the_steps_that_are_le
 async def test_an_asker_that_is_stopped_stops_its_specialists() -> None:
     gate = asyncio.Event()
     model = ScriptedModel([playing(Costs=answering("dear"), Alerts=answering("red"))])
-
-    async def follow() -> None:
-        async for event in AgentLoop(model).run(briefing()):
-            if isinstance(event, ToolStarted):
-                model.gate = gate
-
-    running = asyncio.create_task(follow())
-    async with asyncio.timeout(120):
-        while model.open_streams < 2:  # noqa: ASYNC110  another task's state
-            await asyncio.sleep(0.01)
+    running = await begun(model, 2, gate)
     running.cancel()
     await asyncio.wait([running])
     assert running.cancelled()
