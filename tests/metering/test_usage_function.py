@@ -231,7 +231,7 @@ async def test_the_providers_own_bill_stands_beside_the_estimate(asking: Asking)
     [
         *(
             ("month", value, ("/usage", "/usage/statement"))
-            for value in ("2026-13", "2026-1", "last", "20\u0661\u0662-11", f"{datetime.now(UTC).year + 2}-01")
+            for value in ("2026-13", "2026-1", "last", "20\u0661\u0662-11", "2099-01")
         ),
         ("by", "org", ("/usage",)),
         *(("limit", value, ("/usage",)) for value in ("-1", "0", "100000", "1.5", "1e999")),
