@@ -9,6 +9,9 @@ from common.web import framework
 
 __all__ = ["Services", "check_settings", "services", "use", "warm"]
 
+# What is imported and what a turn makes lives long or is freed by its counts: it is looked through for cycles less often.
+gc.set_threshold(10_000)
+
 _services: Services | None = None
 
 

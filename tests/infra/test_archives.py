@@ -2,6 +2,9 @@
 
 import json
 import os
+import re
+import subprocess
+import sys
 import uuid
 import zipfile
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -17,7 +20,7 @@ from google.cloud import firestore
 from tests.conftest import PROJECT, Cloud
 from tests.fakes.wire_stub import WireStub, as_a_model, wire_stub
 from tests.infra.conftest import EXAMPLE, environment
-from tests.infra.deployed import served, unpack
+from tests.infra.deployed import build, served, unpack
 from tests.infra.plan import Plan, planned
 from tests.infra.policies.storing import EXPIRING
 from tests.infra.policies.watching import records
@@ -79,6 +82,18 @@ def test_archives_are_other_ones_where_the_source_is_and_only_there(
     assert {key for key, archive in changed.items() if archive != first[key]} == {"sync"}
 
 
+def test_what_the_build_compiled_is_not_compiled_again_by_each_instance(packed: Plan, tmp_path: Path) -> None:
+    send, folder = packed.functions["send"], tmp_path / "send"
+    unpack(packed.archive(send), folder)
+    build(folder, send.block("build_config")["environment_variables"])
+    bare = {"PATH": "/usr/bin:/bin", "GCP_PROJECT_ID": PROJECT, "ENVIRONMENT": "test"}
+    command = [sys.executable, "-v", "-c", "import main"]
+    started = subprocess.run(command, cwd=folder, env=bare, capture_output=True, text=True, check=True)
+    loaded = re.findall(rf"code object from '?{re.escape(str(folder))}/([^'\n]*)", started.stderr)
+    assert {"common/__pycache__", "common/turn/__pycache__"} <= {str(Path(each).parent) for each in loaded}
+    assert [each for each in loaded if not each.endswith(".pyc")] == []
+
+
 def packed_by(made: Workspace) -> dict[str, tuple[str, bytes]]:
     return archives(planned(made, f"-var-file={EXAMPLE}", "-target=data.archive_file.function"))
 
@@ -105,7 +120,9 @@ class Deployment:
         folder = self.folder / uuid.uuid4().hex
         unpack(self.plan.archive(planned_function), folder)
         binaries = environment(folder / "requirements.txt", ENVIRONMENTS)
-        target = planned_function.block("build_config")["entry_point"]
+        building = planned_function.block("build_config")
+        build(folder, building["environment_variables"])
+        target = building["entry_point"]
         with served(folder, binaries, target, self.settings, self.log(name)) as url:
             yield url
 
