@@ -9,7 +9,7 @@ from common.web import framework
 
 __all__ = ["Services", "check_settings", "services", "use", "warm"]
 
-# What is imported and what a turn makes lives long or is freed by its counts: it is looked through for cycles less often.
+# Most of what is made lives as long as the instance, or until nothing refers to it: few passes look for cycles in it.
 gc.set_threshold(10_000)
 
 _services: Services | None = None

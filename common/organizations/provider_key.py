@@ -1,4 +1,6 @@
-"""Wraps and opens an organisation's provider key with KMS, per request: the only importer of the KMS SDK.
+"""Wraps an organisation's provider key with KMS and opens it, per request: the only importer of the KMS SDK.
+
+The SDK wraps, which is rare; opening, which each turn waits for, goes over `kms_wire`.
 
 What is written here is bound to its organisation and credential by additional authenticated data (AAD). Older writers
 bound nothing, and some stored base64. Their rows open too, which costs this much: a ciphertext that was written
@@ -17,8 +19,11 @@ import google_crc32c
 import grpc
 from google.api_core import exceptions as google
 from google.api_core.retry_async import AsyncRetry
+from google.auth.exceptions import GoogleAuthError
 
 from common.errors import KeyInvalid, KeyServiceUnavailable
+from common.organizations import kms_wire
+from common.organizations.kms_wire import Checked, KmsWire
 from common.secret import Secret
 from common.settings import Settings
 from common.telemetry.tracing import span
@@ -32,6 +37,7 @@ KEY_SERVICE_ATTEMPT_SECONDS = 4.0
 
 # Of these another try may get another answer; of a ciphertext that does not open (INVALID_ARGUMENT) none will.
 _TRANSIENT = (google.ServiceUnavailable, google.DeadlineExceeded, google.ResourceExhausted)
+_NO_ANSWER = (google.GoogleAPIError, GoogleAuthError)
 _RETRY = AsyncRetry(
     predicate=lambda error: isinstance(error, _TRANSIENT),
     initial=0.1,
@@ -47,6 +53,7 @@ class ProviderKeys:
         self._key_name = key_name or settings.kms_key_path
         self._settings = settings
         self._client: kms_v1.KeyManagementServiceAsyncClient | None = None
+        self._wire: KmsWire | None = None
 
     @asynccontextmanager
     async def opened(self, tenant: Tenant, credential_id: str, ciphertext: bytes) -> AsyncIterator[Secret]:
@@ -71,12 +78,12 @@ class ProviderKeys:
             "additional_authenticated_data": additional,
             "additional_authenticated_data_crc32c": _crc32c(additional),
         }
-        client = await self._kms()
         try:
+            client = await self._kms()
             with span("kms.encrypt"):
                 async with asyncio.timeout(KEY_SERVICE_SECONDS):
                     answer = await client.encrypt(request=request, retry=_RETRY, timeout=KEY_SERVICE_ATTEMPT_SECONDS)
-        except (google.GoogleAPIError, TimeoutError) as error:
+        except (*_NO_ANSWER, TimeoutError) as error:
             raise KeyServiceUnavailable from error
         arrived = answer.verified_plaintext_crc32c and answer.verified_additional_authenticated_data_crc32c
         if not arrived or answer.ciphertext_crc32c != _crc32c(answer.ciphertext):
@@ -86,62 +93,64 @@ class ProviderKeys:
     async def _open(self, stored: bytes, additional: bytes) -> Secret:
         """Try with the AAD, then without: the second only ever opens what was written without."""
         ciphertext = _from_base64(stored) or stored
-        await self._kms()
         try:
+            wire = await self._opening()
             async with asyncio.timeout(KEY_SERVICE_SECONDS):
-                plaintext = await self._decrypt(ciphertext, additional)
+                plaintext = await _decrypt(wire, ciphertext, additional)
                 if plaintext is None:
-                    plaintext = await self._decrypt(ciphertext, b"")
-        except TimeoutError as error:
+                    plaintext = await _decrypt(wire, ciphertext, b"")
+        except (*_NO_ANSWER, TimeoutError) as error:
             raise KeyServiceUnavailable from error
         text = _text(plaintext) if plaintext is not None else ""
         if not text:
             raise KeyInvalid
         return Secret(text)
 
-    async def _decrypt(self, ciphertext: bytes, additional: bytes) -> bytes | None:
-        """The plaintext; None where the ciphertext does not open with this additional data."""
-        request = {
-            "name": self._key_name,
-            "ciphertext": ciphertext,
-            "ciphertext_crc32c": _crc32c(ciphertext),
-            "additional_authenticated_data": additional,
-            "additional_authenticated_data_crc32c": _crc32c(additional),
-        }
-        try:
-            with span("kms.decrypt"):
-                client = await self._kms()
-                answer = await client.decrypt(request=request, retry=_RETRY, timeout=KEY_SERVICE_ATTEMPT_SECONDS)
-        except google.FailedPrecondition:
-            raise KeyInvalid from None  # The version of the KMS key that it was written with is gone.
-        except google.InvalidArgument:
-            return None
-        except google.GoogleAPIError as error:
-            raise KeyServiceUnavailable from error
-        if answer.plaintext_crc32c != _crc32c(answer.plaintext):
-            raise KeyServiceUnavailable
-        return bytes(answer.plaintext)
-
     async def ping(self) -> None:
         """Look the key up, without using it. Raises KeyServiceUnavailable."""
-        client = await self._kms()
         try:
+            wire = await self._opening()
             with span("kms.get_key"):
-                await client.get_crypto_key(name=self._key_name, timeout=KEY_SERVICE_SECONDS)
-        except google.GoogleAPIError as error:
+                await _RETRY(wire.get_key)(KEY_SERVICE_ATTEMPT_SECONDS)
+        except _NO_ANSWER as error:
             raise KeyServiceUnavailable from error
 
     async def close(self) -> None:
         """Close the connection; the instance is not used afterwards."""
+        if self._wire is not None:
+            await self._wire.close()
         if self._client is not None:
             await self._client.transport.close()
 
+    async def _opening(self) -> KmsWire:
+        """Connect, at the first use: a channel belongs to its event loop."""
+        if self._wire is None:
+            emulator = self._settings.kms_emulator_host
+            account = await kms_wire.account() if emulator is None else None
+            self._wire = self._wire or kms_wire.connect(self._key_name, account, emulator)
+        return self._wire
+
     async def _kms(self) -> "kms_v1.KeyManagementServiceAsyncClient":
-        """The client, made at its first use: its SDK takes long to import, which others need not wait for."""
+        """The SDK's client, made at its first use: it takes long to import, which others need not wait for."""
         if self._client is None:
             await asyncio.to_thread(import_module, "google.cloud.kms_v1")
             self._client = self._client or _client(self._settings)
         return self._client
+
+
+async def _decrypt(wire: KmsWire, ciphertext: bytes, additional: bytes) -> bytes | None:
+    """The plaintext; None where the ciphertext does not open with this additional data."""
+    asked = Checked(ciphertext, _crc32c(ciphertext)), Checked(additional, _crc32c(additional))
+    try:
+        with span("kms.decrypt"):
+            answer = await _RETRY(wire.decrypt)(*asked, seconds=KEY_SERVICE_ATTEMPT_SECONDS)
+    except google.FailedPrecondition:
+        raise KeyInvalid from None  # The version of the KMS key that it was written with is gone.
+    except google.InvalidArgument:
+        return None
+    if answer.crc32c != _crc32c(answer.data):
+        raise KeyServiceUnavailable
+    return answer.data
 
 
 def additional_data(tenant: Tenant, credential_id: str) -> bytes:
