@@ -14,8 +14,8 @@ HEAVY = (
     "opentelemetry.sdk", "pypdf", "semantic_text_splitter", "sqlglot", "tokenizers", "uvicorn",
 )  # fmt: skip
 READING = {"flask", "google.cloud.bigquery", "google.cloud.firestore", "grpc"}
-# The KMS SDK, the sockets to the providers and the SQL guard come in when they are first used; litellm never does
-# here. What answers without any of the organisation's data starts without the clients for it.
+# The sockets to the providers and the SQL guard come in when they are first used, the KMS SDK where a key is wrapped;
+# litellm never does here. What answers without any of the organisation's data starts without the clients for it.
 STARTS_WITH = {
     "access": READING,
     "alerts": {"flask"},
