@@ -5,6 +5,7 @@ schema where a model gains nothing by it.
 """
 
 from datetime import date
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
@@ -80,6 +81,14 @@ MetricNames = Annotated[
 CostName = Annotated[str, Field(min_length=1, max_length=40), _text("A cost of query_costs.")]
 Rows = Annotated[int, Field(ge=1, le=limits.MAX_GROUPS), WithJsonSchema({"type": "integer", "description": "Rows."})]
 OrderName = Annotated[_Name, _text("A metric or a group, with asc or desc.")]
+_LeastOrMost = Annotated[Decimal, Field(ge=-(10**15), le=10**15, decimal_places=9, allow_inf_nan=False)]
+LeastCost = Annotated[
+    _LeastOrMost,
+    WithJsonSchema(
+        {"type": "number", "description": "Only groups whose first metric is at least this; totals cover all."}
+    ),
+]
+MostCost = Annotated[_LeastOrMost, WithJsonSchema({"type": "number", "description": "Or at most this."})]
 FullPeriod = Annotated[
     _Period,
     _text(

@@ -77,7 +77,7 @@ def _decide_one(reading: Reading, request: Request, today: date) -> Decision:
     if answer := write_answer(request, made):
         return Decision(text=answer)
     if made.lost and "partial" not in made.intent.more:
-        names = join_words([f'"{word}"' for word in made.lost])
+        names = join_words([f'"{word}"' for word in made.lost if word not in "$€£"])
         if request.returned:
             return Decision(text=f"I found nothing called {names}, so I give no figure. Ask without it.")
         takes = join_words(list(request.tools.get(made.intent.tool, {}))) or "no arguments"

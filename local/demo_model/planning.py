@@ -56,7 +56,9 @@ class Plan:
             self._call(self._spans())
 
     def _arg(self, slot: Slot | None) -> str:
-        return next((arg for arg in slot.args if arg in self.schema), "") if slot else ""
+        asked = self.reading.intent.tool if self.reading.intent else ""
+        known = slot and slot.more.get("of") in (None, *self.slots) and asked not in slot.more.get("unless", ())
+        return next((arg for arg in slot.args if arg in self.schema), "") if slot and known else ""
 
     def _group_by(self) -> None:
         """Group as was said, else as the table supposes."""

@@ -88,9 +88,12 @@ def _flatten(schema: Schema) -> dict[str, Any]:
 
 
 def fit(schema: Schema, value: Any) -> Any:
-    """The value as the argument takes it: one of its choices or None, or a whole number within its bounds."""
+    """The value as the argument takes it: one of its choices or None, or a number: "2.5k", or a whole one in bounds."""
     if allowed := {str(each).lower(): each for each in schema.get("enum", ())}:
         return allowed.get(str(value).lower())
+    if "number" in schema.get("types", ()) and (said := re.fullmatch(r"([\d,]*\.?\d+) ?([km])?", str(value).lower())):
+        number = float(said[1].replace(",", "")) * {"k": 1e3, "m": 1e6}.get(said[2], 1)
+        return int(number) if number.is_integer() else number
     if "integer" not in schema.get("types", ()):
         return value
     return min(max(int(value), schema.get("minimum", int(value))), schema.get("maximum", int(value)))

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.eval.ledger import TABLES, Ledger, Row
 
-_KEYS = frozenset({"of", "sum", "where", "not", "by", "top", "least", "period", "currency", "per", "name"})
+_KEYS = frozenset({"of", "sum", "where", "not", "by", "above", "top", "least", "period", "currency", "per", "name"})
 _DERIVED = ("ratio", "change", "difference", "share")
 _LEAST_SHOWN = Decimal("0.005")
 
@@ -57,6 +57,7 @@ def expect(ledger: Ledger, spec: Mapping[str, Any]) -> list[Expected]:
     sums = _sums(ledger, spec)
     ordered = sorted(sums.items(), key=lambda item: item[1], reverse=not spec.get("least"))
     ordered = [item for item in ordered if "by" not in spec or abs(item[1]) >= _LEAST_SHOWN or spec.get("least")]
+    ordered = [item for item in ordered if item[1] > spec.get("above", item[1] - 1)]
     money = str(spec["sum"]).endswith("Cost") or spec["sum"] in ("amount", "spent", "left")
     currency = spec.get("currency", ledger.currency) if money else None
     return [Expected(spec.get("name", "") or label, value, currency) for label, value in ordered[: spec.get("top")]]

@@ -4,7 +4,9 @@ import random
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import product
+from types import MappingProxyType
 
 from common.cost_query.dimensions import BoundDimension, all_parameters, bind_dimension, bind_dimensions
 from common.cost_query.filters import OPS, Filters
@@ -20,6 +22,7 @@ from common.warehouse.query import Parameter
 CALENDAR = FiscalCalendar(4)
 NAMES = (*DIMENSIONS, "department", "level:2", "tag:environment", "tag:a b.c/d:e-é")
 COSTS = tuple(name for name, metric in METRICS.items() if metric.kind == "money")
+BOUNDS = (sql.Bounds(Decimal(5)), sql.Bounds(None, Decimal("0.5")), sql.Bounds(Decimal(-1), Decimal(1)))
 # One dimension of each kind.
 _EACH_KIND = frozenset(
     {"service", "sub_account", "cost_type", "entity", "day", "weekday", "fiscal_quarter", "tag:environment"}
@@ -47,16 +50,22 @@ def _types(text: str, *bound: Mapping[str, Parameter], more: Mapping[str, str]) 
 
 
 def costs_text(
-    groups: tuple[str, ...], metrics: tuple[str, ...], filters: Filters, basis: str, order_by: str | None = None
+    groups: tuple[str, ...],
+    metrics: tuple[str, ...],
+    filters: Filters,
+    basis: str,
+    order_by: str | None = None,
+    bounds: sql.Bounds = sql.NO_BOUNDS,
 ) -> Text:
     """What query_costs sends for these arguments."""
     shape = read_shape(
-        bind_dimensions(groups, "g", CALENDAR), metrics, order_by, "billing" if basis == "billing" else "charge"
+        bind_dimensions(groups, "g", CALENDAR), metrics, order_by, "billing" if basis == "billing" else "charge", bounds
     )
     text = sql.costs(shape, filters)
-    types = _types(text, all_parameters(shape.groups), filters.parameters(), more={**_INSTANTS, "limit": "INT64"})
+    bound = (all_parameters(shape.groups), filters.parameters(), bounds.parameters())
+    types = _types(text, *bound, more={**_INSTANTS, "limit": "INT64"})
     names = [each.dimension.name + " " + each.op for each in filters.all]
-    return f"costs of {metrics} by {groups} where {names} on {basis}, {order_by}", text, types
+    return f"costs of {metrics} by {groups} where {names} on {basis}, {order_by}, {bounds}", text, types
 
 
 def every_single() -> Iterator[Text]:
@@ -65,6 +74,8 @@ def every_single() -> Iterator[Text]:
         yield costs_text((name,), ("BilledCost",), Filters(), basis)
     for metric in METRICS:
         yield costs_text(("provider", "service"), (metric,), Filters(), "charge")
+    for bounds, name in product(BOUNDS, ("day", "service")):
+        yield costs_text((name,), ("EffectiveCost", "ConsumedQuantity"), Filters(), "charge", None, bounds)
     for name in NAMES:
         yield costs_text((), ("BilledCost", "LineItems"), filters_of(*((name, op) for op in OPS)), "charge")
         yield from _of_other_tools(name)
@@ -144,13 +155,23 @@ def with_values() -> Iterator[Bound]:
         yield _bound(f"changes by {name}", changes_sql.changes(groups, metric, filters), groups, filters)
         yield _bound(f"drivers by {name}", changes_sql.drivers(groups, metric, filters), groups, filters)
         yield _bound(f"values of {name}", values_text(dimension, filters, search=False), groups, filters)
+    for bounds in BOUNDS:
+        groups = bind_dimensions(("service",), "g", CALENDAR)
+        shape = read_shape(groups, ("EffectiveCost",), None, "charge", bounds)
+        yield _bound(f"costs within {bounds}", sql.costs(shape, Filters()), groups, Filters(), bounds.parameters())
     filters = filters_of(("provider", "contains"))
     yield _bound("tag keys", tag_keys_text(filters, search=False), (), filters)
     yield _bound("status", STATUS, (), Filters())
 
 
-def _bound(name: str, text: str, groups: tuple[BoundDimension, ...], filters: Filters) -> Bound:
-    given = {**all_parameters(groups), **filters.parameters()}
+def _bound(
+    name: str,
+    text: str,
+    groups: tuple[BoundDimension, ...],
+    filters: Filters,
+    also: Mapping[str, Parameter] = MappingProxyType({}),
+) -> Bound:
+    given = {**all_parameters(groups), **filters.parameters(), **also}
     used = {key: value for key, value in given.items() if re.search(rf"@{key}\b", text)}
     more = {**_INSTANTS, **_PAIR, **_VALUE_TYPES, "limit": "INT64", "recent_day": "DATE"}
     return Bound(name, text, used, {key: kind for key, kind in more.items() if re.search(rf"@{key}\b", text)})

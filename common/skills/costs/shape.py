@@ -14,18 +14,26 @@ from common.cost_query.scan import MATCHED_VALUES, alias_of
 from common.focus.currencies import round_amount
 from common.focus.dimensions import TimeBasis, find_dimension
 from common.focus.metrics import Metric, find_metric
-from common.skills.costs.sql import Order, Shape, unit_field
+from common.skills.costs.sql import NO_BOUNDS, Bounds, Order, Shape, unit_field
 from common.tools.result import ToolError
 
 _DIRECTION = re.compile(r"[\s:_]+(asc|desc)(ending)?$", re.IGNORECASE)
 
 
 def read_shape(
-    groups: tuple[BoundDimension, ...], metrics: Sequence[str], order_by: str | None, basis: TimeBasis
+    groups: tuple[BoundDimension, ...],
+    metrics: Sequence[str],
+    order_by: str | None,
+    basis: TimeBasis,
+    bounds: Bounds = NO_BOUNDS,
 ) -> Shape:
-    """Read what an answer of some groups measures and how its rows are ordered."""
+    """Read what an answer of some groups measures, how its rows are ordered and which groups they are."""
     measured = read_metrics(metrics)
-    return Shape(groups, measured, _read_order(groups, measured, order_by), basis)
+    if bounds and not groups:
+        raise ToolError("invalid_arguments", "min_cost and max_cost choose among groups: say group_by, too.")
+    if bounds and measured[0].kind != "money":
+        raise ToolError("invalid_arguments", "min_cost and max_cost are of a cost: name it first in metrics.")
+    return Shape(groups, measured, _read_order(groups, measured, order_by), basis, bounds)
 
 
 def _read_order(groups: Sequence[BoundDimension], metrics: Sequence[Metric], order_by: str | None) -> tuple[Order, ...]:
@@ -116,10 +124,29 @@ def name_groups(groups: Sequence[BoundDimension]) -> str | list[str] | None:
     return names if len(names) > 1 else next(iter(names), None)
 
 
+def note_bounds(rows: Sequence[Mapping[str, Any]], shape: Shape, count: int) -> list[str]:
+    """Say which groups are rows, where bounds chose them: the totals are of all."""
+    if not shape.bounds or not rows:
+        return []
+    sides = {"at least": shape.bounds.at_least, "at most": shape.bounds.at_most}
+    said = " and ".join(f"{side} {amount.normalize():,f}" for side, amount in sides.items() if amount is not None)
+    several = ", each in its own currency" if len({row["currency"] for row in rows}) > 1 else ""
+    groups = "1 group has" if count == 1 else f"{count or 'No'} groups have"
+    return [f"{groups} a {shape.metrics[0].name} of {said}{several}. Totals and shares are of all groups."]
+
+
 def note_groups(
-    rows: Sequence[Mapping[str, Any]], groups: Sequence[BoundDimension], count: int, filters: Filters
+    rows: Sequence[Mapping[str, Any]],
+    groups: Sequence[BoundDimension],
+    count: int,
+    filters: Filters,
+    *,
+    all_there: bool = True,
 ) -> list[str]:
-    """Say what rows are where a value stands in several, how many are not shown, and which group has no values."""
+    """Say what rows are where a value stands in several, how many are not shown, and which group has no values.
+
+    The last of these only where the rows are of all groups.
+    """
     names = " and ".join(each.name for each in groups)
     told = []
     repeated = [text for each in groups if (text := _most_repeated(rows, each))]
@@ -129,7 +156,7 @@ def note_groups(
         left = f"combinations of {names}" if len(groups) > 1 else "groups"
         told.append(f"{count - len(rows)} more {left} are not shown; totals cover them.")
         return told
-    return [*told, *_valueless(rows, groups, filters)]
+    return [*told, *(_valueless(rows, groups, filters) if all_there else ())]
 
 
 def _valueless(rows: Sequence[Mapping[str, Any]], groups: Sequence[BoundDimension], filters: Filters) -> Iterator[str]:

@@ -6,6 +6,7 @@ side, always per billing currency, and rounded nowhere.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import takewhile
 from string import Template
 
@@ -14,6 +15,7 @@ from common.cost_query.dimensions import BoundDimension
 from common.cost_query.filters import Filters
 from common.focus.dimensions import TimeBasis, on_basis
 from common.focus.metrics import METRICS, Metric
+from common.warehouse.query import Parameter
 
 OTHER = "(other)"
 # Costs that a purchased commitment has, and the usage that it covers has once more.
@@ -45,7 +47,7 @@ ranked AS (
     *,
     ROW_NUMBER() OVER (PARTITION BY currency ORDER BY $order) AS place,
     $totals,
-    COUNT(*) OVER () AS group_count
+    $counted OVER () AS group_count
   FROM grouped
 ),
 placed AS (
@@ -150,13 +152,38 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """Which groups become rows: those whose first metric is at least, and at most, so much. False without a bound."""
+
+    at_least: Decimal | None = None
+    at_most: Decimal | None = None
+
+    def __bool__(self) -> bool:
+        return self.at_least is not None or self.at_most is not None
+
+    def hold(self, field: str) -> str:
+        """The condition on a field of a group."""
+        sides = {">= @min_cost": self.at_least, "<= @max_cost": self.at_most}
+        return " AND ".join(f"{field} {side}" for side, given in sides.items() if given is not None)
+
+    def parameters(self) -> dict[str, Parameter]:
+        """The values of what the condition names."""
+        given = {"min_cost": self.at_least, "max_cost": self.at_most}
+        return {name: Parameter("NUMERIC", value) for name, value in given.items() if value is not None}
+
+
+NO_BOUNDS = Bounds()
+
+
+@dataclass(frozen=True, slots=True)
 class Shape:
-    """The form of an answer of query_costs: its groups, its metrics and the order of its rows."""
+    """The form of an answer of query_costs: its groups, metrics, the order of its rows and which groups they are."""
 
     groups: tuple[BoundDimension, ...]
     metrics: tuple[Metric, ...]
     order: tuple[Order, ...]
     basis: TimeBasis = "charge"
+    bounds: Bounds = NO_BOUNDS
 
     @property
     def summed(self) -> tuple[Metric, ...]:
@@ -192,6 +219,7 @@ def costs(shape: Shape, filters: Filters) -> str:
     ]
     order = _order(shape, names)
     order += [name for name in (*names, *units) if name not in order]
+    held = shape.bounds.hold(shape.metrics[0].field)
     return _COSTS.substitute(
         columns=",\n    ".join(_columns(shape, names, orders, filters)),
         time=scan.time_column(shape.basis),
@@ -208,6 +236,7 @@ def costs(shape: Shape, filters: Filters) -> str:
         keys=", ".join(keys),
         order=", ".join(order) or "currency",
         position=_position(shape, order),
+        counted=f"COUNTIF({held})" if held else "COUNT(*)",
         totals=",\n    ".join(_totals(shape)),
         about=scan.facts_columns(
             filters,
@@ -269,9 +298,14 @@ def _totals(shape: Shape) -> list[str]:
 
 
 def _position(shape: Shape, order: Sequence[str]) -> str:
-    """The order of rows of all currencies: by groups first if rows are ordered by them, else each currency in turn."""
+    """The order of rows of all currencies: by groups first if rows are ordered by them, else each currency in turn.
+
+    Groups within the bounds come before all others.
+    """
     leading = sum(1 for _ in takewhile(lambda each: isinstance(each.by, BoundDimension), shape.order))
-    return ", ".join([*order[:leading], "currency", *order[leading:]]) if leading else "place, currency"
+    inside = [f"IF({held}, 0, 1)"] if (held := shape.bounds.hold(shape.metrics[0].field)) else []
+    rest = [*order[:leading], "currency", *order[leading:]] if leading else ["place", "currency"]
+    return ", ".join([*inside, *rest])
 
 
 def _order(shape: Shape, names: Sequence[str]) -> list[str]:

@@ -19,7 +19,9 @@ from common.cost_query.arguments import (
     FullGroups,
     FullPeriod,
     LastDay,
+    LeastCost,
     MetricNames,
+    MostCost,
     OrderName,
     PeriodName,
     ProviderName,
@@ -39,12 +41,14 @@ from common.skills.costs.shape import (
     make_row,
     make_totals,
     name_groups,
+    note_bounds,
     note_groups,
     note_units,
     read_shape,
     share_of_all,
     without_currency,
 )
+from common.skills.costs.sql import Bounds
 from common.tenant import Principal
 from common.tools.context import WarehouseContext
 from common.tools.registry import Tool, tool
@@ -69,6 +73,8 @@ async def query_costs(
     start_date: FirstDay | None = None,
     end_date: LastDay | None = None,
     time_basis: Basis | None = None,
+    min_cost: LeastCost | None = None,
+    max_cost: MostCost | None = None,
     order_by: OrderName | None = None,
     limit: Annotated[int, Field(ge=1, le=limits.MAX_GROUPS, description="Rows; totals cover everything.")]
     | None = None,
@@ -77,13 +83,19 @@ async def query_costs(
     given = read_filters(context, filters, provider=provider, service_category=service_category, cost_type=cost_type)
     groups = bind_dimensions(group_by, "g", context.calendar)
     scope = read_scope(context, given, period, start_date, end_date, time_basis, groups)
-    shape = read_shape(groups, metrics or _DEFAULT_METRICS, order_by, scope.basis)
+    shape = read_shape(groups, metrics or _DEFAULT_METRICS, order_by, scope.basis, Bounds(min_cost, max_cost))
     most = limit or (_MANY if any(each.is_time for each in shape.groups) else _FEW)
-    bound = {**scope.period.bounds(), **all_parameters(shape.groups), "limit": Parameter("INT64", most)}
+    bound = {
+        **scope.period.bounds(),
+        **all_parameters(shape.groups),
+        **shape.bounds.parameters(),
+        "limit": Parameter("INT64", most),
+    }
     asked = await ask(principal, context, given, scope.period, lambda narrowed: (sql.costs(shape, narrowed), bound))
     ordered = sorted(asked.rows, key=lambda row: row["position"])
-    rows = without_currency([make_row(row, shape) for row in ordered[:most]], shape)
     count = ordered[0]["group_count"] if ordered else 0
+    # Groups within the bounds come first. What follows them carries the totals of its currency.
+    rows = without_currency([make_row(row, shape) for row in ordered[: min(most, count)]], shape)
     days = covered_days(scope, asked.reach)
     summary = {
         "group_by": name_groups(shape.groups),
@@ -93,9 +105,10 @@ async def query_costs(
         **(await where_data_is(principal, context, asked)),
         "notes": [
             *notes(scope, asked, (row["currency"] for row in ordered)),
+            *note_bounds(ordered, shape, count),
             *note_units(ordered, shape, given),
             *note_purchases(ordered, shape.listed, "currency_"),
-            *note_groups(rows, shape.groups, count, given),
+            *note_groups(rows, shape.groups, count, given, all_there=not shape.bounds),
             *note_shares(rows, "share_pct", given),
         ],
         **describe_basis(shape.metrics[0].name),

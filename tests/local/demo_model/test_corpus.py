@@ -55,7 +55,7 @@ def test_an_alert_that_is_set_up_is_never_set_up_again_by_a_later_word(reply: st
 
 def test_the_whole_folder_stays_small_and_a_tool_needs_few_lines() -> None:
     files = [path for path in FOLDER.rglob("*") if path.suffix in (".py", ".yml", ".md")]
-    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files) <= 1_565
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files) <= 1_572
     entries = (FOLDER / "intents.yml").read_text(encoding="utf-8").split("\nintents:\n")[1].split("\n  - ")
     assert max(len(entry.splitlines()) for entry in entries) <= 15
 
