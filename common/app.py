@@ -9,9 +9,6 @@ from common.web import framework
 
 __all__ = ["Services", "check_settings", "services", "use", "warm"]
 
-# Most of what is made lives as long as the instance, or until nothing refers to it: few passes look for cycles in it.
-gc.set_threshold(10_000)
-
 _services: Services | None = None
 
 

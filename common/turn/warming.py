@@ -11,10 +11,14 @@ from common.turn import TurnServices
 
 async def warm(make: Callable[[], TurnServices], completion: Completion) -> None:
     """Make what a turn needs and ask each service once. A failure is the first turn's to tell."""
-    with suppress(Exception):
-        parts = make()
-        await asyncio.gather(parts.documents.ping(), parts.provider_keys.ping(), return_exceptions=True)
-        if isinstance(completion, Providers):
-            await completion.warm()
-    # What was imported stays. Looking through it for garbage would hold every request up for a third of a second.
-    gc.freeze()
+    # What is imported stays. Looking through it for garbage, meanwhile and later, would hold every request up.
+    gc.disable()
+    try:
+        with suppress(Exception):
+            parts = make()
+            await asyncio.gather(parts.documents.ping(), parts.provider_keys.ping(), return_exceptions=True)
+            if isinstance(completion, Providers):
+                await completion.warm()
+    finally:
+        gc.freeze()
+        gc.enable()

@@ -14,7 +14,7 @@ CALLERS = ("send", "copilotkit", "a2a", "completions")
 OTHERS = sorted({path.parent.name for path in (ROOT / "functions").glob("*/main.py")} - set(CALLERS))
 # Asks the functions once, without a turn, and says which slow libraries come in, first and with what is got ready.
 SERVE = """
-import asyncio, sys, httpx
+import asyncio, gc, sys, httpx
 from local.gateway import function_app
 
 async def main(wanted, *names):
@@ -27,6 +27,7 @@ async def main(wanted, *names):
     from common import app
     if wanted == "yes":
         await app.services().warming
+    assert gc.isenabled()
     print(first, sorted(slow & sys.modules.keys()), "warming" in app.services().__dict__)
 
 asyncio.run(main(*sys.argv[1:]))
