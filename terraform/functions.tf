@@ -13,9 +13,9 @@ resource "google_cloudfunctions2_function" "function" {
     service_account   = google_service_account.build.id
     docker_repository = google_artifact_registry_repository.images.id
 
-    # The build compiles the modules, and its image gives every file another time. Compiled with this variable a module
+    # The build compiles the modules, and its image gives every file this time. Compiled with this variable a module
     # is known by what it holds; without it each instance compiles all of them again when it starts.
-    environment_variables = { SOURCE_DATE_EPOCH = "1" }
+    environment_variables = { SOURCE_DATE_EPOCH = "315532801" }
 
     source {
       storage_source {
