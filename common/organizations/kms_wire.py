@@ -116,4 +116,5 @@ def connect(key_name: str, account: Credentials | None, emulator: str | None) ->
     """Connect to Google with an account, or to the emulator where there is one."""
     if emulator is not None:
         return KmsWire(grpc.aio.insecure_channel(emulator), key_name)
-    return KmsWire(grpc_helpers_async.create_channel(f"{HOST}:443", credentials=account), key_name)
+    channel = grpc_helpers_async.create_channel(f"{HOST}:443", credentials=account, default_host=HOST)
+    return KmsWire(channel, key_name)
