@@ -65,12 +65,12 @@ FullGroups = Annotated[
     WithJsonSchema(
         {
             "anyOf": [_TEXT, _TEXTS],
-            "description": "At most 3 of the Dimensions in your instructions. For which X is the highest: X alone.",
+            "description": "At most 3 of the Dimensions in your instructions.",
         }
     ),
 ]
 Groups = Annotated[_Groups, WithJsonSchema(_TEXTS | {"description": "As in query_costs."})]
-OptionalGroups = Annotated[_Groups, WithJsonSchema(_TEXTS | {"description": "Default: none, one row a currency."})]
+OptionalGroups = Annotated[_Groups, WithJsonSchema(_TEXTS | {"description": "Default: a row a currency."})]
 DimensionName = Annotated[_Name, _text("A dimension of query_costs.")]
 MetricNames = Annotated[
     list[Annotated[str, Field(max_length=40)]],
@@ -80,25 +80,32 @@ MetricNames = Annotated[
 ]
 CostName = Annotated[str, Field(min_length=1, max_length=40), _text("A cost of query_costs.")]
 Rows = Annotated[int, Field(ge=1, le=limits.MAX_GROUPS), WithJsonSchema({"type": "integer", "description": "Rows."})]
-OrderName = Annotated[_Name, _text("A metric or a group, with asc or desc.")]
-_LeastOrMost = Annotated[Decimal, Field(ge=-(10**15), le=10**15, decimal_places=9, allow_inf_nan=False)]
+OrderName = Annotated[_Name, _text("A metric or group, asc or desc.")]
+_Amount = Annotated[Decimal, Field(ge=-(10**15), le=10**15, decimal_places=9, allow_inf_nan=False)]
 LeastCost = Annotated[
-    _LeastOrMost,
-    WithJsonSchema(
-        {"type": "number", "description": "Only groups whose first metric is at least this; totals cover all."}
-    ),
+    _Amount,
+    WithJsonSchema({"type": "number", "description": "At least this of the first metric."}),
 ]
-MostCost = Annotated[_LeastOrMost, WithJsonSchema({"type": "number", "description": "Or at most this."})]
+MostCost = Annotated[_Amount, WithJsonSchema({"type": "number", "description": "At most this."})]
+LeastChange = Annotated[
+    _Amount,
+    Field(ge=0),
+    WithJsonSchema({"type": "number", "description": "At least this change."}),
+]
+LeastPercent = Annotated[
+    Decimal,
+    Field(ge=0, le=10**9, decimal_places=2, allow_inf_nan=False),
+    WithJsonSchema({"type": "number", "description": "In percent."}),
+]
 FullPeriod = Annotated[
     _Period,
     _text(
         "all (no limit), today, yesterday, this_|last_ week|month|quarter|year|fiscal_quarter|fiscal_year, "
         "last_<n>_days, last_<n>_complete_days, last_<n>_months, 2026, 2026-10, 2026-10-05, 2026-Q3, Q3, FY2026, "
-        "FY2026-Q2, 2026-10-01..2026-10-15, 2026-07..2026-10."
+        "2026-10-01..2026-10-15, 2026-07..2026-10."
     ),
 ]
 PeriodName = Annotated[_Period, _text("As in query_costs.")]
-ComparedPeriod = Annotated[_Period, _text("As in query_costs, or 2026-10-01..2026-10-15.")]
 FirstDay = Annotated[
     date,
     Field(strict=True),

@@ -34,11 +34,15 @@ from common.warehouse.result import QueryRefused, QueryResult
 Compose = Callable[[Filters], tuple[str, Mapping[str, Parameter]]]
 
 
+_FEW = 8
+
+
 @dataclass(frozen=True, slots=True)
 class Unmatched:
     """A filter's value that stands for nothing in the period, and what it may have been meant to be.
 
-    ``is_provided`` is False where no row of the data has any value of the dimension.
+    ``is_provided`` is False where no row of the data has any value of the dimension. ``only`` are all values that there
+    are, where they are few.
     """
 
     dimension: str
@@ -47,9 +51,11 @@ class Unmatched:
     has_costs: str | None = None
     op: str = "in"
     is_provided: bool = True
+    only: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         told: dict[str, Any] = {"dimension": self.dimension, "value": self.value, "nearest": list(self.nearest)}
+        told |= {"there_is_only": list(self.only)} if self.only else {}
         return told | {"has_costs": self.has_costs} if self.has_costs else told
 
 
@@ -202,7 +208,10 @@ def _unmatched(each: Filter, value: str, there: Sequence[tuple[str, date, date]]
     days = [(first, last) for name, first, last in there if name.strip().casefold() in own]
     elsewhere = f"{min(first for first, _ in days)} to {max(last for _, last in days)}" if days else None
     provided = not names or set(names) != {each.dimension.dimension.none}
-    return Unmatched(each.dimension.name, value, tuple(nearest(value, names)), elsewhere, each.op, provided)
+    near = tuple(nearest(value, names))
+    only = tuple(dict.fromkeys(names)) if provided and not near and not elsewhere else ()
+    only = only if len(only) <= _FEW else ()
+    return Unmatched(each.dimension.name, value, near, elsewhere, each.op, provided, only)
 
 
 @dataclass(frozen=True, slots=True)

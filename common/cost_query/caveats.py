@@ -104,6 +104,7 @@ def _about_names(asked: Asked) -> Iterable[str]:
         else:
             called = "holds" if each.op == "contains" else "is named"
             near = f" Nearest: {', '.join(each.nearest)}." if each.nearest else " list_values shows what there is."
+            near = f" There is only {', '.join(each.only)}." if each.only else near
             yield f"No {each.dimension.replace('_', ' ')} {called} {each.value!r} in the data.{near}"
     for number, narrowed in enumerate(asked.filters.all):
         values = asked.matched.get(number, ())

@@ -21,15 +21,15 @@ def parse_currency(text: str) -> str:
     return code
 
 
-# Currencies whose smallest part is not a hundredth.
+# Currencies whose smallest part is not a hundredth, with the decimals that their amounts are written with.
 _NONE, _THREE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF", "BHD IQD JOD KWD LYD OMR TND"
-_DECIMALS = dict.fromkeys(_NONE.split(), 0) | dict.fromkeys(_THREE.split(), 3)
+DECIMALS = dict.fromkeys(_NONE.split(), 0) | dict.fromkeys(_THREE.split(), 3)
 _SIGNIFICANT = 6
 
 
 def decimals_of(currency: str) -> int:
     """The decimals that amounts of the currency are written with; 2 for what is no known code."""
-    return _DECIMALS.get(currency, 2)
+    return DECIMALS.get(currency, 2)
 
 
 def round_amount(amount: Decimal, currency: str) -> Decimal:

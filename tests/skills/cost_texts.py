@@ -15,6 +15,7 @@ from common.focus.calendar import FiscalCalendar
 from common.focus.dimensions import DIMENSIONS
 from common.focus.metrics import METRICS
 from common.skills.costs import changes_sql, sql
+from common.skills.costs.bounds import NO_BOUNDS, AmountBounds, ChangeBounds
 from common.skills.costs.shape import read_shape
 from common.skills.inventory.sql import STATUS
 from common.warehouse.query import Parameter
@@ -22,7 +23,8 @@ from common.warehouse.query import Parameter
 CALENDAR = FiscalCalendar(4)
 NAMES = (*DIMENSIONS, "department", "level:2", "tag:environment", "tag:a b.c/d:e-é")
 COSTS = tuple(name for name, metric in METRICS.items() if metric.kind == "money")
-BOUNDS = (sql.Bounds(Decimal(5)), sql.Bounds(None, Decimal("0.5")), sql.Bounds(Decimal(-1), Decimal(1)))
+BOUNDS = (AmountBounds(Decimal(5)), AmountBounds(None, Decimal("0.5")), AmountBounds(Decimal(-1), Decimal(1)))
+MOVED = ChangeBounds(Decimal(5), Decimal(20), "up")
 # One dimension of each kind.
 _EACH_KIND = frozenset(
     {"service", "sub_account", "cost_type", "entity", "day", "weekday", "fiscal_quarter", "tag:environment"}
@@ -55,7 +57,7 @@ def costs_text(
     filters: Filters,
     basis: str,
     order_by: str | None = None,
-    bounds: sql.Bounds = sql.NO_BOUNDS,
+    bounds: AmountBounds = NO_BOUNDS,
 ) -> Text:
     """What query_costs sends for these arguments."""
     shape = read_shape(
@@ -97,6 +99,7 @@ def _of_other_tools(name: str) -> Iterator[Text]:
     texts = {
         "breakdown": sql.breakdown(dimension, metric, filters),
         "changes": changes_sql.changes(groups, metric, filters),
+        "changes within bounds": changes_sql.changes(groups, metric, filters, MOVED),
         "values": values_text(dimension, filters, search=True),
     }
     if name in _EACH_KIND:
@@ -108,7 +111,7 @@ def _of_other_tools(name: str) -> Iterator[Text]:
         }
     for label, text in texts.items():
         more = {**_INSTANTS, **_PAIR, **_VALUE_TYPES, "limit": "INT64"}
-        yield f"{label} by {name}", text, _types(text, bound, filters.parameters(), more=more)
+        yield f"{label} by {name}", text, _types(text, bound, filters.parameters(), MOVED.parameters(), more=more)
 
 
 def sample(number: int, seed: int = 14) -> Iterator[Text]:
@@ -153,6 +156,8 @@ def with_values() -> Iterator[Bound]:
         shape = read_shape(bind_dimensions((name,), "g", CALENDAR), ("ListCost", "ContractedCost"), None, "charge")
         yield _bound(f"list costs by {name}", sql.costs(shape, filters), groups, filters)
         yield _bound(f"changes by {name}", changes_sql.changes(groups, metric, filters), groups, filters)
+        moved = changes_sql.changes(groups, metric, filters, MOVED)
+        yield _bound(f"large changes by {name}", moved, groups, filters, MOVED.parameters())
         yield _bound(f"drivers by {name}", changes_sql.drivers(groups, metric, filters), groups, filters)
         yield _bound(f"values of {name}", values_text(dimension, filters, search=False), groups, filters)
     for bounds in BOUNDS:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from pydantic import Field, WithJsonSchema
@@ -10,10 +11,11 @@ from pydantic import Field, WithJsonSchema
 from common import limits
 from common.cost_query.amounts import percent_change
 from common.cost_query.arguments import (
-    ComparedPeriod,
     CostName,
     FilterList,
     Groups,
+    LeastChange,
+    LeastPercent,
     OptionalGroups,
     PeriodName,
     ProviderName,
@@ -31,6 +33,7 @@ from common.focus.currencies import round_amount
 from common.focus.metrics import Metric, describe_basis
 from common.skills.costs import changes_sql
 from common.skills.costs.availability import where_data_is
+from common.skills.costs.bounds import ChangeBounds, Direction
 from common.skills.costs.reminders import note_purchases
 from common.tenant import Principal
 from common.tools.context import WarehouseContext
@@ -48,13 +51,16 @@ async def compare_periods(
     context: WarehouseContext,
     *,
     period_type: Annotated[PeriodType, Field(description="MTD: with as many days of last month.")] | None = None,
-    current: ComparedPeriod | None = None,
+    current: PeriodName | None = None,
     previous: Annotated[PeriodName, WithJsonSchema({"type": "string", "description": "Default: the one before."})]
     | None = None,
     group_by: OptionalGroups = ("currency",),  # type: ignore[assignment]
     filters: FilterList = (),  # type: ignore[assignment]
     provider: ProviderName | None = None,
     metric: CostName = "BilledCost",
+    min_change: LeastChange | None = None,
+    min_change_pct: LeastPercent | None = None,
+    direction: Annotated[Direction, Field(description="One way.")] | None = None,
     limit: Rows = limits.MAX_DRIVERS,
 ) -> ToolResult:
     """Compare cost in any two periods: change per group, new or gone, rate against usage effect."""
@@ -62,20 +68,28 @@ async def compare_periods(
     given = read_filters(context, filters, provider=provider)
     groups = bind_dimensions(group_by, "g", context.calendar)
     measured = read_cost(metric)
+    bounds = ChangeBounds(min_change, min_change_pct, direction)
     asked = await _ask(
-        principal, context, compared, groups, given, limit, lambda each: changes_sql.changes(groups, measured, each)
-    )
+        principal, context, compared, groups, given, limit,
+        lambda each: changes_sql.changes(groups, measured, each, bounds), bounds.parameters(),
+    )  # fmt: skip
     scope = _scope(context, compared, given)
     days = _differing_days(compared, asked, scope)
-    rows = [
+    found = [
         _changed(row, groups, (_percent_per_day(row, *days) if days else {}) | _effects(row))
-        for row in _in_order(asked)[:limit]
+        for row in _in_order(asked)
     ]
+    # Groups within the bounds come first. What follows them is there for the totals and the leaders.
+    count = next((row["group_count"] for row in asked.rows), 0)
+    rows = found[: min(limit, count)]
     kind = {"period_type": period_type or "MTD"} if current is None and previous is None else {}
+    told = _compared(compared, asked, scope, measured)
+    cut = [f"{count - len(rows)} more groups are not shown; totals cover them."] if count > len(rows) else []
     summary = {
         **kind,
-        **_compared(compared, asked, scope, measured),
-        "largest_percent_change": _percent_leaders(rows, groups),
+        **told,
+        "notes": [*told["notes"], *bounds.note(count, [each["currency"] for each in told["totals"]]), *cut],
+        "largest_percent_change": _percent_leaders(found, groups),
         **(await where_data_is(principal, context, asked)),
         **describe_basis(measured.name),
     }
@@ -128,8 +142,10 @@ async def _ask(
     filters: Filters,
     limit: int,
     compose: Any,
+    more: Mapping[str, Parameter] = MappingProxyType({}),
 ) -> Asked:
     bound = {
+        **more,
         **compared.current.bounds("current_"),
         **compared.previous.bounds("previous_"),
         **all_parameters(groups),
@@ -253,7 +269,7 @@ def _changed(row: Mapping[str, Any], groups: Sequence[BoundDimension], more: Map
 
 
 def _percent_leaders(rows: Sequence[Mapping[str, Any]], groups: Sequence[BoundDimension]) -> list[dict[str, Any]]:
-    """Among the rows, which go by the absolute change: those that grew and fell most in percent, per currency.
+    """Among all groups, of which rows are those with the largest changes: those that grew and fell most in percent.
 
     A row of what has no value in a dimension is no service, team or account that could lead.
     """

@@ -11,6 +11,7 @@ from common.cost_query import scan
 from common.cost_query.dimensions import BoundDimension
 from common.cost_query.filters import Filters
 from common.focus.metrics import Metric
+from common.skills.costs.bounds import NO_CHANGE_BOUNDS, ChangeBounds, has_value
 from common.skills.costs.sql import LISTED, twice_columns, twice_sums
 
 MOST_FEES = 5
@@ -42,21 +43,32 @@ _RANKED = Template("""ranked AS (
     SUM(current_cost) OVER (PARTITION BY currency) AS currency_current_cost,
     SUM(previous_cost) OVER (PARTITION BY currency) AS currency_previous_cost,
     SUM(current_fees) OVER (PARTITION BY currency) AS currency_current_fees,
-    SUM(previous_fees) OVER (PARTITION BY currency) AS currency_previous_fees,$twice_totals
-    COUNT(*) OVER () AS group_count,
+    SUM(previous_fees) OVER (PARTITION BY currency) AS currency_previous_fees,$twice_totals$leaders
+    $counted OVER () AS group_count,
     COUNTIF($ranking != 0) OVER () AS changed_count
   FROM grouped
 ),
 placed AS (
-  SELECT *, ROW_NUMBER() OVER (ORDER BY ${unchanged_last}place, currency) AS position
+  SELECT *, ROW_NUMBER() OVER (ORDER BY ${before}place, currency) AS position
   FROM ranked
 ),
 shown AS (
   SELECT *
   FROM placed
   -- The first of each currency carries that currency's totals.
-  WHERE position <= @limit OR place = 1 OR fee_place <= $fees
+  WHERE position <= @limit OR place = 1 OR fee_place <= $fees$kept
 )""")
+
+# What has no value in a group is none of those that could lead.
+_LEADERS = Template("""
+    ROW_NUMBER() OVER (
+      PARTITION BY currency$valued
+      ORDER BY SAFE_DIVIDE(current_cost - previous_cost, ABS(previous_cost)) DESC, $names
+    ) AS grown_place,
+    ROW_NUMBER() OVER (
+      PARTITION BY currency$valued
+      ORDER BY COALESCE(SAFE_DIVIDE(current_cost - previous_cost, ABS(previous_cost)), 0), $names
+    ) AS fallen_place,""")
 
 _CHANGES = Template("""
 WITH $charges,
@@ -233,9 +245,17 @@ _STEPS = ",\n    ".join(
 )
 
 
-def changes(groups: Sequence[BoundDimension], metric: Metric, filters: Filters) -> str:
-    """The text for the change of each group between two periods, the largest first within each currency."""
+def changes(
+    groups: Sequence[BoundDimension], metric: Metric, filters: Filters, bounds: ChangeBounds = NO_CHANGE_BOUNDS
+) -> str:
+    """The text for the change of each group between two periods, the largest first within each currency.
+
+    Groups within the bounds come before all others; those that changed most in percent are there, however many.
+    """
     names = _names(groups)
+    valued = has_value((each, scan.alias_of(each, index)) for index, each in enumerate(groups))
+    # A whole currency is no group that could lead.
+    lead = any(each.name != "currency" for each in groups)
     return _CHANGES.substitute(
         _shared(groups, metric, filters, "SkuId,\n    ConsumedUnit,\n    ConsumedQuantity"),
         names=names,
@@ -243,7 +263,10 @@ def changes(groups: Sequence[BoundDimension], metric: Metric, filters: Filters) 
             ranking="current_cost - previous_cost",
             names=names,
             fees=0,
-            unchanged_last="",
+            before=f"IF({bounds.hold()}, 0, 1), " if bounds else "",
+            counted=f"COUNTIF({bounds.hold()})" if bounds else "COUNT(*)",
+            leaders=_LEADERS.substitute(valued=f", {valued}" if valued else "", names=names) if lead else "",
+            kept=" OR grown_place = 1 OR fallen_place = 1" if lead else "",
             twice_totals=_totals_counted_twice(metric),
         ),
     )
@@ -265,7 +288,10 @@ def drivers(groups: Sequence[BoundDimension], metric: Metric, filters: Filters) 
             ranking=ranking,
             names=_names(groups),
             fees=MOST_FEES,
-            unchanged_last=unchanged,
+            before=unchanged,
+            counted="COUNT(*)",
+            leaders="",
+            kept="",
             twice_totals=_totals_counted_twice(metric),
         ),
     )

@@ -14,7 +14,8 @@ from common.cost_query.scan import MATCHED_VALUES, alias_of
 from common.focus.currencies import round_amount
 from common.focus.dimensions import TimeBasis, find_dimension
 from common.focus.metrics import Metric, find_metric
-from common.skills.costs.sql import NO_BOUNDS, Bounds, Order, Shape, unit_field
+from common.skills.costs.bounds import NO_BOUNDS, AmountBounds
+from common.skills.costs.sql import Order, Shape, unit_field
 from common.tools.result import ToolError
 
 _DIRECTION = re.compile(r"[\s:_]+(asc|desc)(ending)?$", re.IGNORECASE)
@@ -25,7 +26,7 @@ def read_shape(
     metrics: Sequence[str],
     order_by: str | None,
     basis: TimeBasis,
-    bounds: Bounds = NO_BOUNDS,
+    bounds: AmountBounds = NO_BOUNDS,
 ) -> Shape:
     """Read what an answer of some groups measures, how its rows are ordered and which groups they are."""
     measured = read_metrics(metrics)
@@ -33,6 +34,8 @@ def read_shape(
         raise ToolError("invalid_arguments", "min_cost and max_cost choose among groups: say group_by, too.")
     if bounds and measured[0].kind != "money":
         raise ToolError("invalid_arguments", "min_cost and max_cost are of a cost: name it first in metrics.")
+    if bounds.at_least is not None and bounds.at_most is not None and bounds.at_least > bounds.at_most:
+        raise ToolError("invalid_arguments", "min_cost is above max_cost, so no group can be within them.")
     return Shape(groups, measured, _read_order(groups, measured, order_by), basis, bounds)
 
 
@@ -122,17 +125,6 @@ def name_groups(groups: Sequence[BoundDimension]) -> str | list[str] | None:
     """The group's name; the list of them where there are several, and None where there is none."""
     names = [each.name for each in groups]
     return names if len(names) > 1 else next(iter(names), None)
-
-
-def note_bounds(rows: Sequence[Mapping[str, Any]], shape: Shape, count: int) -> list[str]:
-    """Say which groups are rows, where bounds chose them: the totals are of all."""
-    if not shape.bounds or not rows:
-        return []
-    sides = {"at least": shape.bounds.at_least, "at most": shape.bounds.at_most}
-    said = " and ".join(f"{side} {amount.normalize():,f}" for side, amount in sides.items() if amount is not None)
-    several = ", each in its own currency" if len({row["currency"] for row in rows}) > 1 else ""
-    groups = "1 group has" if count == 1 else f"{count or 'No'} groups have"
-    return [f"{groups} a {shape.metrics[0].name} of {said}{several}. Totals and shares are of all groups."]
 
 
 def note_groups(

@@ -6,7 +6,6 @@ side, always per billing currency, and rounded nowhere.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from itertools import takewhile
 from string import Template
 
@@ -15,7 +14,7 @@ from common.cost_query.dimensions import BoundDimension
 from common.cost_query.filters import Filters
 from common.focus.dimensions import TimeBasis, on_basis
 from common.focus.metrics import METRICS, Metric
-from common.warehouse.query import Parameter
+from common.skills.costs.bounds import NO_BOUNDS, AmountBounds, bounded, totals
 
 OTHER = "(other)"
 # Costs that a purchased commitment has, and the usage that it covers has once more.
@@ -41,14 +40,14 @@ grouped AS (
   FROM charges
   WHERE counted
   GROUP BY $keys
-),
+)$bounded,
 ranked AS (
   SELECT
     *,
     ROW_NUMBER() OVER (PARTITION BY currency ORDER BY $order) AS place,
     $totals,
     $counted OVER () AS group_count
-  FROM grouped
+  FROM $groups
 ),
 placed AS (
   SELECT *, ROW_NUMBER() OVER (ORDER BY $position) AS position
@@ -152,30 +151,6 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    """Which groups become rows: those whose first metric is at least, and at most, so much. False without a bound."""
-
-    at_least: Decimal | None = None
-    at_most: Decimal | None = None
-
-    def __bool__(self) -> bool:
-        return self.at_least is not None or self.at_most is not None
-
-    def hold(self, field: str) -> str:
-        """The condition on a field of a group."""
-        sides = {">= @min_cost": self.at_least, "<= @max_cost": self.at_most}
-        return " AND ".join(f"{field} {side}" for side, given in sides.items() if given is not None)
-
-    def parameters(self) -> dict[str, Parameter]:
-        """The values of what the condition names."""
-        given = {"min_cost": self.at_least, "max_cost": self.at_most}
-        return {name: Parameter("NUMERIC", value) for name, value in given.items() if value is not None}
-
-
-NO_BOUNDS = Bounds()
-
-
-@dataclass(frozen=True, slots=True)
 class Shape:
     """The form of an answer of query_costs: its groups, metrics, the order of its rows and which groups they are."""
 
@@ -183,7 +158,7 @@ class Shape:
     metrics: tuple[Metric, ...]
     order: tuple[Order, ...]
     basis: TimeBasis = "charge"
-    bounds: Bounds = NO_BOUNDS
+    bounds: AmountBounds = NO_BOUNDS
 
     @property
     def summed(self) -> tuple[Metric, ...]:
@@ -219,7 +194,7 @@ def costs(shape: Shape, filters: Filters) -> str:
     ]
     order = _order(shape, names)
     order += [name for name in (*names, *units) if name not in order]
-    held = shape.bounds.hold(shape.metrics[0].field)
+    field = shape.metrics[0].field
     return _COSTS.substitute(
         columns=",\n    ".join(_columns(shape, names, orders, filters)),
         time=scan.time_column(shape.basis),
@@ -236,8 +211,10 @@ def costs(shape: Shape, filters: Filters) -> str:
         keys=", ".join(keys),
         order=", ".join(order) or "currency",
         position=_position(shape, order),
-        counted=f"COUNTIF({held})" if held else "COUNT(*)",
-        totals=",\n    ".join(_totals(shape)),
+        bounded=bounded(shape.bounds, field, zip(shape.groups, names, strict=True)) if shape.bounds else "",
+        groups="bounded" if shape.bounds else "grouped",
+        counted="COUNTIF(is_within)" if shape.bounds else "COUNT(*)",
+        totals=",\n    ".join([*_totals(shape), *(totals(field) if shape.bounds else ())]),
         about=scan.facts_columns(
             filters,
             "COALESCE(shown.position, 1) = 1",
@@ -303,7 +280,7 @@ def _position(shape: Shape, order: Sequence[str]) -> str:
     Groups within the bounds come before all others.
     """
     leading = sum(1 for _ in takewhile(lambda each: isinstance(each.by, BoundDimension), shape.order))
-    inside = [f"IF({held}, 0, 1)"] if (held := shape.bounds.hold(shape.metrics[0].field)) else []
+    inside = ["IF(is_within, 0, 1)"] if shape.bounds else []
     rest = [*order[:leading], "currency", *order[leading:]] if leading else ["place", "currency"]
     return ", ".join([*inside, *rest])
 

@@ -35,20 +35,19 @@ from common.focus.dimensions import CostType
 from common.focus.metrics import describe_basis
 from common.skills.costs import charts, sql
 from common.skills.costs.availability import where_data_is
+from common.skills.costs.bounds import AmountBounds, make_within, note_bounds
 from common.skills.costs.changes import compare_periods, top_cost_drivers
 from common.skills.costs.reminders import note_purchases, note_rounding, note_shares
 from common.skills.costs.shape import (
     make_row,
     make_totals,
     name_groups,
-    note_bounds,
     note_groups,
     note_units,
     read_shape,
     share_of_all,
     without_currency,
 )
-from common.skills.costs.sql import Bounds
 from common.tenant import Principal
 from common.tools.context import WarehouseContext
 from common.tools.registry import Tool, tool
@@ -83,7 +82,7 @@ async def query_costs(
     given = read_filters(context, filters, provider=provider, service_category=service_category, cost_type=cost_type)
     groups = bind_dimensions(group_by, "g", context.calendar)
     scope = read_scope(context, given, period, start_date, end_date, time_basis, groups)
-    shape = read_shape(groups, metrics or _DEFAULT_METRICS, order_by, scope.basis, Bounds(min_cost, max_cost))
+    shape = read_shape(groups, metrics or _DEFAULT_METRICS, order_by, scope.basis, AmountBounds(min_cost, max_cost))
     most = limit or (_MANY if any(each.is_time for each in shape.groups) else _FEW)
     bound = {
         **scope.period.bounds(),
@@ -100,12 +99,13 @@ async def query_costs(
     summary = {
         "group_by": name_groups(shape.groups),
         "totals": make_totals(ordered, shape, days, asked.everything),
+        **({"within_bounds": make_within(ordered, shape.metrics[0])} if shape.bounds else {}),
         "days_counted": days,
         **describe_question(scope, asked),
         **(await where_data_is(principal, context, asked)),
         "notes": [
             *notes(scope, asked, (row["currency"] for row in ordered)),
-            *note_bounds(ordered, shape, count),
+            *note_bounds(ordered, shape.bounds, shape.metrics[0], shape.groups),
             *note_units(ordered, shape, given),
             *note_purchases(ordered, shape.listed, "currency_"),
             *note_groups(rows, shape.groups, count, given, all_there=not shape.bounds),

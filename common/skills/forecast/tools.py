@@ -48,7 +48,7 @@ async def cost_forecast(
     *,
     horizon_days: Annotated[
         int,
-        Field(ge=1, le=limits.MAX_HORIZON_DAYS, description="Days to project, the first of them tomorrow."),
+        Field(ge=1, le=limits.MAX_HORIZON_DAYS, description="Days, the first tomorrow."),
     ] = 30,
     until: Annotated[
         str,
