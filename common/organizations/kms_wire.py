@@ -1,4 +1,4 @@
-"""The two requests to KMS of a turn, in messages of the wire: importing the SDK would take a sixth of a cold start.
+"""The two requests to KMS of a turn, in messages of the wire: importing the SDK would take a tenth of a cold start.
 
 The SDK's messages cannot be imported alone. A test holds these beside them, byte by byte.
 """
