@@ -32,8 +32,7 @@ from common.warehouse.result import QueryRefused, QueryResult
 
 # The text for these filters, and what it binds besides the filters' own values.
 Compose = Callable[[Filters], tuple[str, Mapping[str, Parameter]]]
-
-
+# So many values of a dimension are told as all that there are.
 _FEW = 8
 
 
@@ -209,8 +208,8 @@ def _unmatched(each: Filter, value: str, there: Sequence[tuple[str, date, date]]
     elsewhere = f"{min(first for first, _ in days)} to {max(last for _, last in days)}" if days else None
     provided = not names or set(names) != {each.dimension.dimension.none}
     near = tuple(nearest(value, names))
-    only = tuple(dict.fromkeys(names)) if provided and not near and not elsewhere else ()
-    only = only if len(only) <= _FEW else ()
+    every = tuple(dict.fromkeys(names))
+    only = every if provided and not near and not elsewhere and len(every) <= _FEW else ()
     return Unmatched(each.dimension.name, value, near, elsewhere, each.op, provided, only)
 
 

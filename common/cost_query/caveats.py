@@ -103,8 +103,11 @@ def _about_names(asked: Asked) -> Iterable[str]:
             yield f"No row has a {each.dimension.replace('_', ' ')} at all; the data does not provide it."
         else:
             called = "holds" if each.op == "contains" else "is named"
-            near = f" Nearest: {', '.join(each.nearest)}." if each.nearest else " list_values shows what there is."
-            near = f" There is only {', '.join(each.only)}." if each.only else near
+            near = " list_values shows what there is."
+            if each.nearest:
+                near = f" Nearest: {', '.join(each.nearest)}."
+            elif each.only:
+                near = f" There is only {', '.join(each.only)}."
             yield f"No {each.dimension.replace('_', ' ')} {called} {each.value!r} in the data.{near}"
     for number, narrowed in enumerate(asked.filters.all):
         values = asked.matched.get(number, ())

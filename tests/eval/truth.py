@@ -57,7 +57,7 @@ def expect(ledger: Ledger, spec: Mapping[str, Any]) -> list[Expected]:
     sums = _sums(ledger, spec)
     ordered = sorted(sums.items(), key=lambda item: item[1], reverse=not spec.get("least"))
     ordered = [item for item in ordered if "by" not in spec or abs(item[1]) >= _LEAST_SHOWN or spec.get("least")]
-    ordered = [item for item in ordered if item[1] > spec.get("above", item[1] - 1)]
+    ordered = [item for item in ordered if "above" not in spec or item[1] > spec["above"]]
     money = str(spec["sum"]).endswith("Cost") or spec["sum"] in ("amount", "spent", "left")
     currency = spec.get("currency", ledger.currency) if money else None
     return [Expected(spec.get("name", "") or label, value, currency) for label, value in ordered[: spec.get("top")]]

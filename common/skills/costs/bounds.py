@@ -41,8 +41,7 @@ class AmountBounds:
 
     def parameters(self) -> dict[str, Parameter]:
         """The values of what the condition names."""
-        given = {"min_cost": self.at_least, "max_cost": self.at_most}
-        return {name: Parameter("NUMERIC", value) for name, value in given.items() if value is not None}
+        return _parameters(min_cost=self.at_least, max_cost=self.at_most)
 
     def describe(self, currencies: Sequence[str]) -> str:
         """The bounds in words, in the one currency that there is or in each row's own."""
@@ -84,8 +83,7 @@ class ChangeBounds:
     def parameters(self) -> dict[str, Parameter]:
         """The values of what the condition names."""
         ratio = self.least_percent / 100 if self.least_percent is not None else None
-        given = {"min_change": self.least, "min_change_ratio": ratio}
-        return {name: Parameter("NUMERIC", value) for name, value in given.items() if value is not None}
+        return _parameters(min_change=self.least, min_change_ratio=ratio)
 
     def note(self, count: int, currencies: Sequence[str]) -> list[str]:
         """Say how many groups changed by so much, where that was asked."""
@@ -102,6 +100,10 @@ class ChangeBounds:
 
 
 NO_CHANGE_BOUNDS = ChangeBounds()
+
+
+def _parameters(**amounts: Decimal | None) -> dict[str, Parameter]:
+    return {name: Parameter("NUMERIC", amount) for name, amount in amounts.items() if amount is not None}
 
 
 def bounded(bounds: AmountBounds, field: str, groups: Iterable[tuple[BoundDimension, str]]) -> str:
@@ -139,7 +141,7 @@ def make_within(rows: Sequence[Mapping[str, Any]], metric: Metric) -> list[dict[
             "share_pct": percent_of(row["amount_within"], row[f"currency_{metric.field}"]),
             **({"without_value": row["valueless_amount"]} if row["valueless_within"] else {}),
         }
-        for row in _of_each_currency(rows)
+        for row in first_of_each_currency(rows)
     ]
 
 
@@ -147,7 +149,7 @@ def note_bounds(
     rows: Sequence[Mapping[str, Any]], bounds: AmountBounds, metric: Metric, groups: Sequence[BoundDimension]
 ) -> list[str]:
     """Say which groups are rows, where bounds chose them, and what lies near where there is none."""
-    firsts = _of_each_currency(rows)
+    firsts = first_of_each_currency(rows)
     if not bounds or not firsts:
         return []
     said = f"{metric.name} of {bounds.describe([row['currency'] for row in firsts])}"
@@ -166,7 +168,8 @@ def note_bounds(
     return told + without
 
 
-def _of_each_currency(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def first_of_each_currency(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The first row of each currency, which carries that currency's totals, in the order of the codes."""
     return sorted((row for row in rows if row["place"] == 1), key=lambda row: str(row["currency"]))
 
 

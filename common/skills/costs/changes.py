@@ -33,8 +33,8 @@ from common.focus.currencies import round_amount
 from common.focus.metrics import Metric, describe_basis
 from common.skills.costs import changes_sql
 from common.skills.costs.availability import where_data_is
-from common.skills.costs.bounds import ChangeBounds, Direction
-from common.skills.costs.reminders import note_purchases
+from common.skills.costs.bounds import ChangeBounds, Direction, first_of_each_currency
+from common.skills.costs.reminders import note_cut, note_purchases
 from common.tenant import Principal
 from common.tools.context import WarehouseContext
 from common.tools.periods import Comparison, Period, PeriodType
@@ -84,11 +84,14 @@ async def compare_periods(
     rows = found[: min(limit, count)]
     kind = {"period_type": period_type or "MTD"} if current is None and previous is None else {}
     told = _compared(compared, asked, scope, measured)
-    cut = [f"{count - len(rows)} more groups are not shown; totals cover them."] if count > len(rows) else []
     summary = {
         **kind,
         **told,
-        "notes": [*told["notes"], *bounds.note(count, [each["currency"] for each in told["totals"]]), *cut],
+        "notes": [
+            *told["notes"],
+            *bounds.note(count, [each["currency"] for each in told["totals"]]),
+            *note_cut(count - len(rows), "groups"),
+        ],
         "largest_percent_change": _percent_leaders(found, groups),
         **(await where_data_is(principal, context, asked)),
         **describe_basis(measured.name),
@@ -204,7 +207,6 @@ def _differing_days(compared: Comparison, asked: Asked, scope: QuestionScope) ->
 
 
 def _totals(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    firsts = sorted((row for row in rows if row["place"] == 1), key=lambda row: str(row["currency"]))
     return [
         {
             "currency": row["currency"],
@@ -214,7 +216,7 @@ def _totals(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "current_fees": row["currency_current_fees"],
             "previous_fees": row["currency_previous_fees"],
         }
-        for row in firsts
+        for row in first_of_each_currency(rows)
     ]
 
 

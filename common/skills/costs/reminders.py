@@ -1,4 +1,4 @@
-"""Sentences beside costs that can be misread: commitments that count twice, and shares of a part of the bill."""
+"""Sentences beside costs that can be misread: commitments that count twice, shares of a part, rows that are not all."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -15,6 +15,11 @@ def note_shares(rows: Iterable[Mapping[str, Any]], field: str, filters: Filters)
     if filters and any(row.get(field) is not None for row in rows):
         return ["Shares are of the filtered rows, not of all spend; share_of_all_pct in totals is of all spend."]
     return []
+
+
+def note_cut(left: int, groups: str) -> list[str]:
+    """Say how many groups are no row, where there are more than rows."""
+    return [f"{left} more {groups} are not shown; totals cover them."] if left > 0 else []
 
 
 def note_rounding(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -14,7 +14,8 @@ from common.cost_query.scan import MATCHED_VALUES, alias_of
 from common.focus.currencies import round_amount
 from common.focus.dimensions import TimeBasis, find_dimension
 from common.focus.metrics import Metric, find_metric
-from common.skills.costs.bounds import NO_BOUNDS, AmountBounds
+from common.skills.costs.bounds import NO_BOUNDS, AmountBounds, first_of_each_currency
+from common.skills.costs.reminders import note_cut
 from common.skills.costs.sql import Order, Shape, unit_field
 from common.tools.result import ToolError
 
@@ -90,7 +91,7 @@ def make_totals(
     Under filters each says what its share is of ``everything``, the currency's spend without them.
     """
     totals = []
-    for row in sorted((row for row in rows if row["place"] == 1), key=lambda row: str(row["currency"])):
+    for row in first_of_each_currency(rows):
         currency = row["currency"]
         summed = [metric for metric in shape.summed if metric.kind != "quantity"]
         total = {"currency": currency, **{metric.field: row[f"currency_{metric.field}"] for metric in summed}}
@@ -144,10 +145,8 @@ def note_groups(
     repeated = [text for each in groups if (text := _most_repeated(rows, each))]
     if len(groups) > 1 and repeated and not any(each.is_time for each in groups):
         told.append(f"Rows are combinations of {names}: {', '.join(repeated)}. Group by one alone for its whole cost.")
-    if count > len(rows):
-        left = f"combinations of {names}" if len(groups) > 1 else "groups"
-        told.append(f"{count - len(rows)} more {left} are not shown; totals cover them.")
-        return told
+    if cut := note_cut(count - len(rows), f"combinations of {names}" if len(groups) > 1 else "groups"):
+        return [*told, *cut]
     return [*told, *(_valueless(rows, groups, filters) if all_there else ())]
 
 
