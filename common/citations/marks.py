@@ -44,12 +44,21 @@ class MarkFilter:
 
     def feed(self, text: str) -> str:
         """Take the next piece; returns what is certain by now."""
+        if not self._held and self._is_plain(text):
+            self._note(text)
+            return text
         self._held += text
         return self._pass_on(ended=False)
 
     def close(self) -> str:
         """Return what is held back; what comes next begins anew."""
         return self._pass_on(ended=True)
+
+    def _is_plain(self, text: str) -> bool:
+        """Return true if nothing in the piece, and nothing that it may begin, is looked at: nearly every piece."""
+        if "[" in text or "\n" in text or text.endswith("\\"):
+            return False
+        return not (text.endswith((" ", "\t")) and self._spaces())
 
     def _pass_on(self, *, ended: bool) -> str:
         text, at = self._held, 0
@@ -106,6 +115,9 @@ class MarkFilter:
 
     def _say(self, text: str) -> None:
         self._out.append(text)
+        self._note(text)
+
+    def _note(self, text: str) -> None:
         self._line = (self._line + text)[: _LINE_CHARS + 1]
         self._paragraph = (self._paragraph + text)[-_PARAGRAPH_CHARS:]
 

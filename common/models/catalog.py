@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal, Self
 
@@ -234,6 +234,7 @@ def canonical(provider: str) -> str | None:
     return next((key for key, entry in providers.items() if written == key or written in entry.aliases), None)
 
 
+@lru_cache(1024)
 def resolve(provider: str, model_id: str, *, deployed: bool) -> Model:
     """Find a model; one the catalogue does not list gets its provider's defaults.
 

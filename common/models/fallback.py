@@ -77,7 +77,11 @@ class FallbackCompletion:
                 if self._current is asked and not await self._move(first, deadline):
                     # Nobody stands in: the turn ends as the chosen model's.
                     self._current = None
-                    raise first
+                    try:
+                        raise first
+                    finally:
+                        # The error holds this frame now: if that held the error, both would stay, and the key too.
+                        del first
 
     async def _asked(self, call: ModelCall, deadline: float) -> AsyncGenerator[str | Reply, None]:
         """The call to the model that now serves; all models together have until the deadline to begin."""

@@ -25,7 +25,7 @@ def reply_bytes(call: ModelCall) -> int:
     return min(limits.MODEL_REPLY_BYTES, _SPARE_BYTES + tokens * _TOKEN_BYTES)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Frame:
     """One whole event: its data as it came, and what it says; None for the one that only ends the stream."""
 

@@ -186,7 +186,7 @@ class BoundTools:
     def __init__(self, tools: Sequence[Tool], principal: Principal, call: ToolContext, resources: Resources) -> None:
         self._tools = {each.name: each for each in tools}
         self._principal = principal
-        self._contexts = {each.name: make_context(each.context, call, resources) for each in tools}
+        self._contexts = {kind: make_context(kind, call, resources) for kind in {each.context for each in tools}}
         self._log: Log | None = resources.get("log")
         self._writing = asyncio.Lock()
 
@@ -232,7 +232,7 @@ class BoundTools:
         except QueryRefused as refused:
             return error_envelope(refused.code, refused.detail)
         except TimeoutError:
-            return error_envelope("timeout", self._contexts[name].on_timeout)
+            return error_envelope("timeout", self._tools[name].context.on_timeout)
         except ServiceError as error:
             return error_envelope(error.code, error.detail)
         except Exception as error:
@@ -253,7 +253,7 @@ class BoundTools:
             raise ToolError("approval_needed", "This changes what is stored, and the user has not allowed it.")
         checked = _checked(chosen, arguments)
         started = time.perf_counter()
-        context = self._contexts[name]
+        context = self._contexts[chosen.context]
         context = replace(context, labels={**context.labels, "agent": agent_name, "tool": name})
         # One after the other: two MERGEs that only insert do not see each other's row.
         async with self._writing if chosen.writes else nullcontext():

@@ -77,19 +77,23 @@ class AnsweringModels:
     def _wrap(self, completion: Completion) -> Completion:
         candidates = [Candidate(each.model, partial(self._open_key, each.credential)) for each in self._fallback]
         self._plain = self._metered(completion)
-        self._completion = FallbackCompletion(self._metered(completion), candidates, self._note)
+        # Not a method: the fallback would hold these models, which hold it.
+        moved = partial(_note, self._log, self._org, self._chosen)
+        self._completion = FallbackCompletion(self._metered(completion), candidates, moved)
         if self._fast is None:
             return LendingCompletion(self._completion, self._slot)
         model, check = self._fast
         self._drafting = DraftingCompletion(model, self._metered(completion), self._completion, check)
         return LendingCompletion(self._drafting, self._slot)
 
-    def _note(self, model: Model, error: ServiceError) -> None:
-        self._log.info(
-            "model.fallback",
-            org=self._org,
-            provider=model.provider,
-            model_id=model.model_id,
-            fallback_from=f"{self._chosen.provider}/{self._chosen.model_id}",
-            code=error.code,
-        )
+
+def _note(log: Log, org: OrgSlug, chosen: Model, model: Model, error: ServiceError) -> None:
+    """Log that another model than the chosen one is asked, and why."""
+    log.info(
+        "model.fallback",
+        org=org,
+        provider=model.provider,
+        model_id=model.model_id,
+        fallback_from=f"{chosen.provider}/{chosen.model_id}",
+        code=error.code,
+    )

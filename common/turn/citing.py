@@ -20,18 +20,16 @@ class CitedText:
 
     def __init__(self, prepared: PreparedTurn, registry: Registry, calls: Sequence[ToolFinished]) -> None:
         """``calls`` are those of the turn, as they come."""
-        self._outside = {tool.name for tool in registry.tools if tool.outside}
-        self._offered = prepared.offered
-        self._calls = calls
-        self._question = f"{prepared.asked}\n{prepared.question.content}"
-        self._marks = MarkFilter(self._keeps, spaces=lambda: bool(prepared.offered))
-        self._restore(prepared)
+        citable = _Citable(prepared, registry, calls)
+        self._marks = MarkFilter(citable.keeps, spaces=lambda: bool(prepared.offered))
 
     def pass_on(self, event: Event) -> list[Event]:
         """The event, behind the text that it ends; text as far as it is certain."""
         if isinstance(event, TextDelta):
             text = self._marks.feed(event.text)
-            return [TextDelta(text)] if text or not event.text else []
+            if text == event.text:
+                return [event]
+            return [TextDelta(text)] if text else []
         return [*self.rest(), event]
 
     def rest(self) -> list[Event]:
@@ -39,8 +37,19 @@ class CitedText:
         text = self._marks.close()
         return [TextDelta(text)] if text else []
 
-    def _keeps(self, number: int, before: str) -> bool:
-        """Keep what was offered, and a mark that is part of a name in the data or in the question."""
+
+class _Citable:
+    """Tells what the answer of a turn may cite from what in it only looks like a citation."""
+
+    def __init__(self, prepared: PreparedTurn, registry: Registry, calls: Sequence[ToolFinished]) -> None:
+        self._outside = {tool.name for tool in registry.tools if tool.outside}
+        self._offered = prepared.offered
+        self._calls = calls
+        self._question = f"{prepared.asked}\n{prepared.question.content}"
+        self._restore(prepared)
+
+    def keeps(self, number: int, before: str) -> bool:
+        """Return true for what was offered, and for a mark that is part of a name in the data or in the question."""
         if number in self._offered:
             return True
         word = _LAST_WORD.search(before)

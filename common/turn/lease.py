@@ -38,15 +38,19 @@ class HeldLease:
         self._is_over = False
         self._next: tuple[Write, Callable[[], None]] | None = None
         self._keeping: asyncio.Task[None] | None = None
-        self._renewing = asyncio.create_task(self._renew())
+        self._renewing: asyncio.Task[None] | None = asyncio.create_task(self._renew())
 
     async def end(self, last: Callable[[Conversation], Awaitable[T]]) -> T:
         """Give it back with the turn's last commit, which is tried until the lease would have run out by itself."""
         self._is_over = True
-        self._renewing.cancel()
         # What is kept of a turn under way must not come after its end.
         self._next = None
-        await asyncio.wait([task for task in (self._renewing, self._keeping) if task is not None])
+        # Let go of here: a cancelled task holds its frames, and through them this lease and all of its turn.
+        renewing, keeping, self._renewing, self._keeping = self._renewing, self._keeping, None, None
+        if renewing is not None:
+            renewing.cancel()
+        if under_way := [task for task in (renewing, keeping) if task is not None]:
+            await asyncio.wait(under_way)
         return await patiently(lambda: last(self.conversation), self._renewed + limits.LEASE_SECONDS)
 
     def keep(self, write: Write, then: Callable[[], None]) -> None:

@@ -24,8 +24,9 @@ class LendingCompletion:
         try:
             async with aclosing(self._completion.stream(call)) as pieces:
                 async for piece in pieces:
-                    silence.cancel()
-                    self._slot.take_back()
+                    if not silence.cancelled():
+                        silence.cancel()
+                        self._slot.take_back()
                     yield piece
         finally:
             silence.cancel()

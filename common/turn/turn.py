@@ -24,7 +24,8 @@ class Turn:
     """A turn under way. It runs by itself; whoever reads ``batches`` and stops reading cancels it."""
 
     def __init__(self) -> None:
-        self._queue: asyncio.Queue[Event] = asyncio.Queue()
+        self._waiting: list[Event] = []
+        self._comes = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._over = False
         self._waiting_chars = 0
@@ -41,13 +42,12 @@ class Turn:
             while True:
                 try:
                     with patience.until(math.inf if heartbeat_seconds is None else now() + heartbeat_seconds):
-                        batch = [await self._queue.get()]
+                        await self._comes.wait()
                 except TimeoutError:
                     yield [Heartbeat()]
                     continue
-                while not self._queue.empty():
-                    batch.append(self._queue.get_nowait())
-                self._waiting_chars = 0
+                batch, self._waiting, self._waiting_chars = self._waiting, [], 0
+                self._comes.clear()
                 self._taken.set()
                 yield batch
                 if isinstance(batch[-1], TurnFinished | TurnFailed):
@@ -80,14 +80,23 @@ class Turn:
 
     async def finished(self) -> TurnFinished:
         """Wait for the end of the turn. Raises the ServiceError that it failed with."""
+        match await self._last_event():
+            case TurnFinished() as end:
+                return end
+            case TurnFailed(error=error):
+                try:
+                    raise error
+                finally:
+                    # The error holds this frame now: if that held the error, both would stay, with all of the turn.
+                    del error
+        raise ServiceError
+
+    async def _last_event(self) -> Event | None:
+        last = None
         async with aclosing(self.batches()) as batches:
             async for batch in batches:
-                end = batch[-1]
-                if isinstance(end, TurnFinished):
-                    return end
-                if isinstance(end, TurnFailed):
-                    raise end.error
-        raise ServiceError
+                last = batch[-1]
+        return last
 
     async def ended(self) -> None:
         """Wait until everything of the turn is over, storing what was said of a cancelled one too."""
@@ -98,7 +107,8 @@ class Turn:
         """Put an event before the reader."""
         self._over = self._over or isinstance(event, TurnFinished | TurnFailed)
         self._waiting_chars += _EVENT_CHARS + (len(event.text) if isinstance(event, TextDelta) else 0)
-        self._queue.put_nowait(event)
+        self._waiting.append(event)
+        self._comes.set()
 
     async def keep_pace(self) -> None:
         """Wait while too much waits for the reader; a reader that takes nothing for long has left."""

@@ -1,11 +1,13 @@
 """The whole turn through the send function over the four providers' own streaming formats."""
 
 import asyncio
+import gc
 import hashlib
 import json
 import logging
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -276,3 +278,44 @@ async def test_two_tools_of_one_step_go_there_and_back(stage: Stage, provider: s
     body = (await stage.send(customer)).json()
     _, answer = stage.product.messages(body["conversation_id"], customer.slug)
     assert [call["name"] for call in json.loads(answer["tool_calls_json"])] == ["top_consumers"] * 2
+
+
+@contextmanager
+def garbage() -> Iterator[list[str]]:
+    """Collect the product's own kinds of objects that are let go of inside, and only a search finds."""
+    found: list[str] = []
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        yield found
+        gc.collect()
+        kinds = [type(each) for each in gc.garbage]
+        found += [f"{kind.__module__}.{kind.__name__}" for kind in kinds if kind.__module__.startswith("common.")]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+
+
+@each_provider
+async def test_a_turn_that_is_over_leaves_nothing_to_a_search_for_garbage(stage: Stage, provider: str) -> None:
+    customer = stage.of(provider)
+    # What is made once, as a cache is, comes with the first.
+    await stage.stream(customer)
+    with garbage() as found:
+        names = [name for name, _ in await stage.stream(customer)]
+    assert names[-1] == "done"
+    assert found == []
+
+
+@each_provider
+@pytest.mark.parametrize("status", [401, 500])
+async def test_a_turn_that_failed_leaves_nothing_either(stage: Stage, provider: str, status: int) -> None:
+    customer = stage.of(provider)
+    stage.stub.play([Answer(status=status, error="no")])
+    await stage.stream(customer)
+    with garbage() as found:
+        assert (await stage.send(customer)).status_code in (422, 503)
+        assert (await stage.stream(customer))[-1][0] == "error"
+    assert found == []

@@ -67,9 +67,10 @@ class DirectWire:
             with deadline.wait():
                 response = await self._post(self._format.request(call), api_base)
                 failure = await _refusal_of(response)
+            is_whole = response.content_type == "application/json"
             while failure is None:
                 with deadline.wait():
-                    part = await _next_part(response)
+                    part = await (_whole(response) if is_whole else response.content.read(PART_BYTES))
                 pace.begin()
                 text = _text_of(frames.feed(part) if part else frames.finish(), read, gathered)
                 rest = pace.wait()
@@ -93,7 +94,11 @@ class DirectWire:
         # Raised out here, so that it has no context: an exception of the wire holds the request, and in it the key.
         failure = _failure_at_end(frames, gathered, failure)
         if failure is not None:
-            raise failure
+            try:
+                raise failure
+            finally:
+                # The error holds this frame now: if that held the error, both would stay, and the key with them.
+                del failure
 
     async def _post(self, request: WireRequest, api_base: str | None) -> aiohttp.ClientResponse:
         return await self._sockets.post(f"{api_base}{request.path}", {**_HEADERS, **request.headers}, request.body)
@@ -106,10 +111,10 @@ async def _refusal_of(response: aiohttp.ClientResponse) -> ServiceError | None:
     return None if response.status == 200 else ModelError()
 
 
-async def _next_part(response: aiohttp.ClientResponse) -> bytes:
-    """The next bytes of the stream, none at its end. A whole answer instead of a stream is read as its one event."""
-    if response.content_type != "application/json" or response.content.at_eof():
-        return await response.content.read(PART_BYTES)
+async def _whole(response: aiohttp.ClientResponse) -> bytes:
+    """A whole answer instead of a stream, as the one event of a stream; nothing behind it."""
+    if response.content.at_eof():
+        return b""
     body = bytearray()
     while len(body) < limits.MODEL_EVENT_BYTES and (part := await response.content.readany()):
         body += part

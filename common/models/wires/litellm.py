@@ -98,7 +98,11 @@ class LiteLlmWire:
         if connection is not None:
             failure = _failure_at_end(connection, gathered, failure)
         if failure is not None:
-            raise failure
+            try:
+                raise failure
+            finally:
+                # The error holds this frame now: if that held the error, both would stay, and the key with them.
+                del failure
 
     def _client(self, call: ModelCall, api_base: str | None, connection: Connection | None) -> Any:
         """The client that litellm sends the request with, over this call's own connection."""

@@ -121,7 +121,11 @@ class _Handler(RequestHandler):
                         case ToolFinished(result=result) if "rows" in result:
                             results.append(result)
                         case TurnFailed(error=error):
-                            raise error
+                            try:
+                                raise error
+                            finally:
+                                # The error holds this frame now: if that held the error, both would stay.
+                                del error, event
                         case TurnFinished():
                             return _ended(event, context_id, results)
             raise ServiceError
