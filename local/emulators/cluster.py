@@ -1,6 +1,7 @@
 """The emulators together: started in one process, announced in one line of JSON, stopped on a signal."""
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -154,6 +155,8 @@ async def run(settings: ClusterSettings, until_stdin_closes: bool) -> None:
         threading.Thread(target=_watch_stdin, args=(loop, stopped), daemon=True).start()
     cluster = Cluster(settings)
     await cluster.start()
+    # What was imported and loaded stays: to look through it for garbage would hold every call up.
+    gc.freeze()
     try:
         sys.stdout.write(json.dumps(cluster.environment) + "\n")
         sys.stdout.flush()

@@ -3,10 +3,9 @@
 import asyncio
 import time
 
-import aiohttp
 from rich.console import Console
 
-from tests.bench.load import Caller, Turn, ask, client, quantile
+from tests.bench.load import Caller, Turn, ask, quantile
 from tests.bench.results import Results, Table, Verdict, shown
 from tests.bench.served import function, served
 from tests.bench.stage import AT_ONCE, PACED, Stage, replayed
@@ -20,22 +19,21 @@ async def run(console: Console, stage: Stage, results: Results) -> None:
     greedy, other = stage.callers[0], stage.callers[1]
     with served(function("send"), "send", replayed(stage)) as send:
         send.ready()
-        async with client() as session:
-            stage.pace(AT_ONCE)
-            for caller in (greedy, other):
-                await ask(session, send.url, caller)
-            stage.pace(PACED)
-            each = 3 if stage.quick else 6
-            alone = await _people(session, send.url, other, each)
-            crowd = [asyncio.create_task(ask(session, send.url, _person(greedy, n))) for n in range(QUEUED)]
-            began = time.perf_counter()
-            beside = await _people(session, send.url, other, each)
-            lasted = time.perf_counter() - began
-            answered = sum(task.done() and task.result().failure is None for task in crowd)
-            refused = sum(task.done() and (task.result().failure or "").startswith("429") for task in crowd)
-            for task in crowd:
-                task.cancel()
-            await asyncio.wait(crowd)
+        stage.pace(AT_ONCE)
+        for caller in (greedy, other):
+            await ask(send.url, caller)
+        stage.pace(PACED)
+        each = 3 if stage.quick else 6
+        alone = await _people(send.url, other, each)
+        crowd = [asyncio.create_task(ask(send.url, _person(greedy, n))) for n in range(QUEUED)]
+        began = time.perf_counter()
+        beside = await _people(send.url, other, each)
+        lasted = time.perf_counter() - began
+        answered = sum(task.done() and task.result().failure is None for task in crowd)
+        refused = sum(task.done() and (task.result().failure or "").startswith("429") for task in crowd)
+        for task in crowd:
+            task.cancel()
+        await asyncio.wait(crowd)
     rows = tuple(
         (name, shown(quantile(first, 0.5)), shown(quantile(first, 0.95)), shown(quantile(total, 0.5)),
          shown(quantile(total, 0.95)), str(failed))
@@ -55,9 +53,9 @@ async def run(console: Console, stage: Stage, results: Results) -> None:
     )
 
 
-async def _people(session: aiohttp.ClientSession, url: str, caller: Caller, each: int) -> list[Turn]:
+async def _people(url: str, caller: Caller, each: int) -> list[Turn]:
     async def person(number: int) -> list[Turn]:
-        return [await ask(session, url, _person(caller, number)) for _ in range(each)]
+        return [await ask(url, _person(caller, number)) for _ in range(each)]
 
     return [turn for turns in await asyncio.gather(*(person(n) for n in range(PERSONS))) for turn in turns]
 

@@ -2,16 +2,15 @@
 
 import asyncio
 import time
-from contextlib import AsyncExitStack
+from contextlib import ExitStack
 
-import aiohttp
 from rich.console import Console
 
 from common.documents import Delete, Documents
 from common.organizations.organization import hash_api_key
-from tests.bench.load import Caller, Turn, ask, client, quantile
+from tests.bench.load import Caller, Turn, ask, quantile
 from tests.bench.results import Results, Table, shown
-from tests.bench.served import Served, function, rival, served
+from tests.bench.served import function, rival, served
 from tests.bench.stage import AT_ONCE, DATA_LATENCY, NO_DATA_LATENCY, PACED, PROJECT, Stage, replayed
 
 
@@ -52,44 +51,36 @@ async def _measured(stage: Stage, data: dict[str, float]) -> dict[str, list[Turn
         "organisation not cached": [], "cold instance": [],
     }  # fmt: skip
     stage.pace(AT_ONCE)
-    async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(client())
+    with ExitStack() as stack:
         send = stack.enter_context(served(function("send"), "send", replayed(stage)))
         send.ready()
-        await ask(session, send.url, caller)
-        known = await _conversation(session, send, caller)
+        await ask(send.url, caller)
+        known = (await ask(send.url, caller)).conversation_id
         others = stage.rival_environment(data)
         floor = stack.enter_context(served(rival("floor"), "answer", others))
         plain = stack.enter_context(served(rival("plain"), "answer", others))
         for one in (floor, plain):
             one.ready()
-            await ask(session, one.url, caller)
+            await ask(one.url, caller)
         documents = Documents(PROJECT)
         stage.pace(PACED, data)
         for _ in range(repeats):
-            found["floor"].append(await ask(session, floor.url, caller))
-            found["litellm as usual"].append(await ask(session, plain.url, caller))
-            found["warm"].append(await ask(session, send.url, caller))
-            found["follow-up"].append(await ask(session, send.url, caller, known))
+            found["floor"].append(await ask(floor.url, caller))
+            found["litellm as usual"].append(await ask(plain.url, caller))
+            found["warm"].append(await ask(send.url, caller))
+            found["follow-up"].append(await ask(send.url, caller, known))
             key = f"api_keys/{hash_api_key(caller.api_key)}"
             await documents.commit([Delete(key), Delete(f"orgs/{caller.org_slug}")])
-            found["organisation not cached"].append(await ask(session, send.url, caller))
+            found["organisation not cached"].append(await ask(send.url, caller))
         await documents.close()
         for _ in range(1 if stage.quick else 3):
-            found["cold instance"].append(await _cold(stage, session, caller))
+            found["cold instance"].append(await _cold(stage, caller))
     return found
 
 
-async def _conversation(session: aiohttp.ClientSession, send: Served, caller: Caller) -> str:
-    async with session.post(f"{send.url}/send", json={"message": "Spend?"}, headers=caller.headers) as response:
-        answer = await response.json()
-        conversation_id: str = answer["conversation_id"]
-        return conversation_id
-
-
-async def _cold(stage: Stage, session: aiohttp.ClientSession, caller: Caller) -> Turn:
+async def _cold(stage: Stage, caller: Caller) -> Turn:
     with served(function("send"), "send", replayed(stage)) as running:
         await asyncio.to_thread(running.ready)
         waited = time.perf_counter() - running.started
-        turn = await ask(session, running.url, caller)
+        turn = await ask(running.url, caller)
         return Turn(running.started, waited + turn.first, waited + turn.total, turn.failure)

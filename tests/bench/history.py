@@ -12,7 +12,7 @@ from common.tenant import Tenant
 from common.transcript.conversation import Conversation
 from common.transcript.paths import conversation_path, message_path
 from common.transcript.window import with_message
-from tests.bench.load import Caller, ask, client
+from tests.bench.load import Caller, ask
 from tests.bench.results import Results, Table, Verdict, shown
 from tests.bench.seeding import BEGAN, Stored, message, seeded, tenant_of
 from tests.bench.served import function, served
@@ -36,15 +36,14 @@ async def run(console: Console, stage: Stage, results: Results) -> None:
         environment = replayed(stage) | {"FIRESTORE_EMULATOR_HOST": host}
         send = stack.enter_context(served(function("send"), "send", environment))
         send.ready()
-        async with client() as session:
-            for attempt in range(8 if stage.quick else 21):
-                for size in sizes:
-                    before = send.cpu()
-                    turn = await ask(session, send.url, caller, f"of{size}")
-                    assert turn.failure is None, turn.failure
-                    if attempt:
-                        walls[size].append(turn.total * 1000)
-                        cpus[size].append((send.cpu() - before) * 1000)
+        for attempt in range(8 if stage.quick else 21):
+            for size in sizes:
+                before = send.cpu()
+                turn = await ask(send.url, caller, f"of{size}")
+                assert turn.failure is None, turn.failure
+                if attempt:
+                    walls[size].append(turn.total * 1000)
+                    cpus[size].append((send.cpu() - before) * 1000)
     base = statistics.median(walls[50])
     rows = tuple(
         (

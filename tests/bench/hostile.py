@@ -47,7 +47,7 @@ async def run(console: Console, stage: Stage, results: Results) -> None:
         stage.pace(PACED)
         async with client() as session:
             for caller in (stage.callers[0], *stage.hostile.values()):
-                await ask(session, send.url, caller)
+                await ask(send.url, caller)
             alone = await _notice(stage, session, send, None)
             found = {}
             for provider, caller in stage.hostile.items():
@@ -102,14 +102,14 @@ async def _notice(stage: Stage, session: aiohttp.ClientSession, send: Served, ho
     async def harm(caller: Caller) -> None:
         while True:
             again = asyncio.create_task(asyncio.sleep(_PAUSE_SECONDS))
-            await ask(session, send.url, caller)
+            await ask(send.url, caller)
             await again
 
     tasks = [asyncio.create_task(watch())]
     if hostile is not None:
         tasks += [asyncio.create_task(harm(hostile)) for _ in range(AT_ONCE)]
     for _ in range(3 if stage.quick else 6):
-        noticed.turns.append(await ask(session, send.url, stage.callers[0]))
+        noticed.turns.append(await ask(send.url, stage.callers[0]))
     for task in tasks:
         task.cancel()
         with suppress(asyncio.CancelledError):

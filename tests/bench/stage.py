@@ -98,7 +98,7 @@ def staged(console: Console, *, quick: bool = False) -> Iterator[Stage]:
     _compile()
     with (
         tempfile.TemporaryDirectory() as name,
-        EmulatorProcess(PROJECT, Path(name) / "emulators", start_timeout=120) as emulators,
+        EmulatorProcess(PROJECT, start_timeout=120) as emulators,
     ):
         environment = {
             **emulators.environment,
