@@ -18,12 +18,12 @@ class Vector:
 def encode(value: Any, into: Any) -> None:
     """Put a value of a document into its message. Raises TypeError for what no document holds."""
     match value:
+        case str():
+            into.string_value = value
         case None:
             into.null_value = 0
         case bool():
             into.boolean_value = value
-        case str():
-            into.string_value = value
         case int():
             into.integer_value = value
         case float():

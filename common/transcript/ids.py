@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from functools import lru_cache
 
 from common import limits
 from common.tenant import Tenant
@@ -42,6 +43,7 @@ def own_conversation_id(tenant: Tenant, person: str, thread_id: str) -> str:
     return str(uuid.uuid5(_NAMESPACE, f"{tenant.org_slug}/thread/{person}/{thread_id}"))
 
 
+@lru_cache(1_000)
 def answer_id_for(conversation_id: str, message_id: str) -> str:
     """The id of the answer to a message: the same for a retry of the same message."""
     return str(uuid.uuid5(_NAMESPACE, f"{conversation_id}/{message_id}"))
