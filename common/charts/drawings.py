@@ -5,10 +5,10 @@ colour vision and stand out on light and on dark (Okabe and Ito's palette); the 
 text is left to the page. What rows say is only ever data or a title: no expression is built of it.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from common import json_text
 from common.charts.encodings import (
     BLUE,
     GREY,
@@ -155,4 +155,4 @@ def finish(heading: Heading, values: Sequence[Row], measure: Measure, drawing: S
         "view": {"stroke": None},
         **drawing,
     }
-    return spec if len(json_text.write_bytes(spec)) <= CHART_BYTES else None
+    return spec if len(json.dumps(spec)) <= CHART_BYTES else None
