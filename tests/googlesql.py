@@ -33,6 +33,7 @@ class Column:
     type: str
 
 
+@functools.cache
 def product_tables(tenant_dataset: str = "acme_inc_prod", shared_dataset: str = "organizations") -> Tables:
     """The product's tables by `dataset.table`, from common/warehouse/schemas."""
     folders = {"organizations": shared_dataset, "tenant": tenant_dataset, "catalog": "catalog"}
@@ -59,15 +60,21 @@ def analyze(sql: str, parameters: Mapping[str, str] | None = None, tables: Table
     return _analyze(_single_names(sql, known), options, catalog)
 
 
-def _analyze(sql: str, options: Any, catalog: Any) -> tuple[Column, ...]:
-    from zetasql.api import Analyzer
+def _analyze(sql: str, options: Any, catalog: int) -> tuple[Column, ...]:
+    """Analyze over a registered catalog. Of the answer only the columns are read: the rest takes most of the time."""
+    from zetasql.core.local_service import ZetaSqlLocalService
+    from zetasql.types.proto_model.proto_model import parse_proto
+    from zetasql.wasi._pb2.zetasql.local_service.local_service_pb2 import AnalyzeResponse
 
+    request = _zetasql().AnalyzeRequest(sql_statement=sql, options=options, registered_catalog_id=catalog)
+    client = ZetaSqlLocalService.get_instance().wasm_client
     try:
-        resolved = Analyzer(options, catalog).analyze_statement(sql)
+        answer = client.call_grpc_func("ZetaSqlLocalService_Analyze", request.to_proto(), AnalyzeResponse)
     except Exception as error:
         raise RefusedError(str(error).split("\n")[0]) from error
-    columns = getattr(resolved, "output_column_list", None) or []
-    return tuple(Column(c.name, _type_name(c.column.type)) for c in columns)
+    statement = answer.resolved_statement
+    columns = getattr(getattr(statement, statement.WhichOneof("node")), "output_column_list", ())
+    return tuple(Column(c.name, _type_name(c.column.type)) for c in map(parse_proto, columns))
 
 
 def _single_names(sql: str, tables: Tables) -> str:
@@ -130,8 +137,10 @@ def _language() -> Any:
 
 
 @functools.cache
-def _catalog(tables: str) -> Any:
+def _catalog(tables: str) -> int:
+    """Register a catalog of these tables, once, and return its id."""
     from zetasql.api import CatalogBuilder, TableBuilder
+    from zetasql.core.local_service import ZetaSqlLocalService
 
     types = _zetasql()
     builder = CatalogBuilder("bigquery")
@@ -141,7 +150,9 @@ def _catalog(tables: str) -> Any:
             table.add_column(field["name"], _field_type(field))
         builder.add_table(table.build())
     builtins = types.ZetaSQLBuiltinFunctionOptions(language_options=_language())
-    return builder.with_builtin_functions(builtins).build()
+    catalog = builder.with_builtin_functions(builtins).build()
+    registered: int = ZetaSqlLocalService.get_instance().register_catalog(simple_catalog=catalog).registered_id
+    return registered
 
 
 def _type(name: str) -> Any:
