@@ -51,6 +51,9 @@ OUTBOX_OLD_SECONDS = 900
 TURNS_PER_INSTANCE = 100
 TURNS_PER_ORG = 20
 QUEUE_SECONDS = 15.0
+# Requests of one caller that are opened at a time, and how long the next one waits at most
+OPENINGS_OF_ONE = 16
+BURST_SECONDS = 5.0
 
 # A turn
 TURN_SECONDS = 240.0

@@ -312,13 +312,14 @@ class Services(Foundations):
     def turns(self) -> "TurnServices":
         from common.agents.loop import AgentLoop
         from common.turn import TurnServices
+        from common.turn.bursts import Bursts
 
         return TurnServices(
             settings=self.settings, authenticator=self.authenticator, provider_keys=self.provider_keys,
             rate_limits=self.rate_limits, cost_ceilings=self.cost_ceilings, store=self.store, documents=self.documents,
             lookup=self.lookup, cancellations=self.cancellations, record=self.record, registry=self.registry,
-            tool_resources=self.tool_resources, admission=self.admission, offers=self.offers,
-            loop=AgentLoop(self.completion), log=self.log, clock=self.clock,
+            tool_resources=self.tool_resources, bursts=Bursts(), admission=self.admission,
+            offers=self.offers, loop=AgentLoop(self.completion), log=self.log, clock=self.clock,
         )  # fmt: skip
 
     @cached_property

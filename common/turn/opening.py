@@ -76,7 +76,8 @@ async def open_turn(
 
 async def _find_work(opening: Opening, disconnect: Disconnect | None = None) -> Work:
     """Find the work for the request, once there is a place to do it."""
-    work = await _open(opening)
+    async with opening.services.bursts.spread(opening.credentials, opening.timed):
+        work = await _open(opening)
     if isinstance(work, Allowance):
         with opening.timed.stage("queue"):
             place = await _wait(opening, work, disconnect)

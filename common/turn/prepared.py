@@ -32,6 +32,7 @@ from common.transcript.conversation import Conversation
 from common.transcript.ids import answer_id_for, new_id
 from common.transcript.message import Message
 from common.turn.admission import Admission
+from common.turn.bursts import Bursts
 from common.turn.cached_answer import CachedAnswer
 from common.turn.client_features import NO_FEATURES, ClientFeatures, ClientReply
 
@@ -53,6 +54,7 @@ class TurnServices:
     registry: Registry
     tool_resources: Resources
     offers: Offers
+    bursts: Bursts
     admission: Admission
     loop: AgentLoop
     log: Log
