@@ -280,6 +280,10 @@ async def test_two_tools_of_one_step_go_there_and_back(stage: Stage, provider: s
     assert [call["name"] for call in json.loads(answer["tool_calls_json"])] == ["top_consumers"] * 2
 
 
+# What an earlier test still holds may be let go of in that moment; what a turn leaves is found each time.
+TRIES = range(3)
+
+
 @contextmanager
 def garbage() -> Iterator[list[str]]:
     """Collect the product's own kinds of objects that are let go of inside, and only a search finds."""
@@ -303,9 +307,12 @@ async def test_a_turn_that_is_over_leaves_nothing_to_a_search_for_garbage(stage:
     customer = stage.of(provider)
     # What is made once, as a cache is, comes with the first.
     await stage.stream(customer)
-    with garbage() as found:
-        names = [name for name, _ in await stage.stream(customer)]
-    assert names[-1] == "done"
+    for _ in TRIES:
+        with garbage() as found:
+            names = [name for name, _ in await stage.stream(customer)]
+        assert names[-1] == "done"
+        if not found:
+            break
     assert found == []
 
 
@@ -315,7 +322,10 @@ async def test_a_turn_that_failed_leaves_nothing_either(stage: Stage, provider: 
     customer = stage.of(provider)
     stage.stub.play([Answer(status=status, error="no")])
     await stage.stream(customer)
-    with garbage() as found:
-        assert (await stage.send(customer)).status_code in (422, 503)
-        assert (await stage.stream(customer))[-1][0] == "error"
+    for _ in TRIES:
+        with garbage() as found:
+            assert (await stage.send(customer)).status_code in (422, 503)
+            assert (await stage.stream(customer))[-1][0] == "error"
+        if not found:
+            break
     assert found == []
