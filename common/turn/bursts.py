@@ -33,8 +33,8 @@ class Bursts:
     async def spread(self, credentials: Credentials, timed: Timing) -> AsyncIterator[None]:
         """A context to open a request in, entered when it is its turn. Its waiting counts as that for a slot does."""
         # No secret is kept: two that fall together share a way.
-        digest = credentials.token.digest if credentials.token else credentials.api_key
-        caller = credentials.org_slug, hash(digest)
+        sent = credentials.token.digest if credentials.token else credentials.api_key
+        caller = credentials.org_slug, hash(sent)
         way = self._ways.setdefault(caller, _Way(asyncio.Semaphore(self._of_one)))
         way.requests += 1
         try:

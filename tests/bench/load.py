@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from tests.bench.http_server import STREAM_END
 from tests.bench.served import Served
 
 # The starts of those who ask at once are spread over so many seconds: people do not press return together.
@@ -23,7 +24,7 @@ _SAMPLE_SECONDS = 0.25
 _MOST_SECONDS = 30.0
 _CONVERSATION = re.compile(rb'"conversation_id": "([^"]+)"')
 _TOKEN, _DONE = b"event: token\n", b"event: done\n"
-_WELL, _LAST_CHUNK = b"HTTP/1.1 200 ", b"0\r\n\r\n"
+_WELL = b"HTTP/1.1 200 "
 _TAIL_BYTES = 4000
 _TURN_SECONDS = 600.0
 
@@ -99,7 +100,7 @@ def quantile(values: Sequence[float], share: float) -> float:
 def client() -> aiohttp.ClientSession:
     """Any number of connections, each for one request: one that was kept may be closed as it is used again."""
     connector = aiohttp.TCPConnector(limit=0, force_close=True)
-    return aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=600))
+    return aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=_TURN_SECONDS))
 
 
 class _Reading(asyncio.Protocol):
@@ -119,7 +120,7 @@ class _Reading(asyncio.Protocol):
         self.tail = (self.tail + data)[-_TAIL_BYTES:]
         if not self.first and _TOKEN in self.tail:
             self.first = time.perf_counter()
-        if data.endswith(_LAST_CHUNK):
+        if data.endswith(STREAM_END):
             self._end()
 
     def connection_lost(self, _: Exception | None) -> None:
