@@ -148,6 +148,7 @@ async def test_a_question_is_answered_with_a_tool_call_that_is_shown(visiting: V
     await visit.ask("only AWS?")
     await expect(visit.answer).to_contain_text("Only AWS.")
     conversation_id = product.own_thread(visit.thread, "u1")
+    await product.released(conversation_id)  # the words are seen before they are stored
     assert [message["content"] for message in product.messages(conversation_id)] == [
         "What did we spend?", "Here it is, as asked. ", "only AWS?", "Only AWS. ",
     ]  # fmt: skip
@@ -184,6 +185,7 @@ async def test_a_change_is_decided_on_the_page(visiting: Visiting, kind: str, bu
     await visit.approval.get_by_role("button", name=button).click()
     await expect(visit.answer).to_contain_text("As you said.")
     await expect(visit.approval).to_have_count(0)
+    await product.released(conversation_id)
     assert changes() == [status]
 
 
@@ -195,4 +197,5 @@ async def test_a_page_that_shows_no_interrupts_is_asked_in_words(visiting: Visit
     await visit.ask("yes")
     await expect(visit.answer).to_contain_text("As you said.")
     conversation_id = product.own_thread(visit.thread, "u1")
+    await product.released(conversation_id)
     assert [row["status"] for row in product.audited() if row["conversation_id"] == conversation_id] == ["success"]
