@@ -1,6 +1,7 @@
 """The asyncio client works like the other."""
 
 import asyncio
+import random
 
 from google.cloud import firestore
 from google.cloud.firestore_v1.base_query import FieldFilter
@@ -26,6 +27,8 @@ async def test_concurrent_transactions_lose_no_increment(async_client: firestore
 
     @firestore.async_transactional
     async def add_one(transaction: firestore.AsyncTransaction) -> None:
+        # Two that try again in step, as on a machine with nothing else to do, would be in each other's way for ever.
+        await asyncio.sleep(random.uniform(0, 0.5))
         value = (await reference.get(transaction=transaction)).get("v")
         transaction.update(reference, {"v": value + 1})
 
