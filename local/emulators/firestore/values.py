@@ -170,11 +170,17 @@ def remove_field(fields: Message, parts: Sequence[str]) -> None:
 def check_fields(fields: Message) -> None:
     """ValueError for a reserved or overlong name, an overlong value, or an array directly in an array."""
     for name, value in fields.items():
-        if len(name.encode()) > MAX_NAME_BYTES:
-            raise ValueError(f"The property.name is longer than {MAX_NAME_BYTES} bytes.")
-        if _RESERVED_NAME.fullmatch(name) and not (name == "__type__" and is_vector_map(fields)):
+        if _is_reserved(name) and not (name == "__type__" and is_vector_map(fields)):
             raise ValueError(f"field name {name} is reserved")
         _check_value(name, value)
+
+
+@lru_cache(maxsize=4096)
+def _is_reserved(name: str) -> bool:
+    """Return true if a field may not be called so. Raises ValueError for a name that is too long."""
+    if len(name.encode()) > MAX_NAME_BYTES:
+        raise ValueError(f"The property.name is longer than {MAX_NAME_BYTES} bytes.")
+    return _RESERVED_NAME.fullmatch(name) is not None
 
 
 def _check_value(name: str, value: Message) -> None:
