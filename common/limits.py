@@ -1,6 +1,8 @@
 """Every bound of the system, named once. Sizes in bytes, times in seconds, unless a name says otherwise."""
 
 # A request
+# Its first line and its headers
+MAX_HEAD_BYTES = 64 * 1024
 MAX_BODY_BYTES = 256 * 1024
 MAX_BODY_VALUES = 50_000
 BODY_SECONDS = 30.0

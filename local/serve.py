@@ -21,6 +21,7 @@ from common.app import Services
 from common.settings import InvalidSettings, load_settings
 from common.stopping import hold
 from common.telemetry.readiness import Probe
+from common.web.http_protocol import HttpProtocol
 from local import embedding
 from local.data.__main__ import add_bill, emulated_bigquery, emulated_kms
 from local.data.documents import load_documents
@@ -183,8 +184,9 @@ def _serve(console: Console, args: argparse.Namespace, page: Page | None, *, dra
 
     # Open connections get a moment to end when it is stopped, not for ever.
     config = uvicorn.Config(
-        draining, host="127.0.0.1", port=args.port, log_level="warning", lifespan="off", timeout_graceful_shutdown=5
-    )
+        draining, host="127.0.0.1", port=args.port, log_level="warning", lifespan="off", timeout_graceful_shutdown=5,
+        http=HttpProtocol,
+    )  # fmt: skip
     with draining if drained else nullcontext():
         Server(config).run()
 

@@ -1,4 +1,4 @@
-"""An application behind a real server."""
+"""An application behind a real server, which speaks HTTP as the functions' own does."""
 
 import asyncio
 import socket
@@ -8,11 +8,13 @@ from contextlib import asynccontextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
+from common.web.http_protocol import HttpProtocol
+
 
 @asynccontextmanager
 async def listening(app: ASGIApp) -> AsyncIterator[str]:
     """The application behind uvicorn on a free port, in this event loop; its address."""
-    config = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=5)
+    config = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=5, http=HttpProtocol)
     server = uvicorn.Server(config)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

@@ -7,13 +7,18 @@ from typing import Any
 from functions_framework import aio
 from starlette.applications import Starlette
 from starlette.routing import Route
+from uvicorn_worker import UvicornWorker
+
+from common.web.http_protocol import HttpProtocol
 
 
 def answer_everything() -> None:
     """Let the next function that the framework serves answer each method and path, so that every error is JSON.
 
-    By itself the framework answers unknown methods, /favicon.ico and /robots.txt, as plain text.
+    By itself the framework answers unknown methods, /favicon.ico and /robots.txt, as plain text, and its server what is
+    no HTTP.
     """
+    UvicornWorker.CONFIG_KWARGS = {**UvicornWorker.CONFIG_KWARGS, "http": HttpProtocol}
     aio.Starlette = _application  # type: ignore[attr-defined, assignment]  # its one seam
 
 

@@ -109,8 +109,9 @@ CASES: dict[str, tuple[str, str, dict[str, str], Any, int, str]] = {
     "a body packed twice": (
         "POST", SEND, ACME | {"Content-Encoding": "identity, br"}, {"message": "hi"}, 415, "encoding_not_supported",
     ),
-    "a method that is none": ("FOO", SEND, ACME, None, 405, "method_not_allowed"),
+    "a method that is none": ("FOO", SEND, ACME, None, 400, "invalid_request"),
     "a method of WebDAV at no address": ("PROPFIND", "/nothing", ACME, None, 404, "not_found"),
+    "a method of WebDAV": ("PROPFIND", SEND, ACME, None, 405, "method_not_allowed"),
     "TRACE": ("TRACE", SEND, ACME, None, 405, "method_not_allowed"),
     "an icon": ("GET", "/favicon.ico", ACME, None, 404, "not_found"),
     "CopilotKit without an organisation": ("POST", "/copilotkit", without("X-Org-Slug"), {}, 400, "bad_org_slug"),
