@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 DEPLOYED = sorted([*(ROOT / "common").rglob("*.py"), *(ROOT / "functions").rglob("*.py")])
 SDKS = {
-    "google.cloud.bigquery": "common/warehouse/client.py",
+    "google.cloud.bigquery": "common/warehouse/sdk.py",
     "google.cloud.firestore": "common/documents.py",
     "google.cloud.kms_v1": "common/organizations/provider_key.py",
     "opentelemetry": "common/telemetry/otel.py",

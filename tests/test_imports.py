@@ -11,29 +11,31 @@ ROOT = Path(__file__).parents[1]
 HEAVY = (
     "a2a", "ag_ui", "aiohttp", "boto3", "flask", "google.cloud.bigquery", "google.cloud.firestore",
     "google.cloud.kms_v1", "google.cloud.storage", "grpc", "httpx", "jwt", "litellm", "lxml", "mcp", "numpy", "openai",
-    "opentelemetry.sdk", "pypdf", "semantic_text_splitter", "sqlglot", "tokenizers", "uvicorn",
+    "opentelemetry.sdk", "pypdf", "semantic_text_splitter", "sqlglot", "tokenizers",
 )  # fmt: skip
-READING = {"flask", "google.cloud.bigquery", "google.cloud.firestore", "grpc"}
-# The sockets to the providers and the SQL guard come in when they are first used, the KMS SDK where a key is wrapped;
-# litellm never does here. What answers without any of the organisation's data starts without the clients for it.
+READING = {"flask", "google.cloud.firestore", "grpc"}
+ANSWERING = {*READING, "google.cloud.bigquery"}
+# The sockets to the providers and the SQL guard come in when they are first used, the KMS SDK where a key is wrapped,
+# MCP's with the first message; litellm never does here. A function that answers turns has the clients of the stores
+# before the server forks; one that only reads holds the least memory when they come in with its first request.
 STARTS_WITH = {
     "access": READING,
     "alerts": {"flask"},
-    "a2a": {*READING, "a2a", "httpx", "uvicorn"},
-    "completions": READING,
-    "conversations": READING,
-    "copilotkit": {*READING, "ag_ui"},
-    "deliver": {"flask", "google.cloud.firestore", "grpc"},
+    "a2a": {*ANSWERING, "a2a", "httpx"},
+    "completions": ANSWERING,
+    "conversations": {"flask"},
+    "copilotkit": {*ANSWERING, "ag_ui"},
+    "deliver": READING,
     "destinations": READING,
     "health": {"flask"},
     "ingest": {"flask"},
     "knowledge": READING,
-    "mcp": {*READING, "mcp", "uvicorn"},
-    "messages": READING,
-    "send": READING,
+    "mcp": READING,
+    "messages": {"flask"},
+    "send": ANSWERING,
     "settings_status": {"flask"},
     "sync": {"flask"},
-    "usage": READING,
+    "usage": {"flask"},
 }
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/main.py"))
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from common.models.completion import ToolCall
+from common.models.call import ToolCall
 
 _VALUE_CHARS = 300
 _ONE = "This changes what is stored, so it waits for your yes:"

@@ -10,8 +10,8 @@ from common.agents.pausing import ClientTool, Continuation, Waiting, new_waiting
 from common.agents.roster import Agent, Roster
 from common.agents.run_state import RunState
 from common.citations.citation import Offered
+from common.models.call import Message, ToolCall
 from common.models.catalog import Model
-from common.models.completion import Message, ToolCall
 from common.secret import Secret
 from common.tools.registry import BoundTools
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from common.citations.citation import Citation
 from common.errors import ServiceError
-from common.models.completion import Usage
+from common.models.call import Usage
 
 # How an answer ended. length: cut at the output limit; refused: the words are the model's refusal; no_answer: a
 # sentence says that the model stopped without one; waiting: a tool call waits for the client; approval: a change waits

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from common.agents import approval
 from common.agents.asking_back import AskedBack, read_question
 from common.agents.events import ApprovalNeeded, ClientToolCalled, QuestionAsked
-from common.models.completion import Message, ToolCall
+from common.models.call import Message, ToolCall
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, NotRequired
 
-from pydantic import Field, field_validator
 from typing_extensions import TypedDict
 
 from common import cursor, limits
-from common.bodies import Body
+from common.conversations.bodies import Rename
 from common.conversations.lookup import ConversationLookup
 from common.conversations.store import ConversationStore
 from common.documents import Create, Data, Document, DocumentConflict, Documents, Patch, Put, Sort, Where, Write
@@ -28,26 +27,6 @@ _LISTED = (
     "conversation_id", "user_id", "title", "status", "message_count", "provider", "model_id", "created_at",
     "last_message_at", "escalation",
 )  # fmt: skip
-
-
-class Rename(Body):
-    """The body of a rename."""
-
-    title: str = Field(min_length=1, max_length=limits.NEW_TITLE_CHARS)
-
-    @field_validator("title")
-    @classmethod
-    def _says_something(cls, title: str) -> str:
-        if not title.strip():
-            raise ValueError("the title is empty")
-        return title
-
-
-class Fork(Body):
-    """The body of a fork: the message before which it ends, and its title."""
-
-    before_message_id: str | None = Field(None, min_length=1)
-    title: str | None = Field(None, min_length=1, max_length=limits.NEW_TITLE_CHARS, pattern=r"\S")
 
 
 class Summary(TypedDict):

@@ -6,11 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
-from common import limits
-from common.bodies import Body
+from common.conversations.bodies import Escalate
 from common.conversations.lookup import ConversationLookup
 from common.conversations.store import TRIES
 from common.documents import Create, DocumentConflict, Documents, Patch, Write
@@ -24,14 +22,6 @@ from common.record.outbox import conversation_entry
 from common.tenant import Principal, Tenant
 from common.transcript.conversation import Conversation, Escalation, conversation_of, read_escalation
 from common.transcript.paths import conversation_path
-
-
-class Escalate(Body):
-    """The body of an escalation: what the person wants help with."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    reason: str | None = Field(None, max_length=limits.ESCALATION_REASON_CHARS)
 
 
 class Escalated(TypedDict):

@@ -4,11 +4,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Literal
 
-from pydantic import Field
 from typing_extensions import TypedDict
 
-from common import limits
-from common.bodies import Body
+from common.conversations.bodies import Opinion
 from common.conversations.lookup import ConversationLookup
 from common.documents import DocumentConflict, Documents, Patch
 from common.errors import NotFound
@@ -21,14 +19,6 @@ from common.transcript.message import Message, message_of
 from common.transcript.paths import message_path
 
 _MISSING = "There is no such answer in this conversation."
-
-
-class Opinion(Body):
-    """The body of a feedback."""
-
-    rating: Literal["up", "down"]
-    reason: str | None = Field(None, max_length=limits.FEEDBACK_REASON_CHARS)
-    comment: str | None = Field(None, max_length=limits.FEEDBACK_COMMENT_CHARS)
 
 
 class StoredOpinion(TypedDict):

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from common import limits
-from common.conversations.conversations import Fork, summary
+from common.conversations.bodies import Fork
+from common.conversations.conversations import summary
 from common.conversations.lookup import ConversationLookup, Found
 from common.conversations.messages import MAX_BYTES_PER_COMMIT, Messages
 from common.documents import Create, Delete, Documents, Put, Write

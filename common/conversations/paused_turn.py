@@ -9,7 +9,7 @@ from typing import Any
 from common import limits
 from common.agents.pausing import Paused, Waiting
 from common.documents import Data, Document, Put, Write
-from common.models.completion import Message, ToolCall
+from common.models.call import Message, ToolCall
 from common.tenant import Tenant
 from common.text import shorten
 from common.tools.result import as_message

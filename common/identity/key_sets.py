@@ -5,12 +5,13 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-from jwt import PyJWK, PyJWTError
+from typing import TYPE_CHECKING, Any
 
 from common.egress import EgressFailed, EgressRefused
 from common.errors import IssuerUnavailable
+
+if TYPE_CHECKING:
+    from jwt import PyJWK
 
 FRESH_SECONDS = 600.0
 REFETCH_SECONDS = 30.0
@@ -22,7 +23,7 @@ MIN_RSA_BITS = 2_048
 _KINDS = {"RS256": "RSA", "ES256": "EC"}
 
 Fetch = Callable[[str], Awaitable[Any]]
-Keys = Mapping[tuple[str, str], PyJWK]
+Keys = Mapping[tuple[str, str], "PyJWK"]
 
 
 @dataclass(slots=True)
@@ -44,7 +45,7 @@ class KeySets:
         self._clock = clock
         self._sets: OrderedDict[str, _KeySet] = OrderedDict()
 
-    async def find(self, url: str, key_id: str, algorithm: str) -> PyJWK | None:
+    async def find(self, url: str, key_id: str, algorithm: str) -> "PyJWK | None":
         """Return the key of this id and algorithm, None where the issuer has none. Raises IssuerUnavailable.
 
         A key that is known is used at once, and read anew behind the request once it is old.
@@ -106,8 +107,10 @@ def keys_in(document: Any) -> Keys:
     return found
 
 
-def _key(given: Any, algorithm: str, kind: str) -> PyJWK | None:
+def _key(given: Any, algorithm: str, kind: str) -> "PyJWK | None":
     """Return a key for one algorithm. Returns None for one of another kind, use or size, and for a private one."""
+    import jwt  # It takes long to import, and most callers have no token.
+
     if not isinstance(given, dict) or given.get("kty") != kind or "kid" not in given or "d" in given:
         return None
     if given.get("use", "sig") != "sig" or given.get("alg", algorithm) != algorithm:
@@ -115,8 +118,8 @@ def _key(given: Any, algorithm: str, kind: str) -> PyJWK | None:
     if kind == "EC" and given.get("crv") != "P-256":
         return None
     try:
-        key = PyJWK(given, algorithm)
-    except (PyJWTError, ValueError, TypeError, KeyError):
+        key = jwt.PyJWK(given, algorithm)
+    except (jwt.PyJWTError, ValueError, TypeError, KeyError):
         return None
     size = getattr(key.key, "key_size", 0)
     return key if kind == "EC" or size >= MIN_RSA_BITS else None

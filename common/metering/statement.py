@@ -1,25 +1,19 @@
 """Usage of the chat in a month, and its statement: one's own figures, or everybody's for keys with usage:read."""
 
 import asyncio
-import csv
-import io
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
-
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
+from typing import Any, Literal
 
 from common import cursor, limits
-from common.errors import Unprocessable
 from common.identity.authenticate import Credentials
 from common.metering.ceilings import Allotment, CostCeilings
 from common.metering.entrance import Entrance
+from common.metering.usage_queries import MonthQuery, UsageQuery
 from common.organizations.directory import Lookup
 from common.record import usage_sql
-from common.record.usage_sql import By
 from common.tenant import READ_USAGE, Principal
 from common.warehouse.client import QueryRefused, Warehouse
 from common.warehouse.json_values import json_safe
@@ -30,49 +24,6 @@ _MOST_SKIPPED = 1_000_000_000
 
 Scope = Literal["organization", "own"]
 Row = Mapping[str, Any]
-
-
-def _month(value: str) -> str:
-    if not re.fullmatch(usage_sql.MONTH, value):
-        raise ValueError("write a month as 2026-11")
-    return value
-
-
-class MonthQuery(BaseModel):
-    """The part of a query string that both calls take; without a month, this one (UTC)."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    month: (
-        Annotated[str, AfterValidator(_month), WithJsonSchema({"type": "string", "pattern": usage_sql.MONTH})] | None
-    ) = None
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _left_out(cls, value: object, info: ValidationInfo) -> object:
-        """An empty parameter is one that is left out."""
-        return cls.model_fields[str(info.field_name)].default if value == "" else value
-
-    def first_day(self, today: date) -> date:
-        """The first day of the month. Raises Unprocessable for a month that has not begun."""
-        first = date.fromisoformat(f"{self.month}-01") if self.month else today.replace(day=1)
-        if first > today:
-            raise Unprocessable(f"month: {self.month} has not begun. The newest month is {today:%Y-%m}.")
-        return first
-
-
-class UsageQuery(MonthQuery):
-    """The query string of the figures."""
-
-    by: By = "model"
-    limit: int = Field(limits.MAX_USAGE_ROWS, ge=1, le=limits.MAX_USAGE_ROWS)
-    cursor: str | None = None
-
-
-class StatementQuery(MonthQuery):
-    """The query string of the statement; without a format, the Accept header says it."""
-
-    format: Literal["json", "csv"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,18 +148,6 @@ class UsageReports:
                 known, more = estimates.get(row["provider"]), row[usage_sql.COST]
                 estimates[row["provider"]] = more if known is None else known + (more or 0)
         return [_compared(row, estimates[row["provider"]]) for row in bill if row["provider"] in estimates]
-
-
-def as_csv(statement: Mapping[str, Any]) -> str:
-    """The lines of a statement as CSV; amounts are in US dollars."""
-    text = io.StringIO()
-    columns = ("month", *usage_sql.line_columns())
-    writer = csv.DictWriter(text, columns, lineterminator="\r\n")
-    writer.writeheader()
-    for line in statement["lines"]:
-        shown = {name: f"{value:f}" if isinstance(value, Decimal) else value for name, value in line.items()}
-        writer.writerow({"month": statement["month"], **shown})
-    return text.getvalue()
 
 
 _FIGURES = (*usage_sql.COUNTS, usage_sql.COST)

@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from common.models.catalog import Model
 from common.secret import Secret
+
+if TYPE_CHECKING:
+    from common.models.catalog import Model
 
 Message = Mapping[str, Any]
 # How a model call ended, whichever words the provider has for it. refused: its words are the answer; filtered: the
@@ -88,7 +90,7 @@ class Reply:
     usage: Usage = field(default_factory=Usage)
     finish_reason: FinishReason = "stop"
     thoughts: Mapping[str, Any] | None = field(default=None, repr=False)
-    answered_by: Model | None = None
+    answered_by: "Model | None" = None
     usage_is_estimated: bool = False
 
     @property
@@ -104,7 +106,7 @@ class ModelCall:
     ``agent_name`` is the agent that its use is filed under, where that is not the turn's own.
     """
 
-    model: Model
+    model: "Model"
     key: Secret
     messages: Sequence[Message]
     tools: Sequence[Message]

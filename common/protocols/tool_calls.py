@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
@@ -18,7 +18,7 @@ from common.documents import Documents
 from common.errors import NotFound, RateLimited
 from common.metering.entrance import Entered
 from common.metering.usage_rows import EndedTurn, tool_call_row
-from common.protocols.mcp.confirming import CONFIRM, Approved, decide_by_argument
+from common.protocols.confirm_argument import CONFIRM, Approved, decide_by_argument
 from common.record.tool_calls import record_call
 from common.skills.offers import Offers
 from common.stopping import hold
@@ -28,7 +28,9 @@ from common.telemetry.timing import Timing
 from common.tools.context import Resources, ToolContext
 from common.tools.registry import BoundTools, Tool
 from common.tools.result import error_envelope
-from common.turn.admission import Admission, Disconnect, Slot
+
+if TYPE_CHECKING:
+    from common.turn.admission import Admission, Disconnect, Slot
 
 AGENT = "mcp"
 _INTERRUPTED = error_envelope("interrupted", "The call did not come to its end. It may have been done all the same.")
@@ -44,7 +46,7 @@ class ToolServices:
     offers: Offers
     tool_resources: Resources
     documents: Documents
-    admission: Admission
+    admission: "Admission"
     confirmations: Confirmations
     log: Log
     clock: Callable[[], datetime]
@@ -72,7 +74,7 @@ class ToolList(TypedDict):
 class ToolSession:
     """The tools of one request. It is made for its caller and ends with the request."""
 
-    def __init__(self, services: ToolServices, entered: Entered, request_id: str, disconnect: Disconnect) -> None:
+    def __init__(self, services: ToolServices, entered: Entered, request_id: str, disconnect: "Disconnect") -> None:
         self.services = services
         self.principal = entered.principal
         self.registry = services.offers.of(entered.found.access, entered.principal.role).registry
@@ -82,7 +84,7 @@ class ToolSession:
         self._disconnect = disconnect
         self.refused: RateLimited | None = None
 
-    async def place(self) -> Slot:
+    async def place(self) -> "Slot":
         """The place of one call among those of all organisations, once it is counted."""
         try:
             await self._entered.count()

@@ -7,7 +7,7 @@ from common.agents.approval import arguments_of
 from common.agents.events import Event
 from common.conversations.paused_turn import Pending
 from common.errors import ApprovalAnswered, ApprovalChanged, ApprovalExpired, ApprovalGone, Unprocessable
-from common.models.completion import ToolCall
+from common.models.call import ToolCall
 from common.transcript.conversation import Conversation
 from common.transcript.message import Message
 from common.turn.answers import answer

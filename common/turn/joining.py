@@ -16,7 +16,7 @@ from common.agents.events import (
 )
 from common.documents import Document
 from common.errors import ConversationBusy
-from common.models.completion import Usage
+from common.models.call import Usage
 from common.tenant import Tenant
 from common.transcript.conversation import conversation_of
 from common.transcript.ids import answer_id_for

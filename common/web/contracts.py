@@ -201,11 +201,11 @@ _CONTRACTS: Mapping[str, Contract] = {
         answer="common.conversations.conversations:ConversationPage", query=(_page(), _CURSOR),
     ),
     "conversations/rename": Contract(
-        "Rename a conversation", "common.conversations.conversations:Rename",
+        "Rename a conversation", "common.conversations.bodies:Rename",
         "common.conversations.conversations:Renamed", fails=(ConversationBusy,),
     ),
     "conversations/escalate": Contract(
-        "Hand a conversation over to a person", f"{_ESCALATIONS}Escalate", f"{_ESCALATIONS}Escalated",
+        "Hand a conversation over to a person", "common.conversations.bodies:Escalate", f"{_ESCALATIONS}Escalated",
         fails=(ConversationNotFound, ConversationBusy, RateLimited),
     ),
     "conversations/resolve": Contract(
@@ -216,7 +216,7 @@ _CONTRACTS: Mapping[str, Contract] = {
         "Delete a conversation", answer="common.conversations.conversations:Deleted", fails=(ConversationBusy,)
     ),
     "conversations/fork": Contract(
-        "Branch a conversation", "common.conversations.conversations:Fork", fails=(NotFound, ConversationBusy)
+        "Branch a conversation", "common.conversations.bodies:Fork", fails=(NotFound, ConversationBusy)
     ),
     "conversations/export": Contract("Export a conversation as a file"),
     "messages/history": Contract(
@@ -301,7 +301,7 @@ _CONTRACTS: Mapping[str, Contract] = {
         "Read the statement of a month", media=(JSON, CSV), query=_STATEMENT, checked=True
     ),
     "messages/feedback": Contract(
-        "Rate an answer", "common.conversations.feedback:Opinion", "common.conversations.feedback:StoredOpinion"
+        "Rate an answer", "common.conversations.bodies:Opinion", "common.conversations.feedback:StoredOpinion"
     ),
     "sync/sync": Contract(
         "Bring what was said to the record; called by the scheduler", answer="common.record.sync:Synced", open=True

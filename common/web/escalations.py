@@ -5,19 +5,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.responses import JSONResponse, Response
 
-from common.conversations.escalations import Escalate
-from common.metering.entrance import Entrance
+from common.conversations.bodies import Escalate
 from common.web.endpoint import Call, Handler, Serving
 
 if TYPE_CHECKING:
     from common.conversations.escalations import Escalations
+    from common.metering.entrance import Entrance
 
 
 class HandingOver(Serving, Protocol):
     """The part of the composition root that these calls need."""
 
     @property
-    def entrance(self) -> Entrance: ...
+    def entrance(self) -> "Entrance": ...
     @property
     def escalations(self) -> "Escalations": ...
 

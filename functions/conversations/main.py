@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from common import app
-from common.conversations.conversations import Fork, Rename
+from common.conversations.bodies import Fork, Rename
 from common.web import endpoint, escalations, paging
 
 app.check_settings()

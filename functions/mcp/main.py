@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 from common import app
 from common.app import Services
 from common.protocols import tool_calls
-from common.protocols.mcp import server as protocol
+from common.protocols.mcp import entry as protocol
 from common.web import digests, endpoint
 from common.web.endpoint import Call
 

@@ -6,7 +6,7 @@ from starlette.responses import JSONResponse, Response
 
 from common import app, limits
 from common.app import Services
-from common.conversations.feedback import Opinion
+from common.conversations.bodies import Opinion
 from common.web import endpoint, paging
 from common.web.endpoint import Call
 

@@ -6,7 +6,8 @@ from starlette.responses import JSONResponse, Response
 
 from common import app
 from common.app import Services
-from common.metering.statement import StatementQuery, UsageQuery, as_csv
+from common.metering.statement_csv import as_csv
+from common.metering.usage_queries import StatementQuery, UsageQuery
 from common.warehouse.json_values import json_safe
 from common.web import endpoint
 from common.web.endpoint import Call

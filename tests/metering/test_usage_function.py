@@ -14,7 +14,8 @@ import pytest
 
 from common import limits
 from common.metering.ledger import Ledger
-from common.metering.statement import MonthQuery, StatementQuery, UsageQuery, _compared
+from common.metering.statement import _compared
+from common.metering.usage_queries import MonthQuery, StatementQuery, UsageQuery
 from common.metering.usage_rows import Channel, EndedTurn, tool_call_row, turn_rows
 from common.models.call import ModelCall, Reply, Usage
 from common.models.catalog import Model, resolve

@@ -14,8 +14,8 @@ from google.auth.credentials import AnonymousCredentials
 from common.errors import WarehouseUnavailable
 from common.settings import InvalidSettings, Settings, load_settings
 from common.tenant import OrgSlug, Tenant
-from common.warehouse import client as client_module
 from common.warehouse import schema
+from common.warehouse import sdk as sdk_module
 from common.warehouse.bigquery_api import BigQueryApi
 from common.warehouse.client import Warehouse
 from common.warehouse.guard import decide
@@ -106,16 +106,16 @@ def who(api: BigQueryApi) -> str:
 
 def test_a_models_query_runs_as_the_organisations_account_and_over_its_views(impersonating: Warehouse) -> None:
     path = f"{PROJECT}.organizations.org_budgets"
-    api, sent = impersonating._apis.of(admitted(ACME, f"SELECT * FROM `{path}`", frozenset({path})))
+    api, sent = impersonating._sdk.of(admitted(ACME, f"SELECT * FROM `{path}`", frozenset({path})))
     assert who(api) == ACME_ACCOUNT
     assert sent.sql == f"SELECT * FROM `{PROJECT}.acme_inc_shared.org_budgets`"
-    api, _ = impersonating._apis.of(fixed(GLOBEX, "SELECT 1 FROM {own.costs}"))
+    api, _ = impersonating._sdk.of(fixed(GLOBEX, "SELECT 1 FROM {own.costs}"))
     assert who(api) == "chat-globex-inc@a-project.iam.gserviceaccount.com"
 
 
 def test_the_products_own_text_on_shared_tables_runs_as_the_function(impersonating: Warehouse) -> None:
     query = fixed(ACME, "SELECT 1 FROM {shared.org_budgets} WHERE org_slug = @org_slug")
-    api, sent = impersonating._apis.of(query)
+    api, sent = impersonating._sdk.of(query)
     assert who(api) == "function@a-project.iam.gserviceaccount.com"
     assert sent is query
 
@@ -123,8 +123,8 @@ def test_the_products_own_text_on_shared_tables_runs_as_the_function(impersonati
 def test_an_accounts_client_is_kept_and_the_number_of_them_is_bounded(
     impersonating: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "IMPERSONATED_CLIENTS", 2)
-    clients = impersonating._apis
+    monkeypatch.setattr(sdk_module, "IMPERSONATED_CLIENTS", 2)
+    clients = impersonating._sdk
     first = clients.tenants(ACME)
     assert clients.tenants(ACME) is first
     for slug in ("globex_inc", "initech_inc"):

@@ -70,12 +70,12 @@ def test_a_models_own_sql_neither_reads_nor_writes_the_catalogue(sql: str) -> No
 
 
 def test_an_organisations_account_is_given_nothing_of_the_catalogue(impersonating: Warehouse) -> None:
-    api, sent = impersonating._apis.of(fixed(ACME, "SELECT provider FROM {catalog.instances}"))
+    api, sent = impersonating._sdk.of(fixed(ACME, "SELECT provider FROM {catalog.instances}"))
     assert who(api) == "function@a-project.iam.gserviceaccount.com"
     assert sent.sql == f"SELECT provider FROM `{PRICES}`"
     assert "catalog" not in str(boundary(ACME, PATTERN))
     # Text that only looks like the catalogue's runs as the organisation.
-    api, _ = impersonating._apis.of(admitted(ACME, f"SELECT 1 FROM `{PRICES}`", frozenset({PRICES})))
+    api, _ = impersonating._sdk.of(admitted(ACME, f"SELECT 1 FROM `{PRICES}`", frozenset({PRICES})))
     assert who(api) == "chat-acme-inc@a-project.iam.gserviceaccount.com"
 
 

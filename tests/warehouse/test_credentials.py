@@ -45,7 +45,7 @@ def answering(method: str, path: str, body: dict[str, Any]) -> Answer:
 
 
 def signed_in(warehouse: Warehouse, tokens: Tokens) -> Warehouse:
-    warehouse._apis.own.client._credentials = tokens
+    warehouse._sdk.own.client._credentials = tokens
     return warehouse
 
 

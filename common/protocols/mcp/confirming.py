@@ -1,19 +1,16 @@
 """A change over MCP and its person's yes: asked for by an elicitation, or by an argument of the next call."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from mcp import types as mcp
 from mcp.server import ServerRequestContext
 
-from common.agents import approval
 from common.conversations.confirmation import Change, Confirmations
-from common.errors import ApprovalGone
+from common.protocols.confirm_argument import CONFIRM, Approved, Declined, answered, decide_by_argument, question
 from common.tenant import Principal
-from common.tools.result import NOT_APPROVED, error_envelope
+from common.tools.result import NOT_APPROVED
 
-CONFIRM = "confirm"
 _ELICITS_SINCE = "2026-07-28"
 _KEY = "change"
 _SCHEMA: dict[str, Any] = {
@@ -27,22 +24,6 @@ _ARGUMENT = {
     "description": "Leave it out first: the answer then says what will be changed. Once the user has said yes to that, "
     "call again with the same arguments and the confirm value of that answer.",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Approved:
-    """The person said yes; ``confirmation_id`` names it."""
-
-    confirmation_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Declined:
-    """The call is not made; ``result`` is the answer to it. ``asks`` says that it may still be allowed."""
-
-    result: dict[str, Any]
-    asks: bool = False
-
 
 Decided = Approved | Declined | mcp.InputRequiredResult
 
@@ -68,48 +49,17 @@ async def decide(
     # Where the client asks its person, an argument that a model can set counts for nothing.
     if params.request_state is None:
         return await _elicit(confirmations, principal, change, now)
-    decided = await _answered(confirmations, principal, change, params.request_state, now)
+    decided = await answered(confirmations, principal, change, params.request_state, now)
     return Declined(NOT_APPROVED) if isinstance(decided, Approved) and not _said_yes(params) else decided
-
-
-async def decide_by_argument(
-    confirmations: Confirmations, principal: Principal, change: Change, confirm: Any, now: datetime
-) -> Approved | Declined:
-    """Find the person's answer in the ``confirm`` value of a call, or say how it is to be asked for."""
-    if confirm is not None:
-        return await _answered(confirmations, principal, change, confirm, now)
-    confirmation_id = await confirmations.ask(principal, change, now)
-    told = error_envelope(
-        "approval_needed",
-        f"Nothing is changed yet. Ask the user: {_question(change)} Only if they say yes, call {change.tool_name} "
-        f"again with the same arguments and {CONFIRM}: {confirmation_id!r}.",
-    )
-    return Declined({**told, CONFIRM: confirmation_id}, asks=True)
-
-
-async def _answered(
-    confirmations: Confirmations, principal: Principal, change: Change, given: Any, now: datetime
-) -> Approved | Declined:
-    try:
-        if not isinstance(given, str):
-            raise ApprovalGone
-        await confirmations.answer(principal, given, change, now)
-    except ApprovalGone as error:
-        return Declined(error_envelope(error.code, error.detail))
-    return Approved(given)
 
 
 async def _elicit(
     confirmations: Confirmations, principal: Principal, change: Change, now: datetime
 ) -> mcp.InputRequiredResult:
     confirmation_id = await confirmations.ask(principal, change, now)
-    form = mcp.ElicitRequestFormParams(message=_question(change), requested_schema=_SCHEMA)
+    form = mcp.ElicitRequestFormParams(message=question(change), requested_schema=_SCHEMA)
     asked = mcp.ElicitRequest(params=form)
     return mcp.InputRequiredResult(input_requests={_KEY: asked}, request_state=confirmation_id)
-
-
-def _question(change: Change) -> str:
-    return f"{approval.describe_change(change.tool_name, change.arguments)}. Allow it?"
 
 
 def _elicits(context: ServerRequestContext[Any, Any]) -> bool:

@@ -16,11 +16,12 @@ from starlette.types import Message as AsgiMessage
 from starlette.types import Scope
 
 from common import limits
-from common.errors import OriginRefused, ServiceError
+from common.errors import ServiceError
 from common.metering.entrance import Entered
+from common.protocols.confirm_argument import CONFIRM, Approved
 from common.protocols.json_rpc import envelope, refusal, replayed, reworded
 from common.protocols.mcp import prompts, resources
-from common.protocols.mcp.confirming import CONFIRM, Approved, decide, with_confirm
+from common.protocols.mcp.confirming import decide, with_confirm
 from common.protocols.tool_calls import ToolServices, ToolSession
 from common.tools.registry import Tool
 from common.tools.result import ENVELOPE_SCHEMA, as_message
@@ -34,12 +35,6 @@ _INSTRUCTIONS = (
 _SHAPE = envelope(dict.fromkeys(("name", "arguments", "uri", "cursor", "protocolVersion", "clientInfo")))
 _Context = ServerRequestContext[Any, Any]
 _Page = mcp.PaginatedRequestParams | None
-
-
-def check_origin(origin: str | None, allowed: tuple[str, ...]) -> None:
-    """Raise OriginRefused for a browser's page that is not allowed: it may have been bound to this address."""
-    if origin is not None and origin not in allowed and "*" not in allowed:
-        raise OriginRefused
 
 
 async def answer(services: ToolServices, entered: Entered, request: Request, body: bytes, request_id: str) -> Response:
