@@ -17,7 +17,7 @@ from common.organizations import key_lookup
 from common.organizations.directory import Directory
 from common.organizations.organization import hash_api_key
 from common.tenant import OrgSlug
-from common.warehouse import client
+from common.warehouse import sdk
 from tests.organizations.conftest import Serving
 from tests.organizations.organizations import NOW, Made, Rows
 from tests.organizations.serving import Product
@@ -172,7 +172,7 @@ async def test_keys_that_bigquery_could_not_be_asked_about_use_nothing_of_the_bo
     serving: Serving, made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(key_lookup, "UNKNOWN_KEY_LOOKUPS_PER_MINUTE", 1)
-    monkeypatch.setattr(client, "WAREHOUSE_RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(sdk, "WAREHOUSE_RETRY_SECONDS", 0.1)
     product: Product = await serving(bigquery_emulator_host="http://127.0.0.1:9", org_failed_keys_per_minute=1)
     for _ in range(3):
         assert await attempt(product, made, made.admin["X-API-Key"]) == (503, "warehouse_unavailable")
@@ -185,7 +185,7 @@ async def test_keys_that_are_read_together_and_cannot_be_read_are_said_to_be_so(
     serving: Serving, made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(key_lookup, "UNKNOWN_KEY_LOOKUPS_PER_MINUTE", 0)
-    monkeypatch.setattr(client, "WAREHOUSE_RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(sdk, "WAREHOUSE_RETRY_SECONDS", 0.1)
     product: Product = await serving(bigquery_emulator_host="http://127.0.0.1:9")
     assert await guess(product, made, 3) == {503: 3}
 

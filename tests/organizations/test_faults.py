@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from common.errors import WarehouseUnavailable
-from common.warehouse import client
+from common.warehouse import sdk
 from common.warehouse.client import QueryResult
 from common.warehouse.query import GuardedQuery
 from tests.organizations.conftest import Serving
@@ -29,7 +29,7 @@ async def test_kms_down_stores_nothing(product: Product, made: Made) -> None:
 async def test_bigquery_down_stores_nothing_and_a_warm_status_is_still_told(
     serving: Serving, made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "WAREHOUSE_RETRY_SECONDS", 0.2)
+    monkeypatch.setattr(sdk, "WAREHOUSE_RETRY_SECONDS", 0.2)
     warm: Product = await serving()
     assert (await warm.put(made, **FIRST)).status_code == 200
     assert (await warm.status(made.member))["status"] == "ready"

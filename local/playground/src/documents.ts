@@ -48,6 +48,8 @@ class Documents {
   readonly #uploads = el("ul", { class: "documents", "aria-label": "Uploads", "aria-live": "polite" });
   readonly #said = el("p", { class: "note", role: "status" }, "Loading …");
   readonly element = el("div", { class: "usage" });
+  /** The names of the files on their way from here. */
+  readonly #uploading = new Set<string>();
   #timer = 0;
   #closed = false;
 
@@ -72,7 +74,9 @@ class Documents {
         return;
       }
       const focused = document.activeElement?.closest<HTMLElement>("[data-id]")?.dataset["id"];
-      this.#list.replaceChildren(...documents.map((each) => this.#line(each)));
+      // One that is on its way from here has its line among the uploads.
+      const listed = documents.filter((each) => each.state !== "waiting" || !this.#uploading.has(each.name));
+      this.#list.replaceChildren(...listed.map((each) => this.#line(each)));
       this.#list.querySelector<HTMLElement>(`[data-id="${focused}"] button`)?.focus();
       this.#said.textContent = documents.length ? "" : this.#nothing();
       if (documents.some((each) => each.state === "processing" || each.state === "waiting" || each.reindexing)) {
@@ -126,6 +130,7 @@ class Documents {
     const said = el("span", { class: "note" }, "Reading …");
     const line = el("li", {}, el("span", { class: "name" }, file.name), meter, said);
     this.#uploads.append(line);
+    this.#uploading.add(file.name);
     try {
       if (file.size > MOST_BYTES) {
         throw new ApiError("It is larger than 100 MB. Split it, or leave pictures out.");
@@ -141,6 +146,7 @@ class Documents {
       said.textContent = (failure as Error).message;
       line.append(button("Dismiss", () => line.remove(), { class: "quiet" }));
     }
+    this.#uploading.delete(file.name);
     await this.refresh();
   }
 
