@@ -177,6 +177,8 @@ def _currency(case: Case) -> str | None:
     told = {str(row["currency"]) for row in lines if row.get("currency")} or {
         str(row["BillingCurrency"]) for row in lines if row.get("BillingCurrency")
     }
+    if case.made and not lines:
+        return None  # What is not there has no currency: on some days no budget is at risk.
     for code in case.turn.currencies:
         if told and code not in told:
             return f"no figure is in {code}"
