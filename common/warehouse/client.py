@@ -96,10 +96,12 @@ class Warehouse:
 
         Raises WarehouseUnavailable for whatever goes wrong.
         """
-        deadline, sdk = Cancellation(seconds), self._sdk
+        deadline = Cancellation(seconds)
         try:
             with span("bigquery.look_up"):
-                result = await self._in_thread(self._lookups, deadline, lambda: sdk.look_up(query, labels, deadline))
+                result = await self._in_thread(
+                    self._lookups, deadline, lambda sdk: sdk.look_up(query, labels, deadline)
+                )
                 request.billed(labels.get("purpose", ""), result.bytes_billed)
                 return result
         except QueryRefused as refused:
@@ -107,18 +109,18 @@ class Warehouse:
 
     async def tables(self, tenant: Tenant) -> tuple[str, ...]:
         """The names of the tables of the tenant's own dataset, at most ``limits.MAX_LISTED_TABLES`` and one."""
-        deadline, sdk = Cancellation(LOOKUP_SECONDS), self._sdk
-        return await self._in_thread(self._threads, deadline, lambda: sdk.list_tables(tenant, deadline))
+        deadline = Cancellation(LOOKUP_SECONDS)
+        return await self._in_thread(self._threads, deadline, lambda sdk: sdk.list_tables(tenant, deadline))
 
     async def table(self, tenant: Tenant, name: str) -> TableInfo | None:
         """Describe a table of the tenant's own dataset. Returns None if it does not exist."""
-        deadline, sdk = Cancellation(LOOKUP_SECONDS), self._sdk
-        return await self._in_thread(self._threads, deadline, lambda: sdk.describe(tenant, name, deadline))
+        deadline = Cancellation(LOOKUP_SECONDS)
+        return await self._in_thread(self._threads, deadline, lambda sdk: sdk.describe(tenant, name, deadline))
 
     async def ping(self) -> None:
         """Dry-run a constant, which reads and bills nothing. Raises WarehouseUnavailable."""
-        deadline, sdk = Cancellation(limits.READINESS_SECONDS), self._sdk
-        await self._in_thread(self._lookups, deadline, lambda: sdk.ping(deadline))
+        deadline = Cancellation(limits.READINESS_SECONDS)
+        await self._in_thread(self._lookups, deadline, lambda sdk: sdk.ping(deadline))
 
     def close(self) -> None:
         """Stop the threads and close the connections; the instance is not used afterwards."""
@@ -162,12 +164,12 @@ class Warehouse:
             return read()
 
     async def _in_thread(
-        self, threads: ThreadPoolExecutor, deadline: Cancellation, work: Callable[[], Answer]
+        self, threads: ThreadPoolExecutor, deadline: Cancellation, work: "Callable[[Sdk], Answer]"
     ) -> Answer:
         """Do the work in a thread. The caller is answered in time even if the thread hangs."""
         try:
             async with asyncio.timeout(deadline.remaining + WAREHOUSE_GRACE_SECONDS):
-                return await asyncio.get_running_loop().run_in_executor(threads, work)
+                return await asyncio.get_running_loop().run_in_executor(threads, work, self._sdk)
         except TimeoutError as error:
             raise WarehouseUnavailable from error
         finally:

@@ -1,12 +1,12 @@
 """HTTP/1.1 as the functions are served with it: what is no request is refused as every other error is, as JSON."""
 
-import json
 import uuid
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from common import limits
 from common.errors import BadRequest
+from common.web.endpoint import error_response
 
 _UNREADABLE = "This is no HTTP request that can be read. Look at its method, its address and its headers."
 _TOO_LONG = f"The request line and the headers may have {limits.MAX_HEAD_BYTES // 1024} KiB together."
@@ -45,10 +45,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _refuse(self, detail: str) -> None:
         request_id = uuid.uuid4().hex
-        body = json.dumps({"detail": detail, "code": BadRequest.code, "request_id": request_id}).encode()
-        head = (
-            f"content-type: application/json\r\ncontent-length: {len(body)}\r\nx-request-id: {request_id}\r\n"
-            "connection: close\r\n\r\n"
-        )
-        self.transport.write(STATUS_LINE[BadRequest.status] + head.encode() + body)
+        answer = error_response(BadRequest(detail), request_id)
+        answer.headers.update({"X-Request-Id": request_id, "Connection": "close"})
+        head = b"".join(b"%b: %b\r\n" % each for each in answer.raw_headers)
+        self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[answer.status_code], head, bytes(answer.body)))
         self.transport.close()

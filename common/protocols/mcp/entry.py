@@ -2,6 +2,7 @@
 
 import asyncio
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
@@ -12,6 +13,8 @@ from common.errors import OriginRefused
 if TYPE_CHECKING:
     from common.metering.entrance import Entered
     from common.protocols.tool_calls import ToolServices
+
+_server: ModuleType | None = None
 
 
 def check_origin(origin: str | None, allowed: tuple[str, ...]) -> None:
@@ -25,6 +28,8 @@ async def answer(
 ) -> Response:
     """Answer one MCP request of an authenticated caller. Raises RateLimited where a call is too many."""
     # It takes longer than all else that the function imports, and a tool that is called by itself does without.
-    server = await asyncio.to_thread(import_module, "common.protocols.mcp.server")
-    response: Response = await server.answer(services, entered, request, body, request_id)
+    global _server
+    if _server is None:
+        _server = await asyncio.to_thread(import_module, "common.protocols.mcp.server")
+    response: Response = await _server.answer(services, entered, request, body, request_id)
     return response
